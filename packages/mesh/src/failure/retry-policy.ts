@@ -1,0 +1,38 @@
+import { days, minutes, seconds } from '../durations.ts'
+
+/** When a failed message is tried again: exponential, with jitter that only lengthens, capped. */
+export type RetryPolicy = {
+  /** Attempts in all before the message becomes a dead letter. @default Infinity */
+  readonly attempts: number
+  /** For how long, from the first failure, ms. @default Infinity */
+  readonly forMs: number
+  /** Delay after the first failure, ms. */
+  readonly minDelayMs: number
+  /** No delay is longer, ms; jitter included. */
+  readonly maxDelayMs: number
+  /** Each delay is this much longer than the one before. */
+  readonly factor: number
+}
+
+/** For days, at most a minute apart: a partner that is away is waited for. */
+export const untilBack: RetryPolicy = Object.freeze({
+  attempts: Infinity,
+  forMs: days(7),
+  minDelayMs: seconds(1),
+  maxDelayMs: minutes(1),
+  factor: 2,
+})
+
+/** A handler's default: 10 attempts over a few minutes, then a dead letter. */
+export const defaultRetry: RetryPolicy = Object.freeze({
+  attempts: 10,
+  forMs: Infinity,
+  minDelayMs: 500,
+  maxDelayMs: minutes(1),
+  factor: 2,
+})
+
+/** A policy of one's own on top of the default: `retry({ attempts: 3 })`. */
+export function retry(options: Partial<RetryPolicy>): RetryPolicy {
+  return Object.freeze({ ...defaultRetry, ...options })
+}

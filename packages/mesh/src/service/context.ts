@@ -1,0 +1,45 @@
+import type { AnyContract, Contract } from '../message/contract.ts'
+import type { Logger } from '../observe/logger.ts'
+
+/** What a handler may say of one of its outputs. */
+export type OutputOptions = {
+  /** At most one such event per key for as long as the stream holds it. Needs a keyed contract. @default false */
+  once?: boolean
+}
+
+/** What a handler gets beside the data. */
+export type HandlerContext = {
+  /** The message's identity (`ce-id`): the same through redelivery, retry, redrive and replay. Give it to partners as idempotency key. */
+  readonly id: string
+  readonly type: string
+  /** The contract version it was published with. */
+  readonly version: number
+  readonly key: string | undefined
+  readonly correlationId: string
+  readonly causationId: string | undefined
+  /** 1 for the first attempt. A delivery that was handed back unstarted is none. */
+  readonly attempt: number
+  /** Aborts when the handler's time is over. */
+  readonly signal: AbortSignal
+  /** Headers as they came, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Where the event stands in its stream; the same in a retry. */
+  readonly source: {
+    readonly stream: string
+    readonly epoch: number
+    readonly seq: number
+    readonly subject: string
+    readonly publishedAt: Date
+  }
+  /**
+   * Publishes after the handler returns and before the message is acked, under an id derived from this message: a
+   * redelivery publishes the same ids. Validated now.
+   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_PAYLOAD_TOO_LARGE
+   */
+  publish<In, Out>(contract: Contract<In, Out>, data: In, options?: OutputOptions): void
+  /** Carries the handler, the message id and the trace id. */
+  readonly log: Logger
+}
+
+/** One output of a handler, validated and waiting for its return. */
+export type Output = { contract: AnyContract; payload: Uint8Array; key: string | undefined; once: boolean }

@@ -1,0 +1,125 @@
+import { faultsError } from '../errors.ts'
+import type { AnyContract, Contract, Topic } from '../message/contract.ts'
+import { defaultRetry, type RetryPolicy } from '../failure/retry-policy.ts'
+import type { HandlerContext } from './context.ts'
+
+/** Where a handler that is new begins on a stream that has history. */
+export type StartFrom = 'all' | 'new' | Date
+
+export type HandlerOptions = {
+  /** For a new handler on a stream with history; there is no default there. */
+  startFrom?: StartFrom
+  /** @default 10 attempts, 0.5 s to a minute apart */
+  retry?: RetryPolicy
+  /** How many messages this process works on at once. @default 16 */
+  concurrency?: number
+  /** After this `ctx.signal` aborts, ms; 10 s later the slot counts as leaked. @default 60 000 */
+  timeoutMs?: number
+  /** Silence after which the server redelivers, ms; renewed while a message is here, so a slow handler runs once. @default 30 000 */
+  ackWaitMs?: number
+}
+
+export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
+
+/** A subscription as declared data. */
+export type HandlerDef = {
+  readonly source: AnyContract | Topic
+  readonly startFrom: StartFrom | undefined
+  readonly retry: RetryPolicy
+  readonly concurrency: number
+  readonly timeoutMs: number
+  readonly ackWaitMs: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
+  readonly handle: Handler<any>
+}
+
+/** A service as declared data: a name and its handlers. */
+export type ServiceDef = {
+  readonly name: string
+  readonly version: string
+  readonly handlers: Readonly<Record<string, HandlerDef>>
+  readonly publishes: readonly AnyContract[]
+}
+
+/** Subscribes a handler to an event, a command or a topic. */
+export function on<In, Out>(source: Contract<In, Out>, options: HandlerOptions, handle: Handler<Out>): HandlerDef
+export function on<In, Out>(source: Contract<In, Out>, handle: Handler<Out>): HandlerDef
+export function on(source: Topic, options: HandlerOptions, handle: Handler<unknown>): HandlerDef
+export function on(source: Topic, handle: Handler<unknown>): HandlerDef
+export function on(
+  source: AnyContract | Topic,
+  optionsOrHandle: HandlerOptions | Handler<never>,
+  maybeHandle?: Handler<never>,
+): HandlerDef {
+  const options = typeof optionsOrHandle === 'function' ? {} : optionsOrHandle
+  const handle = typeof optionsOrHandle === 'function' ? optionsOrHandle : maybeHandle
+  return Object.freeze({
+    source,
+    startFrom: options.startFrom,
+    retry: options.retry ?? defaultRetry,
+    concurrency: options.concurrency ?? 16,
+    timeoutMs: options.timeoutMs ?? 60_000,
+    ackWaitMs: options.ackWaitMs ?? 30_000,
+    handle: handle as Handler<unknown>,
+  })
+}
+
+export type ServiceOptions = {
+  handlers: Record<string, HandlerDef>
+  /** What it publishes outside or inside handlers, so that the streams exist before the first publish. */
+  publishes?: readonly AnyContract[]
+  /** Goes into traces and dead letters. @default '0.0.0' */
+  version?: string
+}
+
+/**
+ * Declares a service. Nothing happens until `mesh.run(service)`.
+ * @throws MeshError MESH_INVALID_SERVICE with every fault
+ */
+export function defineService(name: string, options: ServiceOptions): ServiceDef {
+  const faults = serviceFaults(name, options)
+  if (faults.length > 0) throw faultsError('MESH_INVALID_SERVICE', `service ${JSON.stringify(name)}`, faults)
+  return Object.freeze({
+    name,
+    version: options.version ?? '0.0.0',
+    handlers: Object.freeze({ ...options.handlers }),
+    publishes: [...(options.publishes ?? [])],
+  })
+}
+
+function serviceFaults(name: string, options: ServiceOptions): string[] {
+  const faults: string[] = []
+  if (!/^[a-z][a-z0-9-]{0,47}$/.test(name)) faults.push('its name takes a-z, 0-9 and -, 48 characters at most')
+  for (const [handler, def] of Object.entries(options.handlers)) {
+    const say = (fault: string): number => faults.push(`handler ${JSON.stringify(handler)}: ${fault}`)
+    if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
+      say('its name takes letters, digits and -, 48 characters at most')
+    if (typeof def.handle !== 'function') say('it has no function')
+    if (!(Number.isInteger(def.concurrency) && def.concurrency >= 1 && def.concurrency <= 1000))
+      say(`concurrency is ${def.concurrency}; 1 to 1000`)
+    if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
+    if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
+    if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)
+    if (!(def.retry.minDelayMs >= 0 && def.retry.maxDelayMs >= def.retry.minDelayMs))
+      say('retry needs 0 <= minDelayMs <= maxDelayMs')
+    const horizonMs =
+      def.retry.attempts === Infinity
+        ? def.retry.forMs
+        : Math.min(def.retry.forMs, def.retry.attempts * def.retry.maxDelayMs)
+    if (horizonMs > def.source.stream.maxAgeMs)
+      say(
+        `it retries for up to ${horizonMs} ms, but stream ${def.source.stream.name} forgets after ${def.source.stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
+      )
+  }
+  return [...faults, ...sharedSourceFaults(options.handlers)]
+}
+
+/** Two handlers of one service on one command would each take part of the work. */
+function sharedSourceFaults(handlers: Record<string, HandlerDef>): string[] {
+  const byType = new Map<string, string[]>()
+  for (const [handler, { source }] of Object.entries(handlers))
+    if (source.kind === 'command') byType.set(source.type, [...(byType.get(source.type) ?? []), handler])
+  return [...byType]
+    .filter(([, names]) => names.length > 1)
+    .map(([type, names]) => `command ${type} has ${names.length} handlers (${names.join(', ')}); a command has one`)
+}

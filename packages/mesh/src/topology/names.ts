@@ -1,0 +1,48 @@
+import type { StreamDef } from './stream.ts'
+
+/**
+ * Every name the mesh gives on a server, in one namespace. Subjects are prefixed `<namespace>.`; streams, durables and
+ * buckets `<namespace>_`. With the empty namespace nothing is prefixed. Part of the wire: docs/reference/wire.md.
+ */
+export type Names = {
+  readonly namespace: string
+  /** The server's name of a stream: `CENTERS`, or `staging_CENTERS`. */
+  stream(def: StreamDef | string): string
+  /** A subject or subject pattern as the server sees it. */
+  subject(subject: string): string
+  /** A server's subject without the namespace. A subject of another namespace comes back as it is. */
+  strip(subject: string): string
+  /** The server's name of a key-value bucket; its stream is `KV_` plus this. */
+  bucket(name: string): string
+  /** The durable of a handler, on its event stream and on its lane stream alike. */
+  durable(service: string, handler: string): string
+  /** The stream that holds a service's lanes. */
+  lanes(service: string): string
+  /** Where one message waits to be retried: one subject a message, so that a second copy replaces the first. */
+  laneSchedule(service: string, handler: string, stream: string, epoch: number, seq: number): string
+  /** Where a handler's retried messages arrive. */
+  laneTarget(service: string, handler: string): string
+  /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
+  deadLetter(durable: string, epoch: number, seq: number | string): string
+}
+
+/** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
+export function names(namespace: string): Names {
+  const dotted = namespace === '' ? '' : `${namespace}.`
+  const scored = namespace === '' ? '' : `${namespace}_`
+  const lane = (service: string, handler: string): string => `${dotted}lane.${service}.${handler}`
+  const plain = (name: string): string => (scored !== '' && name.startsWith(scored) ? name.slice(scored.length) : name)
+  return Object.freeze({
+    namespace,
+    stream: (def: StreamDef | string) => scored + (typeof def === 'string' ? def : def.name),
+    subject: (subject: string) => dotted + subject,
+    strip: (subject: string) => (subject.startsWith(dotted) ? subject.slice(dotted.length) : subject),
+    bucket: (name: string) => scored + name,
+    durable: (service: string, handler: string) => `${scored}${service}_${handler}`,
+    lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
+    laneSchedule: (service: string, handler: string, stream: string, epoch: number, seq: number) =>
+      `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}`,
+    laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
+    deadLetter: (durable: string, epoch: number, seq: number | string) => `${dotted}dlq.${durable}.${epoch}.${seq}`,
+  })
+}

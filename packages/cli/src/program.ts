@@ -1,0 +1,25 @@
+import { Command } from 'commander'
+
+/** What each file of `commands/` exports: it adds its command, with options and action, to the program. */
+export type CommandModule = { register(program: Command): void }
+
+/** Loaded only when asked for, so that `malha test` does not wait for the modules of `malha demo`. */
+const commands: Record<string, () => Promise<CommandModule>> = {
+  up: () => import('./commands/up.ts'),
+  demo: () => import('./commands/demo.ts'),
+  test: () => import('./commands/test.ts'),
+  archive: () => import('./commands/archive.ts'),
+}
+
+/**
+ * The `malha` program, ready for `parseAsync(argv, { from: 'user' })`.
+ * @param argv Arguments without the node binary and the script. Only the command they name is loaded; none named loads all, for the help text.
+ */
+export async function createProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('malha')
+    .description('A mesh of small services on NATS JetStream: run it, try it, test it, look into its archive.')
+    .showHelpAfterError('(malha --help lists what there is)')
+  const load = commands[argv[0] ?? '']
+  for (const one of load ? [load] : Object.values(commands)) (await one()).register(program)
+  return program
+}

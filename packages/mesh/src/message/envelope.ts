@@ -1,0 +1,90 @@
+import { MeshError } from '../errors.ts'
+import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from './headers.ts'
+
+/** What a message says of itself, apart from its payload. */
+export type Envelope = {
+  id: string
+  type: string
+  version: number
+  source: string
+  /** When it happened, RFC 3339. */
+  time: string
+  key: string | undefined
+  correlationId: string
+  causationId: string | undefined
+  contentType: string
+}
+
+/** Headers of a received message, names in lower case; of a repeated header the first value. */
+export type ReceivedHeaders = Readonly<Record<string, string>>
+
+/** The envelope as headers, without trace context and `Nats-*`. */
+export function envelopeHeaders(envelope: Envelope): [string, string][] {
+  const pairs: [string, string][] = [
+    [HEADER.specVersion, '1.0'],
+    [HEADER.id, encodeAttribute(envelope.id)],
+    [HEADER.type, envelope.type],
+    [HEADER.source, encodeAttribute(envelope.source)],
+    [HEADER.time, envelope.time],
+    [HEADER.dataSchema, `${envelope.type}/${envelope.version}`],
+    [HEADER.correlationId, encodeAttribute(envelope.correlationId)],
+    [HEADER.contentType, envelope.contentType],
+  ]
+  if (envelope.key !== undefined) pairs.push([HEADER.partitionKey, encodeAttribute(envelope.key)])
+  if (envelope.causationId !== undefined) pairs.push([HEADER.causationId, encodeAttribute(envelope.causationId)])
+  return pairs
+}
+
+/** Something with NATS headers; the client's `MsgHdrs` fits. */
+export type HeaderSource = Iterable<[string, string[]]>
+
+/** Names in lower case, so that a client which writes `Ce-Id` is understood. */
+export function receivedHeaders(headers: HeaderSource | undefined): ReceivedHeaders {
+  const received: Record<string, string> = Object.create(null) as Record<string, string>
+  if (headers) for (const [name, values] of headers) received[name.toLowerCase()] ??= values[0] ?? ''
+  return received
+}
+
+/**
+ * Reads the envelope of a received message.
+ * @throws MeshError MESH_UNDECODABLE naming the headers that are missing or wrong
+ */
+export function readEnvelope(headers: ReceivedHeaders): Envelope {
+  const faults: string[] = []
+  const need = (name: string): string => {
+    const value = headers[name]
+    if (value === undefined || value === '') faults.push(`${name} is missing`)
+    return decodeAttribute(value ?? '')
+  }
+  const spec = need(HEADER.specVersion)
+  if (spec !== '' && !/^1\.\d+$/.test(spec)) faults.push(`ce-specversion is ${JSON.stringify(spec.slice(0, 16))}, not 1.x`)
+  const id = need(HEADER.id)
+  const type = need(HEADER.type)
+  const source = need(HEADER.source)
+  const version = versionOf(headers[HEADER.dataSchema], faults)
+  if (faults.length > 0)
+    throw new MeshError('MESH_UNDECODABLE', `not a message of this mesh: ${faults.join(', ')} (docs/reference/wire.md)`)
+  const causation = headers[HEADER.causationId]
+  const key = headers[HEADER.partitionKey]
+  return {
+    id,
+    type,
+    version,
+    source,
+    time: headers[HEADER.time] ?? '',
+    key: key === undefined ? undefined : decodeAttribute(key),
+    correlationId: decodeAttribute(headers[HEADER.correlationId] ?? headers[HEADER.id] ?? ''),
+    causationId: causation === undefined ? undefined : decodeAttribute(causation),
+    contentType: headers[HEADER.contentType] ?? 'application/json',
+  }
+}
+
+/** The number behind the last slash; a message without `ce-dataschema` is of version 1. */
+function versionOf(dataSchema: string | undefined, faults: string[]): number {
+  if (dataSchema === undefined) return 1
+  const version = Number(/\/([1-9]\d{0,8})$/.exec(dataSchema)?.[1])
+  if (Number.isNaN(version)) faults.push('ce-dataschema does not end in /<version>')
+  return version
+}
+
+export type { HeaderPairs }

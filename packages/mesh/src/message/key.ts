@@ -1,0 +1,35 @@
+import { MeshError } from '../errors.ts'
+import type { AnyContract } from './contract.ts'
+
+/**
+ * A key as one token of a subject: itself where it is only letters, digits, `_` and `-`, else `=` and its base64url. The
+ * `=` keeps an encoded key from meeting a plain one.
+ * @throws MeshError MESH_INVALID_KEY when empty, over 128 bytes of UTF-8, or not well-formed text
+ */
+export function keyToken(key: string): string {
+  const fault = keyFault(key)
+  if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${JSON.stringify(String(key).slice(0, 64))} ${fault}`)
+  return /^[A-Za-z0-9_-]+$/.test(key) ? key : `=${Buffer.from(key, 'utf8').toString('base64url')}`
+}
+
+/** FNV-1a 32 of the token modulo `count`: what nats-server's own `partition()` does. */
+export function partitionOf(token: string, count: number): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < token.length; index++) hash = Math.imul(hash ^ token.charCodeAt(index), 0x01000193)
+  return (hash >>> 0) % count
+}
+
+/** The subject of an event, without the namespace: `<type>` or `<type>.<partition>.<key>`. */
+export function subjectOf(contract: AnyContract, key: string | undefined): string {
+  if (key === undefined) return contract.type
+  const token = keyToken(key)
+  return `${contract.type}.${partitionOf(token, contract.stream.partitions)}.${token}`
+}
+
+function keyFault(key: string): string | undefined {
+  if (typeof key !== 'string') return 'is no text; return a string from the contract’s key'
+  if (key.length === 0) return 'is empty; every event of a keyed contract needs one'
+  if (!key.isWellFormed()) return 'is not well-formed Unicode'
+  if (Buffer.byteLength(key) > 128) return `has ${Buffer.byteLength(key)} bytes; 128 at most, so hash it or choose a shorter one`
+  return undefined
+}

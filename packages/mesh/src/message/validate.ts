@@ -1,0 +1,64 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { MeshError, type MeshErrorCode } from '../errors.ts'
+import type { AnyContract } from './contract.ts'
+import type { Envelope } from './envelope.ts'
+
+/**
+ * Checks data against a contract's schema and returns the schema's output. Synchronous schemas stay synchronous.
+ * @throws MeshError `code` naming each faulty path; never the value, which may be a secret
+ */
+export function validate(
+  contract: AnyContract,
+  data: unknown,
+  code: Extract<MeshErrorCode, 'MESH_INVALID_PAYLOAD' | 'MESH_SCHEMA_MISMATCH'>,
+): unknown {
+  const result = contract.schema['~standard'].validate(data)
+  if (result instanceof Promise) return result.then((settled) => outcome(contract, settled, code))
+  return outcome(contract, result as StandardSchemaV1.Result<unknown>, code)
+}
+
+/**
+ * The payload of a received message as the contract's data.
+ * @throws MeshError MESH_NEWER_VERSION | MESH_UNDECODABLE | MESH_SCHEMA_MISMATCH
+ */
+export async function decodePayload(contract: AnyContract, envelope: Envelope, payload: Uint8Array): Promise<unknown> {
+  if (envelope.version > contract.version)
+    throw new MeshError(
+      'MESH_NEWER_VERSION',
+      `${envelope.type} is of version ${envelope.version}, this service knows ${contract.version}; it waits until a newer release runs`,
+    )
+  const raw = decodeBytes(contract, envelope, payload)
+  const data = envelope.version < contract.version ? upcast(contract, raw, envelope.version) : raw
+  return await validate(contract, data, 'MESH_SCHEMA_MISMATCH')
+}
+
+function decodeBytes(contract: AnyContract, envelope: Envelope, payload: Uint8Array): unknown {
+  const mediaType = envelope.contentType.split(';', 1)[0]!.trim().toLowerCase()
+  if (mediaType !== contract.codec.contentType)
+    throw new MeshError('MESH_UNDECODABLE', `${envelope.type} came as ${mediaType.slice(0, 64)}, its contract says ${contract.codec.contentType}`)
+  try {
+    return contract.codec.decode(payload)
+  } catch (cause) {
+    throw new MeshError('MESH_UNDECODABLE', `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contract.codec.contentType}`, { cause })
+  }
+}
+
+function upcast(contract: AnyContract, data: unknown, from: number): unknown {
+  try {
+    return contract.upcast!(data, from)
+  } catch (cause) {
+    throw new MeshError('MESH_SCHEMA_MISMATCH', `${contract.type} of version ${from} could not be brought to version ${contract.version}`, { cause })
+  }
+}
+
+function outcome(contract: AnyContract, result: StandardSchemaV1.Result<unknown>, code: MeshErrorCode): unknown {
+  if (!result.issues) return result.value
+  const issues = result.issues.slice(0, 20).map((issue) => `\n  - ${pathOf(issue)}: ${issue.message.slice(0, 200)}`)
+  const more = result.issues.length > 20 ? `\n  - and ${result.issues.length - 20} more` : ''
+  throw new MeshError(code, `${contract.type} does not fit its schema:${issues.join('')}${more}`)
+}
+
+function pathOf(issue: StandardSchemaV1.Issue): string {
+  const keys = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part).slice(0, 64))
+  return keys.length > 0 ? keys.join('.') : '(the whole payload)'
+}

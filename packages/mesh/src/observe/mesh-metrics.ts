@@ -1,0 +1,101 @@
+import type { Labels, Metrics } from './metrics.ts'
+
+/** How a delivery ended. */
+export type Outcome = 'ok' | 'retry' | 'dead' | 'invalid'
+
+/** The metrics of the library: names, units and labels are part of its interface (docs/reference/metrics.md). */
+export type MeshMetrics = ReturnType<typeof meshMetrics>
+
+/** Semantic conventions' advised buckets for messaging durations, s. */
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+const AGE_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400]
+const ATTEMPTS = [1, 2, 3, 5, 10, 20, 50, 100, 1000]
+
+const HANDLER = ['service', 'handler'] as const
+
+// oxlint-disable-next-line typescript/explicit-module-boundary-types -- an object of functions, typed by MeshMetrics
+export function meshMetrics(metrics: Metrics): {
+  published(type: string, outcome: 'ok' | 'error', ms: number): void
+  processed(handler: Labels, outcome: Outcome, ms: number, traceId?: string): void
+  age(handler: Labels, ms: number): void
+  attempts(handler: Labels, count: number): void
+  deadLetter(handler: Labels, code: string): void
+  inflight(handler: Labels, count: number): void
+  leaked(handler: Labels, count: number): void
+  breaker(handler: Labels, state: 0 | 1 | 2): void
+  consumer(handler: Labels, state: ConsumerGauges): void
+  expired(handler: Labels, count: number): void
+} {
+  const sent = metrics.counter({
+    name: 'messaging_client_sent_messages_total',
+    help: 'Events published.',
+    labels: ['messaging_destination_template', 'outcome'],
+  })
+  const sendSeconds = metrics.histogram({
+    name: 'messaging_client_operation_duration_seconds',
+    help: 'From publish to PubAck.',
+    labels: ['messaging_destination_template', 'outcome'],
+    buckets: SECONDS,
+  })
+  const processed = metrics.counter({
+    name: 'mesh_messages_processed_total',
+    help: 'Deliveries by how they ended.',
+    labels: [...HANDLER, 'outcome'],
+  })
+  const processSeconds = metrics.histogram({
+    name: 'messaging_process_duration_seconds',
+    help: 'Time in the handler.',
+    labels: [...HANDLER, 'outcome'],
+    buckets: SECONDS,
+  })
+  const age = metrics.histogram({
+    name: 'mesh_message_age_seconds',
+    help: 'From stored to the start of its first attempt.',
+    labels: HANDLER,
+    buckets: AGE_SECONDS,
+  })
+  const attempts = metrics.histogram({
+    name: 'mesh_attempts_per_message',
+    help: 'Attempts until a message was done or dead.',
+    labels: HANDLER,
+    buckets: ATTEMPTS,
+  })
+  const dead = metrics.counter({ name: 'mesh_dead_letters_total', help: 'Dead letters written.', labels: [...HANDLER, 'code'] })
+  const expired = metrics.counter({
+    name: 'mesh_expired_messages_total',
+    help: 'Sequences that aged out before the handler was past them.',
+    labels: HANDLER,
+  })
+  const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> => metrics.gauge({ name, help, labels: HANDLER })
+  const inflight = gauge('mesh_inflight', 'Messages being handled now.')
+  const leaked = gauge('mesh_leaked_slots', 'Handlers that never returned; each holds a slot.')
+  const breaker = gauge('mesh_breaker_state', '0 closed, 1 half open, 2 open.')
+  const pending = gauge('mesh_consumer_pending', 'Messages not yet delivered to the handler.')
+  const ackPending = gauge('mesh_consumer_ack_pending', 'Messages delivered and not settled.')
+  const expiresIn = gauge('mesh_consumer_expires_in_seconds', 'Until the oldest unsettled message ages out of its stream.')
+  return {
+    published(type, outcome, ms) {
+      const labels = { messaging_destination_template: type, outcome }
+      sent.add(labels)
+      sendSeconds.observe(labels, ms / 1000)
+    },
+    processed(handler, outcome, ms, traceId) {
+      processed.add({ ...handler, outcome })
+      processSeconds.observe({ ...handler, outcome }, ms / 1000, traceId)
+    },
+    age: (handler, ms) => age.observe(handler, Math.max(0, ms) / 1000),
+    attempts: (handler, count) => attempts.observe(handler, count),
+    deadLetter: (handler, code) => dead.add({ ...handler, code }),
+    inflight: (handler, count) => inflight.set(handler, count),
+    leaked: (handler, count) => leaked.set(handler, count),
+    breaker: (handler, state) => breaker.set(handler, state),
+    expired: (handler, count) => expired.add(handler, count),
+    consumer(handler, state) {
+      pending.set(handler, state.pending)
+      ackPending.set(handler, state.ackPending)
+      expiresIn.set(handler, state.expiresInMs / 1000)
+    },
+  }
+}
+
+export type ConsumerGauges = { pending: number; ackPending: number; expiresInMs: number }

@@ -1,0 +1,141 @@
+import {
+  context,
+  type Context,
+  type Link,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api'
+import { MeshError } from '../errors.ts'
+import type { Envelope, ReceivedHeaders } from '../message/envelope.ts'
+import { HEADER, type HeaderPairs } from '../message/headers.ts'
+
+/**
+ * Names of the messaging semantic conventions (1.44, still in development, so copied instead of imported).
+ * `messaging.system` is the older name of `messaging.system.name`; tools still read it.
+ */
+const SYSTEM = { 'messaging.system.name': 'nats', 'messaging.system': 'nats' } as const
+
+/** Asked for at each use: an SDK may be registered after this module is loaded. */
+const tracer = (): Tracer => trace.getTracer('@malha/mesh')
+
+export type PublishSpan = {
+  /** `traceparent` (and `tracestate`) to send. `fallback` goes out where no SDK is registered. */
+  headers(fallback: string | undefined): HeaderPairs
+  end(published: { stream: string; seq: number }): void
+  fail(error: unknown): void
+}
+
+/** PRODUCER span of one publish, child of the active context. */
+export function publishSpan(envelope: Envelope, subject: string, bytes: number): PublishSpan {
+  const span = tracer().startSpan(`publish ${envelope.type}`, {
+    kind: SpanKind.PRODUCER,
+    attributes: {
+      ...SYSTEM,
+      'messaging.operation.name': 'publish',
+      'messaging.operation.type': 'send',
+      'messaging.destination.name': subject,
+      'messaging.destination.template': envelope.type,
+      'messaging.message.conversation_id': envelope.correlationId,
+      'messaging.message.body.size': bytes,
+      'mesh.message.id': envelope.id,
+    },
+  })
+  return {
+    headers: (fallback) => traceHeaders(trace.setSpan(context.active(), span), fallback),
+    end({ stream, seq }) {
+      span.setAttribute('messaging.message.id', `${stream}:${seq}`)
+      span.end()
+    },
+    fail(error) {
+      failSpan(span, error)
+      span.end()
+    },
+  }
+}
+
+export type ProcessSpanOptions = {
+  envelope: Envelope
+  headers: ReceivedHeaders
+  durable: string
+  subject: string
+  stream: string
+  seq: number
+  attempt: number
+  deliveryCount: number
+  publishedAt: Date
+  /** The attempt before this one, if known. */
+  previous: SpanContext | undefined
+}
+
+/** CONSUMER span of one attempt: child of the publish *and* linked to it, linked to the attempt before. */
+export function processSpan(options: ProcessSpanOptions): { span: Span; context: Context } {
+  const parent = propagation.extract(ROOT_CONTEXT, options.headers)
+  const published = trace.getSpanContext(parent)
+  const links: Link[] = []
+  if (published) links.push({ context: published, attributes: { 'mesh.link': 'publish' } })
+  if (options.previous) links.push({ context: options.previous, attributes: { 'mesh.link': 'previous-attempt' } })
+  const span = tracer().startSpan(
+    `process ${options.envelope.type}`,
+    {
+      kind: SpanKind.CONSUMER,
+      links,
+      attributes: {
+        ...SYSTEM,
+        'messaging.operation.name': 'process',
+        'messaging.operation.type': 'process',
+        'messaging.destination.name': options.subject,
+        'messaging.destination.template': options.envelope.type,
+        'messaging.consumer.group.name': options.durable,
+        'messaging.destination.subscription.name': options.durable,
+        'messaging.message.id': `${options.stream}:${options.seq}`,
+        'messaging.message.conversation_id': options.envelope.correlationId,
+        'messaging.nats.stream.name': options.stream,
+        'messaging.nats.message.stream_sequence': options.seq,
+        'messaging.nats.message.delivery_count': options.deliveryCount,
+        'messaging.nats.time_in_stream_ms': Date.now() - options.publishedAt.getTime(),
+        'mesh.message.id': options.envelope.id,
+        'mesh.attempt': options.attempt,
+      },
+    },
+    parent,
+  )
+  return { span, context: trace.setSpan(parent, span) }
+}
+
+/** Status ERROR with the code as `error.type`; an expected refusal by the handler is told apart by its code. */
+export function failSpan(span: Span, error: unknown): void {
+  const type = error instanceof MeshError ? error.code : error instanceof Error ? error.name : typeof error
+  span.setAttribute('error.type', type)
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message.slice(0, 500) : String(error) })
+  if (error instanceof Error) span.recordException(error)
+}
+
+/** Trace context of `from` as headers; `fallback` where nothing is injected. */
+export function traceHeaders(from: Context, fallback?: string): HeaderPairs {
+  const carrier: Record<string, string> = {}
+  propagation.inject(from, carrier)
+  if (!carrier[HEADER.traceparent]) return fallback ? [[HEADER.traceparent, fallback]] : []
+  const pairs: [string, string][] = [[HEADER.traceparent, carrier[HEADER.traceparent]!]]
+  const state = carrier[HEADER.tracestate]
+  if (state) pairs.push([HEADER.tracestate, state])
+  return pairs
+}
+
+/** A span context out of a `traceparent` value (W3C level 1), so that another process's attempt can be linked. */
+export function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
+  const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? '')
+  if (!match) return undefined
+  return { traceId: match[1]!, spanId: match[2]!, traceFlags: Number.parseInt(match[3]!, 16), isRemote: true }
+}
+
+/** The opposite of {@link spanContextOf}. */
+export function traceparentOf(span: SpanContext): string | undefined {
+  if (!trace.isSpanContextValid(span)) return undefined
+  return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`
+}

@@ -1,0 +1,220 @@
+/**
+ * Publishes over the core protocol with one reply inbox for all, instead of a request each.
+ *
+ * P1  A publish is resolved only by a PubAck.
+ * P2  Every resend carries the same headers, and so the same Nats-Msg-Id.
+ * P3  At most `window` are on the wire; the rest wait their turn in order.
+ * P4  What was on the wire when the connection broke is sent again: the client drops its buffer when it dials.
+ * P5  Each ends within its own `timeoutMs`.
+ */
+import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
+import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
+import { isFull, type PubAck, PublishRefused, readReply } from './pub-ack.ts'
+
+export type PipelineOptions = {
+  /** @default '_INBOX' */
+  inboxPrefix?: string
+  /** Publishes on the wire at once. @default 1024 */
+  window?: number
+  /** Silence after which one is sent again, ms. @default 5000 */
+  resendMs?: number
+}
+
+export type PublishRequest = {
+  subject: string
+  payload: Uint8Array
+  headers: HeaderPairs
+  timeoutMs: number
+}
+
+type Pending = {
+  request: PublishRequest
+  block: HeaderBlock
+  deadline: number
+  sentAt: number
+  sends: number
+  /** When to send again after an answer that asks for it; 0 otherwise. */
+  againAt: number
+  lastAnswer: string
+  resolve: (ack: PubAck) => void
+  reject: (error: Error) => void
+}
+
+const AGAIN_MS = 250
+const SWEEP_MS = 100
+
+export class PublishPipeline {
+  readonly #nc: NatsConnection
+  readonly #inbox: string
+  readonly #window: number
+  readonly #resendMs: number
+  readonly #onWire = new Map<string, Pending>()
+  readonly #waiting: Pending[] = []
+  #counter = 0
+  #connected = true
+  #closed = false
+  #sweep: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+
+  constructor(nc: NatsConnection, options: PipelineOptions = {}) {
+    this.#nc = nc
+    this.#inbox = createInbox(options.inboxPrefix)
+    this.#window = options.window ?? 1024
+    this.#resendMs = options.resendMs ?? 5000
+    nc.subscribe(`${this.#inbox}.*`, { callback: (_error, msg) => this.#onReply(msg) })
+    void this.#watch()
+  }
+
+  /**
+   * @throws MeshError MESH_PUBLISH_TIMEOUT | MESH_NO_STREAM | MESH_STREAM_FULL | MESH_PUBLISH_REFUSED | MESH_CLOSED
+   */
+  publish(request: PublishRequest): Promise<PubAck> {
+    if (this.#closed) return Promise.reject(closedError(request))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        request,
+        block: new HeaderBlock(request.headers),
+        deadline: Date.now() + request.timeoutMs,
+        sentAt: 0,
+        sends: 0,
+        againAt: 0,
+        lastAnswer: '',
+        resolve,
+        reject,
+      })
+      this.#sweep ??= setInterval(() => this.#onSweep(), SWEEP_MS)
+      this.#pump()
+    })
+  }
+
+  /** Publishes whose answer is still out. */
+  get pending(): number {
+    return this.#onWire.size + this.#waiting.length
+  }
+
+  /** Takes nothing new; resolves when all are answered or timed out. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.pending > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #pump(): void {
+    while (this.#connected && this.#waiting.length > 0 && this.#onWire.size < this.#window) {
+      const token = (this.#counter++).toString(36)
+      const pending = this.#waiting.shift()!
+      this.#onWire.set(token, pending)
+      this.#send(token, pending)
+    }
+    if (this.pending === 0) this.#rest()
+  }
+
+  #send(token: string, pending: Pending): void {
+    pending.sends++
+    pending.sentAt = Date.now()
+    pending.againAt = 0
+    try {
+      const { subject, payload } = pending.request
+      this.#nc.publish(subject, payload, { reply: `${this.#inbox}.${token}`, headers: pending.block as never })
+    } catch (cause) {
+      this.#onWire.delete(token)
+      pending.reject(this.#nc.isClosed() ? closedError(pending.request, cause) : refusedError(pending, 0, String(cause)))
+    }
+  }
+
+  #onReply(msg: Msg): void {
+    const token = msg.subject.slice(this.#inbox.length + 1)
+    const pending = this.#onWire.get(token)
+    if (!pending) return
+    const reply = readReply(msg.headers?.code, msg.string())
+    if (reply.kind === 'again') {
+      pending.lastAnswer = reply.why
+      pending.againAt = Date.now() + AGAIN_MS
+      return
+    }
+    this.#onWire.delete(token)
+    if (reply.kind === 'stored') pending.resolve({ ...reply, resent: pending.sends > 1 })
+    else pending.reject(refusedError(pending, reply.errCode, reply.description))
+    this.#pump()
+  }
+
+  #onSweep(): void {
+    const now = Date.now()
+    for (const [token, pending] of this.#onWire) {
+      if (now >= pending.deadline) {
+        this.#onWire.delete(token)
+        pending.reject(timeoutError(pending, this.#connected))
+      } else if (this.#connected && (pending.againAt > 0 ? now >= pending.againAt : now - pending.sentAt >= this.#resendMs)) {
+        this.#send(token, pending)
+      }
+    }
+    for (let index = this.#waiting.length - 1; index >= 0; index--) {
+      const pending = this.#waiting[index]!
+      if (now < pending.deadline) continue
+      this.#waiting.splice(index, 1)
+      pending.reject(timeoutError(pending, this.#connected))
+    }
+    this.#pump()
+  }
+
+  #rest(): void {
+    clearInterval(this.#sweep)
+    this.#sweep = undefined
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'disconnect') this.#connected = false
+      else if (status.type === 'reconnect') this.#onReconnect()
+      else if (status.type === 'error') this.#onError(status.error)
+    }
+    this.#connected = false
+  }
+
+  /** Upholds P4. */
+  #onReconnect(): void {
+    this.#connected = true
+    for (const [token, pending] of this.#onWire) this.#send(token, pending)
+    this.#pump()
+  }
+
+  /** A publish without permission has no answer; the server only says so on the connection. */
+  #onError(error: Error): void {
+    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
+    for (const [token, pending] of this.#onWire) {
+      if (pending.request.subject !== error.subject) continue
+      this.#onWire.delete(token)
+      pending.reject(refusedError(pending, 0, 'this user may not publish there; grant it to the service'))
+    }
+    this.#pump()
+  }
+}
+
+function refusedError(pending: Pending, errCode: number, description: string): PublishRefused {
+  const { subject } = pending.request
+  const refusal = { errCode, resent: pending.sends > 1 }
+  if (isFull(errCode, description))
+    return new PublishRefused(
+      'MESH_STREAM_FULL',
+      `the stream of ${subject} takes no more (${description}); nothing was stored. Raise its maxBytes, or find the handler that is behind`,
+      refusal,
+    )
+  return new PublishRefused('MESH_PUBLISH_REFUSED', `${subject} was not stored: ${description} (${errCode})`, refusal)
+}
+
+function timeoutError(pending: Pending, connected: boolean): MeshError {
+  const { subject, timeoutMs } = pending.request
+  if (pending.lastAnswer !== '' && connected)
+    return new MeshError('MESH_NO_STREAM', `${subject} was not stored within ${timeoutMs} ms: ${pending.lastAnswer}`)
+  const where = connected ? 'no answer came' : 'the server is away'
+  const certainty = pending.sends === 0 ? 'it was not sent' : 'it may or may not be stored'
+  return new MeshError(
+    'MESH_PUBLISH_TIMEOUT',
+    `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id`,
+  )
+}
+
+function closedError(request: PublishRequest, cause?: unknown): MeshError {
+  return new MeshError('MESH_CLOSED', `${request.subject} was not sent: the mesh is closed`, { cause })
+}

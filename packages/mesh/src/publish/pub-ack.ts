@@ -1,0 +1,75 @@
+import { MeshError, type MeshErrorCode } from '../errors.ts'
+
+/** The server's word that a message is stored. */
+export type PubAck = {
+  stream: string
+  seq: number
+  /** The server had this `Nats-Msg-Id` already; `seq` is the first one's. */
+  duplicate: boolean
+  /** It was sent more than once: an earlier answer may have been lost. */
+  resent: boolean
+}
+
+/** A publish the server refused. `errCode` is JetStream's `err_code` (nats-server's errors.json). */
+export class PublishRefused extends MeshError {
+  readonly errCode: number
+  /** As for {@link PubAck.resent}. */
+  readonly resent: boolean
+
+  constructor(code: MeshErrorCode, detail: string, refusal: { errCode: number; resent: boolean }) {
+    super(code, detail)
+    this.errCode = refusal.errCode
+    this.resent = refusal.resent
+  }
+}
+
+/** JetStream error codes the mesh reads. */
+export const ERR_CODE = {
+  wrongLastSequence: 10071,
+  storeFailed: 10077,
+  conflictInFlight: 10164,
+  unavailable: 10008,
+  insufficientResources: 10023,
+  replicasNotReady: 10054,
+} as const
+
+/** What one reply to a publish means. */
+export type Reply =
+  | { kind: 'stored'; stream: string; seq: number; duplicate: boolean }
+  | { kind: 'again'; why: string }
+  | { kind: 'refused'; errCode: number; description: string }
+
+type ReplyBody = {
+  stream?: string
+  seq?: number
+  duplicate?: boolean
+  error?: { code: number; err_code?: number; description?: string }
+}
+
+/** Reads a reply; `status` is the code of a status frame (503: nobody stores this subject, or no leader yet). */
+export function readReply(status: number | undefined, body: string): Reply {
+  if (status === 503) return { kind: 'again', why: 'no stream holds this subject, or it has no leader yet' }
+  let parsed: ReplyBody
+  try {
+    parsed = JSON.parse(body) as ReplyBody
+  } catch {
+    return { kind: 'refused', errCode: 0, description: `an answer that is no PubAck: ${body.slice(0, 80)}` }
+  }
+  if (parsed.error) return readError(parsed.error)
+  if (typeof parsed.seq !== 'number' || typeof parsed.stream !== 'string')
+    return { kind: 'refused', errCode: 0, description: 'an answer without a sequence' }
+  return { kind: 'stored', stream: parsed.stream, seq: parsed.seq, duplicate: parsed.duplicate === true }
+}
+
+function readError(error: NonNullable<ReplyBody['error']>): Reply {
+  const errCode = error.err_code ?? 0
+  const description = error.description ?? `code ${error.code}`
+  const passing = errCode === ERR_CODE.conflictInFlight || errCode === ERR_CODE.unavailable || error.code === 429
+  return passing ? { kind: 'again', why: description } : { kind: 'refused', errCode, description }
+}
+
+/** Whether a refusal says that the stream's limits are reached. */
+export function isFull(errCode: number, description: string): boolean {
+  if (errCode === ERR_CODE.insufficientResources) return true
+  return errCode === ERR_CODE.storeFailed && !description.includes('per subject')
+}

@@ -1,0 +1,124 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
+import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
+import { decodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
+import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import { publishSpan } from '../observe/spans.ts'
+import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
+import type { PublishPipeline } from './pipeline.ts'
+import { getStored, type StoredMessage } from './stored-message.ts'
+
+/** Where an event ended up. */
+export type Published = {
+  /** Its `ce-id`. */
+  id: string
+  /** Name of the stream on the server. */
+  stream: string
+  seq: number
+  /** It was stored before, by an earlier publish of the same id and payload. */
+  duplicate: boolean
+}
+
+export type Outgoing = {
+  envelope: Envelope
+  /** With the namespace. */
+  subject: string
+  /** Name of the stream on the server. */
+  stream: string
+  payload: Uint8Array
+  once: boolean
+  timeoutMs: number
+  /** The user's own headers, checked. */
+  headers: HeaderPairs
+  /** Used where no tracing SDK injects one. */
+  traceparent?: string | undefined
+}
+
+export type PublisherDeps = { nc: NatsConnection; pipeline: PublishPipeline; metrics: MeshMetrics }
+
+/**
+ * Stores one event. `duplicate` is success only for the same type, key and payload.
+ * @throws MeshError MESH_ID_CONFLICT | MESH_ONCE_CONFLICT | MESH_PAYLOAD_TOO_LARGE and those of the pipeline
+ */
+export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<Published> {
+  const span = publishSpan(out.envelope, out.subject, out.payload.length)
+  const started = performance.now()
+  try {
+    const published = await store(deps, out, span.headers(out.traceparent))
+    span.end(published)
+    deps.metrics.published(out.envelope.type, 'ok', performance.now() - started)
+    return published
+  } catch (error) {
+    span.fail(error)
+    deps.metrics.published(out.envelope.type, 'error', performance.now() - started)
+    throw error
+  }
+}
+
+async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPairs): Promise<Published> {
+  const headers = [
+    ...envelopeHeaders(out.envelope),
+    ...traceHeaders,
+    ...out.headers,
+    [HEADER.msgId, out.envelope.id] as const,
+    ...(out.once ? [[HEADER.expectedLastSubjectSequence, '0'] as const] : []),
+  ]
+  checkSize(deps.nc, out, headers)
+  const request = { subject: out.subject, payload: out.payload, headers, timeoutMs: out.timeoutMs }
+  let ack: PubAck
+  try {
+    ack = await deps.pipeline.publish(request)
+  } catch (error) {
+    if (out.once && error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence)
+      return await alreadyThere(deps, out)
+    throw error
+  }
+  if (ack.duplicate) await checkDuplicate(deps, out, ack)
+  return { id: out.envelope.id, stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate }
+}
+
+/** The server knows this id: it must be the same event. One that is gone from the stream cannot be compared. */
+async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: PubAck): Promise<void> {
+  const stored = await getStored(deps.nc, ack.stream, { seq: ack.seq })
+  if (stored && !isSame(stored, out)) throw idConflict(out, stored)
+}
+
+/** `once`, and the keyed subject has an event already. R1 says so even for a repeat of the same id; R3 says duplicate. */
+async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Published> {
+  const stored = await getStored(deps.nc, out.stream, { last_by_subj: out.subject })
+  if (!stored) throw new MeshError('MESH_PUBLISH_TIMEOUT', `${out.subject}: the event that was there is gone; publish again`)
+  const existing = decodeAttribute(stored.headers[HEADER.id] ?? '')
+  if (existing !== out.envelope.id)
+    throw new MeshError(
+      'MESH_ONCE_CONFLICT',
+      `${out.envelope.type} of key ${JSON.stringify(out.envelope.key)} was published before, as ${existing} (sequence ${stored.seq}); nothing was stored`,
+    )
+  if (!isSame(stored, out)) throw idConflict(out, stored)
+  return { id: out.envelope.id, stream: out.stream, seq: stored.seq, duplicate: true }
+}
+
+function isSame(stored: StoredMessage, out: Outgoing): boolean {
+  return (
+    stored.subject === out.subject &&
+    decodeAttribute(stored.headers[HEADER.id] ?? '') === out.envelope.id &&
+    stored.headers[HEADER.type] === out.envelope.type &&
+    stored.payload.equals(out.payload)
+  )
+}
+
+function idConflict(out: Outgoing, stored: StoredMessage): MeshError {
+  return new MeshError(
+    'MESH_ID_CONFLICT',
+    `id ${out.envelope.id} is taken by another event (${stored.subject}, sequence ${stored.seq}); an id names one type, key and payload`,
+  )
+}
+
+function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {
+  const limit = nc.info?.max_payload ?? Infinity
+  const size = out.payload.length + headers.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 12)
+  if (size > limit)
+    throw new MeshError(
+      'MESH_PAYLOAD_TOO_LARGE',
+      `${out.envelope.type} has ${size} bytes with its headers, the server takes ${limit}; store the bulk elsewhere and publish a reference`,
+    )
+}

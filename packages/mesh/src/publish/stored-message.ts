@@ -1,0 +1,41 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+
+/** A message read back from a stream. */
+export type StoredMessage = { subject: string; seq: number; time: string; headers: ReceivedHeaders; payload: Buffer }
+
+type GetReply = {
+  message?: { subject: string; seq: number; time: string; hdrs?: string; data?: string }
+  error?: { code: number; description?: string }
+}
+
+/**
+ * Reads one message from the stream's leader: by sequence, or the last one of a subject. `undefined` when there is none.
+ * Needs permission to publish on `$JS.API.STREAM.MSG.GET.<stream>`.
+ */
+export async function getStored(
+  nc: NatsConnection,
+  stream: string,
+  query: { seq: number } | { last_by_subj: string },
+): Promise<StoredMessage | undefined> {
+  const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query), { timeout: 5000 })
+  const { message, error } = answer.json<GetReply>()
+  if (error?.code === 404) return undefined
+  if (!message) throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`)
+  return {
+    subject: message.subject,
+    seq: message.seq,
+    time: message.time,
+    headers: receivedHeaders(parseHeaderBlock(message.hdrs)),
+    payload: Buffer.from(message.data ?? '', 'base64'),
+  }
+}
+
+function* parseHeaderBlock(base64: string | undefined): Iterable<[string, string[]]> {
+  if (!base64) return
+  const [, ...lines] = Buffer.from(base64, 'base64').toString('utf8').split('\r\n')
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    if (colon > 0) yield [line.slice(0, colon), [line.slice(colon + 1).trim()]]
+  }
+}

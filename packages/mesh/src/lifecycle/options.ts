@@ -150,18 +150,17 @@ function resolveAuth(options: MeshOptions, fromUrl: Auth | undefined, label: Lab
 function valueFaults(options: ResolvedMeshOptions, label: Label): string[] {
   const faults: string[] = []
   const { name, namespace, tls, inboxPrefix, topology, replicas } = options
-  const show = (value: unknown): string => JSON.stringify(value)
   if (!/^[\x20-\x7e]{1,128}$/.test(name)) faults.push(`${label('name')} takes 1 to 128 printable ASCII characters`)
   if (!/^[a-z0-9-]{0,32}$/.test(namespace))
-    faults.push(`${label('namespace')} is ${show(namespace)}; it takes a-z, 0-9 and -, 32 characters at most`)
+    faults.push(`${label('namespace')} is ${JSON.stringify(namespace)}; it takes a-z, 0-9 and -, 32 characters at most`)
   if ((tls?.certFile === undefined) !== (tls?.keyFile === undefined))
     faults.push(`${label('tls.certFile')} and ${label('tls.keyFile')} go together; one of them is missing`)
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(inboxPrefix))
     faults.push(
-      `${label('inboxPrefix')} is ${show(inboxPrefix)}; it takes tokens of letters, digits, _ and - joined by dots`,
+      `${label('inboxPrefix')} is ${JSON.stringify(inboxPrefix)}; it takes tokens of letters, digits, _ and - joined by dots`,
     )
   if (!['ensure', 'verify', 'none'].includes(topology))
-    faults.push(`${label('topology')} is ${show(topology)}; it is ensure, verify or none`)
+    faults.push(`${label('topology')} is ${JSON.stringify(topology)}; it is ensure, verify or none`)
   if (replicas !== undefined && ![1, 3, 5].includes(replicas))
     faults.push(`${label('replicas')} is ${replicas}; it is 1, 3 or 5`)
   return faults

@@ -1,0 +1,100 @@
+import { connect, type NatsConnection, type NodeConnectionOptions, RequestError } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
+import { authenticatorOf, checkTlsFiles } from './credentials.ts'
+import { explainConnectError, permissionViolation, serverList } from './connect-errors.ts'
+import type { ResolvedMeshOptions } from './options.ts'
+
+/** The oldest nats-server the mesh runs on: schedules that survive, and batches that end as documented, came with it. */
+export const SERVER_FLOOR = '2.14.0'
+
+/** How long one server may take to answer when connecting, ms. */
+export const CONNECT_TIMEOUT_MS = 5_000
+
+/**
+ * Connects, and checks that the mesh can work there. Tries each server once; from then on the connection comes back by
+ * itself for as long as the process lives.
+ * @throws MeshError MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF | MESH_INVALID_OPTIONS (a file that cannot be read)
+ */
+export async function connectNats(options: ResolvedMeshOptions): Promise<NatsConnection> {
+  const settings = await connectionSettings(options)
+  const nc = await connect(settings).catch((error: unknown) => {
+    throw explainConnectError(error, options)
+  })
+  try {
+    checkVersion(nc, options)
+    await checkJetStream(nc, options)
+    return nc
+  } catch (error) {
+    await nc.close()
+    throw error
+  }
+}
+
+async function connectionSettings(options: ResolvedMeshOptions): Promise<NodeConnectionOptions> {
+  await checkTlsFiles(options.tls)
+  const authenticator = authenticatorOf(options.auth)
+  return {
+    servers: [...options.servers],
+    name: options.name,
+    inboxPrefix: options.inboxPrefix,
+    timeout: CONNECT_TIMEOUT_MS,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    reconnectJitterTLS: 250,
+    // A frozen server is noticed within 45 s instead of the client's six minutes.
+    pingInterval: 15_000,
+    maxPingOut: 2,
+    // A stack trace for every request costs more than the request.
+    noAsyncTraces: true,
+    // A credential that is being rotated, or an auth service that restarts, must not end the process.
+    ignoreAuthErrorAbort: true,
+    ...(options.tls === undefined ? {} : { tls: { ...options.tls } }),
+    ...(authenticator === undefined ? {} : { authenticator }),
+  }
+}
+
+function checkVersion(nc: NatsConnection, options: ResolvedMeshOptions): void {
+  const version = nc.info?.version ?? 'unknown'
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [floorMajor = 0, floorMinor = 0] = SERVER_FLOOR.split('.').map(Number)
+  if (major > floorMajor || (major === floorMajor && minor >= floorMinor)) return
+  throw new MeshError(
+    'MESH_SERVER_TOO_OLD',
+    `nats-server at ${serverList(options)} is version ${version}; the mesh needs ${SERVER_FLOOR} or newer. Upgrade the server`,
+  )
+}
+
+/**
+ * Asks the account, because a server without JetStream may sit in a cluster that has it. A user who may not ask is
+ * taken at the server's word.
+ */
+async function checkJetStream(nc: NatsConnection, options: ResolvedMeshOptions): Promise<void> {
+  try {
+    const answer = await nc.request('$JS.API.INFO', undefined, { timeout: CONNECT_TIMEOUT_MS })
+    const { error } = answer.json<{ error?: { description: string } }>()
+    if (error) throw jetStreamOff(options, error.description)
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    if (error instanceof RequestError && error.isNoResponders())
+      throw jetStreamOff(options, 'it is not enabled on the server')
+    const denied = permissionViolation(error)
+    if (denied?.operation === 'subscription') throw inboxDenied(denied.subject, options)
+    if (denied === undefined) throw explainConnectError(error, options)
+    if (nc.info?.jetstream !== true) throw jetStreamOff(options, 'the server offers none')
+  }
+}
+
+function jetStreamOff(options: ResolvedMeshOptions, why: string): MeshError {
+  return new MeshError(
+    'MESH_JETSTREAM_OFF',
+    `no JetStream for this connection at ${serverList(options)}: ${why}. Start nats-server with -js, and give the account a jetstream block`,
+  )
+}
+
+function inboxDenied(subject: string, options: ResolvedMeshOptions): MeshError {
+  return new MeshError(
+    'MESH_AUTH_FAILED',
+    `${serverList(options)} does not let this user subscribe to ${subject}, where replies arrive. Set inboxPrefix (NATS_INBOX_PREFIX) to the prefix the user may use`,
+  )
+}

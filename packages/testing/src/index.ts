@@ -1,0 +1,7 @@
+export { eventually, type EventuallyOptions } from './eventually.ts'
+export type { ErrorClass, Expected, ExpectedOutput } from './expectation.ts'
+export { faultProxy, type FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
+export type { Given } from './handler-run.ts'
+export type { Direction, ProxyCounts } from './proxy-links.ts'
+export { specification, type Outcome, type Specification } from './specification.ts'
+export { testClock, type TestClock } from './test-clock.ts'

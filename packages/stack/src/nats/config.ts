@@ -1,0 +1,31 @@
+import type { NatsOptions } from './server.ts'
+
+export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes'> & {
+  name: string
+  /** Told apart from any other server by this tag, which `/varz` shows. */
+  token: string
+  port: number
+  monitorPort: number
+  cluster?: { name: string; port: number; routes: readonly number[] }
+}
+
+/** A configuration file for one server. What the caller adds comes last and so wins. */
+export function natsConfig(options: NatsConfig): string {
+  const { name, token, port, monitorPort, dataDir, maxStoreBytes, cluster, config = '' } = options
+  const quoted = JSON.stringify
+  const lines = [
+    `server_name: ${quoted(name)}`,
+    `server_tags: [${quoted(token)}]`,
+    `listen: "127.0.0.1:${port}"`,
+    `http: "127.0.0.1:${monitorPort}"`,
+    'jetstream {',
+    `  store_dir: ${quoted(dataDir)}`,
+    ...(maxStoreBytes === undefined ? [] : [`  max_file_store: ${maxStoreBytes}`]),
+    '}',
+  ]
+  if (cluster) {
+    const routes = cluster.routes.map((route) => quoted(`nats://127.0.0.1:${route}`)).join(', ')
+    lines.push(`cluster { name: ${quoted(cluster.name)}, listen: "127.0.0.1:${cluster.port}", routes: [${routes}] }`)
+  }
+  return `${[...lines, config].join('\n')}\n`
+}

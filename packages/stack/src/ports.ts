@@ -1,0 +1,47 @@
+import { randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
+import getPort from 'get-port'
+import { portTaken, StackError } from './errors.ts'
+
+/** Below the range from which kernels give ports to outgoing connections, so that none is lost between here and `listen`. */
+const FIRST = 12_000
+const LAST = 32_000
+
+/** `count` different TCP ports, free on this machine right now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) {
+    const candidates = Array.from({ length: 20 }, () => randomInt(FIRST, LAST)).filter((port) => !ports.has(port))
+    ports.add(await getPort({ port: candidates }))
+  }
+  return [...ports]
+}
+
+/** @throws StackError `STACK_PORT_TAKEN` naming `flag` when somebody listens on 127.0.0.1:`port`. */
+export async function assertPortFree(port: number, what: string, flag: string): Promise<void> {
+  if (!(await isPortFree(port))) throw portTaken(port, what, flag)
+}
+
+/** Runs `start` with the wanted port, or with free ones, again on others should one of those be taken meanwhile. */
+export async function withPort<T>(wanted: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+  if (wanted !== undefined) return start(wanted)
+  for (let triesLeft = 4; ; triesLeft--) {
+    const [port] = (await freePorts(1)) as [number]
+    try {
+      return await start(port)
+    } catch (error) {
+      if (triesLeft === 0 || !(error instanceof StackError) || error.code !== 'STACK_PORT_TAKEN') throw error
+    }
+  }
+}
+
+async function isPortFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    })
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}

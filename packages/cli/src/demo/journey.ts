@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readSpans, type Span, type TraceAnswer } from '../view/spans.ts'
+import type { CenterView } from './center-api.ts'
+import type { Journey } from './checks.ts'
+
+/** The service whose handler calls dmitri. */
+const SERVICE = 'city-registration'
+/** Candidates looked at; any of them proves it. */
+const LOOKED_AT = 8
+
+/** A journey with the spans that show it. */
+export type FoundJourney = Journey & { spans: Span[] }
+
+/**
+ * Looks for a centre whose trace holds a failed dmitri attempt and a later successful one. Spans are exported a moment
+ * after they end, so it looks again until `signal` aborts.
+ */
+export async function findJourney(
+  traces: string,
+  centers: readonly CenterView[],
+  signal: AbortSignal,
+): Promise<FoundJourney | undefined> {
+  const candidates = centers.filter((center) => center.traceId !== null && center.partners.dmitri.attempts > 1)
+  while (!signal.aborted) {
+    for (const center of candidates.slice(0, LOOKED_AT)) {
+      const spans = await readTrace(traces, center.traceId!)
+      const failedAttempts = failedBeforeDone(spans)
+      if (failedAttempts > 0 && isWhole(spans))
+        return { traceId: center.traceId!, centerId: center.id, city: center.city.name, failedAttempts, spans }
+    }
+    await sleep(500, undefined, { signal }).catch(() => undefined)
+  }
+  return undefined
+}
+
+/** The spans of a trace; none while the store does not know it. */
+export async function readTrace(traces: string, traceId: string): Promise<Span[]> {
+  const response = await fetch(new URL(`/api/v3/traces/${traceId}`, traces), { signal: AbortSignal.timeout(10_000) })
+  if (!response.ok) {
+    await response.body?.cancel()
+    return []
+  }
+  return readSpans((await response.json()) as TraceAnswer)
+}
+
+/** How many dmitri attempts failed before one succeeded; 0 unless both are there. */
+export function failedBeforeDone(spans: readonly Span[]): number {
+  const attempts = spans.filter((span) => span.service === SERVICE && span.name.startsWith('process '))
+  const done = attempts.find((span) => !span.failed)
+  return done ? attempts.filter((span) => span.failed && span.endNs <= done.startNs).length : 0
+}
+
+/** Whether the journey's end has been exported too, so that the waterfall shows all of it. */
+function isWhole(spans: readonly Span[]): boolean {
+  return spans.some((span) => span.name === 'publish center.onboarded')
+}

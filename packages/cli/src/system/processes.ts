@@ -1,0 +1,80 @@
+import { fileURLToPath } from 'node:url'
+import { type PartnerName, partnerNames } from './partners.ts'
+import type { PortName, Ports } from './ports.ts'
+
+/** The services of the reference mesh and the archive, as they are named in reports and logs. */
+export const serviceNames = ['distribution-center', 'provider', 'city-registration', 'archive'] as const
+export type ServiceName = (typeof serviceNames)[number]
+
+/** A process of the system that is ours to start: never imported, always run. */
+export type ProcessPlan = {
+  name: string
+  /** Its entry, run by Node. */
+  main: string
+  env: Record<string, string>
+  /** Answers 200 once it is ready. */
+  readyUrl: string
+}
+
+/** Where the parts that are no services listen. */
+export type Backends = { nats: string; clickhouse: string; otlp: string }
+
+const packages = new URL('../../../', import.meta.url)
+const mainOf = (folder: string): string => fileURLToPath(new URL(`${folder}/src/main.ts`, packages))
+const at = (port: number): string => `http://127.0.0.1:${port}`
+
+const healthPort: Record<ServiceName, PortName> = {
+  'distribution-center': 'distributionCenterHealth',
+  provider: 'providerHealth',
+  'city-registration': 'cityRegistrationHealth',
+  archive: 'archiveHealth',
+}
+
+/** Where a service answers `/livez`, `/readyz` and `/metrics`. */
+export const healthUrl = (name: ServiceName, ports: Ports): string => at(ports[healthPort[name]])
+/** Where a partner serves its own API. */
+export const partnerUrl = (name: PartnerName, ports: Ports): string => at(ports[name])
+/** Where a partner simulator is told its faults. */
+export const controlUrl = (name: PartnerName, ports: Ports): string => at(ports[`${name}Control`])
+
+/** One simulator a partner. */
+export function partnerPlan(name: PartnerName, ports: Ports, dataDir: string): ProcessPlan {
+  return {
+    name: `partner-${name}`,
+    main: mainOf('services/partner-simulator'),
+    env: {
+      PARTNER: name,
+      HTTP_PORT: String(ports[name]),
+      CONTROL_PORT: String(ports[`${name}Control`]),
+      DATA_DIR: dataDir,
+    },
+    readyUrl: `${controlUrl(name, ports)}/_fault`,
+  }
+}
+
+/** A service or the archive, in its shipped configuration: nothing but addresses. */
+export function servicePlan(name: ServiceName, ports: Ports, backends: Backends): ProcessPlan {
+  return {
+    name,
+    main: mainOf(name === 'archive' ? 'archive' : `services/${name}`),
+    env: {
+      NATS_URL: backends.nats,
+      OTEL_EXPORTER_OTLP_ENDPOINT: backends.otlp,
+      HEALTH_PORT: String(ports[healthPort[name]]),
+      ...ownEnv(name, ports, backends),
+    },
+    readyUrl: `${healthUrl(name, ports)}/readyz`,
+  }
+}
+
+function ownEnv(name: ServiceName, ports: Ports, backends: Backends): Record<string, string> {
+  if (name === 'distribution-center') return { HTTP_PORT: String(ports.api) }
+  if (name === 'archive') return { CLICKHOUSE_URL: backends.clickhouse }
+  return Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, partnerUrl(partner, ports)]))
+}
+
+/** What a child inherits: everything but what configures a mesh, which may be meant for another one. */
+export function inheritedEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const foreign = /^(NATS|MALHA|OTEL|CLICKHOUSE|HTTP|HEALTH|SENNINHA|MAAS|DMITRI)_/
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name) || /^HTTP_PROXY$/.test(name)))
+}

@@ -1,0 +1,89 @@
+import {
+  partnerSystems,
+  type CenterRegistered,
+  type CityRegistered,
+  type PartnerSystem,
+  type ProviderCreated,
+} from '@malha/contracts'
+import type { StatusChange } from './apply.ts'
+import type { Fact } from './status.ts'
+
+/** Where and when an event happened. */
+export type Occurrence = {
+  /** The stream's name without the namespace. */
+  readonly stream: string
+  readonly epoch: number
+  readonly seq: number
+  /** RFC 3339. */
+  readonly at: string
+  /** W3C trace context of the event. */
+  readonly traceparent?: string | undefined
+}
+
+/** What the mesh says of a failed attempt, as far as the status needs it. */
+export type AttemptRecord = {
+  readonly type: string
+  readonly key?: string | undefined
+  readonly handler: string
+  readonly service: string
+  readonly attempt: number
+  readonly code: string
+  readonly message: string
+  readonly at: string
+  readonly nextAttemptAt: string | null
+  readonly outcome: 'retry' | 'dead-letter'
+}
+
+export function registeredChange(data: CenterRegistered, occurrence: Occurrence): StatusChange {
+  const { centerId, ...center } = data
+  const traceId = traceIdOf(occurrence.traceparent)
+  const registration = { ...factOf(occurrence), ...center, ...(traceId !== undefined && { traceId }) }
+  return { ...baseOf(centerId, occurrence), kind: 'registered', registration }
+}
+
+export function providerChange(data: ProviderCreated, occurrence: Occurrence): StatusChange {
+  const done = { ...factOf(occurrence), ref: data.providerId }
+  return { ...baseOf(data.centerId, occurrence), kind: 'partner-done', partner: data.system, done }
+}
+
+export function cityChange(data: CityRegistered, occurrence: Occurrence): StatusChange {
+  const done = { ...factOf(occurrence), ref: data.registrationId }
+  return { ...baseOf(data.centerId, occurrence), kind: 'partner-done', partner: 'dmitri', done }
+}
+
+export function onboardedChange(data: { readonly centerId: string }, occurrence: Occurrence): StatusChange {
+  return { ...baseOf(data.centerId, occurrence), kind: 'onboarded', onboarded: factOf(occurrence) }
+}
+
+/** Undefined for an attempt at anything but a partner's part of a registration: every service's attempts are in one stream. */
+export function attemptChange(record: AttemptRecord, occurrence: Occurrence): StatusChange | undefined {
+  const partner = partnerOf(record)
+  if (partner === undefined || record.key === undefined) return undefined
+  const { attempt, code, message, at, nextAttemptAt, outcome } = record
+  const failure = { ...positionOf(occurrence), at, attempt, code, message, nextAttemptAt, outcome }
+  return { ...baseOf(record.key, occurrence), kind: 'partner-failed', partner, failure }
+}
+
+/** The trace id of a `traceparent`, when it is one. */
+export function traceIdOf(traceparent: string | undefined): string | undefined {
+  const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1]
+  return traceId === '0'.repeat(32) ? undefined : traceId
+}
+
+/** The handler that calls a partner carries the partner's name. */
+function partnerOf(record: AttemptRecord): PartnerSystem | undefined {
+  if (record.type !== 'center.registered') return undefined
+  return partnerSystems.find((partner) => partner === record.handler)
+}
+
+function baseOf(centerId: string, occurrence: Occurrence) {
+  return { centerId, stream: occurrence.stream, position: positionOf(occurrence) }
+}
+
+function positionOf({ epoch, seq }: Occurrence) {
+  return { epoch, seq }
+}
+
+function factOf(occurrence: Occurrence): Fact {
+  return { ...positionOf(occurrence), at: occurrence.at }
+}

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type NatsNode, startNatsCluster } from '@malha/stack'
+import { jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+
+/** Three servers that keep streams of three replicas. */
+export interface TestCluster extends AsyncDisposable {
+  /** All nodes, comma separated. */
+  readonly url: string
+  readonly nodes: readonly NatsNode[]
+  /** The node that leads a stream, or one of its consumers. */
+  leader(nats: NatsConnection, stream: string, consumer?: string): Promise<NatsNode>
+  /** Makes another node lead a stream, or one of its consumers. */
+  stepDown(nats: NatsConnection, stream: string, consumer?: string): Promise<void>
+  /** SIGKILL of one node, then a start on its data. */
+  restart(node: NatsNode): Promise<void>
+}
+
+/**
+ * A cluster of three nats-servers on free ports of 127.0.0.1 and a folder of its own, which goes with it. Streams get
+ * three replicas where the mesh connects with `replicas: 3`.
+ * @throws StackError when there is no nats-server to be had, or it does not come up
+ */
+export async function testCluster(options: { config?: string } = {}): Promise<TestCluster> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'malha-test-'))
+  const removeData = (): Promise<void> => rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  const cluster = await startNatsCluster({ dataDir, ...options }).catch(async (error: unknown) => {
+    await removeData()
+    throw error
+  })
+  return {
+    url: cluster.url,
+    nodes: cluster.nodes,
+    async leader(nats, stream, consumer) {
+      const jsm = await jetstreamManager(nats)
+      const info = consumer ? await jsm.consumers.info(stream, consumer) : await jsm.streams.info(stream)
+      const node = cluster.nodes.find(({ name }) => name === info.cluster?.leader)
+      if (!node) throw new Error(`${consumer ?? stream} has no leader right now`)
+      return node
+    },
+    async stepDown(nats, stream, consumer) {
+      const what = consumer ? `CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}` : `STREAM.LEADER.STEPDOWN.${stream}`
+      const answer = await nats.request(`$JS.API.${what}`, undefined, { timeout: 10_000 })
+      const { error } = answer.json<{ error?: { description: string } }>()
+      if (error) throw new Error(`${consumer ?? stream} kept its leader: ${error.description}`)
+    },
+    async restart(node) {
+      await node.kill()
+      await node.start()
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(cluster.nodes.map((node) => node.kill()))
+      await removeData()
+    },
+  }
+}

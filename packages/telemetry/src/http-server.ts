@@ -1,15 +1,31 @@
 import type { Histogram, Metrics } from '@malha/mesh'
-import { type Context, context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  context,
+  isSpanContextValid,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 type Traced = { span: Span; context: Context }
+
+const traced = new WeakMap<FastifyRequest, Traced>()
+
+/** The trace a request belongs to; undefined where nothing traces and the caller sent no trace context. */
+export function traceIdOfRequest(request: FastifyRequest): string | undefined {
+  const span = traced.get(request)?.span.spanContext()
+  return span && isSpanContextValid(span) ? span.traceId : undefined
+}
 
 /**
  * Gives every request of a Fastify server a SERVER span that continues the caller's trace, active in hooks and handlers;
  * with `metrics` also the histogram `http_server_request_duration_seconds`. Costs next to nothing when nothing is traced.
  */
 export function traceRequests(app: FastifyInstance, options: { metrics?: Metrics } = {}): void {
-  const traced = new WeakMap<FastifyRequest, Traced>()
   const durations = options.metrics?.histogram({
     name: 'http_server_request_duration_seconds',
     help: 'From the first byte of a request to the last of its answer.',
@@ -38,12 +54,13 @@ export function traceRequests(app: FastifyInstance, options: { metrics?: Metrics
 /** Names and attributes of HTTP server spans as in semantic conventions 1.44 (stable). */
 function started(request: FastifyRequest): Traced {
   const parent = propagation.extract(context.active(), request.headers)
-  const route = request.routeOptions.url
+  const route = routeOf(request)
   const attributes = {
     'http.request.method': request.method,
     'url.path': request.url.split('?', 1)[0] ?? '/',
     'url.scheme': request.protocol,
     'server.address': request.hostname,
+    'client.address': request.ip,
     ...(route === undefined ? {} : { 'http.route': route }),
   }
   const name = route === undefined ? request.method : `${request.method} ${route}`
@@ -65,9 +82,14 @@ function ended(span: Span, reply: FastifyReply): void {
 function observed(durations: Histogram | undefined, reply: FastifyReply, span: Span): void {
   const labels = {
     http_request_method: reply.request.method,
-    http_route: reply.request.routeOptions.url ?? 'none',
+    http_route: routeOf(reply.request) ?? 'none',
     http_response_status_code: reply.raw.writableFinished ? String(reply.statusCode) : 'none',
   }
   const { traceId, traceFlags } = span.spanContext()
   durations?.observe(labels, reply.elapsedTime / 1000, (traceFlags & 1) === 1 ? traceId : undefined)
+}
+
+/** The pattern, not the path: ids in a span name or a label would make a series each. */
+function routeOf(request: FastifyRequest): string | undefined {
+  return request.is404 ? undefined : request.routeOptions.url
 }

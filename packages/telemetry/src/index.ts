@@ -1,7 +1,7 @@
 export { TelemetryError, telemetryErrors, type TelemetryErrorCode } from './errors.ts'
 export { healthAddress, serveHealth } from './health.ts'
 export type { HealthCheck, HealthOptions, HealthServer, ReportsHealth } from './health.ts'
-export { traceRequests } from './http-server.ts'
+export { traceIdOfRequest, traceRequests } from './http-server.ts'
 export type { LogTarget } from './log.ts'
 export { prometheusMetrics } from './metrics.ts'
 export type { Exposition, PrometheusMetrics, PrometheusOptions } from './metrics.ts'

@@ -34,5 +34,5 @@ export function createLog(options: LogOptions): PinoLogger {
 
 function activeTrace(): object {
   const span = trace.getSpanContext(context.active())
-  return span ? { traceId: span.traceId, spanId: span.spanId } : {}
+  return span ? { trace_id: span.traceId, span_id: span.spanId } : {}
 }

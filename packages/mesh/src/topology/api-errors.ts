@@ -1,0 +1,56 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
+
+/** JetStream's error codes the mesh meets while it makes streams and consumers (server/errors.json of nats-server). */
+export const apiCodes = {
+  consumerNameTaken: 10013,
+  consumerMissing: 10014,
+  streamNameTaken: 10058,
+  streamMissing: 10059,
+  subjectsOverlap: 10065,
+  consumerExists: 10148,
+} as const
+
+/** What each code means for whoever starts the service, and what to do. */
+const SENTENCES: Readonly<Record<number, string>> = {
+  10002: 'the account’s JetStream limit is reached; raise max_file of the account, or lower maxBytes',
+  10005: 'the cluster has no suitable servers for that many replicas; lower replicas, or add servers',
+  10023: 'the server lacks the resources; free some, or lower maxBytes',
+  10026: 'its limit of consumers is reached; remove unused ones, or raise max_consumers',
+  10027: 'the account’s limit of streams is reached; raise max_streams of the account',
+  10047:
+    'the server has too little storage left to reserve maxBytes; raise max_file_store of the server, or lower maxBytes',
+  10074: 'replicas need a cluster, and this is a single server; leave replicas unset, or 1',
+  10100: 'another consumer of this work queue already takes these subjects',
+  10113:
+    'the account demands a size limit for every stream (max_bytes_required); the mesh cannot limit its lanes, so lift that demand for this account',
+  10122:
+    'the account’s largest size for a stream is below maxBytes; raise max_stream_bytes of the account, or lower maxBytes',
+}
+
+/** The code of a JetStream API error, 0 for any other. */
+export function apiCode(error: unknown): number {
+  return error instanceof JetStreamApiError ? error.code : 0
+}
+
+/** What a JetStream API call failed of, as a sentence part that ends in what to do. */
+export function apiSentence(error: unknown): string {
+  const denied = deniedSubject(error)
+  if (denied !== undefined)
+    return `this user may not use ${denied}; grant it, or have a user who may provision this service first`
+  if (error instanceof JetStreamApiError) {
+    const known = SENTENCES[error.code]
+    return known === undefined
+      ? `the server refused: ${error.message} (${error.code})`
+      : `${known} (${error.message}, ${error.code})`
+  }
+  if (error instanceof TimeoutError) return 'the server did not answer; is JetStream up, and has its cluster a leader?'
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The subject a user lacks permission for, wherever the client wrapped that. */
+export function deniedSubject(error: unknown): string | undefined {
+  for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++)
+    if (one instanceof PermissionViolationError) return one.subject
+  return undefined
+}

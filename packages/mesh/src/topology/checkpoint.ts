@@ -1,0 +1,74 @@
+import { jetstream } from '@nats-io/jetstream'
+import { type KV, Kvm } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
+import { apiCode } from './api-errors.ts'
+import type { Names } from './names.ts'
+import { CHECKPOINT_BUCKET } from './system.ts'
+
+/** Where a durable stood, kept outside of it, so that a lost durable is made again without losing or repeating events. */
+export type Checkpoint = {
+  readonly v: 1
+  /** With the namespace. */
+  readonly stream: string
+  readonly epoch: number
+  /** All up to this sequence is settled. */
+  readonly floor: number
+  /** Sequences above the floor that are settled too. A durable made again delivers them again. */
+  readonly settled: readonly number[]
+}
+
+/** JetStream's "wrong last sequence": someone else wrote in between. */
+const CONFLICT = 10071
+const ATTEMPTS = 8
+
+/**
+ * The bucket, which `provisionStreams` has made. Needs `$JS.API.DIRECT.GET.KV_<bucket>.>` to read, `$KV.<bucket>.>` to write.
+ */
+export function openCheckpoints(nc: NatsConnection, names: Names): Promise<KV> {
+  return new Kvm(jetstream(nc)).open(names.bucket(CHECKPOINT_BUCKET), { allow_direct: true })
+}
+
+/** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it */
+export async function readCheckpoint(bucket: KV, durable: string): Promise<Checkpoint | undefined> {
+  return (await read(bucket, durable))?.checkpoint
+}
+
+/**
+ * Moves a checkpoint forward; several instances may write. Within one epoch of one stream it never goes back, and an
+ * instance that still talks of an earlier epoch changes nothing.
+ * @returns false when what is stored is further already
+ */
+export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpoint): Promise<boolean> {
+  const text = JSON.stringify(next)
+  for (let attempt = 1; ; attempt++) {
+    const current = await read(bucket, durable)
+    if (current !== undefined && !isFurther(next, current.checkpoint)) return false
+    try {
+      if (current === undefined) await bucket.create(durable, text)
+      else await bucket.update(durable, text, current.revision)
+      return true
+    } catch (error) {
+      if (apiCode(error) !== CONFLICT || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+function isFurther(next: Checkpoint, current: Checkpoint): boolean {
+  if (next.stream !== current.stream) return true
+  if (next.epoch !== current.epoch) return next.epoch > current.epoch
+  if (next.floor !== current.floor) return next.floor > current.floor
+  return next.settled.length > current.settled.length
+}
+
+async function read(bucket: KV, durable: string): Promise<{ checkpoint: Checkpoint; revision: number } | undefined> {
+  const entry = await bucket.get(durable)
+  if (entry === null || entry.operation !== 'PUT') return undefined
+  const checkpoint = entry.json<Checkpoint>()
+  if (checkpoint.v !== 1)
+    throw new MeshError(
+      'MESH_TOPOLOGY',
+      `the checkpoint of ${durable} has version ${String(checkpoint.v)}, written by a newer release of the library; upgrade this service`,
+    )
+  return { checkpoint, revision: entry.revision }
+}

@@ -1,0 +1,132 @@
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  type ConsumerUpdateConfig,
+  DeliverPolicy,
+  ReplayPolicy,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import type { HandlerDef, StartFrom } from '../service/define.ts'
+import type { Names } from './names.ts'
+import { overlap } from './subject-overlap.ts'
+import { FORMAT } from './system.ts'
+
+/** Where a durable begins. Fixed when it is made. */
+export type Start = Pick<ConsumerConfig, 'deliver_policy'> &
+  Partial<Pick<ConsumerConfig, 'opt_start_seq' | 'opt_start_time'>>
+
+/** What a durable should be like, apart from where it begins. */
+export type DesiredConsumer = Pick<ConsumerConfig, 'ack_wait' | 'max_deliver'> & {
+  readonly max_ack_pending: number
+  readonly filter_subjects: string[]
+  readonly metadata: Record<string, string>
+}
+
+type Whose = { readonly service: string; readonly handler: string; readonly def: HandlerDef }
+
+/** The durable of a handler on its event stream. */
+export function eventConsumer(names: Names, { service, handler, def }: Whose): DesiredConsumer {
+  const type = def.source.kind === 'topic' ? def.source.pattern : def.source.type
+  return {
+    ...limits(def),
+    filter_subjects: filtersOf(def.source).map((subject) => names.subject(subject)),
+    metadata: metadata(service, handler, type),
+  }
+}
+
+/** The durable of a handler on its service's lanes; it knows its event stream, so that a renamed handler is found. */
+export function laneConsumer(names: Names, { service, handler, def }: Whose): DesiredConsumer {
+  const type = def.source.kind === 'topic' ? def.source.pattern : def.source.type
+  return {
+    ...limits(def),
+    filter_subjects: [names.laneTarget(service, handler)],
+    metadata: { ...metadata(service, handler, type), 'malha.stream': names.stream(def.source.stream) },
+  }
+}
+
+/**
+ * Subjects of a contract or topic, without the namespace: the type itself, and `<type>.<partition>.<key>`.
+ * A keyed contract takes the plain type too, because events from before it had a key are there.
+ */
+export function filtersOf(source: HandlerDef['source']): string[] {
+  if (source.kind !== 'topic') return source.key === undefined ? [source.type] : [source.type, `${source.type}.*.*`]
+  const { pattern, stream } = source
+  if (pattern === '>') return [...stream.subjects]
+  if (pattern.endsWith('.>')) return [pattern]
+  const keyed = `${pattern}.*.*`
+  return stream.subjects.some((subject) => overlap(subject, keyed)) ? [pattern, keyed] : [pattern]
+}
+
+/** Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. */
+export function consumerToAdd(durable: string, desired: DesiredConsumer, start: Start): Partial<ConsumerConfig> {
+  return {
+    ...desired,
+    ...start,
+    durable_name: durable,
+    ack_policy: AckPolicy.Explicit,
+    replay_policy: ReplayPolicy.Instant,
+    max_waiting: 2048,
+  }
+}
+
+/** Where a new durable begins. On a stream that never held anything, `new` could only lose what arrives meanwhile. */
+export function startAt(startFrom: StartFrom | undefined, lastSeq: number): Start {
+  if (startFrom instanceof Date)
+    return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: startFrom.toISOString() }
+  return { deliver_policy: startFrom === 'new' && lastSeq > 0 ? DeliverPolicy.New : DeliverPolicy.All }
+}
+
+export function startAtSeq(seq: number): Start {
+  return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: seq }
+}
+
+export type ConsumerDiff = {
+  /** Undefined when nothing differs. */
+  readonly changes: (Partial<ConsumerUpdateConfig> & { filter_subject?: undefined }) | undefined
+  readonly describe: string
+  /** The filter differs: events that only the old one took are not handled any more. */
+  readonly filterChanged: boolean
+}
+
+/**
+ * Compares a durable with how it should be. `max_ack_pending` is only ever raised: instances with different
+ * concurrency must not take turns.
+ */
+export function diffConsumer(desired: DesiredConsumer, existing: ConsumerConfig): ConsumerDiff {
+  const changes: Record<string, unknown> = {}
+  const say: string[] = []
+  const change = (field: string, from: unknown, to: unknown): void => {
+    changes[field] = to
+    say.push(`${field} ${JSON.stringify(from)} → ${JSON.stringify(to)}`)
+  }
+  if (existing.ack_wait !== desired.ack_wait) change('ack_wait', existing.ack_wait, desired.ack_wait)
+  if (existing.max_deliver !== desired.max_deliver) change('max_deliver', existing.max_deliver, desired.max_deliver)
+  const [have = -1, want] = [existing.max_ack_pending, desired.max_ack_pending]
+  if (have > 0 && have < want) change('max_ack_pending', have, want)
+  if ((existing.backoff?.length ?? 0) > 0) change('backoff', existing.backoff, [])
+  const filters = existing.filter_subjects ?? (existing.filter_subject === undefined ? [] : [existing.filter_subject])
+  const filterChanged = filters.toSorted().join(' ') !== desired.filter_subjects.toSorted().join(' ')
+  if (filterChanged) change('filter_subjects', filters, desired.filter_subjects)
+  for (const [key, value] of Object.entries(desired.metadata))
+    if (existing.metadata?.[key] !== value) say.push(`${key} ${existing.metadata?.[key] ?? 'unset'} → ${value}`)
+  if (say.length === 0) return { changes: undefined, describe: '', filterChanged }
+  changes['metadata'] = { ...existing.metadata, ...desired.metadata }
+  if (filterChanged) changes['filter_subject'] = undefined
+  return { changes, describe: say.join('; '), filterChanged }
+}
+
+/**
+ * `max_deliver` is without limit, because a delivery handed back unstarted counts there too; the library counts
+ * attempts. Room for 20 instances that each hold twice their concurrency.
+ */
+function limits(def: HandlerDef): Pick<DesiredConsumer, 'ack_wait' | 'max_deliver' | 'max_ack_pending'> {
+  return {
+    ack_wait: nanos(def.ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: Math.max(1_000, 20 * 2 * def.concurrency),
+  }
+}
+
+function metadata(service: string, handler: string, type: string): Record<string, string> {
+  return { 'malha.service': service, 'malha.handler': handler, 'malha.type': type, 'malha.format': FORMAT }
+}

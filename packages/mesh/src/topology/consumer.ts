@@ -1,0 +1,239 @@
+import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { faultsError, MeshError } from '../errors.ts'
+import type { TopologyMode } from '../lifecycle/options.ts'
+import { type Logger, silentLogger } from '../observe/logger.ts'
+import type { HandlerDef } from '../service/define.ts'
+import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import {
+  consumerToAdd,
+  type DesiredConsumer,
+  diffConsumer,
+  eventConsumer,
+  laneConsumer,
+  type Start,
+  startAt,
+  startAtSeq,
+} from './consumer-config.ts'
+import type { Names } from './names.ts'
+import { type StreamState, stateOf } from './stream-state.ts'
+
+export type EnsureLaneConsumerOptions = {
+  service: string
+  handler: string
+  def: HandlerDef
+  mode: TopologyMode
+  /** @default silent */
+  log?: Logger
+}
+
+export type EnsureConsumerOptions = EnsureLaneConsumerOptions & {
+  /** The handler's event stream, with the namespace. */
+  stream: string
+  /** As `openCheckpoints` gives it. */
+  checkpoints: KV
+}
+
+export type EnsuredConsumer = {
+  /** With the namespace. */
+  readonly stream: string
+  readonly durable: string
+  readonly epoch: number
+  readonly created: boolean
+  /** The first sequence a durable that was just made may deliver. */
+  readonly startSeq?: number
+}
+
+type Task = {
+  readonly jsm: JetStreamManager
+  readonly stream: string
+  readonly durable: string
+  readonly desired: DesiredConsumer
+  readonly handler: string
+  readonly mode: TopologyMode
+  readonly log: Logger
+}
+
+/** Another instance may make the durable between our looking and our making it. */
+const ATTEMPTS = 5
+
+/**
+ * Makes sure that a handler's durable is there and as declared. A durable is never deleted to change it. One that is
+ * missing although a checkpoint says it was there is made again at its floor + 1; on a stream that was itself made
+ * again since, at 1. Only a handler without a past needs `startFrom`, and only on a stream with history.
+ * Needs `$JS.API.STREAM.INFO.<stream>` and `CONSUMER.INFO.<stream>.<durable>`, for `ensure` also
+ * `CONSUMER.DURABLE.CREATE.<stream>.<durable>`, and the checkpoint bucket.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function ensureConsumer(
+  nc: NatsConnection,
+  names: Names,
+  options: EnsureConsumerOptions,
+): Promise<EnsuredConsumer> {
+  const { service, handler, def, stream, checkpoints } = options
+  const task = await taskOf(nc, options, {
+    stream,
+    durable: names.durable(service, handler),
+    desired: eventConsumer(names, options),
+  })
+  return guarded(task, async () => {
+    const { ensured, info } = await ensure(task, (state) => startOf(task, { state, def, checkpoints }))
+    if (info !== undefined) await recordBirth(task, { ensured, info, checkpoints })
+    return ensured
+  })
+}
+
+/**
+ * The same for the durable on the service's lanes. A work queue keeps what is not done, so it always begins at its
+ * first message and needs no checkpoint.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function ensureLaneConsumer(
+  nc: NatsConnection,
+  names: Names,
+  options: EnsureLaneConsumerOptions,
+): Promise<EnsuredConsumer> {
+  const { service, handler } = options
+  const task = await taskOf(nc, options, {
+    stream: names.lanes(service),
+    durable: names.durable(service, handler),
+    desired: laneConsumer(names, options),
+  })
+  return guarded(task, async () => {
+    const { ensured } = await ensure(task, () => Promise.resolve({ start: startAt('all', 0) }))
+    return ensured
+  })
+}
+
+async function taskOf(
+  nc: NatsConnection,
+  { handler, mode, log }: EnsureLaneConsumerOptions,
+  what: Pick<Task, 'stream' | 'durable' | 'desired'>,
+): Promise<Task> {
+  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  return { jsm, handler, mode, log: log ?? silentLogger, ...what }
+}
+
+async function guarded<T>(task: Task, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof MeshError) throw error
+    throw fault(task, apiSentence(error), error)
+  }
+}
+
+function fault(task: Task, sentence: string, cause?: unknown): MeshError {
+  const what = `handler ${task.handler}, durable ${task.durable} on stream ${task.stream}`
+  const error = faultsError('MESH_TOPOLOGY', what, [sentence])
+  return cause === undefined ? error : Object.assign(error, { cause })
+}
+
+type Planned = { start: Start; why?: string }
+
+/** `info` is absent in mode `none`, where the durable is trusted to be there. */
+async function ensure(
+  task: Task,
+  plan: (state: StreamState) => Promise<Planned>,
+): Promise<{ ensured: EnsuredConsumer; info: ConsumerInfo | undefined }> {
+  const { jsm, stream, durable } = task
+  const state = stateOf(await streamInfo(task))
+  const base = { stream, durable, epoch: state.epoch }
+  if (task.mode === 'none') return { ensured: { ...base, created: false }, info: undefined }
+  for (let attempt = 1; ; attempt++) {
+    const existing = await infoOf(task)
+    if (existing !== undefined) {
+      await reconcile(task, existing)
+      return { ensured: { ...base, created: false }, info: existing }
+    }
+    if (task.mode === 'verify')
+      throw fault(task, 'it does not exist, and MALHA_TOPOLOGY=verify makes none; create it first')
+    const { start, why } = await plan(state)
+    try {
+      const info = await jsm.consumers.add(stream, consumerToAdd(durable, task.desired, start))
+      const startSeq = info.delivered.stream_seq + 1
+      task.log.info({ stream, durable, startSeq, ...start }, why ?? 'durable made')
+      return { ensured: { ...base, created: true, startSeq }, info }
+    } catch (error) {
+      const taken = [apiCodes.consumerExists, apiCodes.consumerNameTaken].some((code) => code === apiCode(error))
+      if (!taken || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function streamInfo(task: Task): ReturnType<JetStreamManager['streams']['info']> {
+  return task.jsm.streams.info(task.stream).catch((error: unknown) => {
+    if (apiCode(error) !== apiCodes.streamMissing) throw error
+    throw fault(task, 'the stream does not exist; start with MALHA_TOPOLOGY=ensure, or create it first', error)
+  })
+}
+
+async function infoOf(task: Task): Promise<ConsumerInfo | undefined> {
+  return task.jsm.consumers.info(task.stream, task.durable).catch((error: unknown) => {
+    if (apiCode(error) === apiCodes.consumerMissing) return undefined
+    throw error
+  })
+}
+
+async function reconcile(task: Task, { config }: ConsumerInfo): Promise<void> {
+  if (config.ack_policy !== 'explicit' || config.deliver_subject !== undefined)
+    throw fault(
+      task,
+      'a consumer of this name exists that is no pull consumer with explicit acks, so not one of the mesh; remove it, or rename the handler',
+    )
+  const { changes, describe, filterChanged } = diffConsumer(task.desired, config)
+  if (changes === undefined) return
+  if (task.mode === 'verify')
+    throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)
+  await task.jsm.consumers.update(task.stream, task.durable, changes)
+  const fields = { stream: task.stream, durable: task.durable, changes: describe }
+  if (filterChanged)
+    task.log.warn(fields, 'the durable takes other subjects now; events that only the old ones took are not handled')
+  else task.log.info(fields, 'durable updated')
+}
+
+/** Where a durable that is missing begins, and why there. */
+async function startOf(
+  task: Task,
+  { state, def, checkpoints }: { state: StreamState; def: HandlerDef; checkpoints: KV },
+): Promise<Planned> {
+  const checkpoint = await readCheckpoint(checkpoints, task.durable)
+  if (checkpoint !== undefined && checkpoint.stream === task.stream) {
+    if (checkpoint.epoch !== state.epoch)
+      return {
+        start: startAtSeq(1),
+        why: 'the stream was made again since the last checkpoint: the durable begins at 1',
+      }
+    // A stream that lost its end gives the same numbers to new events; starting past its end would skip those.
+    const floor = Math.min(checkpoint.floor, state.lastSeq)
+    return { start: startAtSeq(floor + 1), why: 'the durable was missing: made again after its last checkpoint' }
+  }
+  if (def.startFrom === undefined && state.lastSeq > 0) throw fault(task, startFromSentence(state))
+  return { start: startAt(def.startFrom, state.lastSeq) }
+}
+
+function startFromSentence({ firstSeq, lastSeq }: StreamState): string {
+  return (
+    `it has no durable and no checkpoint, and the stream already had ${lastSeq} events (${firstSeq} to ${lastSeq} are left); ` +
+    `say where to begin with startFrom: 'all' for every event that is left, 'new' for none of them, or a Date`
+  )
+}
+
+/** From its first moment a durable has a checkpoint: it tells a lost durable from a handler that is new. */
+async function recordBirth(
+  task: Task,
+  { ensured, info, checkpoints }: { ensured: EnsuredConsumer; info: ConsumerInfo; checkpoints: KV },
+): Promise<void> {
+  const known = await readCheckpoint(checkpoints, task.durable)
+  if (known?.stream === task.stream && known.epoch === ensured.epoch) return
+  const floor = info.ack_floor.stream_seq
+  await writeCheckpoint(checkpoints, task.durable, {
+    v: 1,
+    stream: task.stream,
+    epoch: ensured.epoch,
+    floor,
+    settled: [],
+  })
+}

@@ -1,0 +1,197 @@
+import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import { millis, type NatsConnection } from '@nats-io/transport-node'
+import { faultsError } from '../errors.ts'
+import type { TopologyMode } from '../lifecycle/options.ts'
+import { type Logger, silentLogger } from '../observe/logger.ts'
+import { accountFaults } from './account-limit.ts'
+import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { declared } from './declared.ts'
+import { diffStream } from './diff.ts'
+import type { Names } from './names.ts'
+import { epochOf } from './stream-state.ts'
+import type { StreamDef } from './stream.ts'
+import type { DesiredStream } from './system.ts'
+
+export type ProvisionOptions = {
+  /** The contracts' streams; the mesh's own are always added. */
+  streams: readonly StreamDef[]
+  /** The service whose lanes are needed too. */
+  lanesFor?: string
+  mode: TopologyMode
+  /** For streams that do not say themselves. @default 1 when a stream is made, otherwise as it is */
+  replicas?: number | undefined
+  /** @default silent */
+  log?: Logger
+}
+
+/** What was found or done, a line a stream, for the boot report. */
+export type BootStream = {
+  /** With the namespace. */
+  readonly name: string
+  readonly subjects: readonly string[]
+  /** What it reserves on each replica, bytes; Infinity without a limit. */
+  readonly maxBytes: number
+  /** Infinity without a limit. */
+  readonly maxAgeMs: number
+  readonly replicas: number
+  /** 0 when it could not be read (mode `none`). */
+  readonly epoch: number
+  readonly action: 'created' | 'updated' | 'unchanged' | 'not-checked'
+}
+
+/** A stream beside what the server has under its name. */
+type Compared = { readonly desired: DesiredStream; readonly info: StreamInfo | undefined }
+
+type Run = { readonly jsm: JetStreamManager; readonly mode: TopologyMode; readonly log: Logger }
+
+/** Someone else may create or change a stream between our reading and our writing; then we read again. */
+const ATTEMPTS = 5
+
+/**
+ * Makes, updates or compares the streams. Nothing is changed before all of them are found to be without fault. Several
+ * processes may do this at once.
+ * Needs `$JS.API.STREAM.INFO.<stream>`, for `ensure` also `STREAM.CREATE` and `STREAM.UPDATE`; `$JS.API.INFO` is used when allowed.
+ * @throws MeshError MESH_TOPOLOGY with every fault of every stream
+ */
+export async function provisionStreams(
+  nc: NatsConnection,
+  names: Names,
+  options: ProvisionOptions,
+): Promise<{ streams: BootStream[] }> {
+  const { desired, faults } = declared(names, options)
+  if (faults.length > 0) throw topologyError(faults)
+  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger }
+  if (options.mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }
+
+  const compared = await settleAll(desired, (one) => compare(run, one))
+  const found = [...compared.faults, ...compared.results.flatMap((one) => faultsOf(run, one))]
+  if (options.mode === 'ensure' && found.length === 0) found.push(...(await accountFaults(jsm, compared.results)))
+  if (found.length > 0) throw topologyError(found)
+
+  const applied = await settleAll(compared.results, (one) => apply(run, one))
+  if (applied.faults.length > 0) throw topologyError(applied.faults)
+  return { streams: applied.results }
+}
+
+function topologyError(faults: readonly string[]): Error {
+  return faultsError('MESH_TOPOLOGY', 'streams', faults)
+}
+
+/** Runs all, so that one failure does not hide another. */
+async function settleAll<In extends DesiredStream | Compared, Out>(
+  list: readonly In[],
+  run: (one: In) => Promise<Out>,
+): Promise<{ results: Out[]; faults: string[] }> {
+  const settled = await Promise.allSettled(list.map((one) => run(one)))
+  const results: Out[] = []
+  const faults: string[] = []
+  for (const [index, one] of settled.entries()) {
+    if (one.status === 'fulfilled') results.push(one.value)
+    else faults.push(`stream ${nameOf(list[index])}: ${apiSentence(one.reason)}`)
+  }
+  return { results, faults }
+}
+
+function nameOf(one: DesiredStream | Compared | undefined): string {
+  if (one === undefined) return ''
+  return 'desired' in one ? one.desired.name : one.name
+}
+
+async function compare(run: Run, desired: DesiredStream): Promise<Compared> {
+  return { desired, info: await infoOf(run.jsm, desired.name) }
+}
+
+async function infoOf(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+  return jsm.streams.info(name).catch((error: unknown) => {
+    if (apiCode(error) === apiCodes.streamMissing) return undefined
+    throw error
+  })
+}
+
+function faultsOf({ mode }: Run, { desired, info }: Compared): string[] {
+  const say = (fault: string): string => `stream ${desired.name}: ${fault}`
+  if (info === undefined)
+    return mode === 'verify' ? [say('it does not exist, and MALHA_TOPOLOGY=verify makes none; create it first')] : []
+  const diff = diffStream(desired, info.config)
+  if (diff.kind === 'faults') return diff.faults.map(say)
+  if (diff.kind === 'update' && mode === 'verify')
+    return [say(`it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${diff.describe}`)]
+  return []
+}
+
+/** Brings one stream to its declaration, whatever others do meanwhile. */
+async function apply(run: Run, { desired, info }: Compared): Promise<BootStream> {
+  let current = info
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return current === undefined ? await create(run, desired) : await update(run, desired, current)
+    } catch (error) {
+      if (apiCode(error) === apiCodes.subjectsOverlap) throw await overlapError(run, desired, error)
+      if (apiCode(error) !== apiCodes.streamNameTaken || attempt === ATTEMPTS) throw error
+      current = await infoOf(run.jsm, desired.name)
+    }
+  }
+}
+
+async function create({ jsm, log }: Run, desired: DesiredStream): Promise<BootStream> {
+  const { name, config, metadata, replicas } = desired
+  const info = await jsm.streams.add({
+    name,
+    ...config,
+    metadata,
+    ...(replicas === undefined ? {} : { num_replicas: replicas }),
+  })
+  log.info({ stream: name, subjects: config.subjects }, 'stream made')
+  return bootStream(info, 'created')
+}
+
+async function update({ jsm, log }: Run, desired: DesiredStream, info: StreamInfo): Promise<BootStream> {
+  const diff = diffStream(desired, info.config)
+  if (diff.kind === 'faults') throw new Error(diff.faults.join('; '))
+  for (const note of diff.notes) log.warn({ stream: desired.name }, `stream ${desired.name}: ${note}`)
+  if (diff.kind === 'same') return bootStream(info, 'unchanged')
+  const updated = await jsm.streams.update(desired.name, diff.changes)
+  log.info({ stream: desired.name, changes: diff.describe }, 'stream updated')
+  return bootStream(updated, 'updated')
+}
+
+/** Names the stream that is in the way, when this user may ask. */
+async function overlapError({ jsm }: Run, desired: DesiredStream, cause: unknown): Promise<Error> {
+  const others = new Set<string>()
+  for (const subject of desired.config.subjects) {
+    const lister = jsm.streams.names(subject)
+    const found = await lister.next().catch(() => [])
+    for (const name of found) if (name !== desired.name) others.add(name)
+  }
+  const which = others.size === 0 ? 'another stream' : [...others].join(', ')
+  return new Error(`its subjects ${desired.config.subjects.join(', ')} overlap with ${which}; narrow one of them`, {
+    cause,
+  })
+}
+
+/** What can be read of a stream that is trusted to be there. */
+async function report(jsm: JetStreamManager, desired: DesiredStream): Promise<BootStream> {
+  const info = await jsm.streams.info(desired.name).catch(() => undefined)
+  if (info !== undefined) return bootStream(info, 'not-checked')
+  const { subjects, max_bytes: maxBytes, max_age: maxAge } = desired.config
+  return {
+    name: desired.name,
+    subjects,
+    maxBytes: limit(maxBytes),
+    maxAgeMs: millis(limit(maxAge)),
+    replicas: desired.replicas ?? 1,
+    epoch: 0,
+    action: 'not-checked',
+  }
+}
+
+function bootStream(info: StreamInfo, action: BootStream['action']): BootStream {
+  const { name, subjects, max_bytes: maxBytes, max_age: maxAge, num_replicas: replicas } = info.config
+  const maxAgeMs = maxAge > 0 ? millis(maxAge) : Infinity
+  return { name, subjects, maxBytes: limit(maxBytes), maxAgeMs, replicas, epoch: epochOf(info), action }
+}
+
+function limit(value: number): number {
+  return value > 0 ? value : Infinity
+}

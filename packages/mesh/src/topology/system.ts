@@ -1,0 +1,163 @@
+import {
+  DiscardPolicy,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+  type StreamUpdateConfig,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import { days, minutes } from '../durations.ts'
+import type { Names } from './names.ts'
+import { stream, type StreamDef } from './stream.ts'
+
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, floors of durables. */
+export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'checkpoints'
+
+/** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
+export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
+  Pick<
+    StreamUpdateConfig,
+    'subjects' | 'discard' | 'max_age' | 'max_bytes' | 'max_msgs' | 'max_msgs_per_subject' | 'duplicate_window'
+  > &
+  Pick<StreamUpdateConfig, 'allow_direct' | 'allow_msg_ttl'> &
+  Partial<Pick<StreamUpdateConfig, 'allow_atomic' | 'allow_msg_schedules' | 'allow_rollup_hdrs'>> &
+  Partial<Pick<StreamUpdateConfig, 'discard_new_per_subject'>>
+
+/** A stream as it should be on the server. */
+export type DesiredStream = {
+  readonly kind: StreamKind
+  /** With the namespace. */
+  readonly name: string
+  readonly owner: string
+  readonly revision: number
+  /** Undefined: 1 when the stream is made, otherwise whatever it has. */
+  readonly replicas: number | undefined
+  readonly config: Readonly<DesiredConfig>
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** Version of what the mesh writes in streams, buckets and lanes. */
+export const FORMAT = '1'
+
+/** Who owns the streams of the mesh itself. */
+export const SYSTEM_OWNER = 'malha'
+
+/**
+ * A stream's consumers in all. The server's own default of 1000 is too low for ordered handlers with a consumer a
+ * partition, and depends on the server's configuration.
+ */
+const MAX_CONSUMERS = 10_000
+
+/** What the mesh says of itself: attempts that failed, breakers that changed. Its contracts hang on this definition. */
+export const meshStream: StreamDef = stream('MESH', {
+  subjects: ['mesh.>'],
+  maxAgeMs: days(7),
+  maxBytes: 256 * 1024 ** 2,
+})
+
+/** Bucket with the floor of every durable, so that a lost one is made again where it stood. */
+export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
+
+const MIB = 1024 ** 2
+
+/** A contract's stream. It takes no schedules: NATS refuses them together with `discard: new`. */
+export function eventStream(names: Names, def: StreamDef, replicas?: number): DesiredStream {
+  return {
+    kind: 'events',
+    name: names.stream(def),
+    owner: def.owner,
+    revision: def.revision,
+    replicas: def.replicas ?? replicas,
+    metadata: { ...metadata('events', def.owner, def.revision), 'malha.partitions': String(def.partitions) },
+    config: {
+      ...base(def.subjects.map((subject) => names.subject(subject))),
+      max_age: nanos(def.maxAgeMs),
+      max_bytes: def.maxBytes,
+      duplicate_window: nanos(def.duplicateWindowMs),
+      allow_atomic: true,
+    },
+  }
+}
+
+/** The newest records are the useful ones, and a handler must never wait for a record: so `discard: old`. */
+export function ownStream(names: Names, replicas?: number): DesiredStream {
+  const events = eventStream(names, meshStream, replicas)
+  return {
+    ...events,
+    kind: 'mesh',
+    metadata: { ...events.metadata, 'malha.kind': 'mesh' },
+    config: { ...events.config, discard: DiscardPolicy.Old },
+  }
+}
+
+/**
+ * One letter a subject, a second copy refused for good. No age: a letter stays until someone deals with it. 1 GiB is
+ * some 250 000 letters of 4 KiB; when it is full nothing is lost, because the mesh then retries the original, while
+ * without a limit one bad release could fill the disk that all streams share.
+ */
+export function deadLetterStream(names: Names, replicas?: number): DesiredStream {
+  return {
+    ...system('dead-letters', names.stream('DEAD_LETTERS'), replicas),
+    config: {
+      ...base([names.subject('dlq.>')]),
+      max_bytes: 1024 * MIB,
+      max_msgs_per_subject: 1,
+      discard_new_per_subject: true,
+    },
+  }
+}
+
+/**
+ * A service's retries. Workqueue: what is done is gone. Schedules refuse `discard: new`, and with `discard: old` a
+ * limit would evict a waiting message, so there is none.
+ */
+export function laneStream(names: Names, service: string, replicas?: number): DesiredStream {
+  return {
+    ...system('lanes', names.lanes(service), replicas),
+    config: {
+      ...base([names.subject(`lane.${service}.>`)]),
+      retention: RetentionPolicy.Workqueue,
+      discard: DiscardPolicy.Old,
+      allow_msg_schedules: true,
+    },
+  }
+}
+
+/** The stream under the bucket, made here so that owner, replicas and faults are those of all other streams. */
+export function checkpointStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(CHECKPOINT_BUCKET)
+  return {
+    ...system('checkpoints', `KV_${bucket}`, replicas),
+    config: {
+      ...base([`$KV.${bucket}.>`]),
+      max_bytes: 64 * MIB,
+      max_msgs_per_subject: 1,
+      allow_rollup_hdrs: true,
+    },
+  }
+}
+
+function base(subjects: string[]): DesiredConfig {
+  return {
+    subjects,
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_age: 0,
+    max_bytes: -1,
+    max_msgs: -1,
+    max_msgs_per_subject: -1,
+    max_consumers: MAX_CONSUMERS,
+    duplicate_window: nanos(minutes(5)),
+    allow_direct: true,
+    allow_msg_ttl: true,
+  }
+}
+
+function system(kind: StreamKind, name: string, replicas: number | undefined): Omit<DesiredStream, 'config'> {
+  return { kind, name, owner: SYSTEM_OWNER, revision: 1, replicas, metadata: metadata(kind, SYSTEM_OWNER, 1) }
+}
+
+function metadata(kind: StreamKind, owner: string, revision: number): Record<string, string> {
+  return { 'malha.kind': kind, 'malha.owner': owner, 'malha.revision': String(revision), 'malha.format': FORMAT }
+}

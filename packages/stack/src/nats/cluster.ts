@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { StackLog } from '../log.ts'
 import { freePorts } from '../ports.ts'
+import { randomToken } from '../process/token.ts'
 import { findNatsServer } from './binary.ts'
 import type { NatsBinary } from './binary.ts'
-import { randomToken, runNats } from './server.ts'
+import { runNats } from './server.ts'
 import type { NatsServer } from './server.ts'
 
 export type NatsClusterOptions = {

@@ -1,13 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { portTaken } from '../errors.ts'
 import type { StackLog } from '../log.ts'
+import { silent } from '../log.ts'
 import { assertPortFree, withPort } from '../ports.ts'
+import { notePid, predecessorGone } from '../process/predecessor.ts'
 import { spawnChild } from '../process/spawn.ts'
 import type { Child } from '../process/spawn.ts'
+import { randomToken } from '../process/token.ts'
 import { getJson, untilReady } from '../process/until.ts'
 import { findNatsServer } from './binary.ts'
 import type { NatsBinary } from './binary.ts'
@@ -71,19 +73,20 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   )
 }
 
-export const randomToken = (): string => randomBytes(6).toString('hex')
-
 /** One server of a known binary and configuration. */
 export async function runNats(binary: NatsBinary, options: NatsConfig & NatsOptions): Promise<NatsServer> {
-  const { dataDir, port, monitorPort, onLine } = options
+  const { port, monitorPort, onLine, log = silent } = options
+  const dataDir = resolve(options.dataDir)
   const flags = options.flags ?? { port: '--nats-port', monitorPort: '--nats-monitor-port' }
+  await mkdir(dataDir, { recursive: true })
+  await predecessorGone(dataDir, { what: 'nats-server', log })
   await assertPortFree(port, 'NATS', flags.port)
   await assertPortFree(monitorPort, 'the NATS monitor', flags.monitorPort)
-  await mkdir(dataDir, { recursive: true })
   const file = join(dataDir, 'nats-server.conf')
-  await writeFile(file, natsConfig(options), { mode: 0o600 })
+  await writeFile(file, natsConfig({ ...options, dataDir }), { mode: 0o600 })
   const env = options.env ?? process.env
   const child = spawnChild({ command: binary.path, args: ['-c', file], env, ...(onLine && { onLine }) })
+  notePid(dataDir, child.pid)
   const monitorUrl = `http://127.0.0.1:${monitorPort}`
   try {
     await untilReady(child, () => isReady({ monitorUrl, port, token: options.token }), {

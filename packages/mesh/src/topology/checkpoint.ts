@@ -12,10 +12,10 @@ export type Checkpoint = {
   /** With the namespace. */
   readonly stream: string
   readonly epoch: number
-  /** All up to this sequence is settled. */
+  /** The durable had acks for all up to this sequence. One that is made again begins after it. */
   readonly floor: number
-  /** Sequences above the floor that are settled too. A durable made again delivers them again. */
-  readonly settled: readonly number[]
+  /** All up to this sequence is accounted for: acked, or written down as aged out. */
+  readonly settled: number
 }
 
 /** JetStream's "wrong last sequence": someone else wrote in between. */
@@ -23,7 +23,9 @@ const CONFLICT = 10071
 const ATTEMPTS = 8
 
 /**
- * The bucket, which `provisionStreams` has made. Needs `$JS.API.DIRECT.GET.KV_<bucket>.>` to read, `$KV.<bucket>.>` to write.
+ * The bucket, which `provisionStreams` has made. Any replica answers a read: a checkpoint that is a little old costs a
+ * repetition, and writes compare before they set.
+ * Needs `$JS.API.DIRECT.GET.KV_<bucket>.>` to read, `$KV.<bucket>.>` to write.
  */
 export function openCheckpoints(nc: NatsConnection, names: Names): Promise<KV> {
   return new Kvm(jetstream(nc)).open(names.bucket(CHECKPOINT_BUCKET), { allow_direct: true })
@@ -57,8 +59,8 @@ export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpo
 function isFurther(next: Checkpoint, current: Checkpoint): boolean {
   if (next.stream !== current.stream) return true
   if (next.epoch !== current.epoch) return next.epoch > current.epoch
-  if (next.floor !== current.floor) return next.floor > current.floor
-  return next.settled.length > current.settled.length
+  if (next.floor < current.floor || next.settled < current.settled) return false
+  return next.floor > current.floor || next.settled > current.settled
 }
 
 async function read(bucket: KV, durable: string): Promise<{ checkpoint: Checkpoint; revision: number } | undefined> {

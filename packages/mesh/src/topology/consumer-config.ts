@@ -22,6 +22,9 @@ export type DesiredConsumer = Pick<ConsumerConfig, 'ack_wait' | 'max_deliver'> &
   readonly metadata: Record<string, string>
 }
 
+/** Event streams a handler ever read, space separated; on its lane durable. Only ever added to. */
+export const STREAMS = 'malha.streams'
+
 type Whose = { readonly service: string; readonly handler: string; readonly def: HandlerDef }
 
 /** The durable of a handler on its event stream. */
@@ -34,13 +37,13 @@ export function eventConsumer(names: Names, { service, handler, def }: Whose): D
   }
 }
 
-/** The durable of a handler on its service's lanes; it knows its event stream, so that a renamed handler is found. */
+/** The durable of a handler on its service's lanes; it remembers its event streams, so that a renamed handler is found. */
 export function laneConsumer(names: Names, { service, handler, def }: Whose): DesiredConsumer {
   const type = def.source.kind === 'topic' ? def.source.pattern : def.source.type
   return {
     ...limits(def),
     filter_subjects: [names.laneTarget(service, handler)],
-    metadata: { ...metadata(service, handler, type), 'malha.stream': names.stream(def.source.stream) },
+    metadata: { ...metadata(service, handler, type), [STREAMS]: names.stream(def.source.stream) },
   }
 }
 
@@ -107,12 +110,18 @@ export function diffConsumer(desired: DesiredConsumer, existing: ConsumerConfig)
   const filters = existing.filter_subjects ?? (existing.filter_subject === undefined ? [] : [existing.filter_subject])
   const filterChanged = filters.toSorted().join(' ') !== desired.filter_subjects.toSorted().join(' ')
   if (filterChanged) change('filter_subjects', filters, desired.filter_subjects)
-  for (const [key, value] of Object.entries(desired.metadata))
+  const metadata = mergeMetadata(existing.metadata ?? {}, desired.metadata)
+  for (const [key, value] of Object.entries(metadata))
     if (existing.metadata?.[key] !== value) say.push(`${key} ${existing.metadata?.[key] ?? 'unset'} → ${value}`)
   if (say.length === 0) return { changes: undefined, describe: '', filterChanged }
-  changes['metadata'] = { ...existing.metadata, ...desired.metadata }
+  changes['metadata'] = metadata
   if (filterChanged) changes['filter_subject'] = undefined
   return { changes, describe: say.join('; '), filterChanged }
+}
+
+function mergeMetadata(have: Record<string, string>, want: Record<string, string>): Record<string, string> {
+  const streams = new Set(`${have[STREAMS] ?? ''} ${want[STREAMS] ?? ''}`.split(' ').filter(Boolean))
+  return { ...have, ...want, ...(streams.size === 0 ? {} : { [STREAMS]: [...streams].join(' ') }) }
 }
 
 /**

@@ -44,6 +44,8 @@ export type EnsuredConsumer = {
   readonly created: boolean
   /** The first sequence a durable that was just made may deliver. */
   readonly startSeq?: number
+  /** All up to this sequence is accounted for: acked, aged out and written down, or from before the handler began. */
+  readonly settled: number
 }
 
 type Task = {
@@ -79,9 +81,8 @@ export async function ensureConsumer(
     desired: eventConsumer(names, options),
   })
   return guarded(task, async () => {
-    const { ensured, info } = await ensure(task, (state) => startOf(task, { state, def, checkpoints }))
-    if (info !== undefined) await recordBirth(task, { ensured, info, checkpoints })
-    return ensured
+    const { ensured, info, state } = await ensure(task, (state) => startOf(task, { state, def, checkpoints }))
+    return { ...ensured, settled: await settledOf(task, { ensured, info, state, checkpoints }) }
   })
 }
 
@@ -102,8 +103,8 @@ export async function ensureLaneConsumer(
     desired: laneConsumer(names, options),
   })
   return guarded(task, async () => {
-    const { ensured } = await ensure(task, () => Promise.resolve({ start: startAt('all', 0) }))
-    return ensured
+    const { ensured, info } = await ensure(task, () => Promise.resolve({ start: startAt('all', 0) }))
+    return { ...ensured, settled: info.ack_floor.stream_seq }
   })
 }
 
@@ -132,30 +133,26 @@ function fault(task: Task, sentence: string, cause?: unknown): MeshError {
 }
 
 type Planned = { start: Start; why?: string }
+type Found = { ensured: Omit<EnsuredConsumer, 'settled'>; info: ConsumerInfo; state: StreamState }
 
-/** `info` is absent in mode `none`, where the durable is trusted to be there. */
-async function ensure(
-  task: Task,
-  plan: (state: StreamState) => Promise<Planned>,
-): Promise<{ ensured: EnsuredConsumer; info: ConsumerInfo | undefined }> {
+async function ensure(task: Task, plan: (state: StreamState) => Promise<Planned>): Promise<Found> {
   const { jsm, stream, durable } = task
   const state = stateOf(await streamInfo(task))
   const base = { stream, durable, epoch: state.epoch }
-  if (task.mode === 'none') return { ensured: { ...base, created: false }, info: undefined }
   for (let attempt = 1; ; attempt++) {
     const existing = await infoOf(task)
     if (existing !== undefined) {
-      await reconcile(task, existing)
-      return { ensured: { ...base, created: false }, info: existing }
+      if (task.mode !== 'none') await reconcile(task, existing)
+      return { ensured: { ...base, created: false }, info: existing, state }
     }
-    if (task.mode === 'verify')
-      throw fault(task, 'it does not exist, and MALHA_TOPOLOGY=verify makes none; create it first')
+    if (task.mode !== 'ensure')
+      throw fault(task, `it does not exist, and MALHA_TOPOLOGY=${task.mode} makes none; create it first`)
     const { start, why } = await plan(state)
     try {
       const info = await jsm.consumers.add(stream, consumerToAdd(durable, task.desired, start))
       const startSeq = info.delivered.stream_seq + 1
       task.log.info({ stream, durable, startSeq, ...start }, why ?? 'durable made')
-      return { ensured: { ...base, created: true, startSeq }, info }
+      return { ensured: { ...base, created: true, startSeq }, info, state }
     } catch (error) {
       const taken = [apiCodes.consumerExists, apiCodes.consumerNameTaken].some((code) => code === apiCode(error))
       if (!taken || attempt === ATTEMPTS) throw error
@@ -221,19 +218,27 @@ function startFromSentence({ firstSeq, lastSeq }: StreamState): string {
   )
 }
 
-/** From its first moment a durable has a checkpoint: it tells a lost durable from a handler that is new. */
-async function recordBirth(
+/**
+ * From its first moment a durable has a checkpoint: it tells a lost durable from a handler that is new, and how far
+ * events that aged out are accounted for.
+ */
+async function settledOf(
   task: Task,
-  { ensured, info, checkpoints }: { ensured: EnsuredConsumer; info: ConsumerInfo; checkpoints: KV },
-): Promise<void> {
+  { ensured, info, state, checkpoints }: Found & { checkpoints: KV },
+): Promise<number> {
   const known = await readCheckpoint(checkpoints, task.durable)
-  if (known?.stream === task.stream && known.epoch === ensured.epoch) return
   const floor = info.ack_floor.stream_seq
-  await writeCheckpoint(checkpoints, task.durable, {
-    v: 1,
-    stream: task.stream,
-    epoch: ensured.epoch,
-    floor,
-    settled: [],
-  })
+  if (known?.stream === task.stream && known.epoch === ensured.epoch) return Math.min(known.settled, state.lastSeq)
+  // What a new handler finds gone was never its to handle; on a stream made again, it was.
+  const isNew = ensured.created && known?.stream !== task.stream
+  const settled = isNew ? Math.max(floor, state.firstSeq - 1) : floor
+  if (task.mode !== 'none')
+    await writeCheckpoint(checkpoints, task.durable, {
+      v: 1,
+      stream: task.stream,
+      epoch: ensured.epoch,
+      floor,
+      settled,
+    })
+  return settled
 }

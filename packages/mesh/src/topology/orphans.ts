@@ -1,87 +1,113 @@
 import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Logger, silentLogger } from '../observe/logger.ts'
+import type { HandlerDef } from '../service/define.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
+import { STREAMS } from './consumer-config.ts'
 import type { Names } from './names.ts'
 
 export type OrphanOptions = {
   service: string
-  /** Each handler the service defines, with the name of its event stream (namespace included). */
-  handlers: Readonly<Record<string, string>>
+  /** The handlers the service defines. */
+  handlers: Readonly<Record<string, Pick<HandlerDef, 'source'>>>
   /** Handlers that are gone for good: what waits for them is given up. */
-  retired?: readonly string[]
+  retired?: readonly string[] | undefined
   /** @default silent */
   log?: Logger
 }
 
 /**
  * Durables of a service whose handler is not defined any more, or now reads another stream: their events would wait
- * for ever unseen. To be called before the service's consumers are ensured, which would make its lane durables forget
- * the streams they had. Looks at the service's streams and at its lanes, whose durables remember streams it has left.
+ * for ever unseen. Looks at the streams of its handlers, and at its lanes, whose durables remember streams it has left.
  * Needs `$JS.API.CONSUMER.LIST.<stream>` for each; a stream whose consumers this user may not list is left out.
  * @returns a fault each, to be reported together with others as MESH_TOPOLOGY
  */
 export async function orphanFaults(nc: NatsConnection, names: Names, options: OrphanOptions): Promise<string[]> {
-  const jsm = await jetstreamManager(nc, { checkAPI: false })
-  const lanes = names.lanes(options.service)
   const log = options.log ?? silentLogger
-  const orphans = new Map<string, Orphan>()
-  for (const stream of new Set([...Object.values(options.handlers), lanes])) {
-    for (const info of await listOf(jsm, stream, log)) {
-      const orphan = await orphanOf(jsm, info, { ...options, lanes })
-      if (orphan !== undefined) orphans.set(`${orphan.stream} ${orphan.handler}`, orphan)
-    }
+  const current = new Map(
+    Object.entries(options.handlers).map(([handler, { source }]) => [handler, names.stream(source.stream)]),
+  )
+  const search: Search = {
+    jsm: await jetstreamManager(nc, { checkAPI: false }),
+    names,
+    service: options.service,
+    current,
+    log,
   }
   const retired = new Set(options.retired)
-  for (const orphan of orphans.values())
+  const faults: string[] = []
+  for (const orphan of await find(search)) {
     if (retired.has(orphan.handler))
-      log.warn(orphan, 'a retired handler still has a durable; what waits there is given up')
-  return [...orphans.values()]
-    .filter(({ handler }) => !retired.has(handler))
-    .map((one) => sentence(names, options, one))
+      log.warn(orphan, 'a retired handler has a durable still; what waits there is given up')
+    else faults.push(sentence(search, orphan))
+  }
+  return faults
 }
 
-type Orphan = { handler: string; stream: string; waiting: number }
-
-async function orphanOf(
-  jsm: JetStreamManager,
-  info: ConsumerInfo,
-  { service, handlers, lanes }: OrphanOptions & { lanes: string },
-): Promise<Orphan | undefined> {
-  const { 'malha.service': owner, 'malha.handler': handler, 'malha.stream': from } = info.config.metadata ?? {}
-  if (owner !== service || handler === undefined) return undefined
-  const stream = info.stream_name === lanes ? from : info.stream_name
-  if (stream === undefined || handlers[handler] === stream) return undefined
-  const both =
-    info.stream_name === lanes
-      ? [info, await infoOf(jsm, stream, info.name)]
-      : [info, await infoOf(jsm, lanes, info.name)]
-  const waiting = both.reduce((sum, one) => sum + (one === undefined ? 0 : one.num_pending + one.num_ack_pending), 0)
-  return { handler, stream, waiting }
+type Search = {
+  readonly jsm: JetStreamManager
+  readonly names: Names
+  readonly service: string
+  /** The stream each handler reads now. */
+  readonly current: ReadonlyMap<string, string>
+  readonly log: Logger
 }
 
-function sentence(names: Names, { service, handlers }: OrphanOptions, { handler, stream, waiting }: Orphan): string {
-  const durable = names.durable(service, handler)
-  const moved = handlers[handler]
-  const gone =
-    moved === undefined ? `service ${service} defines no handler ${handler}` : `handler ${handler} now reads ${moved}`
-  return (
-    `durable ${durable} on stream ${stream} has ${waiting} messages waiting, but ${gone}; ` +
-    `name the handler ${handler} again${moved === undefined ? '' : ' on its old stream'}, or list it in retired: ['${handler}'] to give them up`
-  )
+type Orphan = { readonly handler: string; readonly stream: string; readonly waiting: number }
+
+async function find(search: Search): Promise<Orphan[]> {
+  const { names, service, current } = search
+  const lanes = await ownDurables(search, names.lanes(service))
+  const suspects = new Map<string, { handler: string; stream: string }>()
+  const suspect = (handler: string, stream: string): void => {
+    if (current.get(handler) !== stream) suspects.set(`${handler} ${stream}`, { handler, stream })
+  }
+  for (const stream of new Set(current.values()))
+    for (const handler of (await ownDurables(search, stream)).keys()) suspect(handler, stream)
+  for (const [handler, { config }] of lanes)
+    for (const stream of (config.metadata?.[STREAMS] ?? '').split(' ').filter(Boolean)) suspect(handler, stream)
+
+  const found: Orphan[] = []
+  for (const { handler, stream } of suspects.values()) {
+    const durable = await infoOf(search.jsm, stream, names.durable(service, handler))
+    // The lane of a handler that moved goes on being worked on.
+    const lane = current.has(handler) ? undefined : lanes.get(handler)
+    const waiting = waitingAt(durable) + waitingAt(lane)
+    if (durable !== undefined || waiting > 0) found.push({ handler, stream, waiting })
+  }
+  return found
 }
 
-async function listOf(jsm: JetStreamManager, stream: string, log: Logger): Promise<ConsumerInfo[]> {
-  const found: ConsumerInfo[] = []
+/** The durables of this service on one stream, by handler. */
+async function ownDurables({ jsm, service, log }: Search, stream: string): Promise<Map<string, ConsumerInfo>> {
+  const found = new Map<string, ConsumerInfo>()
   try {
-    for await (const info of jsm.consumers.list(stream)) found.push(info)
+    for await (const info of jsm.consumers.list(stream)) {
+      const { 'malha.service': owner, 'malha.handler': handler } = info.config.metadata ?? {}
+      if (owner === service && handler !== undefined) found.set(handler, info)
+    }
   } catch (error) {
     const denied = deniedSubject(error)
-    if (denied !== undefined)
-      log.debug({ stream, denied }, 'this user may not list consumers; orphans are not looked for')
+    if (denied !== undefined) log.debug({ stream, denied }, 'this user may not list consumers: no search for orphans')
     else if (apiCode(error) !== apiCodes.streamMissing) throw error
   }
   return found
+}
+
+function sentence({ names, service, current }: Search, { handler, stream, waiting }: Orphan): string {
+  const moved = current.get(handler)
+  const gone =
+    moved === undefined
+      ? `service ${service} defines no handler ${handler}; rename the handler back`
+      : `handler ${handler} reads ${moved} now; give the handler on ${moved} another name and keep this one`
+  return (
+    `durable ${names.durable(service, handler)} on stream ${stream} has ${waiting} messages waiting, but ${gone}, ` +
+    `or list it in retired: ['${handler}'] to give them up`
+  )
+}
+
+function waitingAt(info: ConsumerInfo | undefined): number {
+  return info === undefined ? 0 : info.num_pending + info.num_ack_pending
 }
 
 async function infoOf(jsm: JetStreamManager, stream: string, durable: string): Promise<ConsumerInfo | undefined> {

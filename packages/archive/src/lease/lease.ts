@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { ArchiveError } from '../errors.ts'
+import { pause } from '../pause.ts'
+import type { LeaseBucket } from './lease-bucket.ts'
+
+/*
+ * A lease is a key with a TTL that its holder writes again at a third of it.
+ * L1  It counts from the moment a write was *sent*, so its holder never believes in it longer than the server does.
+ * L2  A margin is taken off, so that the holder has stopped before the next one can start.
+ * L3  A renewal whose answer got lost is found again by its token; a key with another token is lost for good.
+ */
+
+/** The sole right to do something, for a while. */
+export type Lease = {
+  /** Tells one holder from every other, and one of its terms from the next. */
+  readonly token: string
+  /** Aborted when the lease is lost or given back. */
+  readonly lost: AbortSignal
+  /** @throws ArchiveError ARCHIVE_LEASE_LOST */
+  readonly assertHeld: () => void
+  /** Gives the lease back; the next holder need not wait for its end. */
+  readonly release: () => Promise<void>
+}
+
+export type LeaseOptions = {
+  key: string
+  /** How long the lease outlives its holder, ms; whole seconds, the server knows no finer. */
+  ttlMs: number
+  /** Who holds it, for people: host and process. */
+  holder: string
+}
+
+/** Tries once. Undefined when someone else holds it. */
+export async function tryLease(bucket: LeaseBucket, options: LeaseOptions): Promise<Lease | undefined> {
+  const token = randomBytes(6).toString('hex')
+  const value = JSON.stringify({ format: 1, token, holder: options.holder })
+  const sentAt = performance.now()
+  try {
+    const revision = await bucket.kv.create(options.key, value, ttlHeader(options.ttlMs))
+    return keepLease(bucket, { ...options, token, value, revision, sentAt })
+  } catch (error) {
+    if (isConflict(error)) return undefined
+    throw error
+  }
+}
+
+type Held = LeaseOptions & { token: string; value: string; revision: number; sentAt: number }
+
+function keepLease(bucket: LeaseBucket, held: Held): Lease {
+  const lost = new AbortController()
+  const ended = new AbortController()
+  const margin = Math.min(1_000, held.ttlMs / 4)
+  let revision = held.revision
+  let validUntil = held.sentAt + held.ttlMs - margin
+
+  const renewing = (async () => {
+    while (!ended.signal.aborted) {
+      await pause(held.ttlMs / 3, ended.signal)
+      if (ended.signal.aborted) return
+      if (performance.now() >= validUntil) return lost.abort()
+      const sentAt = performance.now()
+      try {
+        revision = await renew(bucket, held, revision)
+        validUntil = sentAt + held.ttlMs - margin
+      } catch (error) {
+        if (!isConflict(error)) continue // the server is away; try until the lease has run out
+        const own = await ownRevision(bucket, held).catch(() => undefined)
+        if (own === undefined) return lost.abort()
+        revision = own
+      }
+    }
+  })()
+  // The renewal may sit in a time-out of its own when the term is over: this timer does not.
+  const watch = setInterval(
+    () => {
+      if (performance.now() >= validUntil) lost.abort()
+    },
+    Math.min(100, held.ttlMs / 10),
+  )
+  watch.unref()
+  lost.signal.addEventListener('abort', () => {
+    clearInterval(watch)
+    ended.abort()
+  })
+
+  return {
+    token: held.token,
+    lost: lost.signal,
+    assertHeld: () => {
+      if (performance.now() >= validUntil) lost.abort()
+      if (lost.signal.aborted)
+        throw new ArchiveError('ARCHIVE_LEASE_LOST', `lease ${held.key} ran out; another process may hold it now`)
+    },
+    release: async () => {
+      if (lost.signal.aborted) return
+      ended.abort()
+      await renewing
+      await bucket.kv.delete(held.key, { previousSeq: revision }).catch(() => undefined)
+      lost.abort()
+    },
+  }
+}
+
+async function renew(bucket: LeaseBucket, held: Held, revision: number): Promise<number> {
+  // kv.update takes no TTL, so the key is written as what it is: a message of the bucket's stream.
+  const ack = await bucket.js.publish(bucket.subject(held.key), held.value, {
+    ttl: ttlHeader(held.ttlMs),
+    expect: { lastSubjectSequence: revision },
+    timeout: Math.max(250, held.ttlMs / 3),
+  })
+  return ack.seq
+}
+
+async function ownRevision(bucket: LeaseBucket, held: Held): Promise<number | undefined> {
+  const entry = await bucket.kv.get(held.key)
+  return entry?.operation === 'PUT' && entry.string() === held.value ? entry.revision : undefined
+}
+
+const ttlHeader = (ttlMs: number): string => `${Math.max(1, Math.round(ttlMs / 1000))}s`
+
+const isConflict = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && (error.code === 10071 || error.code === 10164)

@@ -1,0 +1,72 @@
+import { type Logger, type Metrics, noMetrics, silentLogger } from '@malha/mesh'
+import { ArchiveError } from './errors.ts'
+import { thisHolder } from './lease/lock.ts'
+import type { FlushTimes } from './write/flush-policy.ts'
+import type { BatchLimits } from './write/row-buffer.ts'
+
+/** How the archiver works. Every member has a default that fits. */
+export type ArchiveOptions = {
+  log?: Logger
+  metrics?: Metrics
+  /** Most events of one insert. @default 10_000 */
+  batchRows?: number
+  /** Most bytes of one insert, as sent. Memory per stream is about three of these. @default 8 MiB */
+  batchBytes?: number
+  /** Longest an event waits for others while the stream is being read, ms. @default 1_000 */
+  flushMs?: number
+  /** Shortest time between two inserts that are not full, ms. @default 250 */
+  paceMs?: number
+  /** How often streams are looked for and lag is measured, ms. @default 3_000 */
+  pollMs?: number
+  /** How long another process waits before it takes over from one that died, ms; whole seconds. @default 5_000 */
+  leaseMs?: number
+  /** How long `stop()` tries to store what it has received, ms. @default 5_000 */
+  stopMs?: number
+  /** Who this process is, in the lease, for people. @default host/pid */
+  holder?: string
+  /** Replicas of the lease bucket, if it has to be made. @default 1 */
+  replicas?: number
+}
+
+export type ResolvedOptions = {
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly limits: BatchLimits
+  readonly times: FlushTimes
+  readonly pollMs: number
+  readonly leaseMs: number
+  readonly stopMs: number
+  readonly holder: string
+  readonly replicas: number
+}
+
+/** @throws ArchiveError ARCHIVE_INVALID_OPTIONS with every fault */
+export function resolveOptions(options: ArchiveOptions): ResolvedOptions {
+  const resolved: ResolvedOptions = {
+    log: options.log ?? silentLogger,
+    metrics: options.metrics ?? noMetrics,
+    limits: { rows: options.batchRows ?? 10_000, bytes: options.batchBytes ?? 8 * 1024 ** 2 },
+    times: { flushMs: options.flushMs ?? 1_000, paceMs: options.paceMs ?? 250 },
+    pollMs: options.pollMs ?? 3_000,
+    leaseMs: options.leaseMs ?? 5_000,
+    stopMs: options.stopMs ?? 5_000,
+    holder: options.holder ?? thisHolder,
+    replicas: options.replicas ?? 1,
+  }
+  const faults = [
+    ...whole('batchRows', resolved.limits.rows, 1),
+    ...whole('batchBytes', resolved.limits.bytes, 1_024),
+    ...whole('flushMs', resolved.times.flushMs, 0),
+    ...whole('paceMs', resolved.times.paceMs, 0),
+    ...whole('pollMs', resolved.pollMs, 10),
+    ...whole('leaseMs', resolved.leaseMs, 1_000),
+    ...whole('stopMs', resolved.stopMs, 0),
+  ]
+  if (resolved.limits.rows > 100_000) faults.push(`batchRows is ${resolved.limits.rows}; at most 100000`)
+  if (faults.length > 0) throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', faults.join('; '))
+  return resolved
+}
+
+function whole(name: string, value: number, least: number): string[] {
+  return Number.isSafeInteger(value) && value >= least ? [] : [`${name} is ${value}; a whole number from ${least}`]
+}

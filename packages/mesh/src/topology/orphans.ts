@@ -1,15 +1,14 @@
 import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Logger, silentLogger } from '../observe/logger.ts'
-import type { HandlerDef } from '../service/define.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
 import { STREAMS } from './consumer-config.ts'
 import type { Names } from './names.ts'
 
 export type OrphanOptions = {
   service: string
-  /** The handlers the service defines. */
-  handlers: Readonly<Record<string, Pick<HandlerDef, 'source'>>>
+  /** The handlers the service defines, each with its event stream (namespace included). */
+  handlers: Readonly<Record<string, string>>
   /** Handlers that are gone for good: what waits for them is given up. */
   retired?: readonly string[] | undefined
   /** @default silent */
@@ -24,14 +23,11 @@ export type OrphanOptions = {
  */
 export async function orphanFaults(nc: NatsConnection, names: Names, options: OrphanOptions): Promise<string[]> {
   const log = options.log ?? silentLogger
-  const current = new Map(
-    Object.entries(options.handlers).map(([handler, { source }]) => [handler, names.stream(source.stream)]),
-  )
   const search: Search = {
     jsm: await jetstreamManager(nc, { checkAPI: false }),
     names,
     service: options.service,
-    current,
+    current: new Map(Object.entries(options.handlers)),
     log,
   }
   const retired = new Set(options.retired)

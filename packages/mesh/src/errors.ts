@@ -30,6 +30,7 @@ export const meshErrors = {
   MESH_SCHEMA_MISMATCH: 'terminal',
   MESH_NEWER_VERSION: 'retry',
   MESH_HANDLER_TIMEOUT: 'retry',
+  MESH_HANDLER_LEAKED: 'refuse',
   MESH_REJECTED: 'terminal',
   MESH_RETRY_AFTER: 'retry',
   MESH_RETRIES_EXHAUSTED: 'terminal',

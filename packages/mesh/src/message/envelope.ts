@@ -57,7 +57,8 @@ export function readEnvelope(headers: ReceivedHeaders): Envelope {
     return decodeAttribute(value ?? '')
   }
   const spec = need(HEADER.specVersion)
-  if (spec !== '' && !/^1\.\d+$/.test(spec)) faults.push(`ce-specversion is ${JSON.stringify(spec.slice(0, 16))}, not 1.x`)
+  if (spec !== '' && !/^1\.\d+$/.test(spec))
+    faults.push(`ce-specversion is ${JSON.stringify(spec.slice(0, 16))}, not 1.x`)
   const id = need(HEADER.id)
   const type = need(HEADER.type)
   const source = need(HEADER.source)

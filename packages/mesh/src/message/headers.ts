@@ -72,10 +72,12 @@ export function userHeaders(headers: Readonly<Record<string, string>>): HeaderPa
     const say = (why: string): never => {
       throw new MeshError('MESH_INVALID_HEADER', `header ${JSON.stringify(name.slice(0, 64))} ${why}`)
     }
-    if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name)) say('is no header name: letters, digits and -, 128 characters at most')
+    if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name))
+      say('is no header name: letters, digits and -, 128 characters at most')
     if (RESERVED.test(name)) say('is reserved for the mesh; choose a name of your own, e.g. x-tenant')
     // oxlint-disable-next-line no-control-regex -- these are what it looks for
-    if (typeof value !== 'string' || /[\u0000-\u001F\u007F]/.test(value)) say('has a control character in its value; encode it first')
+    if (typeof value !== 'string' || /[\u0000-\u001F\u007F]/.test(value))
+      say('has a control character in its value; encode it first')
   }
   return pairs
 }

@@ -32,6 +32,6 @@ export function checkId(id: string): string {
   if (/^[A-Za-z0-9][\w.:/-]{0,127}$/.test(id)) return id
   throw new MeshError(
     'MESH_INVALID_HEADER',
-    `id ${JSON.stringify(String(id).slice(0, 64))}: letters, digits and _ . : / -, 128 at most; hash anything else`,
+    `id ${JSON.stringify(id).slice(0, 64)}: letters, digits and _ . : / -, 128 at most; hash anything else`,
   )
 }

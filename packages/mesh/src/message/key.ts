@@ -8,7 +8,7 @@ import type { AnyContract } from './contract.ts'
  */
 export function keyToken(key: string): string {
   const fault = keyFault(key)
-  if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${JSON.stringify(String(key).slice(0, 64))} ${fault}`)
+  if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${JSON.stringify(key)?.slice(0, 64)} ${fault}`)
   return /^[A-Za-z0-9_-]+$/.test(key) ? key : `=${Buffer.from(key, 'utf8').toString('base64url')}`
 }
 
@@ -30,6 +30,7 @@ function keyFault(key: string): string | undefined {
   if (typeof key !== 'string') return 'is no text; return a string from the contract’s key'
   if (key.length === 0) return 'is empty; every event of a keyed contract needs one'
   if (!key.isWellFormed()) return 'is not well-formed Unicode'
-  if (Buffer.byteLength(key) > 128) return `has ${Buffer.byteLength(key)} bytes; 128 at most, so hash it or choose a shorter one`
+  if (Buffer.byteLength(key) > 128)
+    return `has ${Buffer.byteLength(key)} bytes; 128 at most, so hash it or choose a shorter one`
   return undefined
 }

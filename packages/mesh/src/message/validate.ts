@@ -35,11 +35,18 @@ export async function decodePayload(contract: AnyContract, envelope: Envelope, p
 function decodeBytes(contract: AnyContract, envelope: Envelope, payload: Uint8Array): unknown {
   const mediaType = envelope.contentType.split(';', 1)[0]!.trim().toLowerCase()
   if (mediaType !== contract.codec.contentType)
-    throw new MeshError('MESH_UNDECODABLE', `${envelope.type} came as ${mediaType.slice(0, 64)}, its contract says ${contract.codec.contentType}`)
+    throw new MeshError(
+      'MESH_UNDECODABLE',
+      `${envelope.type} came as ${mediaType.slice(0, 64)}, its contract says ${contract.codec.contentType}`,
+    )
   try {
     return contract.codec.decode(payload)
   } catch (cause) {
-    throw new MeshError('MESH_UNDECODABLE', `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contract.codec.contentType}`, { cause })
+    throw new MeshError(
+      'MESH_UNDECODABLE',
+      `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contract.codec.contentType}`,
+      { cause },
+    )
   }
 }
 
@@ -47,7 +54,11 @@ function upcast(contract: AnyContract, data: unknown, from: number): unknown {
   try {
     return contract.upcast!(data, from)
   } catch (cause) {
-    throw new MeshError('MESH_SCHEMA_MISMATCH', `${contract.type} of version ${from} could not be brought to version ${contract.version}`, { cause })
+    throw new MeshError(
+      'MESH_SCHEMA_MISMATCH',
+      `${contract.type} of version ${from} could not be brought to version ${contract.version}`,
+      { cause },
+    )
   }
 }
 

@@ -60,19 +60,28 @@ export function meshMetrics(metrics: Metrics): {
     labels: HANDLER,
     buckets: ATTEMPTS,
   })
-  const dead = metrics.counter({ name: 'mesh_dead_letters_total', help: 'Dead letters written.', labels: [...HANDLER, 'code'] })
+  const dead = metrics.counter({
+    name: 'mesh_dead_letters_total',
+    help: 'Dead letters written.',
+    labels: [...HANDLER, 'code'],
+  })
   const expired = metrics.counter({
     name: 'mesh_expired_messages_total',
     help: 'Sequences that aged out before the handler was past them.',
     labels: HANDLER,
   })
-  const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> => metrics.gauge({ name, help, labels: HANDLER })
+  const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> =>
+    metrics.gauge({ name, help, labels: HANDLER })
   const inflight = gauge('mesh_inflight', 'Messages being handled now.')
   const leaked = gauge('mesh_leaked_slots', 'Handlers that never returned; each holds a slot.')
   const breaker = gauge('mesh_breaker_state', '0 closed, 1 half open, 2 open.')
   const pending = gauge('mesh_consumer_pending', 'Messages not yet delivered to the handler.')
   const ackPending = gauge('mesh_consumer_ack_pending', 'Messages delivered and not settled.')
-  const expiresIn = gauge('mesh_consumer_expires_in_seconds', 'Until the oldest unsettled message ages out of its stream.')
+  const oldest = gauge('mesh_consumer_oldest_seconds', 'Age of the oldest unsettled message.')
+  const expiresIn = gauge(
+    'mesh_consumer_expires_in_seconds',
+    'Until the oldest unsettled message ages out of its stream.',
+  )
   return {
     published(type, outcome, ms) {
       const labels = { messaging_destination_template: type, outcome }
@@ -93,9 +102,10 @@ export function meshMetrics(metrics: Metrics): {
     consumer(handler, state) {
       pending.set(handler, state.pending)
       ackPending.set(handler, state.ackPending)
+      oldest.set(handler, state.oldestMs / 1000)
       expiresIn.set(handler, state.expiresInMs / 1000)
     },
   }
 }
 
-export type ConsumerGauges = { pending: number; ackPending: number; expiresInMs: number }
+export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }

@@ -112,7 +112,10 @@ export function processSpan(options: ProcessSpanOptions): { span: Span; context:
 export function failSpan(span: Span, error: unknown): void {
   const type = error instanceof MeshError ? error.code : error instanceof Error ? error.name : typeof error
   span.setAttribute('error.type', type)
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message.slice(0, 500) : String(error) })
+  span.setStatus({
+    code: SpanStatusCode.ERROR,
+    message: error instanceof Error ? error.message.slice(0, 500) : String(error),
+  })
   if (error instanceof Error) span.recordException(error)
 }
 
@@ -139,3 +142,7 @@ export function traceparentOf(span: SpanContext): string | undefined {
   if (!trace.isSpanContextValid(span)) return undefined
   return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`
 }
+
+/** The span context to link the next attempt to; none where no SDK records. */
+export const linkable = (span: SpanContext): SpanContext | undefined =>
+  trace.isSpanContextValid(span) ? span : undefined

@@ -118,7 +118,9 @@ export class PublishPipeline {
       this.#nc.publish(subject, payload, { reply: `${this.#inbox}.${token}`, headers: pending.block as never })
     } catch (cause) {
       this.#onWire.delete(token)
-      pending.reject(this.#nc.isClosed() ? closedError(pending.request, cause) : refusedError(pending, 0, String(cause)))
+      pending.reject(
+        this.#nc.isClosed() ? closedError(pending.request, cause) : refusedError(pending, 0, String(cause)),
+      )
     }
   }
 
@@ -144,7 +146,10 @@ export class PublishPipeline {
       if (now >= pending.deadline) {
         this.#onWire.delete(token)
         pending.reject(timeoutError(pending, this.#connected))
-      } else if (this.#connected && (pending.againAt > 0 ? now >= pending.againAt : now - pending.sentAt >= this.#resendMs)) {
+      } else if (
+        this.#connected &&
+        (pending.againAt > 0 ? now >= pending.againAt : now - pending.sentAt >= this.#resendMs)
+      ) {
         this.#send(token, pending)
       }
     }

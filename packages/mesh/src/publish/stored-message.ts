@@ -21,7 +21,8 @@ export async function getStored(
   const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query), { timeout: 5000 })
   const { message, error } = answer.json<GetReply>()
   if (error?.code === 404) return undefined
-  if (!message) throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`)
+  if (!message)
+    throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`)
   return {
     subject: message.subject,
     seq: message.seq,

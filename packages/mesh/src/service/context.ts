@@ -1,9 +1,12 @@
-import type { AnyContract, Contract } from '../message/contract.ts'
+import type { Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 
 /** What a handler may say of one of its outputs. */
 export type OutputOptions = {
-  /** At most one such event per key for as long as the stream holds it. Needs a keyed contract. @default false */
+  /**
+   * At most one such event per key for as long as the stream holds it; one that is there already, by whomever, is fine.
+   * Needs a keyed contract. @default false
+   */
   once?: boolean
 }
 
@@ -19,13 +22,14 @@ export type HandlerContext = {
   readonly causationId: string | undefined
   /** 1 for the first attempt. A delivery that was handed back unstarted is none. */
   readonly attempt: number
-  /** Aborts when the handler's time is over. */
+  /** Aborts when the handler's time is over, or the service stops and cannot wait longer. */
   readonly signal: AbortSignal
   /** Headers as they came, names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-  /** Where the event stands in its stream; the same in a retry. */
+  /** Where the event stands in its stream; the same in a retry. `stream` is the server's name. */
   readonly source: {
     readonly stream: string
+    /** Creation time of the stream, unix seconds: a re-created stream is another one. */
     readonly epoch: number
     readonly seq: number
     readonly subject: string
@@ -34,12 +38,9 @@ export type HandlerContext = {
   /**
    * Publishes after the handler returns and before the message is acked, under an id derived from this message: a
    * redelivery publishes the same ids. Validated now.
-   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_PAYLOAD_TOO_LARGE
+   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_CONTRACT
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: OutputOptions): void
   /** Carries the handler, the message id and the trace id. */
   readonly log: Logger
 }
-
-/** One output of a handler, validated and waiting for its return. */
-export type Output = { contract: AnyContract; payload: Uint8Array; key: string | undefined; once: boolean }

@@ -39,6 +39,7 @@ export type ServiceDef = {
   readonly version: string
   readonly handlers: Readonly<Record<string, HandlerDef>>
   readonly publishes: readonly AnyContract[]
+  readonly retired: readonly string[]
 }
 
 /** Subscribes a handler to an event, a command or a topic. */
@@ -68,6 +69,8 @@ export type ServiceOptions = {
   handlers: Record<string, HandlerDef>
   /** What it publishes outside or inside handlers, so that the streams exist before the first publish. */
   publishes?: readonly AnyContract[]
+  /** Handlers that were here once and are gone for good: their durables are left alone. @default none */
+  retired?: readonly string[]
   /** Goes into traces and dead letters. @default '0.0.0' */
   version?: string
 }
@@ -84,6 +87,7 @@ export function defineService(name: string, options: ServiceOptions): ServiceDef
     version: options.version ?? '0.0.0',
     handlers: Object.freeze({ ...options.handlers }),
     publishes: [...(options.publishes ?? [])],
+    retired: [...(options.retired ?? [])],
   })
 }
 

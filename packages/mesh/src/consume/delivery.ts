@@ -1,0 +1,92 @@
+import type { Msg } from '@nats-io/transport-node'
+import type { SpanContext } from '@opentelemetry/api'
+import { MeshError } from '../errors.ts'
+import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import { spanContextOf } from '../observe/spans.ts'
+import { LANE_HEADER } from '../failure/lane-headers.ts'
+import { parseAckSubject } from './ack-subject.ts'
+
+/** Where an event stands in its stream; a retry on the lane keeps it. */
+export type Source = { stream: string; epoch: number; seq: number; subject: string; publishedAt: Date }
+
+/**
+ * Where a delivery is in this process:
+ * `ready` waits for a slot, `running` has one, `held` waits for its next attempt, `leaked` never came back.
+ */
+export type Phase =
+  | { kind: 'ready' }
+  | { kind: 'running' }
+  | { kind: 'held'; timer: NodeJS.Timeout; dueAt: number }
+  | { kind: 'leaked' }
+
+/** One message in this process's hands, from delivery until it is settled. */
+export type Delivery = {
+  readonly via: 'event' | 'lane'
+  /** Sequence in the stream it was delivered from. */
+  readonly deliveredSeq: number
+  /** Changes when the server delivers it again while it is here. */
+  reply: string
+  deliveryCount: number
+  readonly headers: ReceivedHeaders
+  readonly payload: Uint8Array
+  readonly source: Source
+  /** Attempts begun before the one to come. */
+  attempts: number
+  /** Attempts that count towards `retry.attempts`. */
+  failures: number
+  /** How often it went to the lane. */
+  hop: number
+  firstFailureAt: number | undefined
+  attemptTimes: string[]
+  previousAttempt: SpanContext | undefined
+  lastRecordAt: number
+  /** An attempt was begun in this process, so its counters are newer than the server's copy. */
+  isTouched: boolean
+  phase: Phase
+}
+
+/**
+ * Reads a delivered message. `epoch` is the event stream's.
+ * @throws MeshError MESH_UNDECODABLE when it carries no ack subject, which only a misconfigured durable can cause
+ */
+export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): Delivery {
+  const info = parseAckSubject(msg.reply ?? '')
+  if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
+  const headers = receivedHeaders(msg.headers)
+  const source =
+    via === 'event'
+      ? { stream: info.stream, epoch, seq: info.streamSeq, subject: msg.subject, publishedAt: info.publishedAt }
+      : laneSource(headers)
+  const number = (name: string): number => (via === 'lane' ? Number(headers[name]) || 0 : 0)
+  return {
+    via,
+    deliveredSeq: info.streamSeq,
+    reply: msg.reply!,
+    deliveryCount: info.deliveryCount,
+    headers,
+    payload: msg.data,
+    source,
+    attempts: number(LANE_HEADER.attempts),
+    failures: number(LANE_HEADER.failures),
+    hop: number(LANE_HEADER.hop),
+    firstFailureAt: number(LANE_HEADER.firstFailureAt) || undefined,
+    attemptTimes: via === 'lane' ? (headers[LANE_HEADER.attemptTimes] ?? '').split(' ').filter(Boolean) : [],
+    previousAttempt: via === 'lane' ? spanContextOf(headers[LANE_HEADER.previousAttempt]) : undefined,
+    lastRecordAt: 0,
+    isTouched: false,
+    phase: { kind: 'ready' },
+  }
+}
+
+/** Attempt and failure counters survive a redelivery, so the name in this process is the delivered one. */
+export const deliveryName = (via: 'event' | 'lane', seq: number): string => `${via}:${seq}`
+
+function laneSource(headers: ReceivedHeaders): Source {
+  return {
+    stream: headers[LANE_HEADER.stream] ?? '',
+    epoch: Number(headers[LANE_HEADER.epoch]),
+    seq: Number(headers[LANE_HEADER.seq]),
+    subject: headers[LANE_HEADER.subject] ?? '',
+    publishedAt: new Date(headers[LANE_HEADER.publishedAt] ?? 0),
+  }
+}

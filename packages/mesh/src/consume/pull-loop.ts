@@ -1,0 +1,152 @@
+/**
+ * Keeps a durable's deliveries coming, by credit.
+ *
+ * L1  asked + held never exceeds `limit` (but for messages of a request the server answers after we gave it up).
+ * L2  After a 409 or 503 all requests count as gone and are made again, 100 ms later at first, 2 s at most.
+ * L3  Two heartbeats without a frame, or a reconnect: the same as L2, at once.
+ * L4  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
+ */
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+
+export type PullLoopOptions = {
+  /** Names on the server. */
+  stream: string
+  durable: string
+  /** @default '_INBOX' */
+  inboxPrefix?: string | undefined
+  /** Messages asked for and held at most. */
+  limit: number
+  /** @default 15 000 */
+  expiresMs?: number
+  /** @default 1000 */
+  heartbeatMs?: number
+  onMessage: (msg: Msg) => void
+  /** The durable may be gone: look, and make it again. Called again at every sign of it. */
+  onDoubt: (why: string) => void
+}
+
+const MAX_PAUSE_MS = 2000
+
+export class PullLoop {
+  readonly #nc: NatsConnection
+  readonly #options: PullLoopOptions
+  readonly #inbox: string
+  readonly #sub: Subscription
+  readonly #watchdog: NodeJS.Timeout
+  readonly #heartbeatMs: number
+  #limit: number
+  #asked = 0
+  #held = 0
+  #lastFrame = Date.now()
+  #pauseMs = 100
+  #pause: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(nc: NatsConnection, options: PullLoopOptions) {
+    this.#nc = nc
+    this.#options = options
+    this.#limit = options.limit
+    this.#heartbeatMs = options.heartbeatMs ?? 1000
+    this.#inbox = createInbox(options.inboxPrefix)
+    this.#sub = nc.subscribe(this.#inbox, { callback: (_error, msg) => this.#onFrame(msg) })
+    this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
+    void this.#onReconnects()
+    this.#pull()
+  }
+
+  /** The last frame is fresh: the server knows our request. */
+  get alive(): boolean {
+    return this.#limit === 0 || this.#asked === 0 || Date.now() - this.#lastFrame < 5 * this.#heartbeatMs
+  }
+
+  /** A delivered message is settled, or moved elsewhere: its credit is free. */
+  release(): void {
+    this.#held--
+    this.#pull()
+  }
+
+  /** A message whose credit was given back needs it again. */
+  reclaim(): void {
+    this.#held++
+  }
+
+  /** Changes how many are asked for; 0 stops asking. What the server was asked for already may still come. */
+  setLimit(limit: number): void {
+    this.#limit = limit
+    this.#pull()
+  }
+
+  /** Upholds L4. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#watchdog)
+    clearTimeout(this.#pause)
+    if (!this.#nc.isClosed()) await this.#sub.drain().catch(() => undefined)
+  }
+
+  #pull(): void {
+    const want = this.#limit - this.#held - this.#asked
+    const isWorthIt = this.#asked === 0 || want >= this.#limit / 2
+    if (want <= 0 || !isWorthIt || this.#stopped || this.#pause || this.#nc.isClosed()) return
+    this.#asked += want
+    const { stream, durable, expiresMs = 15_000 } = this.#options
+    const request = { batch: want, expires: expiresMs * 1e6, idle_heartbeat: this.#heartbeatMs * 1e6 }
+    this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  #onFrame(msg: Msg): void {
+    this.#lastFrame = Date.now()
+    if (msg.subject !== this.#inbox) {
+      this.#asked = Math.max(0, this.#asked - 1)
+      this.#held++
+      this.#pauseMs = 100
+      this.#options.onMessage(msg)
+      this.#pull()
+      return
+    }
+    this.#onStatus(msg)
+  }
+
+  #onStatus(msg: Msg): void {
+    const code = msg.headers?.code ?? 0
+    if (code === 100) return
+    const why = msg.headers?.description ?? ''
+    if (code === 404 || code === 408) {
+      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))
+      this.#pull()
+      return
+    }
+    if (code === 503 || /deleted/i.test(why)) this.#options.onDoubt(code === 503 ? 'nobody answers for it' : why)
+    this.#again()
+  }
+
+  /** Upholds L2. */
+  #again(): void {
+    this.#asked = 0
+    if (this.#stopped || this.#pause) return
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined
+      this.#pull()
+    }, this.#pauseMs)
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS)
+  }
+
+  /** Upholds L3. */
+  #watch(): void {
+    if (this.#asked === 0 || Date.now() - this.#lastFrame < 2 * this.#heartbeatMs + this.#heartbeatMs / 2) return
+    this.#lastFrame = Date.now()
+    this.#asked = 0
+    this.#options.onDoubt('no heartbeat')
+    this.#pull()
+  }
+
+  async #onReconnects(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (this.#stopped) return
+      if (status.type !== 'reconnect') continue
+      this.#asked = 0
+      this.#lastFrame = Date.now()
+      this.#pull()
+    }
+  }
+}

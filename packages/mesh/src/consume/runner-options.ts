@@ -1,0 +1,44 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { BreakerState } from '../failure/breaker.ts'
+import type { Verdict } from '../failure/classify.ts'
+import type { LetterOffice } from '../failure/dead-letter.ts'
+import type { Lane } from '../failure/lane.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { PublisherDeps } from '../publish/publisher.ts'
+import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import type { Names } from '../topology/names.ts'
+import type { Delivery } from './delivery.ts'
+import type { Settler } from './settler.ts'
+
+/** A failed attempt as it is recorded. */
+export type FailedAttempt = { delivery: Delivery; envelope: Envelope; verdict: Verdict; nextAttemptAt: string | null }
+
+/** What a handler's runner is made of. */
+export type RunnerOptions = {
+  nc: NatsConnection
+  names: Names
+  inboxPrefix: string | undefined
+  log: Logger
+  metrics: MeshMetrics
+  publisher: PublisherDeps
+  settler: Settler
+  service: ServiceDef
+  handler: string
+  def: HandlerDef
+  /** The event stream, as the server names it. */
+  stream: string
+  epoch: number
+  lane: Lane
+  office: LetterOffice
+  /** Must not throw. */
+  record: (failed: FailedAttempt) => Promise<void>
+  onBreaker: (state: BreakerState) => void
+  /** The durable may be gone. */
+  onDoubt: (why: string) => void
+  /** This process can do no more for the handler. */
+  onFatal: (error: Error) => void
+  /** How long past its time-out a handler may ignore its signal. @default 10 000 */
+  leakAfterMs?: number
+}

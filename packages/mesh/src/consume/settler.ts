@@ -1,0 +1,76 @@
+/**
+ * Answers the server about deliveries.
+ *
+ * S1  Answers of one event-loop turn go out in one write: one `publish` each would be one socket write each.
+ * S2  An ack is never given while the connection is down: the client would drop it. It waits, and is sent on reconnect.
+ */
+import type { NatsConnection } from '@nats-io/transport-node'
+
+const encoder = new TextEncoder()
+const ACK = encoder.encode('+ACK')
+const WORKING = encoder.encode('+WPI')
+const TERM = encoder.encode('+TERM')
+const NAK = encoder.encode('-NAK')
+
+export class Settler {
+  readonly #nc: NatsConnection
+  #queue: [reply: string, body: Uint8Array][] = []
+  #scheduled = false
+  #connected = true
+
+  constructor(nc: NatsConnection) {
+    this.#nc = nc
+    void this.#watch()
+  }
+
+  /** Done: never deliver it again. */
+  ack(reply: string): void {
+    this.#answer(reply, ACK)
+  }
+
+  /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
+  working(reply: string): void {
+    if (this.#connected) this.#answer(reply, WORKING)
+  }
+
+  /** Handed back: deliver it again, after `delayMs`. */
+  nak(reply: string, delayMs = 0): void {
+    this.#answer(reply, delayMs > 0 ? encoder.encode(`-NAK {"delay": ${Math.round(delayMs * 1e6)}}`) : NAK)
+  }
+
+  /** Never deliver it again; its dead letter is stored. */
+  term(reply: string): void {
+    this.#answer(reply, TERM)
+  }
+
+  /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
+  async flush(): Promise<void> {
+    this.#send()
+    if (this.#connected && !this.#nc.isClosed()) await this.#nc.flush()
+  }
+
+  #answer(reply: string, body: Uint8Array): void {
+    this.#queue.push([reply, body])
+    if (this.#scheduled || !this.#connected) return
+    this.#scheduled = true
+    setImmediate(() => this.#send())
+  }
+
+  #send(): void {
+    this.#scheduled = false
+    if (!this.#connected || this.#nc.isClosed()) return
+    const queue = this.#queue
+    this.#queue = []
+    for (const [reply, body] of queue) this.#nc.publish(reply, body)
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'disconnect') this.#connected = false
+      if (status.type !== 'reconnect') continue
+      this.#connected = true
+      this.#send()
+    }
+    this.#connected = false
+  }
+}

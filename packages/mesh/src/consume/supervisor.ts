@@ -1,0 +1,153 @@
+/**
+ * Looks after one handler's durables while it runs: their progress (metrics, checkpoint, what aged out), and that they
+ * are there at all.
+ */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import { writeCheckpoint } from '../topology/checkpoint.ts'
+import { consumerFloor, streamState, type StreamState } from '../topology/stream-state.ts'
+import { progress } from './progress.ts'
+
+export type SupervisorOptions = {
+  nc: NatsConnection
+  log: Logger
+  metrics: MeshMetrics
+  office: LetterOffice
+  labels: { service: string; handler: string }
+  /** Names on the server. */
+  stream: string
+  durable: string
+  epoch: number
+  /** All up to here is settled already. */
+  settled: number
+  checkpoints: Parameters<typeof writeCheckpoint>[0]
+  /** Makes missing durables again and returns the stream's epoch. Does nothing where all is there. */
+  restore: () => Promise<{ epoch: number; settled: number }>
+  onEpoch: (epoch: number) => void
+  /** @default 5000 */
+  everyMs?: number
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #timer: NodeJS.Timeout
+  #epoch: number
+  #settled: number
+  #written = -1
+  #busy = false
+  #doubt: string | undefined
+  #fault: string | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#epoch = options.epoch
+    this.#settled = options.settled
+    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 5000)
+  }
+
+  /** Why the handler cannot work, for readiness. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  /** There is a sign that the durable is gone: look now. */
+  doubt(why: string): void {
+    this.#doubt = why
+    void this.look()
+  }
+
+  /** Never throws; what fails is seen again at the next look. */
+  async look(): Promise<void> {
+    if (this.#busy || this.#options.nc.isClosed()) return
+    this.#busy = true
+    try {
+      if (this.#doubt !== undefined) await this.#restore()
+      await this.#measure()
+      this.#fault = undefined
+    } catch (error) {
+      this.#onError(error)
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.look()
+  }
+
+  async #restore(): Promise<void> {
+    const { epoch, settled } = await this.#options.restore()
+    this.#doubt = undefined
+    if (epoch === this.#epoch) return
+    this.#options.log.warn(
+      { ...this.#options.labels, stream: this.#options.stream },
+      'the stream was made anew; the handler begins at its start',
+    )
+    this.#epoch = epoch
+    this.#settled = settled
+    this.#options.onEpoch(epoch)
+  }
+
+  async #measure(): Promise<void> {
+    const { nc, stream, durable, metrics, labels } = this.#options
+    const state = await streamState(nc, stream)
+    const floor = await consumerFloor(nc, stream, durable)
+    if (state.epoch !== this.#epoch) {
+      this.#doubt = 'the stream was made anew'
+      return
+    }
+    const { settled, expired } = progress(this.#settled, { ...state, ...floor })
+    if (expired) await this.#onExpired(expired)
+    this.#settled = settled
+    const isBehind = floor.pending > 0 || floor.ackPending > 0
+    const oldestMs = isBehind ? await this.#oldestAgeMs(settled + 1) : 0
+    metrics.consumer(labels, {
+      pending: floor.pending,
+      ackPending: floor.ackPending,
+      oldestMs,
+      expiresInMs: Math.max(0, ageLimit(state) - oldestMs),
+    })
+    await this.#checkpoint()
+  }
+
+  /** Age of the first event at or after `seq`, ms. */
+  async #oldestAgeMs(seq: number): Promise<number> {
+    const answer = await this.#options.nc.request(
+      `$JS.API.STREAM.MSG.GET.${this.#options.stream}`,
+      JSON.stringify({ seq, next_by_subj: '>' }),
+    )
+    const { message } = answer.json<{ message?: { time: string } }>()
+    return message ? Math.max(0, Date.now() - Date.parse(message.time)) : 0
+  }
+
+  async #onExpired(range: { from: number; to: number }): Promise<void> {
+    const { stream, office, log, metrics, labels } = this.#options
+    await writeExpiredLetter(office, { stream, epoch: this.#epoch, ...range })
+    metrics.expired(labels, range.to - range.from + 1)
+    metrics.deadLetter(labels, 'MESH_EXPIRED')
+    log.error({ ...labels, stream, ...range }, 'events aged out before this handler was past them; see its dead letter')
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.#written === this.#settled) return
+    const { checkpoints, durable, stream } = this.#options
+    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor: this.#settled, settled: this.#settled })
+    this.#written = this.#settled
+  }
+
+  #onError(error: unknown): void {
+    const { log, labels, durable, stream, nc } = this.#options
+    if (nc.isClosed()) return
+    const message = error instanceof Error ? error.message : String(error)
+    if (/not found/i.test(message)) this.#doubt ??= message
+    const fault = `handler ${labels.handler}: ${durable} on ${stream}: ${message}`
+    if (fault !== this.#fault)
+      log.warn({ ...labels, stream, err: error }, 'the consumer cannot be looked at; trying again')
+    this.#fault = fault
+  }
+}
+
+const ageLimit = (state: StreamState): number => state.maxAgeMs

@@ -1,0 +1,104 @@
+import { circuitBreaker, CircuitState, DelegateBackoff, handleWhen, type IBreaker, SamplingBreaker } from 'cockatiel'
+import { classify, isConnectionRefused } from './classify.ts'
+
+export type BreakerState = 'closed' | 'half-open' | 'open'
+
+export type BreakerOptions = {
+  onState: (state: BreakerState) => void
+  /** It is time to try one message. */
+  onProbe: () => void
+}
+
+const PROBE_MIN_MS = 1000
+const PROBE_MAX_MS = 5000
+
+/**
+ * The breaker of one handler, by cockatiel: opens above 80 % failures of at least 20 calls in 10 s, or after 10 refused
+ * connections in a row; tries one message after 1 s, 2 s, 4 s, then every 5 s; closes when that one succeeds.
+ */
+export class HandlerBreaker {
+  readonly #breaker = new RefusedOrSampled()
+  readonly #policy
+  readonly #options: BreakerOptions
+  #probe: NodeJS.Timeout | undefined
+  #probeMs = PROBE_MIN_MS
+
+  constructor(options: BreakerOptions) {
+    this.#options = options
+    const counted = handleWhen((error) => {
+      this.#breaker.refused = isConnectionRefused(error)
+      return classify(error).counts
+    })
+    this.#policy = circuitBreaker(counted, {
+      breaker: this.#breaker,
+      halfOpenAfter: new DelegateBackoff(() => this.#probeMs),
+    })
+    this.#policy.onStateChange((state) => this.#onState(state))
+  }
+
+  get state(): BreakerState {
+    if (this.#policy.state === CircuitState.Closed) return 'closed'
+    return this.#policy.state === CircuitState.HalfOpen ? 'half-open' : 'open'
+  }
+
+  /** Runs one attempt and takes its outcome into account. @throws what `attempt` throws */
+  execute<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#policy.execute(attempt)
+  }
+
+  /** The probe could not be made: ask again soon. */
+  probeLater(): void {
+    this.#arm(PROBE_MIN_MS)
+  }
+
+  stop(): void {
+    clearTimeout(this.#probe)
+  }
+
+  #onState(state: CircuitState): void {
+    clearTimeout(this.#probe)
+    if (state === CircuitState.Open) {
+      this.#arm(this.#probeMs + 5)
+      this.#probeMs = Math.min(this.#probeMs * 2, PROBE_MAX_MS)
+    }
+    if (state === CircuitState.Closed) {
+      this.#probeMs = PROBE_MIN_MS
+      this.#breaker.reset()
+    }
+    this.#options.onState(this.state)
+  }
+
+  #arm(delayMs: number): void {
+    clearTimeout(this.#probe)
+    this.#probe = setTimeout(() => this.#options.onProbe(), delayMs)
+  }
+}
+
+/** Opens on a share of failures, or on a row of refused connections. */
+class RefusedOrSampled implements IBreaker {
+  state: unknown = undefined
+  refused = false
+  #sampled = newSampled()
+  #refusedInARow = 0
+
+  success(state: CircuitState): void {
+    this.#refusedInARow = 0
+    this.#sampled.success(state)
+  }
+
+  failure(state: CircuitState): boolean {
+    this.#refusedInARow = this.refused ? this.#refusedInARow + 1 : 0
+    const sampled = this.#sampled.failure(state)
+    return sampled || this.#refusedInARow >= 10
+  }
+
+  /** Closing begins a new sample: the failures that opened it must not open it again. */
+  reset(): void {
+    this.#refusedInARow = 0
+    this.#sampled = newSampled()
+  }
+}
+
+function newSampled(): SamplingBreaker {
+  return new SamplingBreaker({ threshold: 0.8, duration: 10_000, minimumRps: 2 })
+}

@@ -1,0 +1,60 @@
+import { MeshError, RetryAfter } from '../errors.ts'
+
+/** What follows from an error of a handler. */
+export type Verdict = {
+  action: 'retry' | 'dead-letter'
+  /** Stable code, or the class of the user's error. */
+  code: string
+  /** One line or a few for people; may hold what the user's error says. */
+  message: string
+  /** For the breaker: did the other side fail? */
+  counts: boolean
+  /** Only time or a release can mend it (the broker is away, a newer version): never exhausted by a count of attempts. */
+  isPatient: boolean
+  /** The other side named a time. */
+  delayMs: number | undefined
+}
+
+/** The one place where errors become decisions. */
+export function classify(error: unknown): Verdict {
+  const base = { code: codeOf(error), message: messageOf(error), delayMs: undefined, isPatient: false }
+  if (error instanceof RetryAfter) return { ...base, action: 'retry', counts: false, delayMs: error.delayMs }
+  if (error instanceof MeshError) {
+    const isTerminal = error.disposition === 'terminal'
+    const isTimeout = error.code === 'MESH_HANDLER_TIMEOUT'
+    return {
+      ...base,
+      action: isTerminal ? 'dead-letter' : 'retry',
+      counts: isTimeout,
+      isPatient: !isTerminal && !isTimeout,
+    }
+  }
+  return { ...base, action: 'retry', counts: true }
+}
+
+/** Whether the other side refused the connection: the surest sign that it is away. Looks through causes. */
+export function isConnectionRefused(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ((at as { code?: unknown }).code === 'ECONNREFUSED') return true
+    if (at instanceof AggregateError && at.errors.some(isConnectionRefused)) return true
+  }
+  return false
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof MeshError) return error.code
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    const { code } = at as { code?: unknown }
+    if (typeof code === 'string' && /^[\w-]{1,64}$/.test(code)) return code
+  }
+  return error instanceof Error ? error.constructor.name : 'NotAnError'
+}
+
+/** The message with its causes: "fetch failed" alone says nothing. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return `something that is no Error was thrown: ${String(error).slice(0, 200)}`
+  const parts: string[] = []
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++)
+    if (at.message !== '' && !parts.includes(at.message)) parts.push(at.message)
+  return parts.join(': ').slice(0, 2000) || error.name
+}

@@ -1,0 +1,140 @@
+import type { Delivery } from '../consume/delivery.ts'
+import { encodeAttribute, HEADER } from '../message/headers.ts'
+import type { PublishPipeline } from '../publish/pipeline.ts'
+import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
+import type { Names } from '../topology/names.ts'
+import { ownHeaders } from './lane-headers.ts'
+
+/** What a letter says beside the original's bytes and headers. Format 1; docs/reference/wire.md. */
+export const LETTER_HEADER = {
+  format: 'malha-dlq-format',
+  reason: 'malha-dlq-reason',
+  code: 'malha-dlq-code',
+  errorClass: 'malha-dlq-error-class',
+  stack: 'malha-dlq-stack',
+  stream: 'malha-dlq-stream',
+  epoch: 'malha-dlq-epoch',
+  seq: 'malha-dlq-seq',
+  subject: 'malha-dlq-subject',
+  publishedAt: 'malha-dlq-published-at',
+  durable: 'malha-dlq-durable',
+  service: 'malha-dlq-service',
+  handler: 'malha-dlq-handler',
+  serviceVersion: 'malha-dlq-service-version',
+  attempts: 'malha-dlq-attempts',
+  attemptTimes: 'malha-dlq-attempt-times',
+  at: 'malha-dlq-at',
+} as const
+
+export type LetterOffice = {
+  pipeline: PublishPipeline
+  names: Names
+  service: string
+  serviceVersion: string
+  handler: string
+}
+
+/** Why a message is dead. */
+export type Cause = { code: string; message: string; error: unknown }
+
+const PUBLISH_MS = 30_000
+const MAX_REASON = 2000
+const MAX_STACK_BYTES = 8192
+
+/**
+ * Stores the letter of one message: one for good, however often it is tried, since its subject holds one and refuses a
+ * second. Resolves when it is stored; only then may the original be termed.
+ */
+export async function writeLetter(office: LetterOffice, delivery: Delivery, cause: Cause): Promise<void> {
+  const { source } = delivery
+  await store(office, {
+    seq: String(source.seq),
+    source,
+    payload: delivery.payload,
+    cause,
+    own: ownHeaders(delivery.headers),
+    attempts: delivery.attempts,
+    attemptTimes: delivery.attemptTimes,
+  })
+}
+
+/** Stores one letter for a range of sequences that aged out before the handler was past them. The events are gone. */
+export async function writeExpiredLetter(
+  office: LetterOffice,
+  range: { stream: string; epoch: number; from: number; to: number },
+): Promise<void> {
+  await store(office, {
+    seq: `${range.from}-${range.to}`,
+    source: { stream: range.stream, epoch: range.epoch, subject: '', publishedAt: undefined },
+    payload: new Uint8Array(),
+    cause: {
+      code: 'MESH_EXPIRED',
+      message: `sequences ${range.from} to ${range.to} of ${range.stream} aged out before this handler was past them`,
+      error: undefined,
+    },
+    own: [],
+    attempts: 0,
+    attemptTimes: [],
+  })
+}
+
+type Letter = {
+  seq: string
+  source: { stream: string; epoch: number; subject: string; publishedAt: Date | undefined }
+  payload: Uint8Array
+  cause: Cause
+  own: [string, string][]
+  attempts: number
+  attemptTimes: readonly string[]
+}
+
+async function store(office: LetterOffice, letter: Letter): Promise<void> {
+  const { source, cause } = letter
+  const durable = office.names.durable(office.service, office.handler)
+  const subject = office.names.deadLetter(durable, source.epoch, letter.seq)
+  const pairs: [string, string | undefined][] = [
+    [LETTER_HEADER.format, '1'],
+    [LETTER_HEADER.reason, encodeAttribute(cause.message.slice(0, MAX_REASON))],
+    [LETTER_HEADER.code, encodeAttribute(cause.code)],
+    [
+      LETTER_HEADER.errorClass,
+      cause.error instanceof Error ? encodeAttribute(cause.error.constructor.name) : undefined,
+    ],
+    [LETTER_HEADER.stack, stackOf(cause.error)],
+    [LETTER_HEADER.stream, source.stream],
+    [LETTER_HEADER.epoch, String(source.epoch)],
+    [LETTER_HEADER.seq, letter.seq],
+    [LETTER_HEADER.subject, source.subject],
+    [LETTER_HEADER.publishedAt, source.publishedAt?.toISOString()],
+    [LETTER_HEADER.durable, durable],
+    [LETTER_HEADER.service, office.service],
+    [LETTER_HEADER.handler, office.handler],
+    [LETTER_HEADER.serviceVersion, encodeAttribute(office.serviceVersion)],
+    [LETTER_HEADER.attempts, String(letter.attempts)],
+    [LETTER_HEADER.attemptTimes, letter.attemptTimes.join(' ')],
+    [LETTER_HEADER.at, new Date().toISOString()],
+    [HEADER.msgId, subject],
+  ]
+  const headers = [
+    ...letter.own,
+    ...pairs.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ''),
+  ]
+  try {
+    await office.pipeline.publish({ subject, payload: letter.payload, headers, timeoutMs: PUBLISH_MS })
+  } catch (error) {
+    if (!isStoredAlready(error)) throw error
+  }
+}
+
+/** `discard_new_per_subject` refused a second letter: the first one stands. */
+function isStoredAlready(error: unknown): boolean {
+  return (
+    error instanceof PublishRefused && error.errCode === ERR_CODE.storeFailed && error.message.includes('per subject')
+  )
+}
+
+/** Base64, since a header cannot hold line ends. */
+function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !error.stack) return undefined
+  return Buffer.from(error.stack).subarray(0, MAX_STACK_BYTES).toString('base64')
+}

@@ -1,0 +1,20 @@
+/** What a retry on a handler's lane carries beside the event's own headers. Format 1; docs/reference/wire.md. */
+export const LANE_HEADER = {
+  format: 'malha-lane-format',
+  stream: 'malha-origin-stream',
+  epoch: 'malha-origin-epoch',
+  seq: 'malha-origin-seq',
+  subject: 'malha-origin-subject',
+  publishedAt: 'malha-origin-time',
+  attempts: 'malha-attempts',
+  failures: 'malha-failures',
+  hop: 'malha-lane-hop',
+  firstFailureAt: 'malha-first-failure-ms',
+  attemptTimes: 'malha-attempt-times',
+  previousAttempt: 'malha-previous-attempt',
+} as const
+
+/** What a lane or a letter carries of the original: all but the server's and the mesh's own. */
+export function ownHeaders(headers: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(headers).filter(([name]) => !/^(nats-|malha-)/.test(name))
+}

@@ -1,0 +1,54 @@
+export { days, hours, minutes, seconds } from './durations.ts'
+export { type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
+export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'
+export { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from './failure/mesh-events.ts'
+export { LETTER_HEADER } from './failure/dead-letter.ts'
+export { defaultRetry, retry, type RetryPolicy, untilBack } from './failure/retry-policy.ts'
+export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
+export type { BucketOptions } from './lifecycle/bucket.ts'
+export { connectMesh, type Health, type Mesh, type PublishOptions } from './lifecycle/mesh.ts'
+export { type MeshOptions, meshOptions, type TlsFiles, type TopologyMode } from './lifecycle/options.ts'
+export type { RunningService } from './lifecycle/start-service.ts'
+export { type Codec, json } from './message/codec.ts'
+export {
+  type AnyContract,
+  command,
+  type Contract,
+  type ContractOptions,
+  event,
+  topic,
+  type Topic,
+} from './message/contract.ts'
+export { type Envelope, readEnvelope, type ReceivedHeaders, receivedHeaders } from './message/envelope.ts'
+export { decodeAttribute, encodeAttribute, HEADER } from './message/headers.ts'
+export { derivedId, type DerivedIdParts } from './message/id.ts'
+export { keyToken, partitionOf, subjectOf } from './message/key.ts'
+export { decodePayload } from './message/validate.ts'
+export { type Logger, silentLogger } from './observe/logger.ts'
+export {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type Labels,
+  type Metrics,
+  type MetricSpec,
+  noMetrics,
+} from './observe/metrics.ts'
+export type { Published } from './publish/publisher.ts'
+export { getStored, type StoredMessage } from './publish/stored-message.ts'
+export type { HandlerContext, OutputOptions } from './service/context.ts'
+export {
+  defineService,
+  type Handler,
+  type HandlerDef,
+  type HandlerOptions,
+  on,
+  type ServiceDef,
+  type ServiceOptions,
+  type StartFrom,
+} from './service/define.ts'
+export { type Names, names } from './topology/names.ts'
+export type { BootStream } from './topology/provision.ts'
+export { meshStream } from './topology/system.ts'
+export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
+export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'

@@ -1,0 +1,196 @@
+/**
+ * The mesh of one process: a connection, a publish pipeline, the services it runs.
+ *
+ * M1  `close()` comes after every handler has ended and every publish has its answer, each bounded.
+ * M2  What is published after `close()` began is refused (MESH_CLOSED), never dropped.
+ */
+import type { KV } from '@nats-io/kv'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { Settler } from '../consume/settler.ts'
+import { MeshError } from '../errors.ts'
+import type { AnyContract, Contract } from '../message/contract.ts'
+import { userHeaders } from '../message/headers.ts'
+import { checkId, newId } from '../message/id.ts'
+import { subjectOf } from '../message/key.ts'
+import type { Logger } from '../observe/logger.ts'
+import { meshMetrics } from '../observe/mesh-metrics.ts'
+import { encodeEvent } from '../publish/encode.ts'
+import { PublishPipeline } from '../publish/pipeline.ts'
+import { type Published, publishEvent } from '../publish/publisher.ts'
+import type { ServiceDef } from '../service/define.ts'
+import { type Names, names as namesOf } from '../topology/names.ts'
+import type { BootReport } from './boot-report.ts'
+import { type BucketOptions, openBucket } from './bucket.ts'
+import { connectNats } from './connect.ts'
+import { type MeshOptions, resolveMeshOptions } from './options.ts'
+import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
+import { untilStopped } from './until-stopped.ts'
+
+export type PublishOptions = {
+  /** The message's identity: a second publish under it stores nothing. Letters, digits and `_ . : / -`. @default a new one */
+  id?: string
+  /** At most one event of this type and key for as long as the stream holds it. Needs a keyed contract. @default false */
+  once?: boolean
+  /** What it belongs to. @default its own id */
+  correlationId?: string
+  /** The id of what caused it. */
+  causationId?: string
+  /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
+  headers?: Readonly<Record<string, string>>
+  /** How long to try, ms; an election of a new leader takes up to 9 s. @default 30 000 */
+  timeoutMs?: number
+}
+
+export type Health = { ready: boolean; reasons: string[] }
+
+/** A connection to the mesh. */
+export interface Mesh extends AsyncDisposable {
+  /** The NATS client's own connection, for what the mesh does not do. */
+  readonly nats: NatsConnection
+  readonly names: Names
+  readonly log: Logger
+  /**
+   * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`.
+   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
+   * MESH_ONCE_CONFLICT | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
+   */
+  publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published>
+  /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
+  start(service: ServiceDef): Promise<RunningService>
+  /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
+  run(service: ServiceDef, options?: { signal?: AbortSignal }): Promise<void>
+  /** Makes (or compares) the streams of a service, without starting it. @throws MeshError MESH_TOPOLOGY */
+  provision(service: ServiceDef): Promise<Omit<BootReport, 'handlers'>>
+  /** For `/readyz`. */
+  health(): Health
+  /** Opens a JetStream key-value bucket of the namespace; made where it is missing. Names are upper case. */
+  bucket(name: string, options?: BucketOptions): Promise<KV>
+  /** Stops the services, waits for publishes, drains the connection. Safe to call twice. */
+  close(): Promise<void>
+}
+
+const PUBLISH_MS = 30_000
+const CLOSE_PUBLISH_MS = 10_000
+
+/**
+ * Connects to NATS (nats-server 2.14 or later, JetStream on).
+ * @throws MeshError MESH_INVALID_OPTIONS | MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF
+ */
+export async function connectMesh(options: MeshOptions): Promise<Mesh> {
+  const resolved = resolveMeshOptions(options)
+  const nc = await connectNats(resolved)
+  const names = namesOf(resolved.namespace)
+  const log = resolved.logger
+  const metrics = meshMetrics(resolved.metrics)
+  const pipeline = new PublishPipeline(nc, { inboxPrefix: resolved.inboxPrefix })
+  const deps: ServiceDeps = {
+    nc,
+    names,
+    options: resolved,
+    log,
+    metrics,
+    publisher: { nc, pipeline, metrics },
+    settler: new Settler(nc),
+  }
+  const services = new Map<string, RunningService>()
+  const connection = watchConnection(nc, log)
+  let closing: Promise<void> | undefined
+
+  const start = async (service: ServiceDef): Promise<RunningService> => {
+    if (services.has(service.name))
+      throw new MeshError('MESH_INVALID_SERVICE', `service ${service.name} runs in this process already`)
+    const running = await startService(deps, service)
+    services.set(service.name, running)
+    return running
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all([...services.values()].map((service) => service.stop()))
+    await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
+    if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
+  }
+  return {
+    nats: nc,
+    names,
+    log,
+    publish: (contract, data, publishOptions = {}) => publish(deps, contract, { data, ...publishOptions }),
+    start,
+    async run(service, { signal } = {}) {
+      const running = await start(service)
+      await untilStopped(running, { signal, log })
+    },
+    provision: (service) => provisionService(deps, service),
+    health() {
+      const reasons = [
+        ...(closing ? ['the mesh closes'] : []),
+        ...(connection.isUp() ? [] : ['NATS is away']),
+        ...[...services.values()].flatMap((service) => service.faults()),
+      ]
+      return { ready: reasons.length === 0, reasons }
+    },
+    bucket: (name, bucketOptions = {}) =>
+      openBucket(nc, names, {
+        name,
+        replicas: resolved.replicas,
+        mayCreate: resolved.topology === 'ensure',
+        ...bucketOptions,
+      }),
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  }
+}
+
+async function publish(
+  { publisher, names, options }: ServiceDeps,
+  contract: AnyContract,
+  { data, ...given }: PublishOptions & { data: unknown },
+): Promise<Published> {
+  const { payload, key } = await encodeEvent(contract, data)
+  if (given.once === true && key === undefined)
+    throw new MeshError(
+      'MESH_INVALID_CONTRACT',
+      `${contract.type} has no key, so it cannot be published once; give its contract a key`,
+    )
+  const id = given.id === undefined ? newId() : checkId(given.id)
+  return publishEvent(publisher, {
+    envelope: {
+      id,
+      type: contract.type,
+      version: contract.version,
+      source: `/${options.name}`,
+      time: new Date().toISOString(),
+      key,
+      correlationId: given.correlationId ?? id,
+      causationId: given.causationId,
+      contentType: contract.codec.contentType,
+    },
+    subject: names.subject(subjectOf(contract, key)),
+    stream: names.stream(contract.stream),
+    payload,
+    once: given.once === true,
+    timeoutMs: given.timeoutMs ?? PUBLISH_MS,
+    headers: userHeaders(given.headers ?? {}),
+  })
+}
+
+/** Whether the connection is up, and a line when that changes. */
+function watchConnection(nc: NatsConnection, log: Logger): { isUp: () => boolean } {
+  let isUp = true
+  void (async () => {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') {
+        isUp = false
+        log.warn({ server: status.server }, 'NATS is away; reconnecting')
+      } else if (status.type === 'reconnect') {
+        isUp = true
+        log.info({ server: status.server }, 'NATS is back')
+      } else if (status.type === 'error') log.error({ err: status.error }, 'NATS refused something')
+    }
+    isUp = false
+  })()
+  return { isUp: () => isUp && !nc.isClosed() }
+}
+
+const after = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })

@@ -1,0 +1,255 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { KV } from '@nats-io/kv'
+import { HandlerRunner } from '../consume/handler-runner.ts'
+import type { FailedAttempt } from '../consume/runner-options.ts'
+import type { Settler } from '../consume/settler.ts'
+import { Supervisor } from '../consume/supervisor.ts'
+import { faultsError, MeshError } from '../errors.ts'
+import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
+import { say, type SayDeps } from '../failure/say.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { PublisherDeps } from '../publish/publisher.ts'
+import { traceparentOf } from '../observe/spans.ts'
+import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import { openCheckpoints, readCheckpoint } from '../topology/checkpoint.ts'
+import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
+import { orphanFaults } from '../topology/orphans.ts'
+import type { Names } from '../topology/names.ts'
+import { provisionStreams } from '../topology/provision.ts'
+import { meshStream } from '../topology/system.ts'
+import type { StreamDef } from '../topology/stream.ts'
+import { type BootReport, logReport } from './boot-report.ts'
+import type { ResolvedMeshOptions } from './options.ts'
+
+export type ServiceDeps = {
+  nc: NatsConnection
+  names: Names
+  options: ResolvedMeshOptions
+  log: Logger
+  metrics: MeshMetrics
+  publisher: PublisherDeps
+  settler: Settler
+}
+
+/** A service whose handlers run. */
+export interface RunningService extends AsyncDisposable {
+  readonly report: BootReport
+  /** Resolves after `stop()`; rejects when the process can do no more for a handler (MESH_HANDLER_LEAKED). */
+  readonly stopped: Promise<void>
+  /** Why the service is not ready; empty when it is. */
+  faults(): string[]
+  /** Stops pulling, waits for handlers, hands back the rest. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+const DRAIN_MS = 25_000
+
+/**
+ * Streams and buckets of a service, made or compared.
+ * @throws MeshError MESH_TOPOLOGY with every fault
+ */
+export async function provisionService(deps: ServiceDeps, service: ServiceDef): Promise<Omit<BootReport, 'handlers'>> {
+  const { nc, names, options, log } = deps
+  const { streams } = await provisionStreams(nc, names, {
+    streams: streamsOf(service),
+    lanesFor: service.name,
+    mode: options.topology,
+    replicas: options.replicas,
+    log,
+  })
+  return { service: service.name, streams }
+}
+
+/**
+ * Binds every handler of a service and starts it.
+ * @throws MeshError MESH_TOPOLOGY with every fault of every stream and handler
+ */
+export async function startService(deps: ServiceDeps, service: ServiceDef): Promise<RunningService> {
+  const provisioned = await provisionService(deps, service)
+  const checkpoints = await openCheckpoints(deps.nc, deps.names)
+  const bound = await bindAll(deps, service, checkpoints)
+  const report = {
+    ...provisioned,
+    handlers: bound.map(({ handler, def, consumer }) => ({
+      handler,
+      source: sourceName(def),
+      stream: consumer.stream,
+      durable: consumer.durable,
+      created: consumer.created,
+      concurrency: def.concurrency,
+    })),
+  }
+  logReport(deps.log, report)
+  return running(deps, service, { report, bound, checkpoints })
+}
+
+/** With the sequence up to which all is settled. */
+type BoundConsumer = EnsuredConsumer & { settled: number }
+type Bound = { handler: string; def: HandlerDef; consumer: BoundConsumer }
+
+async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV): Promise<Bound[]> {
+  const faults = await orphanFaults(deps.nc, deps.names, {
+    service: service.name,
+    handlers: streamByHandler(deps, service),
+    retired: service.retired,
+    log: deps.log,
+  })
+  const bound: Bound[] = []
+  for (const [handler, def] of Object.entries(service.handlers)) {
+    try {
+      bound.push({ handler, def, consumer: await bind(deps, service, { handler, def, checkpoints }) })
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+      faults.push(error.message)
+    }
+  }
+  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service.name} cannot start`, faults)
+  return bound
+}
+
+async function bind(
+  { nc, names, options, log }: ServiceDeps,
+  service: ServiceDef,
+  { handler, def, checkpoints }: { handler: string; def: HandlerDef; checkpoints: KV },
+): Promise<BoundConsumer> {
+  const common = { service: service.name, handler, def, mode: options.topology, log }
+  const consumer = await ensureConsumer(nc, names, { ...common, stream: names.stream(def.source.stream), checkpoints })
+  await ensureLaneConsumer(nc, names, common)
+  const checkpoint = await readCheckpoint(checkpoints, consumer.durable)
+  return { ...consumer, settled: checkpoint?.epoch === consumer.epoch ? checkpoint.settled : 0 }
+}
+
+function running(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  { report, bound, checkpoints }: { report: BootReport; bound: Bound[]; checkpoints: KV },
+): RunningService {
+  const stopped = Promise.withResolvers<void>()
+  // Whoever does not wait for it must not die of it.
+  stopped.promise.catch(() => undefined)
+  const handlers = bound.map((one) => startHandler(deps, service, { ...one, checkpoints, onFatal: stopped.reject }))
+  for (const { runner } of handlers) runner.start()
+  let stopping: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    await Promise.all(handlers.map(({ runner }) => runner.stop(DRAIN_MS)))
+    await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
+    stopped.resolve()
+  }
+  return {
+    report,
+    stopped: stopped.promise,
+    faults: () => [
+      ...(stopping ? ['the service stops'] : []),
+      ...handlers.flatMap(({ runner, supervisor }) => [
+        ...runner.faults(),
+        ...(supervisor.fault ? [supervisor.fault] : []),
+      ]),
+    ],
+    stop: () => (stopping ??= stop()),
+    [Symbol.asyncDispose]: () => (stopping ??= stop()),
+  }
+}
+
+type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
+
+function startHandler(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  parts: HandlerParts,
+): { runner: HandlerRunner; supervisor: Supervisor } {
+  const { nc, names, options, log, metrics, publisher } = deps
+  const { handler, def, consumer } = parts
+  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
+  const office = {
+    pipeline: publisher.pipeline,
+    names,
+    service: service.name,
+    serviceVersion: service.version,
+    handler,
+  }
+  const labels = { service: service.name, handler }
+  const own = { pipeline: publisher.pipeline, names, log }
+  const runner = new HandlerRunner({
+    nc,
+    names,
+    inboxPrefix: options.inboxPrefix,
+    log,
+    metrics,
+    publisher,
+    settler: deps.settler,
+    service,
+    handler,
+    def,
+    stream: consumer.stream,
+    epoch: consumer.epoch,
+    lane,
+    office,
+    record: (failed) => recordAttempt(own, labels, { failed, def }),
+    onBreaker: (state) => {
+      const data: BreakerChanged = { ...labels, instance: options.name, state, at: new Date().toISOString() }
+      void say(own, breakerChanged, { service: service.name, data })
+    },
+    onDoubt: (why) => supervisor.doubt(why),
+    onFatal: parts.onFatal,
+  })
+  const supervisor: Supervisor = new Supervisor({
+    nc,
+    log,
+    metrics,
+    office,
+    labels,
+    stream: consumer.stream,
+    durable: consumer.durable,
+    epoch: consumer.epoch,
+    settled: consumer.settled,
+    checkpoints: parts.checkpoints,
+    restore: () => bind(deps, service, parts),
+    onEpoch: (epoch) => runner.renewEpoch(epoch),
+  })
+  return { runner, supervisor }
+}
+
+/** A failure of a handler of the mesh's own events leaves no record: it would feed itself. */
+async function recordAttempt(
+  deps: SayDeps,
+  labels: { service: string; handler: string },
+  { failed, def }: { failed: FailedAttempt; def: HandlerDef },
+): Promise<void> {
+  const { delivery, envelope, verdict, nextAttemptAt } = failed
+  if (def.source.stream.name === meshStream.name) return
+  const { stream, epoch, seq } = delivery.source
+  const traceparent = delivery.previousAttempt && traceparentOf(delivery.previousAttempt)
+  await say(deps, attemptFailed, {
+    service: labels.service,
+    about: { id: envelope.id, correlationId: envelope.correlationId, traceparent },
+    data: {
+      id: envelope.id,
+      type: envelope.type,
+      ...(envelope.key === undefined ? {} : { key: envelope.key }),
+      ...labels,
+      attempt: delivery.attempts,
+      code: verdict.code,
+      message: verdict.message.slice(0, 500),
+      at: new Date().toISOString(),
+      nextAttemptAt,
+      outcome: nextAttemptAt === null ? 'dead-letter' : 'retry',
+      stream,
+      epoch,
+      seq,
+    } satisfies AttemptFailed,
+  })
+}
+
+/** Streams of all that the service handles and publishes, each once, and the mesh's own. */
+function streamsOf(service: ServiceDef): StreamDef[] {
+  const contracts = [...Object.values(service.handlers).map(({ source }) => source), ...service.publishes]
+  return [...new Set(contracts.map((contract) => contract.stream))].filter((def) => def !== meshStream)
+}
+
+function streamByHandler({ names }: ServiceDeps, service: ServiceDef): Record<string, string> {
+  const entries = Object.entries(service.handlers)
+  return Object.fromEntries(entries.map(([handler, { source }]) => [handler, names.stream(source.stream)]))
+}
+
+const sourceName = ({ source }: HandlerDef): string => (source.kind === 'topic' ? source.pattern : source.type)

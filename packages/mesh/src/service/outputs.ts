@@ -1,0 +1,96 @@
+import { MeshError } from '../errors.ts'
+import type { AnyContract } from '../message/contract.ts'
+import type { Envelope } from '../message/envelope.ts'
+import { HEADER } from '../message/headers.ts'
+import { derivedId } from '../message/id.ts'
+import { subjectOf } from '../message/key.ts'
+import { encodeEvent, type Encoded } from '../publish/encode.ts'
+import { publishEvent, type PublisherDeps } from '../publish/publisher.ts'
+import type { Names } from '../topology/names.ts'
+import type { OutputOptions } from './context.ts'
+
+/** What a handler published so far in this attempt. */
+export type Outputs = {
+  add(contract: AnyContract, data: unknown, options: OutputOptions): void
+  /** Publishes all; resolves when each is stored. @throws the first that could not be stored */
+  send(): Promise<void>
+}
+
+export type OutputsOptions = {
+  deps: PublisherDeps
+  names: Names
+  service: string
+  handler: string
+  /** The message being handled. */
+  cause: Envelope
+  traceparent: string | undefined
+}
+
+const PUBLISH_MS = 30_000
+
+/** Collects a handler's outputs; nothing leaves before the handler has returned. */
+export function outputs(options: OutputsOptions): Outputs {
+  const collected: { encoded: Encoded | Promise<Encoded>; once: boolean }[] = []
+  return {
+    add(contract, data, { once = false }) {
+      if (once && !contract.key)
+        throw new MeshError(
+          'MESH_INVALID_CONTRACT',
+          `${contract.type} has no key, so it cannot be published once; give its contract a key`,
+        )
+      const encoded = encodeEvent(contract, data)
+      // Awaited in send(); until then a refusal must not count as unhandled.
+      if (encoded instanceof Promise) encoded.catch(() => undefined)
+      collected.push({ encoded, once })
+    },
+    async send() {
+      const counts = new Map<string, number>()
+      const sending: Promise<void>[] = []
+      for (const { encoded, once } of collected) sending.push(sendOne(options, await encoded, { once, counts }))
+      const results = await Promise.allSettled(sending)
+      const failed = results.find((result) => result.status === 'rejected')
+      if (failed) throw failed.reason
+    },
+  }
+}
+
+async function sendOne(
+  options: OutputsOptions,
+  { contract, payload, key }: Encoded,
+  { once, counts }: { once: boolean; counts: Map<string, number> },
+): Promise<void> {
+  const { cause, service, handler, names } = options
+  const slot = JSON.stringify([contract.type, key])
+  const index = counts.get(slot) ?? 0
+  counts.set(slot, index + 1)
+  const id = derivedId({ from: cause.id, service, handler, type: contract.type, key, index })
+  try {
+    await publishEvent(options.deps, {
+      envelope: {
+        id,
+        type: contract.type,
+        version: contract.version,
+        source: `/${service}`,
+        time: new Date().toISOString(),
+        key,
+        correlationId: cause.correlationId,
+        causationId: cause.id,
+        contentType: contract.codec.contentType,
+      },
+      subject: names.subject(subjectOf(contract, key)),
+      stream: names.stream(contract.stream),
+      payload,
+      once,
+      timeoutMs: PUBLISH_MS,
+      headers: [],
+      traceparent: options.traceparent,
+    })
+  } catch (error) {
+    // `once` in a handler asks that the event be there, not that it be ours.
+    if (once && error instanceof MeshError && error.code === 'MESH_ONCE_CONFLICT') return
+    throw error
+  }
+}
+
+/** Where no SDK injects a trace, the incoming one is passed on as it is. */
+export const passedOn = (headers: Readonly<Record<string, string>>): string | undefined => headers[HEADER.traceparent]

@@ -1,0 +1,163 @@
+import { context as otelContext, trace } from '@opentelemetry/api'
+import type { Delivery } from '../consume/delivery.ts'
+import { MeshError } from '../errors.ts'
+import { covers } from '../message/contract.ts'
+import { type Envelope, readEnvelope } from '../message/envelope.ts'
+import { decodePayload } from '../message/validate.ts'
+import { type Logger, withFields } from '../observe/logger.ts'
+import { failSpan, linkable, processSpan } from '../observe/spans.ts'
+import type { PublisherDeps } from '../publish/publisher.ts'
+import type { Names } from '../topology/names.ts'
+import type { HandlerContext } from './context.ts'
+import type { HandlerDef } from './define.ts'
+import { outputs, passedOn } from './outputs.ts'
+
+export type AttemptDeps = {
+  publisher: PublisherDeps
+  names: Names
+  log: Logger
+  service: string
+  handler: string
+  def: HandlerDef
+  /** Takes part in every call of the user's function: the breaker. */
+  guard: <T>(call: () => Promise<T>) => Promise<T>
+  /** Aborts what cannot be waited for at the end of a drain. */
+  stopping: AbortSignal
+  leakAfterMs: number
+}
+
+/** How an attempt ended. A `leaked` one never came back; its function may still be running. */
+export type AttemptOutcome = { kind: 'done' } | { kind: 'failed'; error: unknown } | { kind: 'leaked' }
+
+/** What a message says of itself, or why it cannot be read. */
+export function identify(deps: AttemptDeps, delivery: Delivery): { envelope: Envelope } | { error: unknown } {
+  try {
+    const envelope = readEnvelope(delivery.headers)
+    const { source } = deps.def
+    const isExpected = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
+    if (!isExpected) throw unknownType(envelope.type, deps.def)
+    return { envelope }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** One attempt: decode, call the handler inside its span, publish its outputs. Never throws. */
+export async function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Promise<AttemptOutcome> {
+  const { span, context } = processSpan({
+    envelope,
+    headers: delivery.headers,
+    durable: deps.names.durable(deps.service, deps.handler),
+    subject: delivery.source.subject,
+    stream: delivery.source.stream,
+    seq: delivery.source.seq,
+    attempt: delivery.attempts,
+    deliveryCount: delivery.deliveryCount,
+    publishedAt: delivery.source.publishedAt,
+    previous: delivery.previousAttempt,
+  })
+  delivery.previousAttempt = linkable(span.spanContext())
+  const outcome = await otelContext.with(context, () => attempt(deps, delivery, envelope))
+  if (outcome.kind === 'failed') failSpan(span, outcome.error)
+  if (outcome.kind === 'leaked') failSpan(span, timeoutError(deps))
+  span.end()
+  return outcome
+}
+
+async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Promise<AttemptOutcome> {
+  try {
+    const { source } = deps.def
+    const data =
+      source.kind === 'topic' ? rawData(delivery.payload) : await decodePayload(source, envelope, delivery.payload)
+    const out = outputs({
+      deps: deps.publisher,
+      names: deps.names,
+      service: deps.service,
+      handler: deps.handler,
+      cause: envelope,
+      traceparent: passedOn(delivery.headers),
+    })
+    const called = await deps.guard(() =>
+      callHandler(deps, data, (signal) => contextOf(deps, { delivery, envelope, signal, out })),
+    )
+    if (called === 'leaked') return { kind: 'leaked' }
+    await out.send()
+    return { kind: 'done' }
+  } catch (error) {
+    return { kind: 'failed', error }
+  }
+}
+
+/** Calls the user's function with a time limit. `leaked` when it ignores its signal for `leakAfterMs`. */
+async function callHandler(
+  deps: AttemptDeps,
+  data: unknown,
+  contextFor: (signal: AbortSignal) => HandlerContext,
+): Promise<'returned' | 'leaked'> {
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
+  const leak = Promise.withResolvers<'leaked'>()
+  const leakTimer = setTimeout(() => leak.resolve('leaked'), deps.def.timeoutMs + deps.leakAfterMs)
+  try {
+    const call = (async () => {
+      await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, deps.stopping])))
+      return 'returned' as const
+    })()
+    return await Promise.race([call, leak.promise])
+  } catch (error) {
+    // What a handler throws because it was told to stop is our time-out, not its own fault.
+    if (timeout.signal.aborted) throw new MeshError('MESH_HANDLER_TIMEOUT', detailOf(deps), { cause: error })
+    throw error
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(leakTimer)
+  }
+}
+
+type ContextParts = {
+  delivery: Delivery
+  envelope: Envelope
+  signal: AbortSignal
+  out: ReturnType<typeof outputs>
+}
+
+function contextOf(deps: AttemptDeps, { delivery, envelope, signal, out }: ContextParts): HandlerContext {
+  const traceId = trace.getActiveSpan()?.spanContext().traceId
+  const fields = { handler: deps.handler, messageId: envelope.id, ...(traceId ? { trace_id: traceId } : {}) }
+  return {
+    id: envelope.id,
+    type: envelope.type,
+    version: envelope.version,
+    key: envelope.key,
+    correlationId: envelope.correlationId,
+    causationId: envelope.causationId,
+    attempt: delivery.attempts,
+    signal,
+    headers: delivery.headers,
+    source: delivery.source,
+    publish: (contract, data, options = {}) => out.add(contract, data, options),
+    log: withFields(deps.log, fields),
+  }
+}
+
+/** A topic has no contract: JSON is given parsed, anything else as bytes. */
+function rawData(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)) as unknown
+  } catch {
+    return payload
+  }
+}
+
+const detailOf = (deps: AttemptDeps): string =>
+  `handler ${deps.handler} of ${deps.service} took longer than ${deps.def.timeoutMs} ms`
+
+const timeoutError = (deps: AttemptDeps): MeshError => new MeshError('MESH_HANDLER_TIMEOUT', detailOf(deps))
+
+function unknownType(type: string, def: HandlerDef): MeshError {
+  const expected = def.source.kind === 'topic' ? def.source.pattern : def.source.type
+  return new MeshError(
+    'MESH_UNKNOWN_TYPE',
+    `a message of type ${JSON.stringify(type.slice(0, 128))} came on a subject of ${expected}`,
+  )
+}

@@ -18,7 +18,7 @@ export type Expected = {
 }
 
 /** The difference between what happened and what was expected, in words; nothing if there is none. */
-export function explain(result: HandlerResult, expected: Expected): Error | undefined {
+export async function explain(result: HandlerResult, expected: Expected): Promise<Error | undefined> {
   if (result.failed && expected.error === undefined)
     return failure(`the handler failed with ${told(result.error)}; it was expected to succeed`, result.error)
   if (!result.failed && expected.error !== undefined)
@@ -28,12 +28,12 @@ export function explain(result: HandlerResult, expected: Expected): Error | unde
       `the handler failed with ${told(result.error)}; expected was ${toldExpected(expected.error)}`,
       result.error,
     )
-  return differingOutputs(result.published, (expected.published ?? []).map(toOutput))
+  return differingOutputs(result.published, await Promise.all((expected.published ?? []).map(toOutput)))
 }
 
-function toOutput([contract, data, options]: ExpectedOutput, index: number): PublishedOutput {
+async function toOutput([contract, data, options]: ExpectedOutput, index: number): Promise<PublishedOutput> {
   try {
-    return outputOf(contract, data, options ?? {})
+    return await outputOf(contract, data, options ?? {})
   } catch (error) {
     throw new TypeError(`the expected output ${index + 1} can never be published: ${told(error)}`, { cause: error })
   }

@@ -8,7 +8,7 @@ import {
   type OutputOptions,
   silentLogger,
 } from '@malha/mesh'
-import { keyOf, received, wireForm } from './contract-data.ts'
+import { keyOf, published, received } from './contract-data.ts'
 import { type TestClock, testClock } from './test-clock.ts'
 
 /** What a handler's context says in a specification. */
@@ -49,14 +49,17 @@ export async function runHandler(handler: HandlerDef, data: unknown, given: Give
   const stop = clock.after(handler.timeoutMs, () =>
     timeUp.abort(new MeshError('MESH_HANDLER_TIMEOUT', `the handler ran longer than ${handler.timeoutMs} ms`)),
   )
-  const published: PublishedOutput[] = []
+  const outputs: (PublishedOutput | Promise<PublishedOutput>)[] = []
   try {
     const input = handler.source.kind === 'topic' ? data : await received(handler.source, data, given.version)
-    const context = contextOf({ handler, given, clock, input, signal: timeUp.signal, published })
-    await handler.handle(input, context)
-    return { published, error: undefined, failed: false }
+    await handler.handle(input, contextOf({ handler, given, clock, input, signal: timeUp.signal, outputs }))
+    return {
+      published: await Promise.all(outputs.map((sent) => Promise.resolve(sent))),
+      error: undefined,
+      failed: false,
+    }
   } catch (error) {
-    return { published: [], error, failed: true }
+    return { published: [], error: timeUp.signal.aborted ? timeUp.signal.reason : error, failed: true }
   } finally {
     stop()
   }
@@ -68,10 +71,10 @@ type Run = {
   clock: TestClock
   input: unknown
   signal: AbortSignal
-  published: PublishedOutput[]
+  outputs: (PublishedOutput | Promise<PublishedOutput>)[]
 }
 
-function contextOf({ handler, given, clock, input, signal, published }: Run): HandlerContext {
+function contextOf({ handler, given, clock, input, signal, outputs }: Run): HandlerContext {
   const { source } = handler
   const contract = source.kind === 'topic' ? undefined : source
   const type = given.type ?? contract?.type
@@ -89,19 +92,27 @@ function contextOf({ handler, given, clock, input, signal, published }: Run): Ha
     headers: lowered(given.headers ?? {}),
     source: { stream: source.stream.name, epoch: 1, seq: 1, subject: type, publishedAt: clock.date(), ...given.source },
     publish<In, Out>(output: Contract<In, Out>, value: In, options: OutputOptions = {}) {
-      published.push(outputOf(output, value, options))
+      const sent = outputOf(output, value, options)
+      // Awaited once the handler has returned; until then a refusal must not count as unhandled.
+      if (sent instanceof Promise) sent.catch(() => undefined)
+      outputs.push(sent)
     },
     log: given.log ?? silentLogger,
   }
 }
 
 /** @throws MeshError as `ctx.publish` does */
-export function outputOf(contract: AnyContract, data: unknown, options: OutputOptions): PublishedOutput {
-  const { wire, output } = wireForm(contract, data)
-  const key = keyOf(contract, output)
-  if (options.once && key === undefined)
-    throw new MeshError('MESH_INVALID_KEY', `${contract.type} has no key, so it cannot be published once`)
-  return { type: contract.type, data: wire, once: options.once ?? false }
+export function outputOf(
+  contract: AnyContract,
+  value: unknown,
+  options: OutputOptions,
+): PublishedOutput | Promise<PublishedOutput> {
+  const { once = false } = options
+  if (once && !contract.key)
+    throw new MeshError('MESH_INVALID_CONTRACT', `${contract.type} has no key, so it cannot be published once`)
+  const named = ({ data }: { data: unknown }): PublishedOutput => ({ type: contract.type, data, once })
+  const sent = published(contract, value)
+  return sent instanceof Promise ? sent.then(named) : named(sent)
 }
 
 function lowered(headers: Record<string, string>): Record<string, string> {

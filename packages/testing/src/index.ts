@@ -1,3 +1,6 @@
+export { capabilitiesOf, runCase } from './conformance/run-case.ts'
+export type { Capability, Case, ConformanceEnv } from './conformance/case.ts'
+export { conformance } from './conformance/conformance.ts'
 export { eventually, type EventuallyOptions } from './eventually.ts'
 export type { ErrorClass, Expected, ExpectedOutput } from './expectation.ts'
 export { faultProxy, type FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
@@ -7,4 +10,5 @@ export { specification, type Outcome, type Specification } from './specification
 export { testClock, type TestClock } from './test-clock.ts'
 export { testCluster, type TestCluster } from './test-cluster.ts'
 export { testMesh, type TestMesh, type TestMeshOptions } from './test-mesh.ts'
+export type { TestNamespace } from './test-namespace.ts'
 export { testServer, type TestServer, type TestServerOptions } from './test-server.ts'

@@ -40,7 +40,7 @@ function specify(handler: HandlerDef, known: Given): Specification {
         async then(expected: Expected) {
           if (typeof expected !== 'object')
             throw new TypeError('a specification ends in .then({ published, error }), not in an await of when(…)')
-          const failure = explain(await running, expected)
+          const failure = await explain(await running, expected)
           if (failure) throw failure
         },
       }

@@ -1,9 +1,11 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NatsNode, startNatsCluster } from '@malha/stack'
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { atExit } from './at-exit.ts'
 
 /** Three servers that keep streams of three replicas. */
 export interface TestCluster extends AsyncDisposable {
@@ -30,6 +32,10 @@ export async function testCluster(options: { config?: string } = {}): Promise<Te
     await removeData()
     throw error
   })
+  const forget = atExit(() => {
+    for (const { pid } of cluster.nodes) if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  })
   return {
     url: cluster.url,
     nodes: cluster.nodes,
@@ -51,6 +57,7 @@ export async function testCluster(options: { config?: string } = {}): Promise<Te
       await node.start()
     },
     async [Symbol.asyncDispose]() {
+      forget()
       await Promise.all(cluster.nodes.map((node) => node.kill()))
       await removeData()
     },

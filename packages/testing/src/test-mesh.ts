@@ -1,9 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import { connectMesh, type Mesh, type MeshOptions } from '@malha/mesh'
-import { jetstreamManager } from '@nats-io/jetstream'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import type { Mesh, MeshOptions } from '@malha/mesh'
 import { borrowServer } from './shared-server.ts'
 import type { TestCluster } from './test-cluster.ts'
+import { freshNamespace, openNamespace, type TestNamespace } from './test-namespace.ts'
 import type { TestServer } from './test-server.ts'
 
 export type TestMeshOptions = Partial<MeshOptions> & {
@@ -14,15 +12,10 @@ export type TestMeshOptions = Partial<MeshOptions> & {
 }
 
 /** A mesh on a real server, in a namespace of its own. */
-export interface TestMesh<Server = TestServer> extends AsyncDisposable {
+export interface TestMesh<Server = TestServer> extends TestNamespace {
   readonly mesh: Mesh
-  /** Another mesh in the same namespace, as another process would have: another instance of a service. */
-  connect(options?: Partial<MeshOptions>): Promise<Mesh>
-  /** A connection outside the mesh that sees everything: to look, to break things, to be a plain client. */
-  readonly nats: NatsConnection
   /** Of the server; comma separated for a cluster. */
   readonly url: string
-  readonly namespace: string
   readonly server: Server
 }
 
@@ -34,30 +27,11 @@ export interface TestMesh<Server = TestServer> extends AsyncDisposable {
 export function testMesh(options?: TestMeshOptions & { server?: TestServer }): Promise<TestMesh>
 export function testMesh(options: TestMeshOptions & { server: TestCluster }): Promise<TestMesh<TestCluster>>
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh<TestServer | TestCluster>> {
-  const { server: own, namespace = `t${randomBytes(5).toString('hex')}`, ...given } = options
-  await using stack = new AsyncDisposableStack()
-  const server = own ?? stack.use(await borrowServer()).server
-  const nats = await connect({ servers: server.url.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
-  stack.defer(() => nats.close())
-  stack.defer(() => deleteNamespace(nats, namespace))
-  const settings = { servers: server.url, namespace, ...given }
-  const mesh = stack.use(await connectMesh(settings))
-  const all = stack.move()
-  return {
-    mesh,
-    connect: async (more = {}) => all.use(await connectMesh({ ...settings, ...more })),
-    nats,
-    url: server.url,
-    namespace,
-    server,
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
-  }
-}
-
-/** Streams reserve what they may grow to, so a finished test gives it back. Buckets are streams too. */
-async function deleteNamespace(nats: NatsConnection, namespace: string): Promise<void> {
-  if (nats.isClosed() || namespace === '') return
-  const jsm = await jetstreamManager(nats, { checkAPI: false })
-  const mine = new RegExp(`^(KV_)?${namespace}[-_]`)
-  for await (const name of jsm.streams.names()) if (mine.test(name)) await jsm.streams.delete(name).catch(() => false)
+  const { server: own, namespace = freshNamespace(), ...given } = options
+  await using opening = new AsyncDisposableStack()
+  const server = own ?? opening.use(await borrowServer()).server
+  const opened = opening.use(await openNamespace(server, { ...given, namespace }))
+  const mesh = await opened.connect()
+  const all = opening.move()
+  return { ...opened, mesh, url: server.url, server, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }

@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NatsServer, startNats } from '@malha/stack'
+import { atExit } from './at-exit.ts'
 
 /** Reservations count in full, and a test's streams are never filled: enough for any number of them. */
 const MAX_STORE_BYTES = 8 * 1024 ** 4
@@ -57,6 +59,11 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     running ??= await startNats({ ...settings, port, monitorPort })
   }
 
+  const forget = atExit(() => {
+    if (running) process.kill(running.pid, 'SIGKILL')
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  })
+
   return {
     url,
     monitorUrl,
@@ -72,6 +79,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       await start()
     },
     async [Symbol.asyncDispose]() {
+      forget()
       await end('kill')
       await removeData()
     },

@@ -20,6 +20,11 @@ const billed = event('order.billed', {
 })
 const counted = event('order.counted', { stream: orders, schema: z.object({ n: z.number() }) })
 
+const checked = event('order.checked', {
+  stream: orders,
+  schema: z.object({ n: z.number().refine(async (n) => Promise.resolve(n < 100)) }),
+})
+
 const billing = defineService('billing', {
   handlers: {
     bill: on(placed, (order, ctx) => {
@@ -33,6 +38,7 @@ const billing = defineService('billing', {
         total: order.cents,
       })
     }),
+    later: on(placed, (order, ctx) => ctx.publish(checked, { n: order.cents })),
     careless: on(placed, (order, ctx) => {
       ctx.publish(counted, { n: 'many' as unknown as number })
     }),
@@ -49,7 +55,7 @@ const billing = defineService('billing', {
     audit: on(topic(orders, 'order.*'), (data, ctx) => ctx.publish(counted, { n: ctx.type.length })),
   },
 })
-const { bill, context, careless, torn, unkeyed, slow, audit } = billing.handlers
+const { bill, context, careless, later, torn, unkeyed, slow, audit } = billing.handlers
 
 test('a handler that does as specified passes, data taken through the schema', async () => {
   await specification(bill)
@@ -107,7 +113,14 @@ test('an expected error is told by code, by words, by pattern or by class', asyn
 test('outputs are validated as the mesh validates them', async () => {
   const order = { orderId: 'o1', cents: 1 }
   await specification(careless).when(order).then({ error: 'MESH_INVALID_PAYLOAD' })
-  await specification(unkeyed).when(order).then({ error: 'MESH_INVALID_KEY' })
+  await specification(unkeyed).when(order).then({ error: 'MESH_INVALID_CONTRACT' })
+})
+
+test('an output with an asynchronous schema is validated once the handler has returned', async () => {
+  await specification(later)
+    .when({ orderId: 'o1', cents: 1 })
+    .then({ published: [[checked, { n: 1 }]] })
+  await specification(later).when({ orderId: 'o1', cents: 100 }).then({ error: 'MESH_INVALID_PAYLOAD' })
 })
 
 test('what was published before a throw counts as not published', async () => {

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineService, event, hours, on, retry, seconds, stream } from '@malha/mesh'
+import { z } from 'zod'
+import { eventually } from '../eventually.ts'
+import { promise, type Case } from './case.ts'
+import {
+  billed,
+  briefly,
+  consumer,
+  deadLetters,
+  eachOnce,
+  idsTo,
+  keptOfType,
+  manager,
+  order,
+  Order,
+  placed,
+  publishOrders,
+  recorder,
+  settled,
+  shipped,
+} from './kit.ts'
+
+const small = stream('SMALL', { subjects: ['small.>'], maxBytes: 64 * 1024, maxAgeMs: hours(1) })
+const filler = event('small.filler', { stream: small, schema: z.object({ text: z.string() }) })
+const noted = event('small.noted', { stream: small, schema: Order, key: (data) => data.orderId })
+
+export const derivedIds: Case = promise(
+  'a handler that runs again publishes nothing twice, whatever order it takes',
+  async (env) => {
+    const seen = recorder()
+    const mesh = await env.mesh()
+    await mesh.provision(defineService('shop', { handlers: {}, publishes: [filler, placed] }))
+    // One of three outputs cannot be stored at first: the others are, and the handler runs again.
+    for (let n = 0; n < 200; n += 1) {
+      const stored = await mesh
+        .publish(filler, { text: 'x'.repeat(2_000) }, { timeoutMs: 5_000 })
+        .catch(() => undefined)
+      if (!stored) break
+    }
+    await mesh.start(
+      defineService('billing', {
+        handlers: {
+          bill: on(
+            placed,
+            { startFrom: 'all', retry: retry({ attempts: 100, minDelayMs: 100, maxDelayMs: 200 }) },
+            (data, ctx) => {
+              const first = seen.note(data, ctx).attempt === 1
+              const outputs = [
+                () => ctx.publish(billed, data),
+                () => ctx.publish(shipped, { ...data, orderId: 'a' }),
+                () => ctx.publish(shipped, { ...data, orderId: 'b' }),
+                () => ctx.publish(noted, { ...data, orderId: 'x'.repeat(100) }),
+              ]
+              for (const publish of first ? outputs : outputs.toReversed()) publish()
+            },
+          ),
+        },
+        publishes: [billed, shipped, noted],
+      }),
+    )
+    await mesh.publish(placed, order(1), { id: 'p1' })
+    await eventually(() => assert.equal(seen.calls.length > 1, true), { timeoutMs: 30_000 })
+    const jsm = await manager(env)
+    await jsm.streams.purge(`${env.namespace}_SMALL`)
+    await settled(env, 'ORDERS', 'billing_bill')
+    const count = async (name: string, type: string): Promise<number> => (await keptOfType(env, name, type)).length
+    assert.deepEqual(
+      [await count('ORDERS', billed.type), await count('ORDERS', shipped.type), await count('SMALL', noted.type)],
+      [1, 2, 1],
+    )
+  },
+)
+
+export const durableDeleted: Case = promise(
+  'a durable deleted while it runs is made again where it stood',
+  async (env) => {
+    const seen = recorder()
+    const mesh = await env.mesh()
+    await mesh.start(
+      defineService('billing', {
+        handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+      }),
+    )
+    await publishOrders(mesh, 0, 50)
+    await settled(env, 'ORDERS', 'billing_bill')
+    const jsm = await manager(env)
+    await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
+    await publishOrders(mesh, 50, 80)
+    await eventually(() => assert.equal(new Set(seen.ids()).size, 80), { timeoutMs: 40_000 })
+    await settled(env, 'ORDERS', 'billing_bill')
+    eachOnce(seen.ids(), idsTo(80))
+  },
+)
+
+export const durableDeletedWhileDown: Case = promise(
+  'a durable deleted while nobody runs is made again where it stood',
+  async (env) => {
+    const seen = recorder()
+    const mesh = await env.mesh()
+    const billing = defineService('billing', {
+      handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+    })
+    const running = await mesh.start(billing)
+    await publishOrders(mesh, 0, 20)
+    await settled(env, 'ORDERS', 'billing_bill')
+    await running.stop()
+    const jsm = await manager(env)
+    await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
+    await publishOrders(mesh, 20, 30)
+    await mesh.start(billing)
+    await eventually(() => assert.equal(new Set(seen.ids()).size, 30))
+    await settled(env, 'ORDERS', 'billing_bill')
+    eachOnce(seen.ids(), idsTo(30))
+  },
+)
+
+export const serverKilled: Case = promise(
+  'a server killed in the middle of 2,000 messages loses none: each is stored once and handled',
+  async (env) => {
+    const COUNT = 2_000
+    const seen = recorder()
+    const mesh = await env.mesh()
+    await mesh.start(
+      defineService('billing', {
+        handlers: {
+          bill: on(placed, { startFrom: 'all', retry: briefly, ackWaitMs: seconds(5) }, (data, ctx) => {
+            seen.note(data, ctx)
+            ctx.publish(billed, data)
+          }),
+        },
+      }),
+    )
+    const publishing = publishInWaves(COUNT, (n) =>
+      mesh.publish(placed, order(n), { id: `p${n}`, timeoutMs: seconds(40) }),
+    )
+    await eventually(() => assert.equal(seen.calls.length > COUNT / 4, true), { timeoutMs: 30_000 })
+    const before = seen.calls.length
+    assert.equal(before < COUNT, true, 'the server is killed in the middle')
+    await env.server.restart(`${env.namespace}_ORDERS`)
+    await publishing
+    await eventually(() => assert.equal(new Set(seen.ids()).size, COUNT), { timeoutMs: 60_000 })
+    await settled(env, 'ORDERS', 'billing_bill')
+    const stored = await keptOfType(env, 'ORDERS', placed.type)
+    eachOnce(
+      stored.map(({ headers }) => headers['ce-id'] ?? ''),
+      idsTo(COUNT),
+    )
+    assert.equal((await keptOfType(env, 'ORDERS', billed.type)).length, COUNT)
+  },
+  ['restart'],
+)
+
+export const stepDown: Case = promise(
+  'a leader that steps down, of the stream or the consumer, stops nothing for long and loses nothing',
+  async (env) => {
+    const COUNT = 1_000
+    const seen = recorder()
+    const mesh = await env.mesh()
+    await mesh.start(
+      defineService('billing', {
+        handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+      }),
+    )
+    const publishing = publishInWaves(COUNT, (n) =>
+      mesh.publish(placed, order(n), { id: `p${n}`, timeoutMs: seconds(40) }),
+    )
+    for (const quarter of [1, 2, 3]) {
+      await eventually(() => assert.equal(seen.calls.length > (quarter * COUNT) / 4, true), { timeoutMs: 30_000 })
+      await env.server.stepDown(`${env.namespace}_ORDERS`, quarter === 2 ? undefined : `${env.namespace}_billing_bill`)
+    }
+    await publishing
+    await eventually(() => assert.equal(new Set(seen.ids()).size, COUNT), { timeoutMs: 30_000 })
+    await settled(env, 'ORDERS', 'billing_bill')
+    const stored = await keptOfType(env, 'ORDERS', placed.type)
+    eachOnce(
+      stored.map(({ headers }) => headers['ce-id'] ?? ''),
+      idsTo(COUNT),
+    )
+  },
+  ['stepDown'],
+)
+
+const mayfly = stream('MAYFLY', { subjects: ['mayfly.>'], maxAgeMs: seconds(2), maxBytes: 2 ** 20 })
+const hatched = event('mayfly.hatched', { stream: mayfly, schema: Order })
+
+export const expired: Case = promise(
+  'events that age out before a handler was past them are found and told',
+  async (env) => {
+    const seen = recorder()
+    const mesh = await env.mesh()
+    const policy = retry({ attempts: 1, minDelayMs: 10, maxDelayMs: 20 })
+    const watching = defineService('watch', {
+      handlers: { see: on(hatched, { startFrom: 'all', retry: policy }, (d, c) => void seen.note(d, c)) },
+    })
+    const running = await mesh.start(watching)
+    const { seq } = await mesh.publish(hatched, order(0), { id: 'p0' })
+    await eventually(async () => assert.equal((await consumer(env, 'MAYFLY', 'watch_see')).ack_floor.stream_seq, seq))
+    await running.stop()
+    for (const n of [1, 2, 3]) await mesh.publish(hatched, order(n), { id: `p${n}` })
+    const jsm = await manager(env)
+    await eventually(async () => assert.equal((await jsm.streams.info(`${env.namespace}_MAYFLY`)).state.messages, 0))
+    await mesh.start(watching)
+    await mesh.publish(hatched, order(4), { id: 'p4' })
+    await eventually(() => assert.deepEqual(seen.ids(), ['p0', 'p4']))
+    const [letter] = await deadLetters(env, 1)
+    assert.equal(letter?.headers['malha-dlq-code'], 'MESH_EXPIRED')
+    assert.match(letter?.subject ?? '', new RegExp(`\\.${seq + 1}-${seq + 3}$`))
+  },
+)
+
+/** A hundred at a time, so that there is a middle to break. */
+async function publishInWaves(count: number, publish: (n: number) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < count; from += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, count - from) }, (_, index) => publish(from + index)))
+    await sleep(10)
+  }
+}

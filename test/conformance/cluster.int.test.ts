@@ -1,0 +1,20 @@
+/* oxlint-disable vitest/expect-expect -- a case asserts by itself */
+import { conformance, runCase, testCluster, type TestCluster } from '@malha/testing'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+
+let cluster: TestCluster
+beforeAll(async () => {
+  cluster = await testCluster()
+})
+afterAll(() => cluster[Symbol.asyncDispose]())
+
+const harmless = conformance.filter(({ needs }) => needs.length === 0)
+const killing = conformance.filter(({ needs }) => needs.length > 0)
+
+describe('on three servers with three replicas', () => {
+  test.concurrent.for(harmless)('$name', { timeout: 120_000 }, (one) => runCase(one, cluster))
+})
+
+describe('on three servers that are killed or step down', () => {
+  test.for(killing)('$name', { timeout: 180_000 }, (one) => runCase(one, cluster))
+})

@@ -58,12 +58,13 @@ function oneEffect(evidence: Evidence): Check {
   }
 }
 
+const keysOf = ({ keys }: Count): number => new Set(keys).size
+
 function oneKey(evidence: Evidence): Check {
-  const keys = (of: { keys: string[] }): number => new Set(of.keys).size
   const wrong = perCenterAndPartner(
     evidence,
-    (of) => keys(of) !== 1,
-    (of) => plural(keys(of), 'key'),
+    (of) => keysOf(of) !== 1,
+    (of) => plural(keysOf(of), 'key'),
   )
   return {
     name: 'one idempotency key per centre and partner, over all attempts',

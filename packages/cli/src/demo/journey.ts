@@ -9,7 +9,7 @@ const SERVICE = 'city-registration'
 const LOOKED_AT = 8
 
 /** A journey with the spans that show it. */
-export type FoundJourney = Journey & { spans: Span[] }
+export type FoundJourney = { journey: Journey; spans: Span[] }
 
 /**
  * Looks for a centre whose trace holds a failed dmitri attempt and a later successful one. Spans are exported a moment
@@ -25,8 +25,8 @@ export async function findJourney(
     for (const center of candidates.slice(0, LOOKED_AT)) {
       const spans = await readTrace(traces, center.traceId!)
       const failedAttempts = failedBeforeDone(spans)
-      if (failedAttempts > 0 && isWhole(spans))
-        return { traceId: center.traceId!, centerId: center.id, city: center.city.name, failedAttempts, spans }
+      const journey = { traceId: center.traceId!, centerId: center.id, city: center.city.name, failedAttempts }
+      if (failedAttempts > 0 && isWhole(spans)) return { journey, spans }
     }
     await sleep(500, undefined, { signal }).catch(() => undefined)
   }

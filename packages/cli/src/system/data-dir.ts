@@ -11,6 +11,8 @@ export interface DataDir extends AsyncDisposable {
   readonly afterCrash: boolean
   /** The folder of one part, created. */
   folder(name: string): Promise<string>
+  /** A temporary one is not removed at the end, so that somebody can look into it. Returns its path. */
+  keep(): string
 }
 
 const LOCK = 'malha.lock'
@@ -32,6 +34,7 @@ export async function openDataDir(path?: string): Promise<DataDir> {
       'CLI_DATA_IN_USE',
       `${dir} is in use by process ${holder.pid}: stop that one, or give another --data`,
     )
+  let removed = path === undefined ? dir : lock
   await writeFile(lock, JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Holder))
   return {
     path: dir,
@@ -41,8 +44,12 @@ export async function openDataDir(path?: string): Promise<DataDir> {
       await mkdir(folder, { recursive: true })
       return folder
     },
+    keep() {
+      removed = lock
+      return dir
+    },
     async [Symbol.asyncDispose]() {
-      await rm(path === undefined ? dir : lock, { recursive: true, force: true, maxRetries: 3 })
+      await rm(removed, { recursive: true, force: true, maxRetries: 3 })
     },
   }
 }

@@ -70,23 +70,24 @@ function sharedPorts(ports: Ports): string[] {
  * @param patienceMs How long a taken port is waited for: what a killed run left behind ends within seconds.
  * @throws CliError CLI_PORT_TAKEN with every port that is taken and the flag that moves it
  */
-export async function assertPortsFree(ports: Ports, patienceMs: number): Promise<void> {
+export async function assertPortsFree(ports: Partial<Ports>, patienceMs: number): Promise<void> {
   const deadline = Date.now() + patienceMs
+  const wanted = portNames.flatMap((name) => (ports[name] === undefined ? [] : [{ name, port: ports[name] }]))
   for (;;) {
     // It remembers what it gave out as free a moment ago and would call that taken.
     clearLockedPorts()
-    const free = await Promise.all(portNames.map((name) => getPort({ port: ports[name], host: '127.0.0.1' })))
-    const taken = portNames.filter((name, index) => free[index] !== ports[name])
+    const free = await Promise.all(wanted.map(({ port }) => getPort({ port, host: '127.0.0.1' })))
+    const taken = wanted.filter(({ port }, index) => free[index] !== port)
     if (taken.length === 0) return
-    if (Date.now() >= deadline) throw new CliError('CLI_PORT_TAKEN', takenMessage(taken, ports))
+    if (Date.now() >= deadline) throw new CliError('CLI_PORT_TAKEN', takenMessage(taken))
     await sleep(100)
   }
 }
 
-function takenMessage(taken: readonly PortName[], ports: Ports): string {
-  const lines = taken.map((name) => {
+function takenMessage(taken: readonly { name: PortName; port: number }[]): string {
+  const lines = taken.map(({ name, port }) => {
     const { what, flag } = portTable[name]
-    return `port ${ports[name]} for ${what} is taken: free it, or choose another with ${flag}`
+    return `port ${port} for ${what} is taken: free it, or choose another with ${flag}`
   })
   return [...lines, '--ports random takes free ones for everything'].join('\n')
 }

@@ -11,7 +11,7 @@ const LABEL = 11
 /** The live view: one bar for what is registered, one a partner, one for what is onboarded. */
 export function drawProgress(progress: Progress, { width, colors }: Look): string {
   const pc = createColors(colors)
-  const bar = Math.max(8, Math.min(40, width - LABEL - 40))
+  const bar = Math.max(8, Math.min(40, width - LABEL - 46))
   const line = (label: string, count: number, note: string = ''): string => {
     const filled = Math.min(bar, Math.floor((count / Math.max(1, progress.centers)) * bar))
     const paint = count >= progress.centers ? pc.green : pc.cyan
@@ -21,7 +21,7 @@ export function drawProgress(progress: Progress, { width, colors }: Look): strin
     return `  ${fit(label, LABEL)}${drawn}${figures}  ${pc.dim(fit(note, room).trimEnd())}`.trimEnd()
   }
   return [
-    pc.dim(`  ${showElapsed(progress.elapsedMs)}  ${progress.doing}`),
+    pc.dim(fit(`  ${showElapsed(progress.elapsedMs)}  ${progress.doing}`, width).trimEnd()),
     line('registered', progress.registered),
     ...partnerNames.map((name) => {
       const { created, calls, condition } = progress.partners[name]

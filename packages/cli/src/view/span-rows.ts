@@ -41,12 +41,19 @@ function rowsUnder(parent: string, depth: number, children: ReadonlyMap<string, 
   return rows
 }
 
-/** Attempts are siblings of one name in one service; what is alike and did not fail, such as two outputs, is no retry. */
+/**
+ * The mesh numbers attempts; of other retries, attempts are siblings alike of which an earlier one failed. What is alike and
+ * did not fail, such as two outputs, is no retry.
+ */
 function numberAttempts(siblings: readonly Span[]): Map<Span, number> {
   const numbers = new Map<Span, number>()
-  for (const alike of groupAlike(siblings).values())
-    if (alike.slice(0, -1).some((span) => span.failed))
-      for (const [index, span] of alike.entries()) if (index > 0) numbers.set(span, index + 1)
+  for (const alike of groupAlike(siblings).values()) {
+    const isRetried = alike.slice(0, -1).some((span) => span.failed)
+    for (const [index, span] of alike.entries()) {
+      const attempt = Number(span.attributes['mesh.attempt'] ?? (isRetried ? index + 1 : 1))
+      if (attempt > 1) numbers.set(span, attempt)
+    }
+  }
   return numbers
 }
 

@@ -1,0 +1,34 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Somebody asked this process to stop. */
+export class StopRequested extends Error {
+  override readonly name = 'StopRequested'
+  readonly asked: NodeJS.Signals
+
+  constructor(asked: NodeJS.Signals) {
+    super(`stopped by ${asked}`)
+    this.asked = asked
+  }
+}
+
+export interface StopRequest extends Disposable {
+  /** Aborts with a `StopRequested` at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process at once. */
+  readonly signal: AbortSignal
+  /** Resolves then. */
+  readonly asked: Promise<void>
+}
+
+/** From now on the usual signals ask for an orderly end. */
+export function listenForStop(): StopRequest {
+  const controller = new AbortController()
+  const forget = (): void => {
+    for (const signal of SIGNALS) process.off(signal, stop)
+  }
+  const stop = (signal: NodeJS.Signals): void => {
+    forget()
+    controller.abort(new StopRequested(signal))
+  }
+  for (const signal of SIGNALS) process.on(signal, stop)
+  const asked = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()))
+  return { signal: controller.signal, asked, [Symbol.dispose]: forget }
+}

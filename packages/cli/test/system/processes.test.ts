@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { inheritedEnv, partnerPlan, serviceNames, servicePlan } from '../../src/system/processes.ts'
+import { choosePorts } from '../../src/system/ports.ts'
+
+const backends = { nats: 'nats://n', clickhouse: 'http://c', otlp: 'http://o' }
+
+test('every process has an entry that exists', async () => {
+  const ports = await choosePorts({}, false)
+  const plans = [...serviceNames.map((name) => servicePlan(name, ports, backends)), partnerPlan('maas', ports, '/data')]
+  expect(plans.map(({ main }) => main).filter((main) => !existsSync(main))).toEqual([])
+})
+
+test('a service is told addresses and nothing else: no retry time, no special mode', async () => {
+  const { env } = servicePlan('provider', await choosePorts({}, false), backends)
+  expect(Object.keys(env).sort()).toEqual([
+    'DMITRI_URL',
+    'HEALTH_PORT',
+    'MAAS_URL',
+    'NATS_URL',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'SENNINHA_URL',
+  ])
+})
+
+test('what configures another mesh is not passed on, all else is', () => {
+  const env = { NATS_CREDS_FILE: 'x', MALHA_NAMESPACE: 'prod', OTEL_SDK_DISABLED: '1', PATH: '/bin', HTTP_PROXY: 'p' }
+  expect(inheritedEnv(env)).toEqual({ PATH: '/bin', HTTP_PROXY: 'p' })
+})

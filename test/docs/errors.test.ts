@@ -23,6 +23,12 @@ test.each(registries)('every code of $path has its section', ({ codes }) => {
   expect(codes.filter((code) => !documented.includes(code))).toEqual([])
 })
 
+test.each(registries)('every code of $path is used somewhere', ({ path, codes }) => {
+  const folder = path.replace(/src\/.*$/, 'src')
+  const sources = globSync(`${folder}/**/*.ts`, { cwd: root }).map((file) => readText(file))
+  expect(codes.filter((code) => sources.join('\n').split(new RegExp(`'${code}'|\\b${code}:`)).length < 3)).toEqual([])
+})
+
 test('no section is of a code that does not exist, and none comes twice', () => {
   const known = registries.flatMap(({ codes }) => codes)
   expect(documented.filter((code) => !known.includes(code))).toEqual([])

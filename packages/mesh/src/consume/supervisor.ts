@@ -134,7 +134,13 @@ export class Supervisor {
   async #checkpoint(): Promise<void> {
     if (this.#written === this.#settled) return
     const { checkpoints, durable, stream } = this.#options
-    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor: this.#settled, settled: this.#settled })
+    await writeCheckpoint(checkpoints, durable, {
+      v: 1,
+      stream,
+      epoch: this.#epoch,
+      floor: this.#settled,
+      settled: this.#settled,
+    })
     this.#written = this.#settled
   }
 

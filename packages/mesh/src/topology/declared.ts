@@ -1,4 +1,3 @@
-import { covers } from '../message/contract.ts'
 import type { Names } from './names.ts'
 import type { StreamDef } from './stream.ts'
 import { overlap } from './subject-overlap.ts'
@@ -53,7 +52,7 @@ function same(a: StreamDef, b: StreamDef): boolean {
 function reservedFaults(def: StreamDef): string[] {
   if (def.name === meshStream.name) return [`stream ${def.name}: the mesh keeps this name for itself; take another`]
   return def.subjects
-    .filter((subject) => RESERVED.some((token) => covers(subject.split('.')[0] ?? '', token)))
+    .filter((subject) => RESERVED.includes(subject.split('.')[0] ?? ''))
     .map(
       (subject) =>
         `stream ${def.name}: subject ${subject} is the mesh’s own; no contract may begin with ${RESERVED.join('., ')}.`,

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, boolean, property, string } from 'fast-check'
 import { expect, test } from 'vitest'
 import { MeshError } from '../../src/errors.ts'
 import { meshOptions, resolveMeshOptions } from '../../src/lifecycle/options.ts'
@@ -106,9 +106,9 @@ test('two identities in one list of addresses are refused', () => {
 
 test('no secret is in any message, whatever the secret and the faults around it', () => {
   // The prefix keeps the secret apart from words the messages themselves use.
-  const secret = fc.string({ minLength: 4, unit: 'binary' }).map((text) => `S3kr${text}`)
-  fc.assert(
-    fc.property(secret, fc.boolean(), (value, encoded) => {
+  const secret = string({ minLength: 4, unit: 'binary' }).map((text) => `S3kr${text}`)
+  assert(
+    property(secret, boolean(), (value, encoded) => {
       const inUrl = encoded ? encodeURIComponent(value) : value
       const { message } = faultOf(() =>
         resolveMeshOptions({

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { parseAckSubject } from '../../src/consume/ack-subject.ts'
+
+const expected = {
+  stream: 'CENTERS',
+  durable: 'provider_maas',
+  deliveryCount: 2,
+  streamSeq: 17,
+  publishedAt: new Date(1_795_277_533_582),
+  pending: 4,
+}
+
+test('both forms of the ack subject are read', () => {
+  expect(parseAckSubject('$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.4')).toEqual(expected)
+  expect(parseAckSubject('$JS.ACK._.AbCdEf.CENTERS.provider_maas.2.17.9.1795277533582000001.4.x7')).toEqual(expected)
+})
+
+test.each(['', 'center.registered', '$JS.ACK.short', '$JS.API.INFO'])('%j is none', (subject) => {
+  expect(parseAckSubject(subject)).toBeUndefined()
+})

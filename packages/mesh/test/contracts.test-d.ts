@@ -1,0 +1,55 @@
+import { defineService, event, type Mesh, on, stream, topic } from '@malha/mesh'
+import { expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+
+const centers = stream('CENTERS', { subjects: ['center.>'] })
+const registered = event('center.registered', {
+  stream: centers,
+  schema: z.object({ centerId: z.string(), at: z.string().transform((text) => new Date(text)) }),
+  key: (center) => center.centerId,
+})
+declare const mesh: Mesh
+
+test('a publisher gives the schema’s input', () => {
+  void mesh.publish(registered, { centerId: 'c1', at: '2026-11-20T10:00:00Z' })
+  // @ts-expect-error a field is missing
+  void mesh.publish(registered, { centerId: 'c1' })
+  // @ts-expect-error a field has another type
+  void mesh.publish(registered, { centerId: 1, at: '2026-11-20T10:00:00Z' })
+  // @ts-expect-error a field nobody knows
+  void mesh.publish(registered, { centerId: 'c1', at: '', city: 'x' })
+})
+
+test('a handler gets the schema’s output', () => {
+  on(registered, (center, ctx) => {
+    expectTypeOf(center).toEqualTypeOf<{ centerId: string; at: Date }>()
+    expectTypeOf(ctx.signal).toEqualTypeOf<AbortSignal>()
+    ctx.publish(registered, { centerId: 'c2', at: '' })
+    // @ts-expect-error outputs are typed too
+    ctx.publish(registered, { centerId: 'c2' })
+  })
+  // @ts-expect-error a handler for another payload
+  on(registered, (center: { orderId: string }) => void center)
+})
+
+test('a topic gives unknown', () => {
+  on(topic(centers, 'center.*'), (data) => {
+    expectTypeOf(data).toEqualTypeOf<unknown>()
+  })
+})
+
+test('the key is taken from the schema’s output', () => {
+  event('center.moved', {
+    stream: centers,
+    schema: z.object({ at: z.string().transform(Number) }),
+    key: (moved) => {
+      expectTypeOf(moved.at).toEqualTypeOf<number>()
+      return String(moved.at)
+    },
+  })
+})
+
+test('a handler is made by on()', () => {
+  // @ts-expect-error a bare function says not what it handles
+  defineService('x', { handlers: { a: () => {} } })
+})

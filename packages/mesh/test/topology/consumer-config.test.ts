@@ -1,0 +1,70 @@
+import { type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { event, topic } from '../../src/message/contract.ts'
+import { on } from '../../src/service/define.ts'
+import { diffConsumer, eventConsumer, filtersOf, laneConsumer, startAt } from '../../src/topology/consumer-config.ts'
+import { names } from '../../src/topology/names.ts'
+import { stream } from '../../src/topology/stream.ts'
+import { overlap } from '../../src/topology/subject-overlap.ts'
+
+const centers = stream('CENTERS', { subjects: ['center.>'] })
+const schema = z.object({ centerId: z.string() })
+const plain = event('center.audited', { stream: centers, schema })
+const keyed = event('center.registered', { stream: centers, schema, key: ({ centerId }) => centerId })
+const def = on(keyed, { concurrency: 16 }, () => undefined)
+const whose = { service: 'provider', handler: 'senninha', def }
+
+test('filters are the type, and its keyed form where there is one', () => {
+  expect(filtersOf(plain)).toEqual(['center.audited'])
+  expect(filtersOf(keyed)).toEqual(['center.registered', 'center.registered.*.*'])
+})
+
+test('a topic takes plain and keyed subjects of its types, once each', () => {
+  expect(filtersOf(topic(centers, 'center.*'))).toEqual(['center.*', 'center.*.*.*'])
+  expect(filtersOf(topic(centers, 'center.>'))).toEqual(['center.>'])
+  expect(filtersOf(topic(centers, '>'))).toEqual(['center.>'])
+  expect(filtersOf(topic(stream('FLAT', { subjects: ['flat.*'] }), 'flat.*'))).toEqual(['flat.*'])
+  for (const pattern of ['center.*', '*.registered', '*.*', 'center.*.done']) {
+    const filters = filtersOf(topic(centers, pattern))
+    expect(filters.some((a, i) => filters.some((b, j) => i < j && overlap(a, b)))).toBe(false)
+  }
+})
+
+test('max_ack_pending has room for twenty instances, and is never below the server’s default', () => {
+  expect(eventConsumer(names(''), whose).max_ack_pending).toBe(1000)
+  const wide = { ...whose, def: on(keyed, { concurrency: 100 }, () => undefined) }
+  expect(eventConsumer(names(''), wide).max_ack_pending).toBe(4000)
+})
+
+test('a stream without history is read from its start; on one with history the handler’s word counts', () => {
+  expect(startAt(undefined, 0)).toEqual({ deliver_policy: DeliverPolicy.All })
+  expect(startAt('new', 0)).toEqual({ deliver_policy: DeliverPolicy.All })
+  expect(startAt('new', 7)).toEqual({ deliver_policy: DeliverPolicy.New })
+  expect(startAt('all', 7)).toEqual({ deliver_policy: DeliverPolicy.All })
+  expect(startAt(new Date(0), 7)).toEqual({
+    deliver_policy: DeliverPolicy.StartTime,
+    opt_start_time: '1970-01-01T00:00:00.000Z',
+  })
+})
+
+test('an equal durable is left alone; backoff, another ack_wait or filter are changed', () => {
+  const desired = eventConsumer(names(''), whose)
+  const same = { ...desired, metadata: { ...desired.metadata, '_nats.ver': '2.15.1' } } as unknown as ConsumerConfig
+  expect(diffConsumer(desired, same).changes).toBeUndefined()
+  const other = { ...same, ack_wait: 1, backoff: [1], filter_subjects: ['center.>'], max_ack_pending: 9000 }
+  expect(diffConsumer(desired, other)).toMatchObject({
+    filterChanged: true,
+    changes: { ack_wait: desired.ack_wait, backoff: [], filter_subjects: desired.filter_subjects },
+  })
+  expect(diffConsumer(desired, other).changes).not.toHaveProperty('max_ack_pending')
+})
+
+test('a lane durable remembers every stream its handler ever read', () => {
+  const desired = laneConsumer(names('t'), whose)
+  const before = {
+    ...desired,
+    metadata: { ...desired.metadata, 'malha.streams': 't_OLD' },
+  } as unknown as ConsumerConfig
+  expect(diffConsumer(desired, before).changes?.metadata).toMatchObject({ 'malha.streams': 't_OLD t_CENTERS' })
+})

@@ -1,5 +1,5 @@
 /* oxlint-disable vitest/expect-expect -- a case asserts by itself */
-import { conformance, runCase, testCluster, type TestCluster } from '@malha/testing'
+import { type Case, conformance, runCase, testCluster, type TestCluster } from '@malha/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 
 let cluster: TestCluster
@@ -8,13 +8,14 @@ beforeAll(async () => {
 })
 afterAll(() => cluster[Symbol.asyncDispose]())
 
-const harmless = conformance.filter(({ needs }) => needs.length === 0)
-const killing = conformance.filter(({ needs }) => needs.length > 0)
+const named = (one: Case) => [one.name, one] as const
+const harmless = conformance.filter(({ needs }) => needs.length === 0).map(named)
+const killing = conformance.filter(({ needs }) => needs.length > 0).map(named)
 
 describe('on three servers with three replicas', () => {
-  test.concurrent.for(harmless)('$name', { timeout: 120_000 }, (one) => runCase(one, cluster))
+  test.concurrent.for(harmless)('%s', { timeout: 120_000 }, ([, one]) => runCase(one, cluster))
 })
 
 describe('on three servers that are killed or step down', () => {
-  test.for(killing)('$name', { timeout: 180_000 }, (one) => runCase(one, cluster))
+  test.for(killing)('%s', { timeout: 180_000 }, ([, one]) => runCase(one, cluster))
 })

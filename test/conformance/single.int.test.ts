@@ -1,5 +1,5 @@
 /* oxlint-disable vitest/expect-expect -- a case asserts by itself */
-import { conformance, runCase, testServer, type TestServer } from '@malha/testing'
+import { type Case, conformance, runCase, testServer, type TestServer } from '@malha/testing'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 
 let server: TestServer
@@ -8,13 +8,14 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-const harmless = conformance.filter(({ needs }) => needs.length === 0)
-const killing = conformance.filter(({ needs }) => needs.join() === 'restart')
+const named = (one: Case) => [one.name, one] as const
+const harmless = conformance.filter(({ needs }) => needs.length === 0).map(named)
+const killing = conformance.filter(({ needs }) => needs.join() === 'restart').map(named)
 
 describe('on a single server', () => {
-  test.concurrent.for(harmless)('$name', (one) => runCase(one, server))
+  test.concurrent.for(harmless)('%s', ([, one]) => runCase(one, server))
 })
 
 describe('on a single server that is killed', () => {
-  test.for(killing)('$name', { timeout: 180_000 }, (one) => runCase(one, server))
+  test.for(killing)('%s', { timeout: 180_000 }, ([, one]) => runCase(one, server))
 })

@@ -9,6 +9,7 @@ import {
   startFromMissing,
   slowHandler,
   drain,
+  startAgain,
   plainClient,
 } from './delivery-cases.ts'
 import { typedPublish, invalidPayload, headerInjection, sameId, idConflict, once, streamFull } from './publish-cases.ts'
@@ -39,6 +40,7 @@ export const conformance: readonly Case[] = Object.freeze([
   startFromMissing,
   slowHandler,
   drain,
+  startAgain,
   plainClient,
   growingDelay,
   newerVersion,

@@ -214,6 +214,23 @@ export const drain: Case = promise(
   },
 )
 
+export const startAgain: Case = promise(
+  'a service that was stopped can be started again on the same mesh',
+  async (env) => {
+    const seen = recorder()
+    const mesh = await env.mesh()
+    const billing = defineService('billing', {
+      handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+    })
+    await (await mesh.start(billing)).stop()
+    await mesh.start(billing)
+    await publishOrders(mesh, 0, 1)
+    await eventually(() => assert.deepEqual(seen.ids(), ['p0']))
+    assert.deepEqual(mesh.health(), { ready: true, reasons: [] })
+    await refused(mesh.start(billing), 'MESH_INVALID_SERVICE')
+  },
+)
+
 export const plainClient: Case = promise(
   'a client that imports nothing of the mesh takes part by the wire alone',
   async (env) => {

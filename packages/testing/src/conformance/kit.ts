@@ -58,7 +58,7 @@ export async function kept(env: ConformanceEnv, name: string, namespace = env.na
   const jsm = await manager(env)
   const { state } = await jsm.streams.info(`${namespace}_${name}`)
   const messages: Kept[] = []
-  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
+  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq += 1) {
     const message = await jsm.streams.getMessage(`${namespace}_${name}`, { seq })
     if (!message) continue
     const pairs = [...message.header].map(([key, values]) => [key.toLowerCase(), values[0] ?? ''] as const)

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { attemptFailed, breakerChanged, defineService, event, on, retry, RetryAfter, seconds } from '@malha/mesh'
+import {
+  attemptFailed,
+  breakerChanged,
+  defineService,
+  event,
+  minutes,
+  on,
+  retry,
+  RetryAfter,
+  seconds,
+} from '@malha/mesh'
 import { eventually } from '../eventually.ts'
 import { promise, type Case } from './case.ts'
 import {
@@ -76,7 +86,7 @@ export const newerVersion: Case = promise(
       assert.equal(JSON.parse(record?.data.toString() ?? '{}').code, 'MESH_NEWER_VERSION')
     })
     await old.stop()
-    await mesh.start(billing(second))
+    await (await env.mesh()).start(billing(second))
     await eventually(() => assert.deepEqual(seen.ids(), ['older', 'newer']))
     assert.deepEqual(await kept(env, 'DEAD_LETTERS'), [])
   },
@@ -169,7 +179,7 @@ export const laneReturn: Case = promise(
     const info = await consumer(env, 'ORDERS', 'billing_bill')
     assert.deepEqual([info.num_ack_pending, info.num_pending], [0, 0])
     assert.equal((await kept(env, 'LANES_BILLING')).length, 5)
-    await mesh.start(billing(second, true))
+    await (await env.mesh()).start(billing(second, true))
     await eventually(() => assert.equal(second.calls.length, 5))
     eachOnce(second.ids(), idsTo(5))
     assert.deepEqual(
@@ -193,7 +203,7 @@ export const breaker: Case = promise(
     const seen = recorder()
     let isBack = false
     const mesh = await env.mesh()
-    const patient = retry({ attempts: Infinity, minDelayMs: seconds(20), maxDelayMs: seconds(120) })
+    const patient = retry({ attempts: Infinity, forMs: minutes(30), minDelayMs: seconds(20), maxDelayMs: seconds(120) })
     await mesh.start(
       defineService('billing', {
         handlers: {

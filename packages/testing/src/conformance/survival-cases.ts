@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, event, hours, on, retry, seconds, stream } from '@malha/mesh'
+import { defineService, event, hours, type Mesh, on, retry, seconds, stream } from '@malha/mesh'
 import { z } from 'zod'
 import { eventually } from '../eventually.ts'
 import { promise, type Case } from './case.ts'
@@ -33,12 +33,7 @@ export const derivedIds: Case = promise(
     const mesh = await env.mesh()
     await mesh.provision(defineService('shop', { handlers: {}, publishes: [filler, placed] }))
     // One of three outputs cannot be stored at first: the others are, and the handler runs again.
-    for (let n = 0; n < 200; n += 1) {
-      const stored = await mesh
-        .publish(filler, { text: 'x'.repeat(2_000) }, { timeoutMs: 5_000 })
-        .catch(() => undefined)
-      if (!stored) break
-    }
+    for (const length of [4_000, 200, 1]) await fill(mesh, length)
     await mesh.start(
       defineService('billing', {
         handlers: {
@@ -109,7 +104,7 @@ export const durableDeletedWhileDown: Case = promise(
     const jsm = await manager(env)
     await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
     await publishOrders(mesh, 20, 30)
-    await mesh.start(billing)
+    await (await env.mesh()).start(billing)
     await eventually(() => assert.equal(new Set(seen.ids()).size, 30))
     await settled(env, 'ORDERS', 'billing_bill')
     eachOnce(seen.ids(), idsTo(30))
@@ -201,7 +196,7 @@ export const expired: Case = promise(
     for (const n of [1, 2, 3]) await mesh.publish(hatched, order(n), { id: `p${n}` })
     const jsm = await manager(env)
     await eventually(async () => assert.equal((await jsm.streams.info(`${env.namespace}_MAYFLY`)).state.messages, 0))
-    await mesh.start(watching)
+    await (await env.mesh()).start(watching)
     await mesh.publish(hatched, order(4), { id: 'p4' })
     await eventually(() => assert.deepEqual(seen.ids(), ['p0', 'p4']))
     const [letter] = await deadLetters(env, 1)
@@ -209,6 +204,14 @@ export const expired: Case = promise(
     assert.match(letter?.subject ?? '', new RegExp(`\\.${seq + 1}-${seq + 3}$`))
   },
 )
+
+/** Until the stream takes no more of that length. */
+async function fill(mesh: Mesh, length: number): Promise<void> {
+  for (let n = 0; n < 1_000; n += 1) {
+    const stored = await mesh.publish(filler, { text: 'x'.repeat(length) }, { timeoutMs: 5_000 }).catch(() => undefined)
+    if (!stored) return
+  }
+}
 
 /** A hundred at a time, so that there is a middle to break. */
 async function publishInWaves(count: number, publish: (n: number) => Promise<unknown>): Promise<void> {

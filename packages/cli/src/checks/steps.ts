@@ -1,0 +1,45 @@
+import { runCommand } from './command.ts'
+import { checkPackages } from './packages.ts'
+import { runVitest } from './vitest.ts'
+
+/** In the order they run: what answers soonest comes first. */
+export const stepNames = ['types', 'lint', 'format', 'unused', 'packages', 'unit', 'int', 'e2e'] as const
+
+export type StepName = (typeof stepNames)[number]
+
+export type TestCase = { name: string; status: 'passed' | 'failed' | 'skipped' }
+
+export type StepResult = {
+  ok: boolean
+  /** What to show when it failed, unless it was shown while it ran. */
+  output: string
+  /** Empty for a step that runs no tests. */
+  tests: readonly TestCase[]
+}
+
+export type StepOptions = {
+  /** Only test files whose path contains this. */
+  filter: string | undefined
+  /** Hears each line of a step that takes its time. */
+  progress: (line: string) => void
+}
+
+type Step = (options: StepOptions) => Promise<StepResult>
+
+const plain =
+  (command: string, ...args: string[]): Step =>
+  async () => ({ ...(await runCommand(command, args)), tests: [] })
+
+const MINUTE_MS = 60_000
+
+/** Integration tests start servers: as many files at once as the two cores of a small machine carry. */
+export const steps: Record<StepName, Step> = {
+  types: plain('tsc', '-p', 'tsconfig.json', '--noEmit'),
+  lint: plain('oxlint', '--type-aware', '--deny-warnings'),
+  format: plain('oxfmt', '--check', '.'),
+  unused: plain('knip', '--no-progress'),
+  packages: async () => ({ ...(await checkPackages()), tests: [] }),
+  unit: (options) => runVitest({ ...options, projects: ['unit', 'types'], workers: 2, timeoutMs: 5 * MINUTE_MS }),
+  int: (options) => runVitest({ ...options, projects: ['int'], workers: 2, timeoutMs: 15 * MINUTE_MS }),
+  e2e: (options) => runVitest({ ...options, projects: ['e2e'], workers: 1, timeoutMs: 30 * MINUTE_MS }),
+}

@@ -1,0 +1,28 @@
+import { InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { runChecks } from '../checks/run-checks.ts'
+import { stepNames } from '../checks/steps.ts'
+import type { StepName } from '../checks/steps.ts'
+
+type TestOptions = { only?: StepName[]; filter?: string; json?: true }
+
+/** `malha test`: everything that has to hold before a change lands. */
+export function register(program: Command): void {
+  program
+    .command('test')
+    .description('check types, lint, format, unused code and packages, then run unit, integration and end-to-end tests')
+    .option('--only <steps>', `only these, comma separated: ${stepNames.join(', ')}`, readSteps)
+    .option('--filter <text>', 'only test files whose path contains this; without --only it runs unit, int and e2e')
+    .option('--json', 'progress on stderr, and before the last line one line of JSON')
+    .action(async ({ only, filter, json }: TestOptions) => {
+      const chosen = only ?? (filter === undefined ? [...stepNames] : (['unit', 'int', 'e2e'] as const))
+      process.exitCode = await runChecks({ steps: chosen, filter, json: json ?? false, whole: !only && !filter })
+    })
+}
+
+function readSteps(text: string): StepName[] {
+  const asked = text.split(',').map((name) => name.trim())
+  const unknown = asked.filter((name) => !(stepNames as readonly string[]).includes(name))
+  if (unknown.length > 0) throw new InvalidArgumentError(`There is no ${unknown.join(', ')}.`)
+  return stepNames.filter((name) => asked.includes(name))
+}

@@ -1,4 +1,3 @@
-import { covers } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { centerOnboarded, centerRegistered, centers, cityRegistered, partners, providerCreated } from '../src/index.ts'
 
@@ -24,7 +23,6 @@ test('the longest id leaves room for the system in the key', () => {
 })
 
 test('no subject belongs to both streams', () => {
-  const roots = [centers, partners].flatMap((stream) => stream.subjects)
-  for (const pattern of roots)
-    expect(roots.filter((other) => covers(pattern, other.replace('>', 'x')))).toStrictEqual([pattern])
+  const roots = [centers, partners].flatMap((stream) => stream.subjects.map((subject) => subject.split('.', 1)[0]))
+  expect(new Set(roots).size).toBe(roots.length)
 })

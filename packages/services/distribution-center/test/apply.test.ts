@@ -13,13 +13,21 @@ function at(stream: string, seq: number, epoch = 1) {
   return { stream, epoch, seq, at: `2026-11-20T12:00:${second}.000Z`, traceparent: `00-${traceId}-b7ad6b7169203331-01` }
 }
 
+const record = {
+  id: `${centerId}.registered`,
+  type: 'center.registered',
+  key: centerId,
+  service: 'city-registration',
+  stream: 'CENTERS',
+  epoch: 1,
+  seq: 1,
+}
+
 function attempt(handler: string, number: number, outcome: 'retry' | 'dead-letter' = 'retry') {
   const occurrence = at('MESH', 10 + number)
   return attemptChange(
     {
-      type: 'center.registered',
-      key: centerId,
-      service: 'city-registration',
+      ...record,
       handler,
       attempt: number,
       code: 'ECONNREFUSED',
@@ -128,13 +136,14 @@ test('a dead letter is a failed partner and a failed centre, until a redrive get
 })
 
 test('attempts of other handlers, at other events or without a key are nobody’s', () => {
-  const record = { type: 'center.registered', key: centerId, service: 's', handler: 'dmitri', attempt: 1, code: 'X' }
-  const full = { ...record, message: 'm', at: '', nextAttemptAt: null, outcome: 'retry' } as const
+  const failure = { handler: 'dmitri', attempt: 1, code: 'X', message: 'm', at: '', nextAttemptAt: null }
+  const full = { ...record, ...failure, outcome: 'retry' } as const
   const occurrence = at('MESH', 1)
   expect(attemptChange(full, occurrence)).toBeDefined()
   expect(attemptChange({ ...full, handler: 'audit' }, occurrence)).toBeUndefined()
   expect(attemptChange({ ...full, type: 'provider.created' }, occurrence)).toBeUndefined()
   expect(attemptChange({ ...full, key: undefined }, occurrence)).toBeUndefined()
+  expect(attemptChange({ ...full, key: 'no id' }, occurrence)).toBeUndefined()
 })
 
 test('an event without a trace gives a centre without one', () => {

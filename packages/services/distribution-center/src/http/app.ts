@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net'
 import { json, noMetrics, silentLogger, type Logger, type Metrics } from '@malha/mesh'
+import { traceRequests } from '@malha/telemetry'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Centers } from '../centers.ts'
 import { describeApi } from './openapi.ts'
 import { Problem, problemBody, toProblem, type ProblemKind } from './problem.ts'
 import { centerRoutes } from './routes.ts'
-import { traceIdOfRequest, traceRequests } from './tracing.ts'
+import { rememberTraceIds, traceIdOf } from './trace-id.ts'
 
 export type AppOptions = {
   centers: Centers
@@ -28,12 +29,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     requestTimeout: 30_000,
     clientErrorHandler: refuseUnparsable,
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
-    return503OnClosing: true,
+    // What came before the close is answered, also on a connection that is kept.
+    return503OnClosing: false,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   readJson(app)
-  traceRequests(app, options.metrics ?? noMetrics)
+  traceRequests(app, { metrics: options.metrics ?? noMetrics })
+  rememberTraceIds(app)
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error)
     if (problem.status >= 500) logProblem(logger, problem, request)
@@ -72,14 +75,14 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
     .headers(problem.headers)
     .header('content-type', 'application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemBody(problem, traceIdOfRequest(request)))
+    .send(problemBody(problem, traceIdOf(request)))
 }
 
 function logProblem(logger: Logger, problem: Problem, request: FastifyRequest): void {
   const fields = {
     method: request.method,
     url: request.url,
-    traceId: traceIdOfRequest(request),
+    traceId: traceIdOf(request),
     err: problem.cause ?? problem,
   }
   if (problem.kind === 'internal') logger.error(fields, 'a request failed')

@@ -1,10 +1,12 @@
 import {
+  CenterId,
   partnerSystems,
   type CenterRegistered,
   type CityRegistered,
   type PartnerSystem,
   type ProviderCreated,
 } from '@malha/contracts'
+import type { AttemptFailed } from '@malha/mesh'
 import type { StatusChange } from './apply.ts'
 import type { Fact } from './status.ts'
 
@@ -20,21 +22,9 @@ export type Occurrence = {
   readonly traceparent?: string | undefined
 }
 
-/** What the mesh says of a failed attempt, as far as the status needs it. */
-export type AttemptRecord = {
-  readonly type: string
-  readonly key?: string | undefined
-  readonly handler: string
-  readonly service: string
-  readonly attempt: number
-  readonly code: string
-  readonly message: string
-  readonly at: string
-  readonly nextAttemptAt: string | null
-  readonly outcome: 'retry' | 'dead-letter'
-}
+export type RegisteredChange = Extract<StatusChange, { kind: 'registered' }>
 
-export function registeredChange(data: CenterRegistered, occurrence: Occurrence): StatusChange {
+export function registeredChange(data: CenterRegistered, occurrence: Occurrence): RegisteredChange {
   const { centerId, ...center } = data
   const traceId = traceIdOf(occurrence.traceparent)
   const registration = { ...factOf(occurrence), ...center, ...(traceId !== undefined && { traceId }) }
@@ -56,12 +46,13 @@ export function onboardedChange(data: { readonly centerId: string }, occurrence:
 }
 
 /** Undefined for an attempt at anything but a partner's part of a registration: every service's attempts are in one stream. */
-export function attemptChange(record: AttemptRecord, occurrence: Occurrence): StatusChange | undefined {
+export function attemptChange(record: AttemptFailed, occurrence: Occurrence): StatusChange | undefined {
   const partner = partnerOf(record)
-  if (partner === undefined || record.key === undefined) return undefined
+  const { data: centerId } = CenterId.safeParse(record.key)
+  if (partner === undefined || centerId === undefined) return undefined
   const { attempt, code, message, at, nextAttemptAt, outcome } = record
   const failure = { ...positionOf(occurrence), at, attempt, code, message, nextAttemptAt, outcome }
-  return { ...baseOf(record.key, occurrence), kind: 'partner-failed', partner, failure }
+  return { ...baseOf(centerId, occurrence), kind: 'partner-failed', partner, failure }
 }
 
 /** The trace id of a `traceparent`, when it is one. */
@@ -71,7 +62,7 @@ export function traceIdOf(traceparent: string | undefined): string | undefined {
 }
 
 /** The handler that calls a partner carries the partner's name. */
-function partnerOf(record: AttemptRecord): PartnerSystem | undefined {
+function partnerOf(record: AttemptFailed): PartnerSystem | undefined {
   if (record.type !== 'center.registered') return undefined
   return partnerSystems.find((partner) => partner === record.handler)
 }

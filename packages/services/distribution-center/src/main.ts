@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { connectMesh, meshOptions } from '@malha/mesh'
+import { healthAddress, serveHealth, startTelemetry, type Telemetry } from '@malha/telemetry'
+import manifest from '../package.json' with { type: 'json' }
+import { httpAddress } from './config.ts'
+import { buildApp } from './http/app.ts'
+import { meshCenters } from './mesh/mesh-centers.ts'
+import { openReadModel } from './read-model.ts'
+import { distributionCenter } from './service.ts'
+
+const { version } = manifest
+const stopping = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
+
+await using telemetry = startTelemetry({ service: 'distribution-center', version, env: process.env })
+try {
+  await serve(telemetry)
+} catch (err) {
+  telemetry.log.fatal({ err }, 'distribution-center ended')
+  process.exitCode = 1
+}
+
+/** Ends in this order: not ready, no new requests, those at work answered, handlers drained, connection closed. */
+async function serve({ log, metrics }: Telemetry): Promise<void> {
+  const address = httpAddress(process.env)
+  await using mesh = await connectMesh({ ...meshOptions(process.env), logger: log, metrics })
+  const checks = { lifecycle: () => (stopping.signal.aborted ? 'shutting down' : undefined) }
+  await using _health = await serveHealth({ ...healthAddress(process.env), mesh, metrics, checks })
+
+  const readModel = await openReadModel(mesh)
+  const running = await mesh.start(distributionCenter(readModel, version))
+  const centers = meshCenters({ mesh, ...readModel })
+  const app = await buildApp({ centers, logger: log, metrics, version })
+  const url = await app.listen(address)
+  log.info({ url }, 'distribution-center serves')
+
+  if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), running.stopped])
+  await app.close()
+  await running.stop()
+  if (!stopping.signal.aborted) throw new Error('the handlers ended by themselves; the lines before say why')
+  log.info({}, 'distribution-center stopped')
+}

@@ -48,6 +48,7 @@ export class HandlerRunner {
   #notBefore = 0
   #notBeforeTimer: NodeJS.Timeout | undefined
   #probeDue = false
+  #isOpen = false
   #stopping = false
   #idle: (() => void)[] = []
 
@@ -74,7 +75,8 @@ export class HandlerRunner {
 
   start(): void {
     const { names, service, handler, stream, nc, inboxPrefix, def } = this.#options
-    const common = { durable: names.durable(service.name, handler), inboxPrefix, onDoubt: this.#options.onDoubt }
+    const { connection, onDoubt } = this.#options
+    const common = { connection, durable: names.durable(service.name, handler), inboxPrefix, onDoubt }
     this.#events = new PullLoop(nc, {
       ...common,
       stream,
@@ -379,13 +381,20 @@ export class HandlerRunner {
 
   #onBreaker(state: BreakerState): void {
     this.#options.metrics.breaker(this.#labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
-    this.#options.log.warn({ ...this.#labels, state }, `the breaker is ${state}`)
-    this.#options.onBreaker(state)
+    this.#sayBreaker(state)
     if (state === 'open') this.#setLimits(0)
     if (state !== 'closed') return
     this.#setLimits(undefined)
     this.#releaseWaiting()
     queueMicrotask(() => this.#pump())
+  }
+
+  /** A probe that failed changes nothing worth a warning. */
+  #sayBreaker(state: BreakerState): void {
+    const isNews = state === 'closed' || (state === 'open' && !this.#isOpen)
+    this.#isOpen = state !== 'closed'
+    this.#options.log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
+    if (isNews) this.#options.onBreaker(state)
   }
 
   /** The other side is back: what waits for it goes now, over a few seconds. */

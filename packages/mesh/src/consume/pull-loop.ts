@@ -7,8 +7,10 @@
  * L4  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
 export type PullLoopOptions = {
+  connection: ConnectionWatch
   /** Names on the server. */
   stream: string
   durable: string
@@ -34,6 +36,7 @@ export class PullLoop {
   readonly #sub: Subscription
   readonly #watchdog: NodeJS.Timeout
   readonly #heartbeatMs: number
+  readonly #unlisten: () => void
   #limit: number
   #asked = 0
   #held = 0
@@ -50,7 +53,7 @@ export class PullLoop {
     this.#inbox = createInbox(options.inboxPrefix)
     this.#sub = nc.subscribe(this.#inbox, { callback: (_error, msg) => this.#onFrame(msg) })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
-    void this.#onReconnects()
+    this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
     this.#pull()
   }
 
@@ -79,6 +82,7 @@ export class PullLoop {
   /** Upholds L4. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#unlisten()
     clearInterval(this.#watchdog)
     clearTimeout(this.#pause)
     if (!this.#nc.isClosed()) await this.#sub.drain().catch(() => undefined)
@@ -140,13 +144,10 @@ export class PullLoop {
     this.#pull()
   }
 
-  async #onReconnects(): Promise<void> {
-    for await (const status of this.#nc.status()) {
-      if (this.#stopped) return
-      if (status.type !== 'reconnect') continue
-      this.#asked = 0
-      this.#lastFrame = Date.now()
-      this.#pull()
-    }
+  /** Upholds L3. */
+  #onReconnect(): void {
+    this.#asked = 0
+    this.#lastFrame = Date.now()
+    this.#pull()
   }
 }

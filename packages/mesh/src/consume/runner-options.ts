@@ -3,6 +3,7 @@ import type { BreakerState } from '../failure/breaker.ts'
 import type { Verdict } from '../failure/classify.ts'
 import type { LetterOffice } from '../failure/dead-letter.ts'
 import type { Lane } from '../failure/lane.ts'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
@@ -18,6 +19,7 @@ export type FailedAttempt = { delivery: Delivery; envelope: Envelope; verdict: V
 /** What a handler's runner is made of. */
 export type RunnerOptions = {
   nc: NatsConnection
+  connection: ConnectionWatch
   names: Names
   inboxPrefix: string | undefined
   log: Logger

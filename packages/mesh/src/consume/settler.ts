@@ -5,6 +5,7 @@
  * S2  An ack is never given while the connection is down: the client would drop it. It waits, and is sent on reconnect.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
 const encoder = new TextEncoder()
 const ACK = encoder.encode('+ACK')
@@ -14,13 +15,14 @@ const NAK = encoder.encode('-NAK')
 
 export class Settler {
   readonly #nc: NatsConnection
+  readonly #connection: ConnectionWatch
   #queue: [reply: string, body: Uint8Array][] = []
   #scheduled = false
-  #connected = true
 
-  constructor(nc: NatsConnection) {
+  constructor(nc: NatsConnection, connection: ConnectionWatch) {
     this.#nc = nc
-    void this.#watch()
+    this.#connection = connection
+    connection.listen({ up: () => this.#send() })
   }
 
   /** Done: never deliver it again. */
@@ -30,7 +32,7 @@ export class Settler {
 
   /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
   working(reply: string): void {
-    if (this.#connected) this.#answer(reply, WORKING)
+    if (this.#connection.isUp()) this.#answer(reply, WORKING)
   }
 
   /** Handed back: deliver it again, after `delayMs`. */
@@ -46,31 +48,21 @@ export class Settler {
   /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
   async flush(): Promise<void> {
     this.#send()
-    if (this.#connected && !this.#nc.isClosed()) await this.#nc.flush()
+    if (this.#connection.isUp() && !this.#nc.isClosed()) await this.#nc.flush()
   }
 
   #answer(reply: string, body: Uint8Array): void {
     this.#queue.push([reply, body])
-    if (this.#scheduled || !this.#connected) return
+    if (this.#scheduled || !this.#connection.isUp()) return
     this.#scheduled = true
     setImmediate(() => this.#send())
   }
 
   #send(): void {
     this.#scheduled = false
-    if (!this.#connected || this.#nc.isClosed()) return
+    if (!this.#connection.isUp() || this.#nc.isClosed()) return
     const queue = this.#queue
     this.#queue = []
     for (const [reply, body] of queue) this.#nc.publish(reply, body)
-  }
-
-  async #watch(): Promise<void> {
-    for await (const status of this.#nc.status()) {
-      if (status.type === 'disconnect') this.#connected = false
-      if (status.type !== 'reconnect') continue
-      this.#connected = true
-      this.#send()
-    }
-    this.#connected = false
   }
 }

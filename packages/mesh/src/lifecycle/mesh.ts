@@ -22,6 +22,7 @@ import { type Names, names as namesOf } from '../topology/names.ts'
 import type { BootReport } from './boot-report.ts'
 import { type BucketOptions, openBucket } from './bucket.ts'
 import { connectNats } from './connect.ts'
+import { watchConnection } from './connection-watch.ts'
 import { type MeshOptions, resolveMeshOptions } from './options.ts'
 import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
@@ -82,19 +83,27 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   const names = namesOf(resolved.namespace)
   const log = resolved.logger
   const metrics = meshMetrics(resolved.metrics)
-  const pipeline = new PublishPipeline(nc, { inboxPrefix: resolved.inboxPrefix })
+  const connection = watchConnection(nc)
+  const pipeline = new PublishPipeline(nc, connection, { inboxPrefix: resolved.inboxPrefix })
   const deps: ServiceDeps = {
     nc,
+    connection,
     names,
     options: resolved,
     log,
     metrics,
     publisher: { nc, pipeline, metrics },
-    settler: new Settler(nc),
+    settler: new Settler(nc, connection),
   }
   const services = new Map<string, RunningService>()
-  const connection = watchConnection(nc, log)
   let closing: Promise<void> | undefined
+  connection.listen({
+    down() {
+      if (closing === undefined) log.warn({}, 'NATS is away; reconnecting')
+    },
+    up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
+    error: (error) => log.error({ err: error }, 'NATS refused something'),
+  })
 
   const start = async (service: ServiceDef): Promise<RunningService> => {
     if (services.has(service.name))
@@ -170,24 +179,6 @@ async function publish(
     timeoutMs: given.timeoutMs ?? PUBLISH_MS,
     headers: userHeaders(given.headers ?? {}),
   })
-}
-
-/** Whether the connection is up, and a line when that changes. */
-function watchConnection(nc: NatsConnection, log: Logger): { isUp: () => boolean } {
-  let isUp = true
-  void (async () => {
-    for await (const status of nc.status()) {
-      if (status.type === 'disconnect') {
-        isUp = false
-        log.warn({ server: status.server }, 'NATS is away; reconnecting')
-      } else if (status.type === 'reconnect') {
-        isUp = true
-        log.info({ server: status.server }, 'NATS is back')
-      } else if (status.type === 'error') log.error({ err: status.error }, 'NATS refused something')
-    }
-    isUp = false
-  })()
-  return { isUp: () => isUp && !nc.isClosed() }
 }
 
 const after = (ms: number): Promise<void> =>

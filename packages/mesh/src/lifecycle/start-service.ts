@@ -20,10 +20,12 @@ import { provisionStreams } from '../topology/provision.ts'
 import { meshStream } from '../topology/system.ts'
 import type { StreamDef } from '../topology/stream.ts'
 import { type BootReport, logReport } from './boot-report.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 
 export type ServiceDeps = {
   nc: NatsConnection
+  connection: ConnectionWatch
   names: Names
   options: ResolvedMeshOptions
   log: Logger
@@ -172,6 +174,7 @@ function startHandler(
   const own = { pipeline: publisher.pipeline, names, log }
   const runner = new HandlerRunner({
     nc,
+    connection: deps.connection,
     names,
     inboxPrefix: options.inboxPrefix,
     log,

@@ -9,6 +9,7 @@
  */
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
 import { isFull, type PubAck, PublishRefused, readReply } from './pub-ack.ts'
 
@@ -46,24 +47,25 @@ const SWEEP_MS = 100
 
 export class PublishPipeline {
   readonly #nc: NatsConnection
+  readonly #connection: ConnectionWatch
   readonly #inbox: string
   readonly #window: number
   readonly #resendMs: number
   readonly #onWire = new Map<string, Pending>()
   readonly #waiting: Pending[] = []
   #counter = 0
-  #connected = true
   #closed = false
   #sweep: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
 
-  constructor(nc: NatsConnection, options: PipelineOptions = {}) {
+  constructor(nc: NatsConnection, connection: ConnectionWatch, options: PipelineOptions = {}) {
     this.#nc = nc
+    this.#connection = connection
     this.#inbox = createInbox(options.inboxPrefix)
     this.#window = options.window ?? 1024
     this.#resendMs = options.resendMs ?? 5000
     nc.subscribe(`${this.#inbox}.*`, { callback: (_error, msg) => this.#onReply(msg) })
-    void this.#watch()
+    connection.listen({ up: () => this.#onReconnect(), error: (error) => this.#onError(error) })
   }
 
   /**
@@ -100,7 +102,7 @@ export class PublishPipeline {
   }
 
   #pump(): void {
-    while (this.#connected && this.#waiting.length > 0 && this.#onWire.size < this.#window) {
+    while (this.#connection.isUp() && this.#waiting.length > 0 && this.#onWire.size < this.#window) {
       const token = (this.#counter++).toString(36)
       const pending = this.#waiting.shift()!
       this.#onWire.set(token, pending)
@@ -145,9 +147,9 @@ export class PublishPipeline {
     for (const [token, pending] of this.#onWire) {
       if (now >= pending.deadline) {
         this.#onWire.delete(token)
-        pending.reject(timeoutError(pending, this.#connected))
+        pending.reject(timeoutError(pending, this.#connection.isUp()))
       } else if (
-        this.#connected &&
+        this.#connection.isUp() &&
         (pending.againAt > 0 ? now >= pending.againAt : now - pending.sentAt >= this.#resendMs)
       ) {
         this.#send(token, pending)
@@ -157,7 +159,7 @@ export class PublishPipeline {
       const pending = this.#waiting[index]!
       if (now < pending.deadline) continue
       this.#waiting.splice(index, 1)
-      pending.reject(timeoutError(pending, this.#connected))
+      pending.reject(timeoutError(pending, this.#connection.isUp()))
     }
     this.#pump()
   }
@@ -168,18 +170,8 @@ export class PublishPipeline {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  async #watch(): Promise<void> {
-    for await (const status of this.#nc.status()) {
-      if (status.type === 'disconnect') this.#connected = false
-      else if (status.type === 'reconnect') this.#onReconnect()
-      else if (status.type === 'error') this.#onError(status.error)
-    }
-    this.#connected = false
-  }
-
   /** Upholds P4. */
   #onReconnect(): void {
-    this.#connected = true
     for (const [token, pending] of this.#onWire) this.#send(token, pending)
     this.#pump()
   }

@@ -8,6 +8,7 @@ export const apiCodes = {
   streamNameTaken: 10058,
   streamMissing: 10059,
   subjectsOverlap: 10065,
+  wrongLastSequence: 10071,
   consumerExists: 10148,
 } as const
 

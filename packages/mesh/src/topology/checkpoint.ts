@@ -2,7 +2,7 @@ import { jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
-import { apiCode } from './api-errors.ts'
+import { apiCode, apiCodes } from './api-errors.ts'
 import type { Names } from './names.ts'
 import { CHECKPOINT_BUCKET } from './system.ts'
 
@@ -18,8 +18,6 @@ export type Checkpoint = {
   readonly settled: number
 }
 
-/** JetStream's "wrong last sequence": someone else wrote in between. */
-const CONFLICT = 10071
 const ATTEMPTS = 8
 
 /**
@@ -51,7 +49,7 @@ export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpo
       else await bucket.update(durable, text, current.revision)
       return true
     } catch (error) {
-      if (apiCode(error) !== CONFLICT || attempt === ATTEMPTS) throw error
+      if (apiCode(error) !== apiCodes.wrongLastSequence || attempt === ATTEMPTS) throw error
     }
   }
 }

@@ -1,4 +1,5 @@
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
 import { millis, type NatsConnection } from '@nats-io/transport-node'
 import { faultsError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
@@ -6,11 +7,13 @@ import { type Logger, silentLogger } from '../observe/logger.ts'
 import { accountFaults } from './account-limit.ts'
 import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
 import { declared } from './declared.ts'
+import { openCheckpoints } from './checkpoint.ts'
 import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
 import type { DesiredStream } from './system.ts'
+import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
   /** The contracts' streams; the mesh's own are always added. */
@@ -42,15 +45,18 @@ export type BootStream = {
 /** A stream beside what the server has under its name. */
 type Compared = { readonly desired: DesiredStream; readonly info: StreamInfo | undefined }
 
-type Run = { readonly jsm: JetStreamManager; readonly mode: TopologyMode; readonly log: Logger }
-
-/** Someone else may create or change a stream between our reading and our writing; then we read again. */
-const ATTEMPTS = 5
+type Run = {
+  readonly jsm: JetStreamManager
+  readonly mode: TopologyMode
+  readonly log: Logger
+  /** Holds the locks of updates; made before anything else. */
+  readonly bucket: KV
+}
 
 /**
  * Makes, updates or compares the streams. Nothing is changed before all of them are found to be without fault. Several
  * processes may do this at once.
- * Needs `$JS.API.STREAM.INFO.<stream>`, for `ensure` also `STREAM.CREATE` and `STREAM.UPDATE`; `$JS.API.INFO` is used when allowed.
+ * Needs `$JS.API.STREAM.INFO.<stream>`, for `ensure` also `STREAM.CREATE` and, to change one, `STREAM.UPDATE` and the checkpoint bucket; `$JS.API.INFO` is used when allowed.
  * @throws MeshError MESH_TOPOLOGY with every fault of every stream
  */
 export async function provisionStreams(
@@ -61,7 +67,8 @@ export async function provisionStreams(
   const { desired, faults } = declared(names, options)
   if (faults.length > 0) throw topologyError(faults)
   const jsm = await jetstreamManager(nc, { checkAPI: false })
-  const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger }
+  const bucket = await openCheckpoints(nc, names)
+  const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger, bucket }
   if (options.mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }
 
   const compared = await settleAll(desired, (one) => compare(run, one))
@@ -69,9 +76,13 @@ export async function provisionStreams(
   if (options.mode === 'ensure' && found.length === 0) found.push(...(await accountFaults(jsm, compared.results)))
   if (found.length > 0) throw topologyError(found)
 
-  const applied = await settleAll(compared.results, (one) => apply(run, one))
+  const isFirst = ({ desired }: Compared): boolean => desired.kind === 'checkpoints'
+  const first = await settleAll(compared.results.filter(isFirst), (one) => apply(run, one))
+  if (first.faults.length > 0) throw topologyError(first.faults)
+  const others = compared.results.filter((one) => !isFirst(one))
+  const applied = await settleAll(others, (one) => apply(run, one))
   if (applied.faults.length > 0) throw topologyError(applied.faults)
-  return { streams: applied.results }
+  return { streams: [...applied.results, ...first.results] }
 }
 
 function topologyError(faults: readonly string[]): Error {
@@ -122,15 +133,14 @@ function faultsOf({ mode }: Run, { desired, info }: Compared): string[] {
 
 /** Brings one stream to its declaration, whatever others do meanwhile. */
 async function apply(run: Run, { desired, info }: Compared): Promise<BootStream> {
-  let current = info
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return current === undefined ? await create(run, desired) : await update(run, desired, current)
-    } catch (error) {
-      if (apiCode(error) === apiCodes.subjectsOverlap) throw await overlapError(run, desired, error)
-      if (apiCode(error) !== apiCodes.streamNameTaken || attempt === ATTEMPTS) throw error
-      current = await infoOf(run.jsm, desired.name)
-    }
+  if (info !== undefined) return update(run, desired, info)
+  try {
+    return await create(run, desired)
+  } catch (error) {
+    if (apiCode(error) === apiCodes.subjectsOverlap) throw await overlapError(run, desired, error)
+    if (apiCode(error) !== apiCodes.streamNameTaken) throw error
+    // Another process has just made it, from another declaration.
+    return update(run, desired, await run.jsm.streams.info(desired.name))
   }
 }
 
@@ -146,14 +156,25 @@ async function create({ jsm, log }: Run, desired: DesiredStream): Promise<BootSt
   return bootStream(info, 'created')
 }
 
-async function update({ jsm, log }: Run, desired: DesiredStream, info: StreamInfo): Promise<BootStream> {
+async function update(run: Run, desired: DesiredStream, info: StreamInfo): Promise<BootStream> {
+  const { jsm, log, bucket } = run
+  if (diffStream(desired, info.config).kind === 'update')
+    return withUpdateLock(bucket, desired.name, async () => {
+      const current = await jsm.streams.info(desired.name)
+      const diff = diffStream(desired, current.config)
+      if (diff.kind !== 'update') return unchanged(run, desired, current)
+      const updated = await jsm.streams.update(desired.name, diff.changes)
+      log.info({ stream: desired.name, changes: diff.describe }, 'stream updated')
+      return bootStream(updated, 'updated')
+    })
+  return unchanged(run, desired, info)
+}
+
+function unchanged({ log }: Run, desired: DesiredStream, info: StreamInfo): BootStream {
   const diff = diffStream(desired, info.config)
   if (diff.kind === 'faults') throw new Error(diff.faults.join('; '))
   for (const note of diff.notes) log.warn({ stream: desired.name }, `stream ${desired.name}: ${note}`)
-  if (diff.kind === 'same') return bootStream(info, 'unchanged')
-  const updated = await jsm.streams.update(desired.name, diff.changes)
-  log.info({ stream: desired.name, changes: diff.describe }, 'stream updated')
-  return bootStream(updated, 'updated')
+  return bootStream(info, 'unchanged')
 }
 
 /** Names the stream that is in the way, when this user may ask. */

@@ -1,0 +1,43 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+
+/** What may happen to a connection. */
+export type ConnectionListener = {
+  down?: () => void
+  up?: () => void
+  /** The server refused something that has no answer of its own, such as a publish without permission. */
+  error?: (error: Error) => void
+}
+
+/** One reader of the client's status for all who care. */
+export type ConnectionWatch = {
+  isUp(): boolean
+  /** Returns how to stop listening. */
+  listen(listener: ConnectionListener): () => void
+}
+
+/** Watches until the connection is closed. */
+export function watchConnection(nc: NatsConnection): ConnectionWatch {
+  const listeners = new Set<ConnectionListener>()
+  let isUp = true
+  const tell = (change: boolean): void => {
+    if (change === isUp) return
+    isUp = change
+    const event = isUp ? 'up' : 'down'
+    for (const listener of listeners) listener[event]?.()
+  }
+  void (async () => {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') tell(false)
+      else if (status.type === 'reconnect') tell(true)
+      else if (status.type === 'error') for (const listener of listeners) listener.error?.(status.error)
+    }
+    tell(false)
+  })()
+  return {
+    isUp: () => isUp && !nc.isClosed(),
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

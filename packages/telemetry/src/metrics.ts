@@ -41,12 +41,12 @@ export function prometheusMetrics(options: PrometheusOptions): PrometheusMetrics
 }
 
 function counter(registry: prometheus.Registry, spec: MetricSpec): Counter {
-  const made = once(registry, spec, prometheus.Counter, () => new prometheus.Counter(config(registry, spec)))
+  const made = once(registry, spec, prometheus.Counter<string>, () => new prometheus.Counter(config(registry, spec)))
   return { add: (labels, value = 1) => made.inc(labels, value) }
 }
 
 function gauge(registry: prometheus.Registry, spec: MetricSpec): Gauge {
-  const made = once(registry, spec, prometheus.Gauge, () => new prometheus.Gauge(config(registry, spec)))
+  const made = once(registry, spec, prometheus.Gauge<string>, () => new prometheus.Gauge(config(registry, spec)))
   return { set: (labels, value) => made.set(labels, value) }
 }
 

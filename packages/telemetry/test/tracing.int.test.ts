@@ -87,7 +87,7 @@ test('one trace runs from a caller through a Fastify handler to the partner it c
   let seen: string | undefined
   const partner = fastify()
   partner.post('/providers', (request) => {
-    seen = request.headers.traceparent as string
+    seen = request.headers['traceparent'] as string
     return { id: 'p-1' }
   })
   const partnerUrl = await partner.listen({ host: '127.0.0.1', port: 0 })

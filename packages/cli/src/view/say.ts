@@ -1,9 +1,9 @@
-import { isatty, type WriteStream } from 'node:tty'
+import type { WriteStream } from 'node:tty'
 import { createColors } from 'picocolors'
 
 /** Colours are for terminals, unless the user said no (no-color.org). */
 export function wantsColors(out: WriteStream): boolean {
-  return isatty(out.fd) && !process.env['NO_COLOR']
+  return out.isTTY ? !process.env['NO_COLOR'] : false
 }
 
 const pc = createColors(wantsColors(process.stderr))

@@ -1,0 +1,86 @@
+import type { ArchiveAudit, ArchivedEvent, StreamAudit } from '@malha/archive'
+import Table from 'cli-table3'
+import { createColors } from 'picocolors'
+import { showDuration } from './duration.ts'
+import { fit, plural } from './text.ts'
+
+const plainTable = { style: { head: [], border: [] } }
+
+/** One row a stream, then what is wrong, then the verdict. */
+export function drawAudit(audit: ArchiveAudit, colors: boolean): string {
+  const pc = createColors(colors)
+  const table = new Table({
+    ...plainTable,
+    head: ['stream', 'epoch', 'in the stream', 'archived', 'missing', 'duplicates', 'conflicts', 'lost', ''],
+  })
+  for (const each of audit.streams)
+    table.push([
+      each.stream,
+      each.epoch,
+      each.range ? `${each.range.first} to ${each.range.last}` : each.current ? 'empty' : 'gone',
+      each.archived,
+      each.missing.count,
+      each.duplicates.count,
+      each.conflicts.count,
+      each.lost,
+      each.clean ? pc.green('✓') : pc.red('✗'),
+    ])
+  const faults = audit.streams.filter((each) => !each.clean).map(faultsOf)
+  const took = `${plural(audit.totals.compared, 'message')} compared in ${showDuration(audit.durationMs)}`
+  const verdict = audit.clean
+    ? pc.green(`Clean: every event of ${plural(audit.streams.length, 'stream')} is archived once.`)
+    : pc.red('Not clean.')
+  return [table.toString(), ...faults, `${verdict} ${pc.dim(took)}`].join('\n')
+}
+
+function faultsOf(audit: StreamAudit): string {
+  const { missing, duplicates, conflicts, ahead, deadLetters, lost, lag } = audit
+  const found = (what: string, { count, seqs }: StreamAudit['missing']): string =>
+    count === 0 ? '' : `${what} ${count} (${seqs.slice(0, 10).join(', ')}${count > 10 ? ', …' : ''})`
+  const counted = (what: string, count: number): string => (count === 0 ? '' : `${what} ${count}`)
+  const faults = [
+    found('missing', missing),
+    counted('of these possibly on their way', lag),
+    found('duplicates', duplicates),
+    found('conflicts', conflicts),
+    counted('expired before they were archived', lost),
+    counted('refused by ClickHouse', deadLetters),
+    counted('archived beyond what the stream has', ahead),
+  ]
+  return `${audit.stream}: ${faults.filter((fault) => fault !== '').join('; ')}`
+}
+
+/** Events as a table; the payload gets the room that is left. */
+export function drawEvents(events: readonly ArchivedEvent[], width: number): string {
+  if (events.length === 0) return 'No such events.'
+  const head = ['stored', 'stream', 'seq', 'type', 'id', 'payload']
+  const rows = events.map((event) => [
+    event.publishedAt.slice(0, 23),
+    event.stream,
+    event.seq,
+    event.type,
+    event.id,
+    event.payload ?? `(${Buffer.from(event.payloadBase64, 'base64').length} bytes)`,
+  ])
+  const others = head
+    .slice(0, -1)
+    .map((name, at) => Math.max(name.length, ...rows.map((row) => String(row[at]).length)))
+  const room = Math.max(20, width - others.reduce((sum, each) => sum + each + 3, 0) - 4)
+  const table = new Table({ ...plainTable, head })
+  for (const row of rows) table.push([...row.slice(0, -1), fit(String(row.at(-1)), room).trimEnd()])
+  return table.toString()
+}
+
+/** Rows of a query of the user's own. */
+export function drawRows(rows: readonly Record<string, unknown>[]): string {
+  const first = rows[0]
+  if (first === undefined) return 'No rows.'
+  const head = Object.keys(first)
+  const table = new Table({ ...plainTable, head })
+  for (const row of rows) table.push(head.map((name) => textOf(row[name])))
+  return table.toString()
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null)
+}

@@ -76,13 +76,12 @@ export async function provisionStreams(
   if (options.mode === 'ensure' && found.length === 0) found.push(...(await accountFaults(jsm, compared.results)))
   if (found.length > 0) throw topologyError(found)
 
-  const isFirst = ({ desired }: Compared): boolean => desired.kind === 'checkpoints'
-  const first = await settleAll(compared.results.filter(isFirst), (one) => apply(run, one))
-  if (first.faults.length > 0) throw topologyError(first.faults)
-  const others = compared.results.filter((one) => !isFirst(one))
-  const applied = await settleAll(others, (one) => apply(run, one))
+  // All new ones first: changing a stream needs the bucket, which may be among them.
+  const made = await settleAll(compared.results, (one) => create(run, one))
+  if (made.faults.length > 0) throw topologyError(made.faults)
+  const applied = await settleAll(made.results, (one) => ('desired' in one ? update(run, one) : Promise.resolve(one)))
   if (applied.faults.length > 0) throw topologyError(applied.faults)
-  return { streams: [...applied.results, ...first.results] }
+  return { streams: applied.results }
 }
 
 function topologyError(faults: readonly string[]): Error {
@@ -90,7 +89,7 @@ function topologyError(faults: readonly string[]): Error {
 }
 
 /** Runs all, so that one failure does not hide another. */
-async function settleAll<In extends DesiredStream | Compared, Out>(
+async function settleAll<In extends DesiredStream | Compared | BootStream, Out>(
   list: readonly In[],
   run: (one: In) => Promise<Out>,
 ): Promise<{ results: Out[]; faults: string[] }> {
@@ -104,7 +103,7 @@ async function settleAll<In extends DesiredStream | Compared, Out>(
   return { results, faults }
 }
 
-function nameOf(one: DesiredStream | Compared | undefined): string {
+function nameOf(one: DesiredStream | Compared | BootStream | undefined): string {
   if (one === undefined) return ''
   return 'desired' in one ? one.desired.name : one.name
 }
@@ -131,43 +130,41 @@ function faultsOf({ mode }: Run, { desired, info }: Compared): string[] {
   return []
 }
 
-/** Brings one stream to its declaration, whatever others do meanwhile. */
-async function apply(run: Run, { desired, info }: Compared): Promise<BootStream> {
-  if (info !== undefined) return update(run, desired, info)
+/** Makes a stream that is missing. One that exists, or that another process makes at this moment, comes back as it is. */
+async function create({ jsm, log }: Run, { desired, info }: Compared): Promise<BootStream | Compared> {
+  if (info !== undefined) return { desired, info }
+  const { name, config, metadata, replicas } = desired
   try {
-    return await create(run, desired)
+    const made = await jsm.streams.add({
+      name,
+      ...config,
+      metadata,
+      ...(replicas !== undefined && { num_replicas: replicas }),
+    })
+    log.info({ stream: name, subjects: config.subjects }, 'stream made')
+    return bootStream(made, 'created')
   } catch (error) {
-    if (apiCode(error) === apiCodes.subjectsOverlap) throw await overlapError(run, desired, error)
+    if (apiCode(error) === apiCodes.subjectsOverlap) throw await overlapError(jsm, desired, error)
     if (apiCode(error) !== apiCodes.streamNameTaken) throw error
-    // Another process has just made it, from another declaration.
-    return update(run, desired, await run.jsm.streams.info(desired.name))
+    return { desired, info: await jsm.streams.info(name) }
   }
 }
 
-async function create({ jsm, log }: Run, desired: DesiredStream): Promise<BootStream> {
-  const { name, config, metadata, replicas } = desired
-  const info = await jsm.streams.add({
-    name,
-    ...config,
-    metadata,
-    ...(replicas === undefined ? {} : { num_replicas: replicas }),
-  })
-  log.info({ stream: name, subjects: config.subjects }, 'stream made')
-  return bootStream(info, 'created')
-}
-
-async function update(run: Run, desired: DesiredStream, info: StreamInfo): Promise<BootStream> {
+/** Brings a stream that exists to its declaration, unless another process did meanwhile. */
+async function update(run: Run, { desired, info }: Compared): Promise<BootStream> {
   const { jsm, log, bucket } = run
-  if (diffStream(desired, info.config).kind === 'update')
-    return withUpdateLock(bucket, desired.name, async () => {
-      const current = await jsm.streams.info(desired.name)
-      const diff = diffStream(desired, current.config)
-      if (diff.kind !== 'update') return unchanged(run, desired, current)
-      const updated = await jsm.streams.update(desired.name, diff.changes)
-      log.info({ stream: desired.name, changes: diff.describe }, 'stream updated')
-      return bootStream(updated, 'updated')
+  if (info !== undefined && diffStream(desired, info.config).kind !== 'update') return unchanged(run, desired, info)
+  return withUpdateLock(bucket, desired.name, async () => {
+    const current = await jsm.streams.info(desired.name)
+    const diff = diffStream(desired, current.config)
+    if (diff.kind !== 'update') return unchanged(run, desired, current)
+    const updated = await jsm.streams.update(desired.name, diff.changes).catch(async (error: unknown) => {
+      throw apiCode(error) === apiCodes.subjectsOverlap ? await overlapError(jsm, desired, error) : error
     })
-  return unchanged(run, desired, info)
+    for (const note of diff.notes) log.warn({ stream: desired.name }, `stream ${desired.name}: ${note}`)
+    log.info({ stream: desired.name, changes: diff.describe }, 'stream updated')
+    return bootStream(updated, 'updated')
+  })
 }
 
 function unchanged({ log }: Run, desired: DesiredStream, info: StreamInfo): BootStream {
@@ -178,7 +175,7 @@ function unchanged({ log }: Run, desired: DesiredStream, info: StreamInfo): Boot
 }
 
 /** Names the stream that is in the way, when this user may ask. */
-async function overlapError({ jsm }: Run, desired: DesiredStream, cause: unknown): Promise<Error> {
+async function overlapError(jsm: JetStreamManager, desired: DesiredStream, cause: unknown): Promise<Error> {
   const others = new Set<string>()
   for (const subject of desired.config.subjects) {
     const lister = jsm.streams.names(subject)

@@ -30,7 +30,7 @@ export async function listen(host: string, port: number, onRequest: RequestListe
       server = undefined
       if (!closing) return
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()))
-      closing.closeIdleConnections()
+      closing.closeAllConnections()
       await closed
     },
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { event, type HandlerContext, hours, type Mesh, type MeshErrorCode, retry, stream } from '@malha/mesh'
-import { type ConsumerInfo, jetstreamManager, type JetStreamManager, JetStreamApiError } from '@nats-io/jetstream'
-import { headers } from '@nats-io/transport-node'
+import { type ConsumerInfo, jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { headers, type MsgHdrs } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { eventually } from '../eventually.ts'
 import type { ConformanceEnv } from './case.ts'
@@ -55,21 +55,42 @@ export type Kept = { subject: string; seq: number; headers: Record<string, strin
 
 /** Everything in a stream of the case's namespace, oldest first. */
 export async function kept(env: ConformanceEnv, name: string, namespace = env.namespace): Promise<Kept[]> {
-  const jsm = await manager(env)
-  const { state } = await jsm.streams.info(`${namespace}_${name}`)
+  const stream = `${namespace}_${name}`
+  const { config, state } = await (await manager(env)).streams.info(stream)
+  if (state.messages === 0) return []
+  // A work queue lets nobody look but its own consumers.
+  return config.retention === 'workqueue' ? keptOneByOne(env, stream, state) : keptInOrder(env, stream, state.last_seq)
+}
+
+async function keptInOrder(env: ConformanceEnv, stream: string, lastSeq: number): Promise<Kept[]> {
+  const consumer = await jetstream(env.nats).consumers.get(stream)
   const messages: Kept[] = []
-  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq += 1) {
-    const message = await jsm.streams.getMessage(`${namespace}_${name}`, { seq })
-    if (!message) continue
-    const pairs = [...message.header].map(([key, values]) => [key.toLowerCase(), values[0] ?? ''] as const)
-    messages.push({
-      subject: message.subject,
-      seq: message.seq,
-      headers: Object.fromEntries(pairs),
-      data: Buffer.from(message.data),
-    })
+  for await (const { subject, seq, headers, data, info } of await consumer.consume()) {
+    messages.push({ subject, seq, headers: lowered(headers), data: Buffer.from(data) })
+    if (seq >= lastSeq || info.pending === 0) break
+  }
+  await consumer.delete()
+  return messages
+}
+
+async function keptOneByOne(
+  env: ConformanceEnv,
+  stream: string,
+  { first_seq, last_seq }: { first_seq: number; last_seq: number },
+): Promise<Kept[]> {
+  const jsm = await manager(env)
+  const messages: Kept[] = []
+  for (let seq = first_seq; seq <= last_seq; seq += 1) {
+    const found = await jsm.streams.getMessage(stream, { seq })
+    if (!found) continue
+    const { subject, header, data } = found
+    messages.push({ subject, seq, headers: lowered(header), data: Buffer.from(data) })
   }
   return messages
+}
+
+function lowered(headers: MsgHdrs | undefined): Record<string, string> {
+  return Object.fromEntries([...(headers ?? [])].map(([name, values]) => [name.toLowerCase(), values[0] ?? '']))
 }
 
 /** Those of one type. */
@@ -162,5 +183,3 @@ export function eachOnce(ids: readonly string[], expected: readonly string[]): v
 export function idsTo(count: number, prefix = 'p'): string[] {
   return Array.from({ length: count }, (_, n) => `${prefix}${n}`)
 }
-
-export { JetStreamApiError }

@@ -6,7 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
-import { writeCheckpoint } from '../topology/checkpoint.ts'
+import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { consumerFloor, streamState, type StreamState } from '../topology/stream-state.ts'
 import { progress } from './progress.ts'
 
@@ -26,8 +26,8 @@ export type SupervisorOptions = {
   /** Makes missing durables again and returns the stream's epoch. Does nothing where all is there. */
   restore: () => Promise<{ epoch: number; settled: number }>
   onEpoch: (epoch: number) => void
-  /** @default 5000 */
-  everyMs?: number
+  /** How long the stream keeps events: looks must be closer together. */
+  maxAgeMs: number
 }
 
 export class Supervisor {
@@ -37,6 +37,7 @@ export class Supervisor {
   #settled: number
   #written = -1
   #busy = false
+  #isFirst = true
   #doubt: string | undefined
   #fault: string | undefined
 
@@ -44,7 +45,7 @@ export class Supervisor {
     this.#options = options
     this.#epoch = options.epoch
     this.#settled = options.settled
-    this.#timer = setInterval(() => void this.look(), options.everyMs ?? 5000)
+    this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, options.maxAgeMs / 4)))
   }
 
   /** Why the handler cannot work, for readiness. */
@@ -88,6 +89,7 @@ export class Supervisor {
     )
     this.#epoch = epoch
     this.#settled = settled
+    this.#isFirst = true
     this.#options.onEpoch(epoch)
   }
 
@@ -99,8 +101,14 @@ export class Supervisor {
       this.#doubt = 'the stream was made anew'
       return
     }
-    const { settled, expired } = progress(this.#settled, { ...state, ...floor })
+    let { settled, expired } = progress(this.#settled, { ...state, ...floor }, this.#isFirst)
+    if (expired) {
+      // Another instance may have told of it already.
+      const shared = (await readCheckpoint(this.#options.checkpoints, durable))?.settled ?? 0
+      ;({ settled, expired } = progress(Math.max(shared, this.#settled), { ...state, ...floor }, this.#isFirst))
+    }
     if (expired) await this.#onExpired(expired)
+    this.#isFirst = false
     this.#settled = settled
     const isBehind = floor.pending > 0 || floor.ackPending > 0
     const oldestMs = isBehind ? await this.#oldestAgeMs(settled + 1) : 0

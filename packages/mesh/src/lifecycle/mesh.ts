@@ -108,7 +108,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   const start = async (service: ServiceDef): Promise<RunningService> => {
     if (services.has(service.name))
       throw new MeshError('MESH_INVALID_SERVICE', `service ${service.name} runs in this process already`)
-    const running = await startService(deps, service)
+    const running = await startService(deps, service, () => services.delete(service.name))
     services.set(service.name, running)
     return running
   }

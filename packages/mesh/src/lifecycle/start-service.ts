@@ -67,7 +67,11 @@ export async function provisionService(deps: ServiceDeps, service: ServiceDef): 
  * Binds every handler of a service and starts it.
  * @throws MeshError MESH_TOPOLOGY with every fault of every stream and handler
  */
-export async function startService(deps: ServiceDeps, service: ServiceDef): Promise<RunningService> {
+export async function startService(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  onStopped: () => void,
+): Promise<RunningService> {
   const provisioned = await provisionService(deps, service)
   const checkpoints = await openCheckpoints(deps.nc, deps.names)
   const bound = await bindAll(deps, service, checkpoints)
@@ -83,7 +87,7 @@ export async function startService(deps: ServiceDeps, service: ServiceDef): Prom
     })),
   }
   logReport(deps.log, report)
-  return running(deps, service, { report, bound, checkpoints })
+  return await running(deps, service, { report, bound, checkpoints, onStopped })
 }
 
 /** With the sequence up to which all is settled. */
@@ -122,20 +126,28 @@ async function bind(
   return { ...consumer, settled: checkpoint?.epoch === consumer.epoch ? checkpoint.settled : 0 }
 }
 
-function running(
+async function running(
   deps: ServiceDeps,
   service: ServiceDef,
-  { report, bound, checkpoints }: { report: BootReport; bound: Bound[]; checkpoints: KV },
-): RunningService {
+  {
+    report,
+    bound,
+    checkpoints,
+    onStopped,
+  }: { report: BootReport; bound: Bound[]; checkpoints: KV; onStopped: () => void },
+): Promise<RunningService> {
   const stopped = Promise.withResolvers<void>()
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
   const handlers = bound.map((one) => startHandler(deps, service, { ...one, checkpoints, onFatal: stopped.reject }))
+  // Before anything is delivered: what aged out while nobody was here shows only now.
+  await Promise.all(handlers.map(({ supervisor }) => supervisor.look()))
   for (const { runner } of handlers) runner.start()
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     await Promise.all(handlers.map(({ runner }) => runner.stop(DRAIN_MS)))
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
+    onStopped()
     stopped.resolve()
   }
   return {
@@ -206,6 +218,7 @@ function startHandler(
     durable: consumer.durable,
     epoch: consumer.epoch,
     settled: consumer.settled,
+    maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
     restore: () => bind(deps, service, parts),
     onEpoch: (epoch) => runner.renewEpoch(epoch),

@@ -16,6 +16,15 @@ test('what aged out in between is found, even when everything else looks healthy
   expect(progress(10, { ...look, firstSeq: 31, ackFloor: 10 })).toEqual({ settled: 100, expired: { from: 11, to: 30 } })
 })
 
+test('a floor that jumped over what is gone hides nothing', () => {
+  expect(progress(10, { ...look, firstSeq: 31, ackFloor: 35 }).expired).toEqual({ from: 11, to: 30 })
+})
+
+test('the first look trusts the floor: nothing was delivered since', () => {
+  expect(progress(10, { ...look, firstSeq: 31, ackFloor: 20 }, true).expired).toEqual({ from: 21, to: 30 })
+  expect(progress(10, { ...look, firstSeq: 31, ackFloor: 30 }, true).expired).toBeUndefined()
+})
+
 test('events of others that age out are no loss for a handler that had caught up', () => {
   expect(progress(100, { ...look, firstSeq: 90, lastSeq: 120, ackFloor: 5 }).expired).toBeUndefined()
 })

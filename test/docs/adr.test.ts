@@ -8,7 +8,9 @@ test.each(records)(
   ({ path, text }) => {
     const number = /^docs\/adr\/(\d{4})-[a-z0-9-]+\.md$/.exec(path)?.[1]
     expect(text).toMatch(
-      new RegExp(`^# ${Number(number)}\\. \\S.*\n\nDate: \\d{4}-\\d{2}-\\d{2}\nStatus: (accepted|superseded by \\d{4})\n`),
+      new RegExp(
+        `^# ${Number(number)}\\. \\S.*\n\nDate: \\d{4}-\\d{2}-\\d{2}\nStatus: (accepted|superseded by \\d{4})\n`,
+      ),
     )
     const headings = [...text.matchAll(/^## (.+)$/gm)].map((match) => match[1])
     expect(headings).toEqual(['Context', 'Decision', 'Consequences'])

@@ -1,0 +1,24 @@
+import { Reject } from '@malha/mesh'
+import { specification } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { printShop } from '../print-shop-server.ts'
+import { welcomeSent } from './contracts.ts'
+import { welcome } from './service.ts'
+
+// #region specification
+test('a printed letter is announced, under the message’s own idempotency key', async () => {
+  await using shop = await printShop(() => 201)
+  const { letter } = welcome(shop.url).handlers
+  await specification(letter)
+    .given({ id: 'm-1' })
+    .when({ centerId: 'c-1' })
+    .then({ published: [[welcomeSent, { centerId: 'c-1' }]] })
+  expect(shop.keys).toEqual(['m-1'])
+})
+// #endregion
+
+test('an answer that can never succeed is a dead letter', async () => {
+  await using shop = await printShop(() => 422)
+  await specification(welcome(shop.url).handlers['letter']).when({ centerId: 'c-1' }).then({ error: Reject })
+  expect(shop.keys).toHaveLength(1)
+})

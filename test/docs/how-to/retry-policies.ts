@@ -1,0 +1,36 @@
+import { centerOnboarded } from '@malha/contracts'
+import { type HandlerDef, hours, on, Reject, responseError, retry, RetryAfter, seconds, untilBack } from '@malha/mesh'
+
+declare const call: (centerId: string, signal: AbortSignal) => Promise<Response>
+
+// #region wait
+/** A partner that may be away: for up to 7 days, at most a minute apart. */
+export const waitForPartner: HandlerDef = on(
+  centerOnboarded,
+  { startFrom: 'all', retry: untilBack },
+  async (center, ctx) => {
+    const answer = await call(center.centerId, ctx.signal)
+    if (!answer.ok) throw responseError(answer)
+  },
+)
+// #endregion
+
+// #region own
+/** Something that is stale after an hour: three quick attempts, or none after that time. */
+export const soonOrNever: HandlerDef = on(
+  centerOnboarded,
+  { startFrom: 'new', retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: seconds(5), forMs: hours(1) }) },
+  async (center, ctx) => {
+    await call(center.centerId, ctx.signal)
+  },
+)
+// #endregion
+
+// #region decide
+/** The handler knows best: an error decides what happens to its message. */
+export function decide(status: number, why: string): Error {
+  if (status === 410) return new Reject(`the partner has closed this centre: ${why}`)
+  if (status === 423) return new RetryAfter(seconds(30), 'the partner is in its nightly run')
+  return new Error(why)
+}
+// #endregion

@@ -1,5 +1,6 @@
 import { jetstream, jetstreamManager, type ConsumerConfig } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
+import { testServer } from '@malha/testing'
 import { connect, nanos, type NatsConnection } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -13,7 +14,6 @@ import { orphanFaults } from '../../src/topology/orphans.ts'
 import { provisionStreams } from '../../src/topology/provision.ts'
 import { consumerFloor, streamState } from '../../src/topology/stream-state.ts'
 import { stream } from '../../src/topology/stream.ts'
-import { type SpawnedNats, spawnNats } from './spawn-nats.ts'
 
 const here = names('t')
 const centers = stream('CENTERS', { subjects: ['center.>'], maxBytes: 1024 ** 2 })
@@ -24,10 +24,10 @@ const DURABLE = 't_provider_senninha'
 
 const handler = (options: HandlerOptions = {}): HandlerDef => on(registered, options, () => undefined)
 
-type Bench = AsyncDisposable & { nc: NatsConnection; checkpoints: KV; server: SpawnedNats }
+type Bench = AsyncDisposable & { nc: NatsConnection; checkpoints: KV }
 
 async function bench(): Promise<Bench> {
-  const server = await spawnNats()
+  const server = await testServer()
   const nc = await connect({ servers: server.url })
   await provisionStreams(nc, here, { streams: [centers, orders], lanesFor: 'provider', mode: 'ensure' })
   const checkpoints = await openCheckpoints(nc, here)
@@ -35,7 +35,7 @@ async function bench(): Promise<Bench> {
     await nc.close()
     await server[Symbol.asyncDispose]()
   }
-  return { nc, checkpoints, server, [Symbol.asyncDispose]: dispose }
+  return { nc, checkpoints, [Symbol.asyncDispose]: dispose }
 }
 
 function ensure(
@@ -165,13 +165,6 @@ test('a durable has a checkpoint from its first moment: gone before any work, it
 test('on a stream that was made again the durable begins at 1', async () => {
   await using own = await bench()
   const { epoch } = await ensure(own, handler())
-  await writeCheckpoint(own.checkpoints, DURABLE, {
-    v: 1,
-    stream: 't_CENTERS',
-    epoch: epoch - 60,
-    floor: 9,
-    settled: 9,
-  })
   await own.checkpoints.put(
     DURABLE,
     JSON.stringify({ v: 1, stream: 't_CENTERS', epoch: epoch - 60, floor: 9, settled: 9 }),

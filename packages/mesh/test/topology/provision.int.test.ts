@@ -1,3 +1,4 @@
+import { testServer } from '@malha/testing'
 import { jetstreamManager, type StreamConfig } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
@@ -5,7 +6,6 @@ import { hours } from '../../src/durations.ts'
 import { names } from '../../src/topology/names.ts'
 import { type BootStream, provisionStreams, type ProvisionOptions } from '../../src/topology/provision.ts'
 import { stream, type StreamDef, type StreamOptions } from '../../src/topology/stream.ts'
-import { spawnNats } from './spawn-nats.ts'
 
 const MIB = 1024 ** 2
 const here = names('t')
@@ -36,7 +36,7 @@ async function failure(run: Promise<unknown>): Promise<string> {
 }
 
 test('streams are made as declared, and left alone by the next start', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const first = await provision(nc, [centers()], { lanesFor: 'provider' })
   expect(Object.keys(first).toSorted()).toEqual([
@@ -88,7 +88,7 @@ test('streams are made as declared, and left alone by the next start', async () 
 })
 
 test('a newer revision updates, an older one changes nothing and starts all the same', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   await provision(nc, [centers()])
   const newer = await provision(nc, [centers({ revision: 2, maxBytes: 4 * MIB, subjects: ['center.>', 'depot.>'] })])
@@ -102,7 +102,7 @@ test('a newer revision updates, an older one changes nothing and starts all the 
 })
 
 test('all faults of all streams come at once, and nothing is made', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const jsm = await jetstreamManager(nc)
   await jsm.streams.add({ name: 't_CENTERS', subjects: ['t.center.>'] })
@@ -128,7 +128,7 @@ test('all faults of all streams come at once, and nothing is made', async () => 
 })
 
 test('verify makes nothing and changes nothing; it lists what is missing and what differs', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const missing = await failure(provision(nc, [centers()], { mode: 'verify' }))
   expect(missing).toContain('4 faults')
@@ -140,7 +140,7 @@ test('verify makes nothing and changes nothing; it lists what is missing and wha
 })
 
 test('none touches nothing', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const report = await provision(nc, [centers()], { mode: 'none' })
   expect(report['t_CENTERS']).toMatchObject({ action: 'not-checked', epoch: 0, maxBytes: 8 * MIB })
@@ -148,7 +148,7 @@ test('none touches nothing', async () => {
 })
 
 test('a stream of someone else on the same subjects is named', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const jsm = await jetstreamManager(nc)
   await jsm.streams.add({ name: 'LEGACY', subjects: ['t.center.registered'] })
@@ -161,7 +161,7 @@ test('a stream of someone else on the same subjects is named', async () => {
 test.each([0, 1])(
   'instances of three releases that start at once leave the newest revision, over revision %i',
   async (before) => {
-    await using server = await spawnNats({ config: 'jetstream { max_file_store: 8TB }' })
+    await using server = await testServer()
     await using nc = await connect({ servers: server.url })
     const release = (revision: number): StreamDef => centers({ revision, maxBytes: (8 + revision) * MIB })
     // One round shows an unguarded race only now and then.
@@ -188,7 +188,7 @@ test.each([0, 1])(
 )
 
 test('the sum of sizes is held against the account’s limit before anything is made', async () => {
-  await using server = await spawnNats({
+  await using server = await testServer({
     config: `accounts { APP { jetstream { max_file: 2GB }, users: [{user: app, password: app}] } }`,
   })
   await using nc = await connect({ servers: server.url, user: 'app', pass: 'app' })
@@ -206,13 +206,13 @@ test('the sum of sizes is held against the account’s limit before anything is 
 })
 
 test('replicas on a single server are a fault that says so', async () => {
-  await using server = await spawnNats()
+  await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   expect(await failure(provision(nc, [centers()], { replicas: 3 }))).toContain('this is a single server')
 })
 
 test('what a user may not do is named; with streams there, verify needs no more than STREAM.INFO', async () => {
-  await using server = await spawnNats({
+  await using server = await testServer({
     config: `accounts { APP { jetstream: enabled, users: [
       {user: admin, password: admin},
       {user: svc, password: svc, permissions: {

@@ -34,6 +34,7 @@ export {
   type MetricSpec,
   noMetrics,
 } from './observe/metrics.ts'
+export type { Stage, StageEvent } from './observe/stages.ts'
 export type { Published } from './publish/publisher.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
 export type { HandlerContext, OutputOptions } from './service/context.ts'

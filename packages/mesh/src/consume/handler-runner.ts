@@ -17,6 +17,7 @@ import { dropFromLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import { writeLetter } from '../failure/dead-letter.ts'
 import { type RetryPolicy, untilBack } from '../failure/retry-policy.ts'
 import type { Envelope } from '../message/envelope.ts'
+import { tellStage } from '../observe/stages.ts'
 import { type AttemptDeps, type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
 import { type Delivery, deliveryName, readDelivery } from './delivery.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -140,6 +141,7 @@ export class HandlerRunner {
       return
     }
     this.#here.set(name, delivery)
+    tellStage('delivered', { ...this.#labels, source: delivery.source })
     if (this.#stopping) {
       this.#handBack(delivery)
       return
@@ -178,6 +180,7 @@ export class HandlerRunner {
   async #run(delivery: Delivery): Promise<void> {
     const isProbe = this.#breaker.state !== 'closed'
     this.#running++
+    tellStage('started', { ...this.#labels, source: delivery.source })
     this.#options.metrics.inflight(this.#labels, this.#running)
     delivery.phase = { kind: 'running' }
     if (delivery.attempts === 0)
@@ -335,7 +338,8 @@ export class HandlerRunner {
     if (delivery.reply !== '') {
       this.#settled.add(name)
       this.#here.delete(name)
-      this.#options.settler[how](delivery.reply)
+      const { source } = delivery
+      this.#options.settler[how](delivery.reply, () => tellStage('settled', { ...this.#labels, source }))
     }
     this.#loopOf(delivery).release()
   }

@@ -16,7 +16,7 @@ const NAK = encoder.encode('-NAK')
 export class Settler {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
-  #queue: [reply: string, body: Uint8Array][] = []
+  #queue: { reply: string; body: Uint8Array; onSent: (() => void) | undefined }[] = []
   #scheduled = false
 
   constructor(nc: NatsConnection, connection: ConnectionWatch) {
@@ -25,9 +25,9 @@ export class Settler {
     connection.listen({ up: () => this.#send() })
   }
 
-  /** Done: never deliver it again. */
-  ack(reply: string): void {
-    this.#answer(reply, ACK)
+  /** Done: never deliver it again. `onSent` is called when it left for the server. */
+  ack(reply: string, onSent?: () => void): void {
+    this.#answer(reply, ACK, onSent)
   }
 
   /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
@@ -41,8 +41,8 @@ export class Settler {
   }
 
   /** Never deliver it again; its dead letter is stored. */
-  term(reply: string): void {
-    this.#answer(reply, TERM)
+  term(reply: string, onSent?: () => void): void {
+    this.#answer(reply, TERM, onSent)
   }
 
   /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
@@ -51,8 +51,8 @@ export class Settler {
     if (this.#connection.isUp() && !this.#nc.isClosed()) await this.#nc.flush()
   }
 
-  #answer(reply: string, body: Uint8Array): void {
-    this.#queue.push([reply, body])
+  #answer(reply: string, body: Uint8Array, onSent?: () => void): void {
+    this.#queue.push({ reply, body, onSent })
     if (this.#scheduled || !this.#connection.isUp()) return
     this.#scheduled = true
     setImmediate(() => this.#send())
@@ -63,6 +63,7 @@ export class Settler {
     if (!this.#connection.isUp() || this.#nc.isClosed()) return
     const queue = this.#queue
     this.#queue = []
-    for (const [reply, body] of queue) this.#nc.publish(reply, body)
+    for (const { reply, body } of queue) this.#nc.publish(reply, body)
+    for (const { onSent } of queue) onSent?.()
   }
 }

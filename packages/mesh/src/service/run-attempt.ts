@@ -6,6 +6,7 @@ import { type Envelope, readEnvelope } from '../message/envelope.ts'
 import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
 import { failSpan, linkable, processSpan } from '../observe/spans.ts'
+import { tellStage } from '../observe/stages.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import type { HandlerContext } from './context.ts'
@@ -81,7 +82,10 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
       callHandler(deps, data, (signal) => contextOf(deps, { delivery, envelope, signal, out })),
     )
     if (called === 'leaked') return { kind: 'leaked' }
+    const about = { service: deps.service, handler: deps.handler, source: delivery.source }
+    tellStage('returned', about)
     await out.send()
+    tellStage('stored', about)
     return { kind: 'done' }
   } catch (error) {
     return { kind: 'failed', error }

@@ -4,6 +4,7 @@ import { healthAddress, serveHealth, startTelemetry, type Telemetry } from '@mal
 import manifest from '../package.json' with { type: 'json' }
 import { httpAddress } from './config.ts'
 import { buildApp } from './http/app.ts'
+import { closeGracefully } from './http/close.ts'
 import { meshCenters } from './mesh/mesh-centers.ts'
 import { openReadModel } from './read-model.ts'
 import { distributionCenter } from './service.ts'
@@ -35,7 +36,7 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   log.info({ url }, 'distribution-center serves')
 
   if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), running.stopped])
-  await app.close()
+  await closeGracefully(app)
   await running.stop()
   if (!stopping.signal.aborted) throw new Error('the handlers ended by themselves; the lines before say why')
   log.info({}, 'distribution-center stopped')

@@ -1,7 +1,8 @@
 import { centerRegistered } from '@malha/contracts'
 import { getStored, HEADER, subjectOf } from '@malha/mesh'
 import { eventually, testMesh, testServer, type TestMesh } from '@malha/testing'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { find, kindOf, recife, register } from './http-client.ts'
 import { runningApi } from './running-api.ts'
@@ -58,6 +59,21 @@ test('fifty requests at once with one key, over two instances, are one event and
   const answers = await Promise.all(requests)
   expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
   expect(answers[0]?.status).toBe(202)
+  expect(await registrationsStored(broker)).toBe(1)
+})
+
+test('a key is kept as long as the stream is, not only while the server remembers message ids', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker)
+  const jsm = await jetstreamManager(broker.nats)
+  await jsm.streams.update(broker.mesh.names.stream('CENTERS'), { duplicate_window: nanos(100) })
+  const first = await register(api.url, recife, 'order-3')
+  const probe = () => jetstream(broker.nats).publish(broker.mesh.names.subject('center.probe'), '', { msgID: 'probe' })
+  await probe()
+  await eventually(async () => !(await probe()).duplicate)
+  expect((await register(api.url, recife, 'order-3')).text).toBe(first.text)
+  const other = await register(api.url, { ...recife, capacity: 1 }, 'order-3')
+  expect([other.status, kindOf(other)]).toStrictEqual([422, 'idempotency-conflict'])
   expect(await registrationsStored(broker)).toBe(1)
 })
 

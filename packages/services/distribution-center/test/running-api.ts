@@ -2,6 +2,7 @@ import { silentLogger, type Mesh, type MeshOptions } from '@malha/mesh'
 import type { TestMesh } from '@malha/testing'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../src/http/app.ts'
+import { closeGracefully } from '../src/http/close.ts'
 import { meshCenters } from '../src/mesh/mesh-centers.ts'
 import { openReadModel } from '../src/read-model.ts'
 import { distributionCenter, type ReadModel } from '../src/service.ts'
@@ -26,7 +27,7 @@ export async function runningApi(
   if (options.handlers === false) await mesh.provision(service)
   else stack.use(await mesh.start(service))
   const app = await buildApp({ centers: meshCenters({ mesh, ...readModel }), logger: silentLogger })
-  stack.defer(() => app.close())
+  stack.defer(() => closeGracefully(app))
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const running = stack.move()
   return { url, mesh, readModel, app, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -1,13 +1,12 @@
 import type { Socket } from 'node:net'
 import { json, noMetrics, silentLogger, type Logger, type Metrics } from '@malha/mesh'
-import { traceRequests } from '@malha/telemetry'
+import { traceIdOfRequest, traceRequests } from '@malha/telemetry'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Centers } from '../centers.ts'
 import { describeApi } from './openapi.ts'
 import { Problem, problemBody, toProblem, type ProblemKind } from './problem.ts'
 import { centerRoutes } from './routes.ts'
-import { rememberTraceIds, traceIdOf } from './trace-id.ts'
 
 export type AppOptions = {
   centers: Centers
@@ -36,7 +35,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler)
   readJson(app)
   traceRequests(app, { metrics: options.metrics ?? noMetrics })
-  rememberTraceIds(app)
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error)
     if (problem.status >= 500) logProblem(logger, problem, request)
@@ -75,14 +73,14 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
     .headers(problem.headers)
     .header('content-type', 'application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemBody(problem, traceIdOf(request)))
+    .send(problemBody(problem, traceIdOfRequest(request)))
 }
 
 function logProblem(logger: Logger, problem: Problem, request: FastifyRequest): void {
   const fields = {
     method: request.method,
     url: request.url,
-    traceId: traceIdOf(request),
+    traceId: traceIdOfRequest(request),
     err: problem.cause ?? problem,
   }
   if (problem.kind === 'internal') logger.error(fields, 'a request failed')

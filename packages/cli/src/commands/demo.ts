@@ -14,6 +14,8 @@ import { echoTo, wantsColors } from '../view/say.ts'
 import { openStage } from '../view/stage.ts'
 import { drawChecks, drawSummary } from '../view/summary-view.ts'
 import { drawSystem } from '../view/system-view.ts'
+import { orphans } from '../view/spans.ts'
+import { plural } from '../view/text.ts'
 import { drawWaterfall } from '../view/waterfall.ts'
 
 type DemoCommandOptions = {
@@ -83,7 +85,10 @@ function showResult({ summary, checks, waterfall }: DemoResult, out: WriteStream
   if (summary.journey === null) return
   const { city, link } = summary.journey
   const lines = drawWaterfall(waterfall, { width: out.columns ?? 120, colors })
-  out.write(`\nThe journey of one centre, ${city}, in one trace:\n${lines.join('\n')}\n\n${link}\n`)
+  out.write(`\nThe journey of one centre, ${city}, in one trace:\n${lines.join('\n')}\n`)
+  const lost = orphans(waterfall)
+  if (lost > 0) out.write(`${plural(lost, 'span')} without a parent: the killed process had not yet sent it\n`)
+  out.write(`\n${link}\n`)
 }
 
 function sayKept(path: string, out: WriteStream): void {

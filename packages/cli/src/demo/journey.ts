@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readSpans, type Span, type TraceAnswer } from '../view/spans.ts'
+import { orphans, readSpans, type Span, type TraceAnswer } from '../view/spans.ts'
 import type { CenterView } from './center-api.ts'
 import type { Journey } from './checks.ts'
 
@@ -22,12 +22,14 @@ export async function findJourney(
 ): Promise<FoundJourney | undefined> {
   const candidates = centers.filter((center) => center.traceId !== null && center.partners.dmitri.attempts > 1)
   while (!signal.aborted) {
+    const found: FoundJourney[] = []
     for (const center of candidates.slice(0, LOOKED_AT)) {
       const spans = await readTrace(traces, center.traceId!)
       const failedAttempts = failedBeforeDone(spans)
       const journey = { traceId: center.traceId!, centerId: center.id, city: center.city.name, failedAttempts }
-      if (failedAttempts > 0 && isWhole(spans)) return { journey, spans }
+      if (failedAttempts > 0 && reachesItsEnd(spans)) found.push({ journey, spans })
     }
+    if (found.length > 0) return found.find(({ spans }) => orphans(spans) === 0) ?? found[0]
     await sleep(500, undefined, { signal }).catch(() => undefined)
   }
   return undefined
@@ -50,7 +52,7 @@ export function failedBeforeDone(spans: readonly Span[]): number {
   return done ? attempts.filter((span) => span.failed && span.endNs <= done.startNs).length : 0
 }
 
-/** Whether the journey's end has been exported too, so that the waterfall shows all of it. */
-function isWhole(spans: readonly Span[]): boolean {
+/** Whether the journey's end has been exported too. */
+function reachesItsEnd(spans: readonly Span[]): boolean {
   return spans.some((span) => span.name === 'publish center.onboarded')
 }

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type PartnerName, partnerNames } from './partners.ts'
 import type { PortName, Ports } from './ports.ts'
@@ -73,8 +75,13 @@ function ownEnv(name: ServiceName, ports: Ports, backends: Backends): Record<str
   return Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, partnerUrl(partner, ports)]))
 }
 
-/** What a child inherits: everything but what configures a mesh, which may be meant for another one. */
+/**
+ * What a child inherits: everything but what configures a mesh, which may be meant for another one. Compiled code is kept
+ * between runs: eight processes that start at once would else spend most of their time compiling.
+ */
 export function inheritedEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign = /^(NATS|MALHA|OTEL|CLICKHOUSE|HTTP|HEALTH|SENNINHA|MAAS|DMITRI)_/
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name) || /^HTTP_PROXY$/.test(name)))
+  const kept = Object.entries(env).filter(([name]) => name === 'HTTP_PROXY' || !foreign.test(name))
+  const cache = env['MALHA_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'malha')
+  return { NODE_COMPILE_CACHE: join(cache, 'compiled'), ...Object.fromEntries(kept) }
 }

@@ -2,15 +2,16 @@ import type { ArchiveAudit, ArchivedEvent, StreamAudit } from '@malha/archive'
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
+import { tableStyle } from './table-style.ts'
 import { fit, plural } from './text.ts'
 
-const plainTable = { style: { head: [], border: [] } }
+const plainTable = tableStyle(false)
 
 /** One row a stream, then what is wrong, then the verdict. */
 export function drawAudit(audit: ArchiveAudit, colors: boolean): string {
   const pc = createColors(colors)
   const table = new Table({
-    ...plainTable,
+    ...tableStyle(colors),
     head: ['stream', 'epoch', 'in the stream', 'archived', 'missing', 'duplicates', 'conflicts', 'lost', ''],
   })
   for (const each of audit.streams)

@@ -11,7 +11,7 @@ const LABEL = 11
 /** The live view: one bar for what is registered, one a partner, one for what is onboarded. */
 export function drawProgress(progress: Progress, { width, colors }: Look): string {
   const pc = createColors(colors)
-  const bar = Math.max(8, Math.min(40, width - LABEL - 46))
+  const bar = Math.max(8, Math.min(32, width - LABEL - 50))
   const line = (label: string, count: number, note: string = ''): string => {
     const filled = Math.min(bar, Math.floor((count / Math.max(1, progress.centers)) * bar))
     const paint = count >= progress.centers ? pc.green : pc.cyan

@@ -44,6 +44,12 @@ export function readSpans(answer: TraceAnswer): Span[] {
   return [...spans.values()]
 }
 
+/** How many spans have a parent that is not there: what a killed process had not yet sent. */
+export function orphans(spans: readonly Span[]): number {
+  const known = new Set(spans.map((span) => span.spanId))
+  return spans.filter((span) => span.parentId !== undefined && !known.has(span.parentId)).length
+}
+
 function toSpan(service: string, span: OtlpSpan): Span {
   const code = span.status?.code
   return {

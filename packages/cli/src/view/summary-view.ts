@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
+import { tableStyle } from './table-style.ts'
 import type { Check } from '../demo/checks.ts'
 import type { Summary } from '../demo/summary.ts'
 import { partnerNames } from '../system/partners.ts'
@@ -16,7 +17,7 @@ export function drawChecks(checks: readonly Check[], colors: boolean): string {
 /** The figures of a run and its verdict. */
 export function drawSummary(summary: Summary, colors: boolean): string {
   const pc = createColors(colors)
-  const table = new Table({ style: { head: [], border: colors ? ['gray'] : [] } })
+  const table = new Table(tableStyle(colors))
   const { audit } = summary
   table.push(
     ['centres', summary.centers],

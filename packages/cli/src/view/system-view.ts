@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
+import { tableStyle } from './table-style.ts'
 import { partnerNames } from '../system/partners.ts'
 import { serviceNames } from '../system/processes.ts'
 import type { SystemReport } from '../system/report.ts'
@@ -7,7 +8,7 @@ import type { SystemReport } from '../system/report.ts'
 /** Where everything is, for a person: URLs by what one does with them, then what to do next. */
 export function drawSystem(report: SystemReport, dataPath: string, colors: boolean): string {
   const pc = createColors(colors)
-  const table = new Table({ style: { head: [], border: colors ? ['gray'] : [] } })
+  const table = new Table(tableStyle(colors))
   const { tracesBackend } = report
   table.push(
     ['API', `${report.api}  ${pc.dim(`description: ${report.api}/openapi.json`)}`],

@@ -25,5 +25,9 @@ test('a service is told addresses and nothing else: no retry time, no special mo
 
 test('what configures another mesh is not passed on, all else is', () => {
   const env = { NATS_CREDS_FILE: 'x', MALHA_NAMESPACE: 'prod', OTEL_SDK_DISABLED: '1', PATH: '/bin', HTTP_PROXY: 'p' }
-  expect(inheritedEnv(env)).toEqual({ PATH: '/bin', HTTP_PROXY: 'p' })
+  expect(inheritedEnv({ ...env, MALHA_CACHE: '/cache' })).toEqual({
+    PATH: '/bin',
+    HTTP_PROXY: 'p',
+    NODE_COMPILE_CACHE: '/cache/compiled',
+  })
 })

@@ -17,7 +17,7 @@ const progress: Progress = {
 
 test('the live view has a line for each partner with its count and condition', () => {
   const lines = drawProgress(progress, { width: 100, colors: false }).split('\n')
-  expect(lines[3]).toMatch(/^ {2}maas +█{20}░{20} +150 \/ 300 {2}301 calls, answers 503 half/)
+  expect(lines[3]).toMatch(/^ {2}maas +█{16}░{16} +150 \/ 300 {2}301 calls, answers 503 half/)
   expect(lines[4]).toMatch(/dmitri +░+ +0 \/ 300 {2}0 calls, down$/)
 })
 

@@ -62,6 +62,7 @@ class Archiver implements RunningArchive {
   readonly #gaps = new Set<string>()
   readonly #done: Promise<void>
   #schema: Promise<void> | undefined
+  #schemaFault: string | undefined
   #clickhouseFault: string | undefined = 'not asked yet'
   #natsFault: string | undefined = 'streams not listed yet'
   #stopped: Promise<void> | undefined
@@ -112,7 +113,8 @@ class Archiver implements RunningArchive {
 
   async #run(): Promise<void> {
     const connected = await this.#connect()
-    while (connected && !this.#stopping.signal.aborted) {
+    if (!connected) return
+    while (!this.#stopping.signal.aborted) {
       await Promise.all([this.#round(connected), this.#askClickHouse(connected)])
       await pause(this.#options.pollMs, this.#stopping.signal)
     }
@@ -202,7 +204,10 @@ class Archiver implements RunningArchive {
       await schema
     } catch (error) {
       if (this.#schema === schema) this.#schema = undefined
-      if (error instanceof ArchiveError) this.#options.log.error({ reason: reasonOf(error) }, 'archive: no schema')
+      const reason = reasonOf(error)
+      if (error instanceof ArchiveError && reason !== this.#schemaFault)
+        this.#options.log.error({ reason }, 'archive: the tables can not be brought up to date, so nothing is archived')
+      this.#schemaFault = reason
       throw error
     }
   }

@@ -3,6 +3,7 @@ export const archiveErrors = {
   ARCHIVE_INVALID_OPTIONS: 'correct the option named',
   ARCHIVE_MIGRATION_CHANGED: 'restore the migration file as it was applied and put the change into a new one',
   ARCHIVE_MIGRATION_INVALID: 'correct the migration file named',
+  ARCHIVE_MIGRATION_FAILED: 'correct the statement; the file is run again from its start',
   ARCHIVE_MIGRATION_LOCKED: 'wait for the other process that migrates, or look why it does not end',
   ARCHIVE_QUERY_REFUSED: 'correct the query; it may only read',
   ARCHIVE_UNREACHABLE: 'see that ClickHouse runs and that its URL and credentials are right',

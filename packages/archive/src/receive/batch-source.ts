@@ -55,9 +55,9 @@ export class BatchSource {
     return this.#fault
   }
 
-  /** How many rows wait. */
-  get buffered(): number {
-    return this.#buffer.size
+  /** Whether all the stream has was received and given out. */
+  get isCaughtUp(): boolean {
+    return this.#caughtUp && this.#buffer.size === 0
   }
 
   /** When JetStream stored the oldest row that waits. */

@@ -35,7 +35,7 @@ export type Feed = {
 }
 
 /** Heartbeat of a pull while nothing comes, ms; a server silent for two and a half of them is taken for gone. */
-const HEARTBEAT_MS = 2_000
+const HEARTBEAT_MS = 1_000
 const EXPIRES_MS = 20_000
 
 /** Opens the feed; rejects when the consumer can't be made. */

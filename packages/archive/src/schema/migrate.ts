@@ -1,6 +1,8 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type Logger, silentLogger } from '@malha/mesh'
+import { codeOf } from '../clickhouse/faults.ts'
 import { execute } from '../clickhouse/run.ts'
+import { ArchiveError, reasonOf } from '../errors.ts'
 import type { LeaseBucket } from '../lease/lease-bucket.ts'
 import { withLock } from '../lease/lock.ts'
 import { bootstrap, pendingOf, readHistory, recordApplied } from './history.ts'
@@ -22,7 +24,7 @@ export type MigrateOptions = {
 /**
  * Brings the schema up to date, once, whoever else tries at the same time: the lock is a key in NATS. ClickHouse knows no
  * transaction over DDL, so every statement can be repeated and a file that failed half-way is run again from its start.
- * @throws ArchiveError ARCHIVE_MIGRATION_CHANGED, ARCHIVE_MIGRATION_INVALID, ARCHIVE_MIGRATION_LOCKED
+ * @throws ArchiveError ARCHIVE_MIGRATION_CHANGED, ARCHIVE_MIGRATION_FAILED, ARCHIVE_MIGRATION_INVALID, ARCHIVE_MIGRATION_LOCKED
  */
 export async function migrate(
   client: ClickHouseClient,
@@ -47,9 +49,13 @@ export async function migrate(
 }
 
 async function apply(client: ClickHouseClient, migration: Migration, held: () => void): Promise<void> {
-  for (const statement of migration.statements) {
+  for (const [index, statement] of migration.statements.entries()) {
     held()
-    await execute(client, statement)
+    await execute(client, statement).catch((error: unknown) => {
+      if (codeOf(error) === '') throw error // no answer; not the statement's fault
+      const detail = `${migration.name}, statement ${index + 1}: ${reasonOf(error)}`
+      throw new ArchiveError('ARCHIVE_MIGRATION_FAILED', detail, { cause: error })
+    })
   }
   held()
   await recordApplied(client, migration)

@@ -31,7 +31,7 @@ export function retentionOf(info: StreamInfo, unarchived: Unarchived, nowMs: num
 const NONE: Retention = { usedRatio: 0, lostAtMs: undefined }
 
 function byAge(info: StreamInfo, unarchived: Unarchived, nowMs: number): Retention {
-  const maxAgeMs = Number(info.config.max_age) / 1e6
+  const maxAgeMs = info.config.max_age / 1e6
   if (!(maxAgeMs > 0)) return NONE
   return { usedRatio: (nowMs - unarchived.oldestAtMs) / maxAgeMs, lostAtMs: unarchived.oldestAtMs + maxAgeMs }
 }

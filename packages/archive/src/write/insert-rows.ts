@@ -18,7 +18,7 @@ export async function insertRows(client: ClickHouseClient, insert: Insert): Prom
   await client.insert<Row>({
     table: 'archive.events',
     columns: [...ROW_COLUMNS] as [string, ...string[]],
-    values: insert.rows as Row[],
+    values: insert.rows,
     format: 'JSONCompactEachRow',
     query_id: insert.queryId,
     abort_signal: insert.signal,

@@ -1,3 +1,4 @@
+import type { StreamInfo } from '@nats-io/jetstream'
 import { ArchiveError } from '../errors.ts'
 import { BatchSource } from '../receive/batch-source.ts'
 import type { StreamEpoch } from '../message/row.ts'
@@ -38,7 +39,7 @@ export async function runSession(
   await killLeftInserts(deps.client, deps.stream) // S1
   const cursor = await readCursor(deps.client, target)
   if (cursor) await assertSameHistory(deps, target, { cursor, lastSeq: info.state.last_seq })
-  const position = await recordLostHead(deps, target, { cursor: cursor?.seq ?? 0, firstSeq: info.state.first_seq })
+  const position = await recordLostHead(deps, target, { cursor: cursor?.seq ?? seqBefore(info), firstSeq: info.state.first_seq })
   progress.startedAt(target.epoch, position)
   lease.assertHeld()
   signals.abort.throwIfAborted()
@@ -56,6 +57,9 @@ export async function runSession(
   }
   if (source.fault !== undefined) throw new Error(`the feed ended: ${source.fault}`)
 }
+
+// A stream can be told at its creation to count from a later number.
+const seqBefore = (info: StreamInfo): number => Math.max(1, info.config.first_seq ?? 1) - 1
 
 type Pump = { target: StreamEpoch; lease: Lease; signals: SessionSignals; progress: Progress }
 

@@ -26,6 +26,8 @@ export function jaegerConfig({ port, queryPort, grpcPort }: JaegerPorts, dataDir
       jaeger_storage: { backends: { traces: dataDir === undefined ? memory : disk } },
       jaeger_query: {
         storage: { traces: 'traces' },
+        // It would trace itself, to port 4317, and wait five seconds for that at its end.
+        enable_tracing: false,
         http: { endpoint: `127.0.0.1:${queryPort}` },
         grpc: { endpoint: `127.0.0.1:${grpcPort}` },
       },

@@ -232,7 +232,7 @@ async function settledOf(
   // What a new handler finds gone was never its to handle; on a stream made again, it was.
   const isNew = ensured.created && known?.stream !== task.stream
   const settled = isNew ? Math.max(floor, state.firstSeq - 1) : floor
-  if (task.mode === 'none')
+  if (task.mode !== 'none')
     await writeCheckpoint(checkpoints, task.durable, {
       v: 1,
       stream: task.stream,

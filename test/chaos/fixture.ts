@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { type Child, spawnChild } from '@malha/stack'
+import { eventually, type TestMesh } from '@malha/testing'
+import { type ConsumerInfo, jetstreamManager, jetstream } from '@nats-io/jetstream'
+import { expect } from 'vitest'
+
+/** Counts the calls for each job. */
+export interface Partner extends AsyncDisposable {
+  readonly url: string
+  readonly calls: ReadonlyMap<string, number>
+}
+
+/** @param answer decides when and how a call is answered; @default at once, 200 */
+export async function partner(answer?: (jobId: string, response: ServerResponse) => void): Promise<Partner> {
+  const calls = new Map<string, number>()
+  const server = createServer((request, response) => {
+    const jobId = request.url?.slice(1) ?? ''
+    calls.set(jobId, (calls.get(jobId) ?? 0) + 1)
+    request.resume()
+    request.on('end', () => {
+      if (answer) answer(jobId, response)
+      else response.end()
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** A worker process, handlers bound. */
+export interface Worker extends AsyncDisposable {
+  readonly pid: number
+  /** SIGTERM; resolves with the exit code once it has drained. */
+  drain(): Promise<number | null>
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>
+}
+
+export async function startWorker(t: TestMesh, options: { partner: Partner; natsUrl?: string }): Promise<Worker> {
+  const lines: string[] = []
+  const child: Child = spawnChild({
+    command: process.execPath,
+    args: [fileURLToPath(new URL('worker.ts', import.meta.url))],
+    env: {
+      ...process.env,
+      NATS_URL: options.natsUrl ?? t.url,
+      MALHA_NAMESPACE: t.namespace,
+      PARTNER_URL: options.partner.url,
+    },
+    onLine: (line) => lines.push(line),
+  })
+  await eventually(() => expect(lines.join('\n')).toContain('is bound'), { timeoutMs: 30_000 })
+  return {
+    pid: child.pid,
+    async drain() {
+      child.kill('SIGTERM')
+      return (await child.exited).code
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** How often each id (`ce-id`) of a type is in a stream. */
+export async function storedIds(t: TestMesh, type: string, name = 'JOBS'): Promise<Map<string, number>> {
+  const stream = `${t.namespace}_${name}`
+  const { state } = await (await jetstreamManager(t.nats)).streams.info(stream)
+  const counts = new Map<string, number>()
+  if (state.messages === 0) return counts
+  const consumer = await jetstream(t.nats).consumers.get(stream)
+  for await (const { seq, headers, info } of await consumer.consume()) {
+    const id = headers?.get('ce-id') ?? ''
+    if (headers?.get('ce-type') === type) counts.set(id, (counts.get(id) ?? 0) + 1)
+    if (seq >= state.last_seq || info.pending === 0) break
+  }
+  await consumer.delete()
+  return counts
+}
+
+/** A handler's durable once it has nothing more to do: nothing pending, nothing unacked. */
+export async function settled(t: TestMesh, handler: string): Promise<ConsumerInfo> {
+  const jsm = await jetstreamManager(t.nats)
+  return eventually(
+    async () => {
+      const info = await jsm.consumers.info(`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}`)
+      expect({ pending: info.num_pending, unacked: info.num_ack_pending }).toEqual({ pending: 0, unacked: 0 })
+      return info
+    },
+    { timeoutMs: 60_000, intervalMs: 100 },
+  )
+}
+
+/** How many dead letters there are. */
+export async function deadLetters(t: TestMesh): Promise<number> {
+  const jsm = await jetstreamManager(t.nats)
+  return (await jsm.streams.info(`${t.namespace}_DEAD_LETTERS`)).state.messages
+}

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually, faultProxy, testMesh } from '@malha/testing'
+import type { ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import { deadLetters, partner, settled, startWorker, storedIds } from './fixture.ts'
+import { asked, closed, finished, jobs } from './jobs.ts'
+
+const ROUNDS = 5
+const JOBS = 10
+
+test('SIGKILL between publish and ack, restart past the duplicate window: one output event a job', async () => {
+  await using t = await testMesh()
+  await using proxy = await faultProxy({ target: t.url })
+  const waiting: ServerResponse[] = []
+  let holds = true
+  await using office = await partner((_, response) => void (holds ? waiting.push(response) : response.end()))
+  for (let round = 0; round < ROUNDS; round += 1) {
+    holds = true
+    const doomed = await startWorker(t, { partner: office, natsUrl: proxy.url })
+    for (let n = round * JOBS; n < (round + 1) * JOBS; n += 1)
+      await t.mesh.publish(asked, { jobId: `j${n}`, n }, { id: `j${n}` })
+    await eventually(() => expect(waiting.length).toBe(JOBS))
+    // From here on it hears nothing of the server: its outputs are stored, its acks never sent.
+    proxy.stall('toClient')
+    for (const response of waiting.splice(0)) response.end()
+    await eventually(async () => expect((await storedIds(t, finished.type)).size).toBe((round + 1) * JOBS))
+    await doomed.kill()
+    proxy.cut()
+    proxy.resume('toClient')
+    // The server forgets the outputs' ids; that this much time passes is what is tested.
+    await sleep(jobs.duplicateWindowMs * 1.25)
+    holds = false
+    await using heir = await startWorker(t, { partner: office })
+    await eventually(async () => expect((await storedIds(t, closed.type)).size).toBe((round + 1) * JOBS), {
+      timeoutMs: 30_000,
+    })
+    for (const handler of ['work', 'close']) await settled(t, handler)
+    expect(await heir.drain()).toBe(0)
+  }
+  for (const { type } of [finished, closed]) {
+    const ids = await storedIds(t, type)
+    expect(ids.size).toBe(ROUNDS * JOBS)
+    expect([...ids.values()].every((times) => times === 1)).toBe(true)
+  }
+  expect([...office.calls.values()].filter((times) => times !== 2)).toEqual([])
+  expect(await deadLetters(t)).toBe(0)
+})

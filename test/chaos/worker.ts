@@ -1,0 +1,33 @@
+/**
+ * A service process to be killed: does each job at a partner (`PARTNER_URL`), says that it is finished, and of what is
+ * finished that it is closed. Three attempts are allowed.
+ */
+import { connectMesh, defineService, meshOptions, on, responseError, retry, seconds } from '@malha/mesh'
+import { asked, closed, finished } from './jobs.ts'
+
+const partner = process.env['PARTNER_URL'] ?? ''
+const policy = { retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: 2_000 }), ackWaitMs: seconds(3) }
+
+const worker = defineService('worker', {
+  handlers: {
+    work: on(asked, { ...policy, startFrom: 'all', concurrency: 32 }, async (job, ctx) => {
+      const response = await fetch(`${partner}/${job.jobId}`, { method: 'POST', signal: ctx.signal })
+      await response.arrayBuffer()
+      if (!response.ok) throw responseError(response)
+      ctx.publish(finished, job, { once: true })
+    }),
+    close: on(finished, { ...policy, startFrom: 'all', concurrency: 32 }, (job, ctx) => {
+      ctx.publish(closed, job, { once: true })
+    }),
+  },
+})
+
+const line = (fields: object, message: string): void =>
+  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
+const mute = (): void => undefined
+
+await using mesh = await connectMesh({
+  ...meshOptions(process.env),
+  logger: { debug: mute, info: line, warn: line, error: line },
+})
+await mesh.run(worker)

@@ -15,6 +15,10 @@ export type CommandResult = { ok: boolean; output: string }
 
 const running = new Set<Child>()
 const TIMEOUT_MS = 300_000
+/** The tools write to a pipe, so they cannot see for themselves whether a terminal is at its end. */
+const COLORS: NodeJS.ProcessEnv = process.stdout.isTTY
+  ? { FORCE_COLOR: '1' }
+  : { NO_COLOR: '1', FORCE_COLOR: undefined }
 
 /** Runs a tool of the workspace. It ends with this process, however that ends. */
 export async function runCommand(
@@ -26,7 +30,7 @@ export async function runCommand(
   const lines: string[] = []
   const onLine = options.onLine ?? ((line: string): void => void lines.push(line))
   const path = `${bin}${delimiter}${process.env['PATH'] ?? ''}`
-  const child = spawnChild({ command, args, cwd, env: { ...process.env, ...env, PATH: path }, onLine })
+  const child = spawnChild({ command, args, cwd, env: { ...process.env, ...COLORS, ...env, PATH: path }, onLine })
   child.process.stdin.end()
   running.add(child)
   const timer = setTimeout(() => {

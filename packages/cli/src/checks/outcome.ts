@@ -7,7 +7,7 @@ export type Outcome = {
   /** Tests that failed, and one for each step that failed by itself. */
   failed: number
   skipped: number
-  steps: { name: StepName | 'skips'; ok: boolean; ms: number; passed: number; failed: number; skipped: number }[]
+  steps: { name: StepName | 'faults'; ok: boolean; ms: number; passed: number; failed: number; skipped: number }[]
   /** What is wrong with the run as a whole, one sentence each: skips without a reason, a filter that matched nothing. */
   faults: readonly string[]
 }
@@ -19,7 +19,7 @@ export function outcomeOf(done: readonly StepOutcome[], faults: readonly string[
     const failed = count('failed')
     return { name, ok, ms, passed: count('passed'), failed: ok || failed > 0 ? failed : 1, skipped: count('skipped') }
   })
-  if (faults.length > 0) steps.push({ name: 'skips', ok: false, ms: 0, passed: 0, failed: faults.length, skipped: 0 })
+  if (faults.length > 0) steps.push({ name: 'faults', ok: false, ms: 0, passed: 0, failed: faults.length, skipped: 0 })
   const sum = (field: 'passed' | 'failed' | 'skipped'): number => steps.reduce((total, step) => total + step[field], 0)
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), steps, faults }
 }

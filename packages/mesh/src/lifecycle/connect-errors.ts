@@ -23,7 +23,9 @@ export function explainConnectError(error: unknown, options: ResolvedMeshOptions
   const errors = chain(error)
   if (errors.some((one) => one instanceof AuthorizationError || one instanceof UserAuthenticationExpiredError))
     return new MeshError('MESH_AUTH_FAILED', `${where} refused ${authHint(options)}`)
-  return new MeshError('MESH_CONNECT_FAILED', `no connection to ${where}: ${connectHint(errors)}`, { cause: error })
+  return new MeshError('MESH_CONNECT_FAILED', `no connection to ${where}: ${connectHint(errors, options)}`, {
+    cause: error,
+  })
 }
 
 function authHint({ auth }: ResolvedMeshOptions): string {
@@ -59,20 +61,27 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host name. Connect by a name the certificate holds',
 }
 
-function connectHint(errors: readonly Error[]): string {
+function connectHint(errors: readonly Error[], options: ResolvedMeshOptions): string {
   for (const error of errors) {
     const code = (error as NodeJS.ErrnoException).code
     const known = code === undefined ? undefined : BY_CODE[code]
     if (known !== undefined) return known
     if (code !== undefined && /^ERR_(SSL|OSSL|TLS)/.test(code))
       return `TLS failed (${code}). Do NATS_TLS_CA_FILE, NATS_TLS_CERT_FILE and NATS_TLS_KEY_FILE fit this server?`
-    if (error instanceof TimeoutError) return 'no answer within 5 s. Is a firewall in between, or is NATS_URL wrong?'
+    if (error instanceof TimeoutError) return timeoutHint(options)
     if (error.message.includes("does not support 'tls'"))
       return 'TLS was asked for, but the server has none. Use nats:// and no TLS files, or give the server a tls block'
     if (/unexpected response|undefined error|JSON/.test(error.message))
       return 'what answers there is no nats-server. Is the port right?'
   }
   return errors[0]?.message ?? 'the reason is not known'
+}
+
+/** A server that misses a client certificate says so only after the handshake, when the client has stopped listening. */
+function timeoutHint({ tls }: ResolvedMeshOptions): string {
+  const hint = 'no answer within 5 s. Is a firewall in between, or is NATS_URL wrong?'
+  if (tls === undefined || tls.certFile !== undefined) return hint
+  return `${hint} Or does the server want a client certificate (NATS_TLS_CERT_FILE, NATS_TLS_KEY_FILE)?`
 }
 
 function chain(error: unknown): Error[] {

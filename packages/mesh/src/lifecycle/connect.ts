@@ -5,10 +5,10 @@ import { explainConnectError, permissionViolation, serverList } from './connect-
 import type { ResolvedMeshOptions } from './options.ts'
 
 /** The oldest nats-server the mesh runs on: schedules that survive, and batches that end as documented, came with it. */
-export const SERVER_FLOOR = '2.14.0'
+const SERVER_FLOOR = '2.14.0'
 
 /** How long one server may take to answer when connecting, ms. */
-export const CONNECT_TIMEOUT_MS = 5_000
+const CONNECT_TIMEOUT_MS = 5_000
 
 /**
  * Connects, and checks that the mesh can work there. Tries each server once; from then on the connection comes back by

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { testMesh } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
-import { kindOf, recife, register } from './http-client.ts'
+import { find, kindOf, recife, register } from './http-client.ts'
 import { runningApi } from './running-api.ts'
 
 /** What a server answers to these bytes. */
@@ -34,4 +35,18 @@ test('a megabyte is refused and the next request is served', async () => {
   const large = await register(service.url, { ...recife, name: 'x'.repeat(1024 ** 2) })
   expect([large.status, kindOf(large)]).toStrictEqual([413, 'body-too-large'])
   expect((await register(service.url, recife)).status).toBe(202)
+})
+
+test('a full stream is 503 and nothing is half done; with room again the same key registers', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker)
+  const jsm = await jetstreamManager(broker.nats)
+  const stream = broker.mesh.names.stream('CENTERS')
+  const { config } = await jsm.streams.info(stream)
+  await jsm.streams.update(stream, { max_bytes: 100 })
+  const full = await register(api.url, recife, 'k')
+  expect([full.status, kindOf(full), full.headers.get('retry-after')]).toStrictEqual([503, 'unavailable', '1'])
+  await jsm.streams.update(stream, { max_bytes: config.max_bytes })
+  const { body } = await register(api.url, recife, 'k')
+  expect((await find(api.url, body.id)).status).toBe(200)
 })

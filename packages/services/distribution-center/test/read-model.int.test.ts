@@ -192,6 +192,24 @@ test('a rebuild while events arrive loses none of them', async () => {
   expect(await storedOf(broker.mesh, 'CENTERS', 'center.onboarded')).toBe(20)
 })
 
+test('what the service puts in between reading and writing is kept by a rebuild that replaces', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker)
+  const [id] = (await registerMany(api, 1)) as [string]
+  await reaches(api, id, { status: 'registered' })
+  const { statuses } = api.readModel
+  const slow: ReadModel['statuses'] = {
+    ...statuses,
+    async update(centerId, next) {
+      await done(broker.mesh, id, 'maas')
+      await reaches(api, id, { partners: { maas: { state: 'done' } } })
+      return await statuses.update(centerId, next)
+    },
+  }
+  await rebuildStatus({ mesh: broker.mesh, ...api.readModel, statuses: slow, replace: true })
+  expect((await find(api.url, id)).body.partners.maas.state).toBe('done')
+})
+
 test('an event that fits no contract is counted by the rebuild and stops nothing', async () => {
   await using broker = await testMesh()
   await using api = await runningApi(broker)

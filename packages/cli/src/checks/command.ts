@@ -14,6 +14,7 @@ export type CommandOptions = {
 export type CommandResult = { ok: boolean; output: string }
 
 const running = new Set<Child>()
+let ended = false
 const TIMEOUT_MS = 300_000
 /** The tools write to a pipe, so they cannot see for themselves whether a terminal is at its end. */
 const COLORS: NodeJS.ProcessEnv = process.stdout.isTTY
@@ -26,6 +27,7 @@ export async function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
+  if (ended) return { ok: false, output: `${command} was not started any more` }
   const { cwd = root, env = {}, timeoutMs = TIMEOUT_MS } = options
   const lines: string[] = []
   const onLine = options.onLine ?? ((line: string): void => void lines.push(line))
@@ -43,7 +45,8 @@ export async function runCommand(
   return { ok: code === 0, output: lines.join('\n') }
 }
 
-/** Ends what runs now, and what that started. */
+/** Ends what runs now, and what that started. Nothing is started after it. */
 export async function endCommands(): Promise<void> {
+  ended = true
   await Promise.all([...running].map((child) => child.stop({ graceMs: 3000 })))
 }

@@ -18,7 +18,7 @@ export async function checkPackages(): Promise<CommandResult> {
       await cp(join(root, file), join(copy, file))
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
 
-    const built = await runCommand('tsc', ['-b', ...packages], { cwd: copy })
+    const built = await runCommand('tsc', ['-b', '--stopBuildOnErrors', ...packages], { cwd: copy })
     if (!built.ok) return built
     const outcomes: CommandResult[] = []
     for (const folder of packages) outcomes.push(await checkOne(copy, folder))

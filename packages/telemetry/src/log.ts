@@ -15,14 +15,15 @@ export type LogOptions = {
   to?: LogTarget | undefined
 }
 
-/** JSON lines: `level` as a word, `time` in RFC 3339, `service`, `version`, `pid`, the trace where there is one, `msg`. */
+/** JSON lines: `level` as a word, `time` in RFC 3339, `name` of the service, `version`, `pid`, the trace where there is one, `msg`. */
 export function createLog(options: LogOptions): PinoLogger {
   const { service, version, level, redact } = options
   const target = options.to ?? pino.destination({ dest: 1, sync: true })
   return pino(
     {
       level,
-      base: { service, version, pid: process.pid },
+      // `name`, not `service`: the mesh's own lines have a field of that name, and a key must not stand twice in a line.
+      base: { name: service, version, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       mixin: activeTrace,

@@ -32,7 +32,7 @@ test('a process writes JSON lines only, with trace ids and without a single secr
   expect(lines.length).toBeGreaterThan(3)
   for (const secret of ['hunter2-nats', 'url-secret', 'bare-token-1', 'in-field']) expect(raw).not.toContain(secret)
   const inSpan = lines.find(({ msg }) => msg === 'inside a span')
-  expect(inSpan).toMatchObject({ level: 'info', service: 'probe', trace_id: expect.stringMatching(/^[\da-f]{32}$/) })
+  expect(inSpan).toMatchObject({ level: 'info', name: 'probe', trace_id: expect.stringMatching(/^[\da-f]{32}$/) })
   expect(collector.spans.find(({ name }) => name === 'work')).toMatchObject({ traceId: inSpan?.['trace_id'] })
 })
 

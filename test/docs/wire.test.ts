@@ -72,5 +72,5 @@ test('names in a namespace are those of the page', () => {
   for (const name of given) expect(page).toContain(`\`${name}\``)
   expect(names('').laneSchedule('s', 'h', 'CENTERS', 1, 2)).toBe('lane.s.h.at.CENTERS.1.2')
   expect(names('').laneTarget('s', 'h')).toBe('lane.s.h.now')
-  expect(names('').deadLetter('s_h', 1, '2-3')).toBe('dlq.s_h.1.2-3')
+  expect(names('').deadLetter('s_h', 'CENTERS', 1, '2-3')).toBe('dlq.s_h.CENTERS.1.2-3')
 })

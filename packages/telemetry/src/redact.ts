@@ -34,13 +34,13 @@ export function redactor(env: Env): (text: string) => string {
   return (text) => {
     let safe = text
     for (const [pattern, mask] of PATTERNS) safe = safe.replace(pattern, mask)
-    for (const secret of secrets) safe = safe.replaceAll(secret, MASK)
+    for (const secret of secrets) safe = safe.replace(secret, MASK)
     return safe
   }
 }
 
 /** Longest first, so that one that contains another goes as a whole. Under four characters a value would match anything. */
-function secretValues(env: Env): string[] {
+function secretValues(env: Env): RegExp[] {
   const values = new Set<string>()
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue
@@ -53,7 +53,16 @@ function secretValues(env: Env): string[] {
     }
   }
   const written = [...values].flatMap((value) => [value, JSON.stringify(value).slice(1, -1)])
-  return [...new Set(written)].filter((value) => value.length >= 4).sort((a, b) => b.length - a.length)
+  return [...new Set(written)]
+    .filter((value) => value.length >= 4 && !/^(true|false|null)$/.test(value))
+    .sort((a, b) => b.length - a.length)
+    .map(patternOf)
+}
+
+/** A number is left alone where it stands as a number: masking `"seq":123456` would break the line for whoever reads it. */
+function patternOf(secret: string): RegExp {
+  const literal = RegExp.escape(secret)
+  return new RegExp(/^\d+$/.test(secret) ? `(?<![:,[])${literal}|${literal}(?![,}\\]])` : literal, 'g')
 }
 
 function decoded(text: string): string {

@@ -44,3 +44,9 @@ test('a masked line is still JSON and what is no secret stays', () => {
 test('an empty or very short secret does not turn every line into masks', () => {
   expect(redactor({ A_TOKEN: '', B_TOKEN: 'a' })('{"msg":"a banana"}')).toBe('{"msg":"a banana"}')
 })
+
+test('a secret that looks like JSON does not break the line', () => {
+  const numeric = redactor({ A_PASSWORD: '123456', B_TOKEN: 'true' })
+  const line = numeric(JSON.stringify({ ok: true, seq: 123456, msg: 'user u with 123456 refused', list: [123456] }))
+  expect(JSON.parse(line)).toEqual({ ok: true, seq: 123456, msg: 'user u with [redacted] refused', list: [123456] })
+})

@@ -124,7 +124,7 @@ class Archiver implements RunningArchive {
     for (let attempt = 1; !this.#stopping.signal.aborted; attempt += 1) {
       try {
         const jsm = await jetstreamManager(this.#nats, { checkAPI: false, timeout: 5_000 })
-        const leases = await openLeaseBucket(this.#nats, this.#namespace, this.#options.replicas)
+        const leases = await openLeaseBucket(this.#nats, this.#namespace, this.#options.bucket)
         return { jsm, leases }
       } catch (error) {
         this.#natsFault = reasonOf(error)
@@ -218,7 +218,10 @@ class Archiver implements RunningArchive {
     this.#gaps.add(key)
     const messages = gap.lastSeq - gap.firstSeq + 1
     if (gap.reason === 'deleted') {
-      this.#options.log.info({ ...gap, messages }, 'archive: events were deleted in the stream before they were archived')
+      this.#options.log.info(
+        { ...gap, messages },
+        'archive: events were deleted in the stream before they were archived',
+      )
       return
     }
     this.#metrics.gapMessages.add({ stream: gap.stream }, messages)

@@ -1,10 +1,5 @@
 import { ArchiveError } from './errors.ts'
 
-/** What a name is on the server: `<namespace>_<name>`, or the name itself in no namespace. */
-export function scopedName(namespace: string, name: string): string {
-  return namespace === '' ? name : `${namespace}_${name}`
-}
-
 /** @throws ArchiveError ARCHIVE_INVALID_OPTIONS */
 export function checkNamespace(namespace: string): string {
   if (namespace !== '' && !/^[a-z0-9-]{1,32}$/.test(namespace))

@@ -1,5 +1,6 @@
 import { type Logger, type Metrics, noMetrics, silentLogger } from '@malha/mesh'
 import { ArchiveError } from './errors.ts'
+import type { BucketOptions } from './lease/lease-bucket.ts'
 import { thisHolder } from './lease/lock.ts'
 import type { FlushTimes } from './write/flush-policy.ts'
 import type { BatchLimits } from './write/row-buffer.ts'
@@ -26,6 +27,8 @@ export type ArchiveOptions = {
   holder?: string
   /** Replicas of the lease bucket, if it has to be made. @default 1 */
   replicas?: number
+  /** `ensure` makes the lease bucket; with the others it has to be there (`allow_msg_ttl`, history 1). @default 'ensure' */
+  topology?: 'ensure' | 'verify' | 'none'
 }
 
 export type ResolvedOptions = {
@@ -37,7 +40,7 @@ export type ResolvedOptions = {
   readonly leaseMs: number
   readonly stopMs: number
   readonly holder: string
-  readonly replicas: number
+  readonly bucket: BucketOptions
 }
 
 /** @throws ArchiveError ARCHIVE_INVALID_OPTIONS with every fault */
@@ -51,7 +54,7 @@ export function resolveOptions(options: ArchiveOptions): ResolvedOptions {
     leaseMs: options.leaseMs ?? 5_000,
     stopMs: options.stopMs ?? 5_000,
     holder: options.holder ?? thisHolder,
-    replicas: options.replicas ?? 1,
+    bucket: { replicas: options.replicas ?? 1, mayCreate: (options.topology ?? 'ensure') === 'ensure' },
   }
   const faults = [
     ...whole('batchRows', resolved.limits.rows, 1),

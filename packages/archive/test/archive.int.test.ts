@@ -76,7 +76,8 @@ test('a stream that comes later is found; lanes, buckets, other namespaces and s
   await servers.stream(`${ns}_FOREIGN`, { subjects: [`${ns}.foreign`], metadata: {} })
   await servers.stream(`${ns}x_CENTERS`, { subjects: [`${ns}x.center`] })
   await servers.stream(`${ns}_CENTERS`, { subjects: [`${ns}.center`] })
-  for (const subject of [`${ns}.lane.a`, `${ns}.foreign`, `${ns}x.center`, `${ns}.center`]) await servers.publish(subject, 2)
+  for (const subject of [`${ns}.lane.a`, `${ns}.foreign`, `${ns}x.center`, `${ns}.center`])
+    await servers.publish(subject, 2)
   await eventually(() => expect(running.health().streams).toEqual({ [`${ns}_CENTERS`]: 'writing' }))
   expect((await audit(ns)).streams.map((one) => [one.stream, one.archived])).toEqual([[`${ns}_CENTERS`, 2]])
 })
@@ -88,7 +89,9 @@ test('a re-created stream counts from 1 again and is another epoch: nothing is r
   await servers.publish(`${ns}.c`, 20, { id: (n) => `old-${n}` })
   await using _ = archive(ns)
   await audit(ns)
-  const [before] = await servers.clickhouse.sql<{ epoch: number }>(`SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`)
+  const [before] = await servers.clickhouse.sql<{ epoch: number }>(
+    `SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`,
+  )
   await servers.jsm.streams.delete(name)
   // Epochs are seconds.
   await eventually(() => Math.floor(Date.now() / 1000) > (before?.epoch ?? 0))
@@ -179,9 +182,13 @@ test('a stream that lost its last events in a crash is not written on: its numbe
   const first = archive(ns)
   await audit(ns)
   await first.stop()
-  const [row] = await servers.clickhouse.sql<{ epoch: number }>(`SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`)
+  const [row] = await servers.clickhouse.sql<{ epoch: number }>(
+    `SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`,
+  )
   const cells = `'${name}', ${row?.epoch}, 11, 's', now64(9), 'c3RvcmVkIG9uY2U='`
-  await servers.clickhouse.run(`INSERT INTO archive.events (stream, epoch, seq, subject, published_at, payload_b64) VALUES (${cells})`)
+  await servers.clickhouse.run(
+    `INSERT INTO archive.events (stream, epoch, seq, subject, published_at, payload_b64) VALUES (${cells})`,
+  )
   await servers.publish(`${ns}.c`, 1, { id: () => 'another eleventh' })
   await using second = archive(ns)
   await eventually(() => expect(second.health().reasons.join()).toMatch(/ARCHIVE_STREAM_BEHIND.*ALTER TABLE/))

@@ -65,7 +65,11 @@ test('a planted conflict is found, as a second row and in place of the first', a
   await plantDouble(name, 500, "'other bytes'")
   expect(await audit()).toMatchObject({ clean: false, totals: { duplicates: 1, conflicts: 1 } })
   await remove(name, "seq = 500 AND payload != 'other bytes'")
-  expect(await audit()).toMatchObject({ clean: false, totals: { duplicates: 0, conflicts: 1 }, streams: [{ conflicts: { seqs: [500] } }] })
+  expect(await audit()).toMatchObject({
+    clean: false,
+    totals: { duplicates: 0, conflicts: 1 },
+    streams: [{ conflicts: { seqs: [500] } }],
+  })
 })
 
 test('what retention removes and what is deleted in the stream is counted and clean', async () => {
@@ -73,7 +77,10 @@ test('what retention removes and what is deleted in the stream is counted and cl
   await servers.jsm.streams.purge(name, { seq: 101 })
   await servers.jsm.streams.deleteMessage(name, 700)
   await servers.jsm.streams.deleteMessage(name, 1_000)
-  expect(await audit()).toMatchObject({ clean: true, totals: { compared: 898, archived: 1_000, deleted: 102, missing: 0 } })
+  expect(await audit()).toMatchObject({
+    clean: true,
+    totals: { compared: 898, archived: 1_000, deleted: 102, missing: 0 },
+  })
   await servers.jsm.streams.purge(name)
   expect(await audit()).toMatchObject({ clean: true, totals: { compared: 0, archived: 1_000, deleted: 1_000 } })
 })
@@ -82,8 +89,14 @@ test('a row missing where the stream no longer reaches is found by the hole it l
   const { name, audit } = await archived()
   await servers.jsm.streams.purge(name, { seq: 501 })
   await remove(name, 'seq IN (200, 500)')
-  expect(await audit()).toMatchObject({ clean: false, totals: { missing: 2 }, streams: [{ missing: { seqs: [200, 500] } }] })
-  const [life] = await servers.clickhouse.sql<{ epoch: number }>(`SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`)
+  expect(await audit()).toMatchObject({
+    clean: false,
+    totals: { missing: 2 },
+    streams: [{ missing: { seqs: [200, 500] } }],
+  })
+  const [life] = await servers.clickhouse.sql<{ epoch: number }>(
+    `SELECT epoch FROM archive.events WHERE stream = '${name}' LIMIT 1`,
+  )
   for (const seq of [200, 500])
     await servers.clickhouse.run(
       `INSERT INTO archive.gaps (stream, epoch, first_seq, last_seq, reason) VALUES ('${name}', ${life?.epoch}, ${seq}, ${seq}, 'deleted')`,

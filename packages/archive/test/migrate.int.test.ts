@@ -20,7 +20,9 @@ const history = async () =>
     'SELECT version, toUInt32(count()) AS n FROM archive.schema_migrations GROUP BY version ORDER BY version',
   )
 
-async function folderOf(files: Record<string, string>): Promise<{ url: URL; [Symbol.asyncDispose]: () => Promise<void> }> {
+async function folderOf(
+  files: Record<string, string>,
+): Promise<{ url: URL; [Symbol.asyncDispose]: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'malha-migrations-'))
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
   return {

@@ -4,7 +4,10 @@ import { parseMigration, readMigrations } from '../src/schema/migration-file.ts'
 
 test('statements are split at their markers only, not at semicolons in literals', () => {
   const text = "-- why\n-- statement\nSELECT ';' -- a;b\n-- statement\nSELECT 2;\n"
-  expect(parseMigration('001_two.sql', text)).toMatchObject({ version: 1, statements: ["SELECT ';' -- a;b", 'SELECT 2'] })
+  expect(parseMigration('001_two.sql', text)).toMatchObject({
+    version: 1,
+    statements: ["SELECT ';' -- a;b", 'SELECT 2'],
+  })
 })
 
 test.for([

@@ -84,5 +84,7 @@ test('dropped tables are made again and filled again from the stream', async () 
   expect(await auditArchive(audit)).toMatchObject({ clean: true, totals: { archived: 100 } })
   await servers.clickhouse.run('DROP DATABASE archive SYNC')
   await servers.publish(`${namespace}.c`, 1)
-  await eventually(async () => expect(await auditArchive(audit)).toMatchObject({ clean: true, totals: { archived: 101 } }))
+  await eventually(async () =>
+    expect(await auditArchive(audit)).toMatchObject({ clean: true, totals: { archived: 101 } }),
+  )
 })

@@ -1,4 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client'
+import { epochOf } from '@malha/mesh'
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from '../clickhouse/connect.ts'
@@ -8,7 +9,7 @@ import { checkNamespace, inNamespace } from '../naming.ts'
 import { pause } from '../pause.ts'
 import { nextMessage } from '../receive/next-message.ts'
 import { readCursor } from '../write/cursor.ts'
-import { epochOf, isArchived } from '../write/stream-info.ts'
+import { isArchived } from '../write/stream-info.ts'
 import { auditStream } from './audit-stream.ts'
 import { type ArchiveAudit, type StreamAudit, summarise } from './report.ts'
 import { archivedLives } from './table-facts.ts'
@@ -99,7 +100,10 @@ function explained(error: unknown, host: string): unknown {
       `ClickHouse at ${host} has no archive yet; start the archive service, it makes the tables`,
       { cause: error },
     )
-  if (error instanceof Error && /ECONN|ENOTFOUND|EAI_AGAIN|socket hang up|Timeout/.test(`${error.message}${reasonOf(error)}`))
+  if (
+    error instanceof Error &&
+    /ECONN|ENOTFOUND|EAI_AGAIN|socket hang up|Timeout/.test(`${error.message}${reasonOf(error)}`)
+  )
     return new ArchiveError(
       'ARCHIVE_UNREACHABLE',
       `ClickHouse at ${host} does not answer (${reasonOf(error)}); see that it runs`,

@@ -28,7 +28,8 @@ export async function auditStream(
   const range = info && rangeOf(info)
   const missing = new FindingBuilder()
   const conflicts = new Set<number>()
-  for (const lost of await unexplained(sources, target, { written, before: range?.first })) missing.addRange(lost.first, lost.last)
+  for (const lost of await unexplained(sources, target, { written, before: range?.first }))
+    missing.addRange(lost.first, lost.last)
 
   let deleted = await goneFrom(sources, target, { range, info })
   let lag = 0
@@ -68,7 +69,9 @@ export async function auditStream(
     conflicts: conflicting.build(),
     ahead: info ? await aheadOf(sources, target) : 0,
     deadLetters: written.deadLetters.length,
-    lost: written.gaps.filter((gap) => gap.reason === 'expired').reduce((sum, gap) => sum + gap.last - gap.first + 1, 0),
+    lost: written.gaps
+      .filter((gap) => gap.reason === 'expired')
+      .reduce((sum, gap) => sum + gap.last - gap.first + 1, 0),
     gaps: written.gaps,
     lag,
   }

@@ -34,7 +34,12 @@ export type StreamAudit = {
   readonly clean: boolean
 }
 
-export type GapRow = { readonly first: number; readonly last: number; readonly reason: string; readonly detectedAt: string }
+export type GapRow = {
+  readonly first: number
+  readonly last: number
+  readonly reason: string
+  readonly detectedAt: string
+}
 
 export type ArchiveAudit = {
   readonly clean: boolean

@@ -1,7 +1,7 @@
 import { JetStreamApiError, type JetStreamClient, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
+import { names } from '@malha/mesh'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { scopedName } from '../naming.ts'
 
 /** The KV bucket that holds who writes which stream, who migrates, and how far each stream is archived. */
 export type LeaseBucket = {
@@ -15,20 +15,32 @@ export function keyOf(kind: 'writer' | 'position', stream: string): string {
   return `${kind}.${/^[A-Za-z0-9_-]+$/.test(stream) ? stream : `=${Buffer.from(stream).toString('base64url')}`}`
 }
 
+export type BucketOptions = {
+  /** @default 1 */
+  replicas?: number
+  /** Whether the bucket may be made; else it has to be there, with TTLs allowed. @default true */
+  mayCreate?: boolean
+}
+
 /** Opens `ARCHIVE_LEASES` of the namespace, makes it if it is not there. */
 export async function openLeaseBucket(
   nats: NatsConnection,
   namespace: string,
-  replicas: number = 1,
+  { replicas = 1, mayCreate = true }: BucketOptions = {},
 ): Promise<LeaseBucket> {
   const js = jetstream(nats, { timeout: 5_000 })
-  const name = scopedName(namespace, 'ARCHIVE_LEASES')
+  const name = names(namespace).bucket('ARCHIVE_LEASES')
   const kvm = new Kvm(js)
-  const kv = await kvm.create(name, { history: 1, markerTTL: 1_000, replicas }).catch(async (error: unknown) => {
-    // Made with other options, e.g. replicas, by whoever deploys the topology: theirs count.
-    if (error instanceof JetStreamApiError && error.code === STREAM_NAME_IN_USE) return await kvm.open(name)
-    throw error
-  })
+  // Read-your-write: a replica that lags would show a lease that is gone.
+  const settings = { history: 1, markerTTL: 1_000, max_bytes: 16 * 1024 ** 2, allow_direct: false, replicas }
+  const open = async (): Promise<KV> => await kvm.open(name, { allow_direct: false })
+  const kv = !mayCreate
+    ? await open()
+    : await kvm.create(name, settings).catch(async (error: unknown) => {
+        // Made with other options, e.g. replicas, by whoever deploys the topology: theirs count.
+        if (error instanceof JetStreamApiError && error.code === STREAM_NAME_IN_USE) return await open()
+        throw error
+      })
   return { kv, js, subject: (key) => `$KV.${name}.${key}` }
 }
 

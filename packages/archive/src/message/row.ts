@@ -1,3 +1,4 @@
+import { decodeAttribute } from '@malha/mesh'
 import type { StoredMessage } from './stored-message.ts'
 import { dateTimeOfNs, dateTimeOfRfc3339 } from './times.ts'
 
@@ -90,7 +91,7 @@ type CloudEvent = {
 export function cloudEventOf(headers: StoredMessage['headers']): CloudEvent {
   // Header names are compared without case, as HTTP does: clients in other languages canonicalise them.
   const lower = new Map(Object.entries(headers).map(([name, values]) => [name.toLowerCase(), values[0] ?? '']))
-  const value = (name: string): string => percentDecoded(lower.get(name) ?? '').toWellFormed()
+  const value = (name: string): string => decodeAttribute(lower.get(name) ?? '').toWellFormed()
   const trace = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/.exec(lower.get('traceparent') ?? '')
   return {
     id: value('ce-id'),
@@ -104,21 +105,8 @@ export function cloudEventOf(headers: StoredMessage['headers']): CloudEvent {
   }
 }
 
-/** CloudEvents HTTP binding 3.1.3.2. What is not decodable is kept as it came. */
-function percentDecoded(text: string): string {
-  if (!text.includes('%')) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
 function wellFormed(headers: StoredMessage['headers']): Record<string, readonly string[]> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, values]) => [
-      name.toWellFormed(),
-      values.map((value) => value.toWellFormed()),
-    ]),
+    Object.entries(headers).map(([name, values]) => [name.toWellFormed(), values.map((value) => value.toWellFormed())]),
   )
 }

@@ -26,7 +26,9 @@ export async function withReader<T>(
     use_skip_indexes_if_final: 1,
   }
   try {
-    return await work(async (query, params, more) => await read(client, query, { params, settings: { ...more, ...settings } }))
+    return await work(
+      async (query, params, more) => await read(client, query, { params, settings: { ...more, ...settings } }),
+    )
   } catch (error) {
     throw refused(error, hostOf(clickhouse.url))
   } finally {
@@ -55,7 +57,8 @@ async function read<Row>(client: ClickHouseClient, query: string, request: ReadR
 function refused(error: unknown, host: string): ArchiveError {
   if (error instanceof ArchiveError) return error
   const what = reasonOf(error)
-  if (codeOf(error) !== '') return new ArchiveError('ARCHIVE_QUERY_REFUSED', `ClickHouse says: ${what}`, { cause: error })
+  if (codeOf(error) !== '')
+    return new ArchiveError('ARCHIVE_QUERY_REFUSED', `ClickHouse says: ${what}`, { cause: error })
   const why = `ClickHouse at ${host} does not answer (${what}); see that it runs and that its URL and credentials are right`
   return new ArchiveError('ARCHIVE_UNREACHABLE', why, { cause: error })
 }

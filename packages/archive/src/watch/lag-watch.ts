@@ -1,9 +1,9 @@
+import { epochOf } from '@malha/mesh'
 import { reasonOf } from '../errors.ts'
 import type { StreamInfo } from '@nats-io/jetstream'
 import { keyOf } from '../lease/lease-bucket.ts'
 import type { WriterDeps } from '../write/deps.ts'
 import type { Progress } from '../write/progress.ts'
-import { epochOf } from '../write/stream-info.ts'
 import { nextMessage } from '../receive/next-message.ts'
 import { alarmOf, retentionOf } from './retention.ts'
 
@@ -31,7 +31,8 @@ export class LagWatch {
     const nowMs = Date.now()
     const bytesPerMs = this.#growth(info, nowMs)
     const behind = info.state.last_seq - Math.max(position, info.state.first_seq - 1)
-    const oldestAtMs = behind > 0 ? (await nextMessage(this.#deps.jsm, info.config.name, position))?.time.getTime() : undefined
+    const oldestAtMs =
+      behind > 0 ? (await nextMessage(this.#deps.jsm, info.config.name, position))?.time.getTime() : undefined
     const labels = { stream: info.config.name }
     if (oldestAtMs === undefined) {
       this.#deps.metrics.lagMessages.set(labels, 0)

@@ -1,3 +1,4 @@
+import { epochOf } from '@malha/mesh'
 import type { StreamInfo } from '@nats-io/jetstream'
 import { ArchiveError } from '../errors.ts'
 import { BatchSource } from '../receive/batch-source.ts'
@@ -10,7 +11,6 @@ import { gapOf, recordGaps } from './gaps.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { Batch } from './row-buffer.ts'
 import type { Progress } from './progress.ts'
-import { epochOf } from './stream-info.ts'
 
 /*
  * One session archives one life of one stream from the cursor on, under one lease.
@@ -39,7 +39,10 @@ export async function runSession(
   await killLeftInserts(deps.client, deps.stream) // S1
   const cursor = await readCursor(deps.client, target)
   if (cursor) await assertSameHistory(deps, target, { cursor, lastSeq: info.state.last_seq })
-  const position = await recordLostHead(deps, target, { cursor: cursor?.seq ?? seqBefore(info), firstSeq: info.state.first_seq })
+  const position = await recordLostHead(deps, target, {
+    cursor: cursor?.seq ?? seqBefore(info),
+    firstSeq: info.state.first_seq,
+  })
   progress.startedAt(target.epoch, position)
   lease.assertHeld()
   signals.abort.throwIfAborted()

@@ -34,7 +34,7 @@ export class StreamWriter {
   }
 
   async #run(): Promise<void> {
-    for (let failures = 0; !this.#finish.signal.aborted; ) {
+    for (let failures = 0; !this.#finish.signal.aborted;) {
       this.progress.standby()
       const lease = await this.#lease()
       if (!lease) break

@@ -10,6 +10,6 @@ const nats = await connect({ servers: NATS_URL, maxReconnectAttempts: -1, reconn
 archiveStreams(
   { nats, namespace: NAMESPACE },
   { url: CLICKHOUSE_URL, requestTimeoutMs: 5_000 },
-  { batchRows: 500, leaseMs: 1_000, pollMs: 200 },
+  { batchRows: 1_000, leaseMs: 1_000, pollMs: 200 },
 )
 process.stdin.on('end', () => process.exit(0)).resume() // ends with the test, whatever becomes of it

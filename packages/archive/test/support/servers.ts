@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClickHouseClient, createClient } from '@clickhouse/client'
 import { type ClickHouseServer, type NatsServer, startClickHouse, startNats } from '@malha/stack'
-import { jetstream, type JetStreamClient, jetstreamManager, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream'
+import {
+  jetstream,
+  type JetStreamClient,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node'
 
 /** A ClickHouse a test may kill: its port and its data stay. */

@@ -1,0 +1,41 @@
+import { meshOptions, type MeshOptions } from '@malha/mesh'
+import { healthAddress } from '@malha/telemetry'
+import { type ClickHouseOptions, hostOf } from './clickhouse/connect.ts'
+import { ArchiveError, reasonOf } from './errors.ts'
+
+/** A process's environment. */
+export type Env = Readonly<Record<string, string | undefined>>
+
+export type ArchiveConfig = {
+  readonly mesh: MeshOptions
+  readonly health: { host: string; port: number }
+  readonly clickhouse: ClickHouseOptions
+}
+
+/**
+ * `CLICKHOUSE_URL`, `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`, and what the mesh and the health endpoints read.
+ * @throws ArchiveError ARCHIVE_INVALID_OPTIONS with every fault
+ */
+export function archiveConfig(env: Env): ArchiveConfig {
+  const faults: string[] = []
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      faults.push(reasonOf(error))
+      return undefined
+    }
+  }
+  const mesh = attempt(() => meshOptions(env))
+  const health = attempt(() => healthAddress(env))
+  const clickhouse = attempt(() => clickHouseOptions(env))
+  if (mesh && health && clickhouse) return { mesh, health, clickhouse }
+  throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', faults.map((fault) => `\n  - ${fault}`).join(''))
+}
+
+function clickHouseOptions(env: Env): ClickHouseOptions {
+  const { CLICKHOUSE_URL: url, CLICKHOUSE_USER: username, CLICKHOUSE_PASSWORD: password } = env
+  if (!url) throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', 'CLICKHOUSE_URL is not set; e.g. http://127.0.0.1:8123')
+  hostOf(url)
+  return { url, ...(username && { username }), ...(password && { password }) }
+}

@@ -1,0 +1,43 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connectMesh } from '@malha/mesh'
+import { serveHealth, startTelemetry } from '@malha/telemetry'
+import { archiveStreams } from './archive-streams.ts'
+import { archiveConfig } from './config.ts'
+
+const stopping = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
+
+async function main(): Promise<void> {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const { version } = JSON.parse(manifest) as { version: string }
+  await using telemetry = startTelemetry({ service: 'archive', version, env: process.env })
+  const { log, metrics } = telemetry
+  const config = archiveConfig(process.env)
+  await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
+  const source = { nats: mesh.nats, namespace: config.mesh.namespace ?? '' }
+  const { replicas, topology } = config.mesh
+  await using archive = archiveStreams(source, config.clickhouse, {
+    log,
+    metrics,
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(topology === undefined ? {} : { topology }),
+  })
+  const checks = {
+    lifecycle: () => (stopping.signal.aborted ? 'shutting down' : undefined),
+    archive: () => archive.health().reasons.join('; '),
+  }
+  await using _health = await serveHealth({ ...config.health, mesh, metrics, checks })
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
+  await archive.stop()
+  log.info({}, 'archive stopped')
+}
+
+try {
+  await main()
+} catch (error) {
+  const msg = error instanceof Error ? error.message : String(error)
+  const line = { level: 'fatal', time: new Date().toISOString(), service: 'archive', pid: process.pid, msg }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+  process.exitCode = 1
+}

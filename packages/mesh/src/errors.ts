@@ -35,7 +35,6 @@ export const meshErrors = {
   MESH_RETRY_AFTER: 'retry',
   MESH_RETRIES_EXHAUSTED: 'terminal',
   MESH_EXPIRED: 'terminal',
-  MESH_DURABLE_LOST: 'refuse',
 } as const satisfies Record<string, Disposition>
 
 export type MeshErrorCode = keyof typeof meshErrors

@@ -205,7 +205,8 @@ export class HandlerRunner {
 
   async #outcomeOf(delivery: Delivery): Promise<AttemptOutcome & { envelope?: Envelope }> {
     const identity = identify(this.#attempt, delivery)
-    if ('error' in identity) return { kind: 'failed', error: identity.error }
+    if (identity.kind === 'foreign') return { kind: 'done' }
+    if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }
     const outcome = await runAttempt(this.#attempt, delivery, identity.envelope)
     return { ...outcome, envelope: identity.envelope }
   }

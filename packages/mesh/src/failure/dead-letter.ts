@@ -91,7 +91,7 @@ type Letter = {
 async function store(office: LetterOffice, letter: Letter): Promise<void> {
   const { source, cause } = letter
   const durable = office.names.durable(office.service, office.handler)
-  const subject = office.names.deadLetter(durable, source.epoch, letter.seq)
+  const subject = office.names.deadLetter(durable, source.stream, source.epoch, letter.seq)
   const pairs: [string, string | undefined][] = [
     [LETTER_HEADER.format, '1'],
     [LETTER_HEADER.reason, encodeAttribute(cause.message.slice(0, MAX_REASON))],

@@ -12,7 +12,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
-import { openCheckpoints, readCheckpoint } from '../topology/checkpoint.ts'
+import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
 import { orphanFaults } from '../topology/orphans.ts'
 import type { Names } from '../topology/names.ts'
@@ -90,9 +90,7 @@ export async function startService(
   return await running(deps, service, { report, bound, checkpoints, onStopped })
 }
 
-/** With the sequence up to which all is settled. */
-type BoundConsumer = EnsuredConsumer & { settled: number }
-type Bound = { handler: string; def: HandlerDef; consumer: BoundConsumer }
+type Bound = { handler: string; def: HandlerDef; consumer: EnsuredConsumer }
 
 async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV): Promise<Bound[]> {
   const faults = await orphanFaults(deps.nc, deps.names, {
@@ -101,6 +99,8 @@ async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV):
     retired: service.retired,
     log: deps.log,
   })
+  // A renamed handler must not get a durable before its old one is dealt with.
+  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service.name} cannot start`, faults)
   const bound: Bound[] = []
   for (const [handler, def] of Object.entries(service.handlers)) {
     try {
@@ -118,12 +118,11 @@ async function bind(
   { nc, names, options, log }: ServiceDeps,
   service: ServiceDef,
   { handler, def, checkpoints }: { handler: string; def: HandlerDef; checkpoints: KV },
-): Promise<BoundConsumer> {
+): Promise<EnsuredConsumer> {
   const common = { service: service.name, handler, def, mode: options.topology, log }
   const consumer = await ensureConsumer(nc, names, { ...common, stream: names.stream(def.source.stream), checkpoints })
   await ensureLaneConsumer(nc, names, common)
-  const checkpoint = await readCheckpoint(checkpoints, consumer.durable)
-  return { ...consumer, settled: checkpoint?.epoch === consumer.epoch ? checkpoint.settled : 0 }
+  return consumer
 }
 
 async function running(

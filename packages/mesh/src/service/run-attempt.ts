@@ -27,20 +27,32 @@ export type AttemptDeps = {
   leakAfterMs: number
 }
 
+/** What a delivered message is: for this handler, another type's event that shares its filter, or unreadable. */
+export type Identity =
+  | { kind: 'ours'; envelope: Envelope }
+  | { kind: 'foreign' }
+  | { kind: 'unreadable'; error: unknown }
+
 /** How an attempt ended. A `leaked` one never came back; its function may still be running. */
 export type AttemptOutcome = { kind: 'done' } | { kind: 'failed'; error: unknown } | { kind: 'leaked' }
 
 /** What a message says of itself, or why it cannot be read. */
-export function identify(deps: AttemptDeps, delivery: Delivery): { envelope: Envelope } | { error: unknown } {
+export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
   try {
     const envelope = readEnvelope(delivery.headers)
     const { source } = deps.def
-    const isExpected = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
-    if (!isExpected) throw unknownType(envelope.type, deps.def)
-    return { envelope }
+    const isOurs = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
+    if (isOurs) return { kind: 'ours', envelope }
+    if (isHonest(deps.names.strip(delivery.source.subject), envelope.type)) return { kind: 'foreign' }
+    return { kind: 'unreadable', error: unknownType(envelope.type, deps.def) }
   } catch (error) {
-    return { error }
+    return { kind: 'unreadable', error }
   }
+}
+
+/** A subject filter cannot tell `a.b` of a partition and key from a type `a.b.c.d`; the subject itself can. */
+function isHonest(subject: string, type: string): boolean {
+  return subject === type || /^\.\d+\.[^.]+$/.test(subject.startsWith(type) ? subject.slice(type.length) : '')
 }
 
 /** One attempt: decode, call the handler inside its span, publish its outputs. Never throws. */

@@ -23,7 +23,7 @@ export type Names = {
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
-  deadLetter(durable: string, epoch: number, seq: number | string): string
+  deadLetter(durable: string, stream: string, epoch: number, seq: number | string): string
 }
 
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
@@ -43,6 +43,7 @@ export function names(namespace: string): Names {
     laneSchedule: (service: string, handler: string, stream: string, epoch: number, seq: number) =>
       `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
-    deadLetter: (durable: string, epoch: number, seq: number | string) => `${dotted}dlq.${durable}.${epoch}.${seq}`,
+    deadLetter: (durable: string, stream: string, epoch: number, seq: number | string) =>
+      `${dotted}dlq.${durable}.${plain(stream)}.${epoch}.${seq}`,
   })
 }

@@ -27,8 +27,8 @@ test('a namespace is before every name', () => {
   expect(staging.laneSchedule('provider', 'createIt', 'CENTERS', 17, 4)).toBe(
     'staging.lane.provider.createIt.at.CENTERS.17.4',
   )
-  expect(staging.deadLetter('staging_provider_senninha', 17, '4-9')).toBe(
-    'staging.dlq.staging_provider_senninha.17.4-9',
+  expect(staging.deadLetter('staging_provider_senninha', 'staging_CENTERS', 17, '4-9')).toBe(
+    'staging.dlq.staging_provider_senninha.CENTERS.17.4-9',
   )
 })
 
@@ -65,5 +65,5 @@ test('no two handlers, messages or namespaces share a durable, a lane or a lette
 function allOf(namespace: string, service: string, handler: string, seq: number): string[] {
   const its = names(namespace)
   const durable = its.durable(service, handler)
-  return [durable, its.laneSchedule(service, handler, 'S', 1, seq), its.deadLetter(durable, 1, seq)]
+  return [durable, its.laneSchedule(service, handler, 'S', 1, seq), its.deadLetter(durable, 'S', 1, seq)]
 }

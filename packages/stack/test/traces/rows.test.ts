@@ -46,7 +46,8 @@ test('text is escaped where it is put into HTML, HTML is not', () => {
 })
 
 test('durations read well at every size', () => {
-  expect([0.123, 42.4, 1500, 12_345, 125_000, 7_500_000].map(duration)).toEqual([
+  expect([0, 0.123, 42.4, 1500, 12_345, 125_000, 7_500_000].map(duration)).toEqual([
+    '0 ms',
     '0.12 ms',
     '42 ms',
     '1.50 s',

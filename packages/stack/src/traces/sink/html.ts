@@ -29,6 +29,7 @@ export function escape(text: string): string {
 
 /** Three digits that matter, in the unit that fits: `0.42 ms`, `12.3 s`, `4 min 10 s`. */
 export function duration(ms: number): string {
+  if (ms === 0) return '0 ms'
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
   const seconds = Math.round(ms / 1000)

@@ -20,7 +20,8 @@ export function tracePage(trace: Trace): string {
       <h1>${root?.service ?? ''} <span class="soft">${root?.span.name ?? ''}</span></h1>
       <p class="facts">
         <code>${trace.id}</code> <b>${duration(totalMs)}</b> ${rows.length} spans, ${hues.size} services,
-        <span class="${errors > 0 ? 'bad' : ''}">${errors} errors</span>, started ${timeOf(trace.startNano)}
+        <span class="${errors > 0 ? 'bad' : ''}">${errors} ${errors === 1 ? 'error' : 'errors'}</span>, started
+        ${timeOf(trace.startNano)}
       </p>
       <p class="legend">
         ${[...hues].map(([service, hue]) => html`<span style="--hue: ${hue}"><i></i>${service}</span>`)}
@@ -109,7 +110,7 @@ function huesOf(services: readonly string[]): Map<string, number> {
 }
 
 function timeOf(nanos: bigint): string {
-  return new Date(msOf(nanos)).toISOString().replace('T', ' ').slice(0, 23)
+  return new Date(msOf(nanos)).toISOString().replace('T', ' ').replace('Z', ' UTC')
 }
 
 function document(title: string, body: Html): string {

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { connectMesh, meshOptions } from '@malha/mesh'
-import { healthAddress, serveHealth, startTelemetry, type Telemetry } from '@malha/telemetry'
+import { connectMesh } from '@malha/mesh'
+import { serveHealth, startTelemetry, type Telemetry } from '@malha/telemetry'
 import manifest from '../package.json' with { type: 'json' }
-import { httpAddress } from './config.ts'
+import { serviceConfig } from './config.ts'
 import { buildApp } from './http/app.ts'
 import { closeGracefully } from './http/close.ts'
 import { meshCenters } from './mesh/mesh-centers.ts'
@@ -23,16 +23,16 @@ try {
 
 /** Ends in this order: not ready, no new requests, those at work answered, handlers drained, connection closed. */
 async function serve({ log, metrics }: Telemetry): Promise<void> {
-  const address = httpAddress(process.env)
-  await using mesh = await connectMesh({ ...meshOptions(process.env), logger: log, metrics })
+  const config = serviceConfig(process.env)
+  await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
   const checks = { lifecycle: () => (stopping.signal.aborted ? 'shutting down' : undefined) }
-  await using _health = await serveHealth({ ...healthAddress(process.env), mesh, metrics, checks })
+  await using _health = await serveHealth({ ...config.health, mesh, metrics, checks })
 
   const readModel = await openReadModel(mesh)
   const running = await mesh.start(distributionCenter(readModel, version))
   const centers = meshCenters({ mesh, ...readModel })
   const app = await buildApp({ centers, logger: log, metrics, version })
-  const url = await app.listen(address)
+  const url = await app.listen(config.http)
   log.info({ url }, 'distribution-center serves')
 
   if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), running.stopped])

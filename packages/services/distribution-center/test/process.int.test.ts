@@ -83,13 +83,12 @@ test('a broker that cannot be reached is one line that says what to do, and exit
   expect([JSON.stringify(service.lines), service.noise]).toStrictEqual([expect.not.stringContaining('s3cret-word'), []])
 })
 
-test('wrong variables are one line that names them, and exit 1', async () => {
-  await using service = await startScript('main.ts', { url: '', namespace: 'NO' }, { HTTP_PORT: '0' })
+test('wrong variables are one line that names them all, and exit 1', async () => {
+  const env = { HTTP_PORT: 'http', HEALTH_PORT: '70000' }
+  await using service = await startScript('main.ts', { url: '', namespace: 'NO' }, env)
   expect(await service.exited).toBe(1)
-  expect(JSON.stringify(service.lines)).toMatch(/NATS_URL.*MALHA_NAMESPACE/)
-  await using port = await startScript('main.ts', { url: 'nats://127.0.0.1:1', namespace: 't' }, { HTTP_PORT: 'http' })
-  expect(await port.exited).toBe(1)
-  expect(port.lines.at(-1)).toMatchObject({ err: { message: expect.stringContaining('HTTP_PORT') } })
+  expect(service.lines).toHaveLength(1)
+  expect(JSON.stringify(service.lines)).toMatch(/NATS_URL.*MALHA_NAMESPACE.*HEALTH_PORT.*HTTP_PORT/)
 })
 
 test('SIGKILL with requests at work: every centre that was answered is there, and the same keys find it', async () => {

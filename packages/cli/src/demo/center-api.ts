@@ -16,27 +16,41 @@ export type CenterView = {
 type Page = { centers: CenterView[]; next: string | null }
 
 const PAGE = 200
-/** Where a 503 names no time. */
-const DEFAULT_RETRY_AFTER_S = 1
+/** Where no answer came, or a 503 names no time. */
+const RETRY_AFTER_S = 1
 
 /**
- * Registers one centre in a city. The key is the city's, so that asking again is harmless; a 503 is followed as long as
- * `signal` allows.
+ * Registers one centre in a city. The key is the city's, so that asking again is harmless: after a 503, and where no answer
+ * came, it asks again as long as `signal` allows.
  * @returns the centre's id
  */
 export async function registerCenter(api: string, city: City, signal: AbortSignal): Promise<string> {
   for (;;) {
+    const { status, body, retryAfterS } = await post(api, city, signal)
+    if (status === 202) return (JSON.parse(body) as { id: string }).id
+    if (status !== 503) throw refused(city, status, body)
+    await sleep(retryAfterS * 1000, undefined, { signal })
+  }
+}
+
+async function post(
+  api: string,
+  city: City,
+  signal: AbortSignal,
+): Promise<{ status: number; body: string; retryAfterS: number }> {
+  try {
     const response = await fetch(new URL('/centers', api), {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': `demo-${city.geonameId}` },
       body: JSON.stringify(centerIn(city)),
       signal,
     })
-    const body = await response.text()
-    if (response.status === 202) return (JSON.parse(body) as { id: string }).id
-    if (response.status !== 503) throw refused(city, response.status, body)
-    const seconds = Number(response.headers.get('retry-after') ?? DEFAULT_RETRY_AFTER_S)
-    await sleep((Number.isFinite(seconds) ? seconds : DEFAULT_RETRY_AFTER_S) * 1000, undefined, { signal })
+    const asked = Number(response.headers.get('retry-after') ?? RETRY_AFTER_S)
+    const retryAfterS = Number.isFinite(asked) ? asked : RETRY_AFTER_S
+    return { status: response.status, body: await response.text(), retryAfterS }
+  } catch {
+    signal.throwIfAborted()
+    return { status: 503, body: '', retryAfterS: RETRY_AFTER_S }
   }
 }
 

@@ -1,12 +1,8 @@
-import { type StackLog, startClickHouse, startNats, startTraces, type Supervised, superviseProcess } from '@malha/stack'
+import { type Supervised, superviseProcess } from '@malha/stack'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DataDir } from './data-dir.ts'
-import { keepRunning } from './keep-running.ts'
-import type { LogFiles } from './log-files.ts'
 import { partnerNames } from './partners.ts'
 import { assertPortsFree, type Ports } from './ports.ts'
 import {
-  type Backends,
   inheritedEnv,
   partnerPlan,
   type ProcessPlan,
@@ -14,14 +10,11 @@ import {
   serviceNames,
   servicePlan,
 } from './processes.ts'
-import { reportOf, type ReportParts, type SystemReport } from './report.ts'
+import { reportOf, type SystemReport } from './report.ts'
+import { type BackendOptions, startBackends } from './start-backends.ts'
+import { untilAnswers } from './until-answers.ts'
 
-export type SystemOptions = {
-  data: DataDir
-  ports: Ports
-  logs: LogFiles
-  /** Hears one sentence at a time: a restart, a download. */
-  log: StackLog
+export type SystemOptions = BackendOptions & {
   /** Gives up and stops what was started. */
   signal?: AbortSignal
 }
@@ -54,12 +47,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const services = new Map<ServiceName, Supervised>()
   parts.defer(() => stopAll([...services.values()].map(gently), SERVICES_STOP_MS))
 
+  const over = new AbortController()
+  parts.defer(() => over.abort())
+
   const started = startBackends(options, backends)
   const partners = startPartners(options, backends)
   const where = await settle(started, partners)
   signal?.throwIfAborted()
   for (const name of serviceNames) services.set(name, supervise(servicePlan(name, ports, where.addresses), options))
-  const ready = Promise.all([...services.values()].map((service) => service.whenReady({ timeoutMs: READY_MS })))
+  const ready = Promise.all([
+    ...[...services.values()].map((service) => service.whenReady({ timeoutMs: READY_MS })),
+    // A service is ready when it can work, the system when the API takes requests too.
+    untilAnswers(`http://127.0.0.1:${ports.api}/centers?limit=1`, { timeoutMs: READY_MS, signal: over.signal }),
+  ])
   await Promise.race([ready, aborted(signal)])
 
   const kept = parts.move()
@@ -96,51 +96,6 @@ async function settle<T>(first: Promise<T>, second: Promise<void>): Promise<T> {
   if (a.status === 'rejected') throw a.reason
   if (b.status === 'rejected') throw b.reason
   return a.value
-}
-
-type Started = { addresses: Backends; report: ReportParts }
-
-async function startBackends(options: SystemOptions, started: AsyncDisposable[]): Promise<Started> {
-  const { data, ports, log } = options
-  const onLine = (name: string) => (line: string) => options.logs.write(name, line)
-  const keep = async <T extends { exited: Promise<unknown>; stop(): Promise<void> } & AsyncDisposable>(
-    name: string,
-    start: () => Promise<T>,
-  ): Promise<T> => {
-    const kept = await keepRunning(name, start, log)
-    started.push(kept)
-    return kept.current
-  }
-  const [natsDir, clickhouseDir, tracesDir] = await Promise.all(
-    ['nats', 'clickhouse', 'traces'].map((name) => data.folder(name)),
-  )
-  const [nats, clickhouse, traces] = await Promise.all([
-    keep('nats', () =>
-      startNats({ dataDir: natsDir!, port: ports.nats, monitorPort: ports.natsMonitor, log, onLine: onLine('nats') }),
-    ),
-    keep('clickhouse', () =>
-      startClickHouse({ dataDir: clickhouseDir!, port: ports.clickhouse, log, onLine: onLine('clickhouse') }),
-    ),
-    keep('traces', () =>
-      startTraces({
-        dataDir: tracesDir!,
-        port: ports.otlp,
-        queryPort: ports.traces,
-        log,
-        onLine: onLine('traces'),
-      }),
-    ),
-  ])
-  return {
-    addresses: { nats: nats.url, clickhouse: clickhouse.url, otlp: traces.otlpUrl },
-    report: {
-      nats: nats.url,
-      natsMonitor: nats.monitorUrl,
-      clickhouse: clickhouse.url,
-      traces: traces.queryUrl,
-      tracesBackend: traces.backend,
-    },
-  }
 }
 
 async function startPartners(options: SystemOptions, started: AsyncDisposable[]): Promise<void> {

@@ -1,0 +1,64 @@
+import { type StackLog, startClickHouse, startNats, startTraces } from '@malha/stack'
+import type { DataDir } from './data-dir.ts'
+import { keepRunning } from './keep-running.ts'
+import type { LogFiles } from './log-files.ts'
+import type { Ports } from './ports.ts'
+import type { Backends } from './processes.ts'
+import type { ReportParts } from './report.ts'
+
+export type BackendOptions = {
+  data: DataDir
+  ports: Ports
+  logs: LogFiles
+  /** Hears one sentence at a time: a restart, a download. */
+  log: StackLog
+}
+
+export type Started = { addresses: Backends; report: ReportParts }
+
+/**
+ * Starts NATS, ClickHouse and the trace store side by side; each is started again if it dies.
+ * @param started Takes what was started, in whatever order, so that it can be stopped when another part fails.
+ */
+export async function startBackends(options: BackendOptions, started: AsyncDisposable[]): Promise<Started> {
+  const { data, ports, log } = options
+  const onLine = (name: string) => (line: string) => options.logs.write(name, line)
+  const keep = async <T extends { exited: Promise<unknown>; stop(): Promise<void> } & AsyncDisposable>(
+    name: string,
+    start: () => Promise<T>,
+  ): Promise<T> => {
+    const kept = await keepRunning(name, start, log)
+    started.push(kept)
+    return kept.current
+  }
+  const [natsDir, clickhouseDir, tracesDir] = await Promise.all(
+    ['nats', 'clickhouse', 'traces'].map((name) => data.folder(name)),
+  )
+  const [nats, clickhouse, traces] = await Promise.all([
+    keep('nats', () =>
+      startNats({ dataDir: natsDir!, port: ports.nats, monitorPort: ports.natsMonitor, log, onLine: onLine('nats') }),
+    ),
+    keep('clickhouse', () =>
+      startClickHouse({ dataDir: clickhouseDir!, port: ports.clickhouse, log, onLine: onLine('clickhouse') }),
+    ),
+    keep('traces', () =>
+      startTraces({
+        dataDir: tracesDir!,
+        port: ports.otlp,
+        queryPort: ports.traces,
+        log,
+        onLine: onLine('traces'),
+      }),
+    ),
+  ])
+  return {
+    addresses: { nats: nats.url, clickhouse: clickhouse.url, otlp: traces.otlpUrl },
+    report: {
+      nats: nats.url,
+      natsMonitor: nats.monitorUrl,
+      clickhouse: clickhouse.url,
+      traces: traces.queryUrl,
+      tracesBackend: traces.backend,
+    },
+  }
+}

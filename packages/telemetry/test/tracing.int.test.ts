@@ -123,3 +123,26 @@ test('one trace runs from a caller through a Fastify handler to the partner it c
   expect(seen).toBe(`00-${traceId}-${client?.spanId}-01`)
   expect(body).toMatch(new RegExp(`http_server_request_duration_seconds_bucket.*trace_id="${traceId}"`))
 })
+
+test('a caller that hangs up ends the span of its request, as a failure', async () => {
+  await using collector = await startCollector()
+  const { telemetry } = quiet(collector.url)
+  const app = fastify()
+  traceRequests(app)
+  const arrived = Promise.withResolvers<void>()
+  app.get('/slow', () => {
+    arrived.resolve()
+    return new Promise(() => {})
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const hangUp = new AbortController()
+  const call = fetch(`${url}/slow`, { signal: hangUp.signal }).catch(() => undefined)
+  await arrived.promise
+  hangUp.abort()
+  await call
+  const [span] = await collector.received(1)
+  await telemetry[Symbol.asyncDispose]()
+  await app.close()
+  expect(span).toMatchObject({ name: 'GET /slow', status: { code: 2 } })
+  expect(attributesOf(span!)['error.type']).toBe('hung_up')
+})

@@ -5,6 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import type { CenterView } from '../src/http/schemas.ts'
 import { rebuildStatus } from '../src/mesh/rebuild-status.ts'
+import { openReadModel } from '../src/read-model.ts'
 import type { ReadModel } from '../src/service.ts'
 import { find, recife, register } from './http-client.ts'
 import { runningApi, type RunningApi } from './running-api.ts'
@@ -190,6 +191,12 @@ test('a rebuild while events arrive loses none of them', async () => {
   await working
   for (const id of ids) await reaches(api, id, { status: 'onboarded' })
   expect(await storedOf(broker.mesh, 'CENTERS', 'center.onboarded')).toBe(20)
+})
+
+test('a rebuild where no stream is yet has nothing to do', async () => {
+  await using broker = await testMesh()
+  const report = await rebuildStatus({ mesh: broker.mesh, ...(await openReadModel(broker.mesh)) })
+  expect(report).toStrictEqual({ events: 0, unreadable: 0, centers: 0, written: 0 })
 })
 
 test('what the service puts in between reading and writing is kept by a rebuild that replaces', async () => {

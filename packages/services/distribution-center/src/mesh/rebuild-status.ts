@@ -76,7 +76,7 @@ export async function rebuildStatus(options: RebuildOptions): Promise<RebuildRep
       events++
       if (!(await take(options.mesh, msg, snapshot))) unreadable++
     }
-  for (const centerId of snapshot.registered) await options.registry.add(centerId)
+  await inChunks(snapshot.registered, (centerId) => options.registry.add(centerId))
   const written = await writeAll(options, snapshot)
   return { events, unreadable, centers: snapshot.centers.size, written }
 }
@@ -141,7 +141,7 @@ async function decode(contract: AnyContract, headers: ReceivedHeaders, payload: 
 
 async function writeAll(options: RebuildOptions, snapshot: Snapshot): Promise<number> {
   let written = 0
-  for (const [centerId, rebuilt] of snapshot.centers) {
+  await inChunks([...snapshot.centers], async ([centerId, rebuilt]) => {
     let before: CenterStatus | undefined
     const after = await options.statuses.update(centerId, (current) => {
       before = current
@@ -150,8 +150,15 @@ async function writeAll(options: RebuildOptions, snapshot: Snapshot): Promise<nu
       return isDeepStrictEqual(next, current) ? current : next
     })
     if (after !== before) written++
-  }
+  })
   return written
+}
+
+const CHUNK = 64
+
+/** A few at once: what costs is the way to the broker and back. */
+async function inChunks<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let from = 0; from < items.length; from += CHUNK) await Promise.all(items.slice(from, from + CHUNK).map(work))
 }
 
 /** Whether the service has put something into the entry that came after the streams were read. */

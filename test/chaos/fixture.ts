@@ -78,20 +78,21 @@ export async function startWorker(t: TestMesh, options: { partner: Partner; nats
   }
 }
 
-/** How often each id (`ce-id`) of a type is in a stream. */
-export async function storedIds(t: TestMesh, type: string, name = 'JOBS'): Promise<Map<string, number>> {
+/** How often each id (`ce-id`) of each type is in a stream. */
+export async function storedIds(t: TestMesh, name = 'JOBS'): Promise<Map<string, Map<string, number>>> {
   const stream = `${t.namespace}_${name}`
   const { state } = await (await jetstreamManager(t.nats)).streams.info(stream)
-  const counts = new Map<string, number>()
-  if (state.messages === 0) return counts
+  const types = new Map<string, Map<string, number>>()
+  if (state.messages === 0) return types
   const consumer = await jetstream(t.nats).consumers.get(stream)
-  for await (const { seq, headers, info } of await consumer.consume()) {
-    const id = headers?.get('ce-id') ?? ''
-    if (headers?.get('ce-type') === type) counts.set(id, (counts.get(id) ?? 0) + 1)
+  for await (const { seq, headers, info } of await consumer.consume({ max_messages: 2_000 })) {
+    const [id, type] = [headers?.get('ce-id') ?? '', headers?.get('ce-type') ?? '']
+    const counts = types.get(type) ?? new Map<string, number>()
+    types.set(type, counts.set(id, (counts.get(id) ?? 0) + 1))
     if (seq >= state.last_seq || info.pending === 0) break
   }
   await consumer.delete()
-  return counts
+  return types
 }
 
 /** A handler's durable once it has nothing more to do: nothing pending, nothing unacked. */

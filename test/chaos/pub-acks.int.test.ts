@@ -51,7 +51,7 @@ test(
       await publishing
     }
 
-    const counts = await storedIds(t, sent.type, 'PARCELS')
+    const counts = (await storedIds(t, 'PARCELS')).get(sent.type) ?? new Map<string, number>()
     expect(rejected.filter((error) => !(error instanceof MeshError))).toEqual([])
     expect(resolved.length + rejected.length).toBe(CUTS * PER_CUT)
     expect(resolved.length).toBeGreaterThan(CUTS * PER_CUT * 0.8)

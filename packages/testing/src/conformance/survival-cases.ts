@@ -155,7 +155,7 @@ export const stepDown: Case = promise(
     const mesh = await env.mesh()
     await mesh.start(
       defineService('billing', {
-        handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+        handlers: { bill: on(placed, { startFrom: 'all', ackWaitMs: seconds(3) }, (d, c) => void seen.note(d, c)) },
       }),
     )
     const publishing = publishInWaves(COUNT, (n) =>

@@ -66,7 +66,8 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
 }, 90_000)
 
 test('a service that dies is started again with a line that says so, and a killed parent leaves no orphan', async () => {
-  await using command = malha('up', '--json', '--ports', 'random')
+  await using data = await dataFolder()
+  await using command = malha('up', '--data', data.path, '--json', '--ports', 'random')
   const up = await untilUp(command)
   const { pid, health } = up.services['provider']!
   process.kill(pid, 'SIGKILL')

@@ -2,6 +2,7 @@ import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
 import { type SpanRow, spanRows } from './span-rows.ts'
 import type { Span } from './spans.ts'
+import { titleOf } from './span-title.ts'
 import { fit } from './text.ts'
 import { timeScale, type TimeScale } from './time-scale.ts'
 
@@ -104,18 +105,6 @@ function label({ depth, span, attempt, folded }: SpanRow): string {
   const indent = '  '.repeat(Math.min(depth, 8))
   if (folded) return `${indent}⋮ ${folded.count} more failed attempts`
   return `${indent}${attempt === undefined ? '' : `↻${attempt} `}${titleOf(span)}`
-}
-
-/** `dmitri ← center.registered` where the handler is known: two handlers of one event differ in nothing else. */
-function titleOf(span: Span): string {
-  const handler = handlerOf(span)
-  return handler === undefined ? span.name : `${handler} ← ${span.name.replace(/^process /, '')}`
-}
-
-/** The durable is `<service>_<handler>`, behind the namespace if there is one. */
-function handlerOf(span: Span): string | undefined {
-  const durable = String(span.attributes['messaging.consumer.group.name'] ?? '')
-  return durable === '' ? undefined : durable.slice(durable.lastIndexOf('_') + 1)
 }
 
 function longest(texts: readonly string[]): number {

@@ -35,7 +35,7 @@ export const meshErrors = {
   MESH_RETRY_AFTER: 'retry',
   MESH_RETRIES_EXHAUSTED: 'terminal',
   MESH_EXPIRED: 'terminal',
-} as const satisfies Record<string, Disposition>
+} as const
 
 export type MeshErrorCode = keyof typeof meshErrors
 
@@ -50,7 +50,8 @@ export class MeshError extends Error {
   }
 
   get disposition(): Disposition {
-    return meshErrors[this.code]
+    const table: Record<MeshErrorCode, Disposition> = meshErrors
+    return table[this.code]
   }
 }
 

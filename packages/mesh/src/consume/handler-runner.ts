@@ -4,31 +4,36 @@
  * R1  A delivery is settled exactly once: acked after its outputs are stored, or after its copy on the lane is; termed
  *     after its letter is. Until then the server keeps it, and `working()` keeps it ours.
  * R2  No more than `concurrency` attempts run at once; a leaked one keeps its slot.
- * R3  While the breaker is open nothing is pulled and nothing starts but the probe, whose failure exhausts nothing.
+ * R3  While the breaker is open nothing is pulled and nothing starts but the probe.
  * R4  A message that is here already is not started a second time, nor one settled here lately; their newest reply counts.
- * R5  After `stop()` what was not started is handed back, and what waited for a retry is on the lane with its counters.
+ * R5  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
 import type { Msg } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
-import { backoffMs } from '../failure/backoff.ts'
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
-import { classify, type Verdict } from '../failure/classify.ts'
-import { dropFromLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import { writeLetter } from '../failure/dead-letter.ts'
-import { type RetryPolicy, untilBack } from '../failure/retry-policy.ts'
+import { decide, type Decision } from '../failure/decide.ts'
+import { dropFromLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { tellStage } from '../observe/stages.ts'
 import { type AttemptDeps, type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
 import { type Delivery, deliveryName, readDelivery } from './delivery.ts'
-import type { RunnerOptions } from './runner-options.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
+import type { RunnerOptions } from './runner-options.ts'
+import { Slots } from './slots.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
+/** A longer wait goes to the lane. */
 const HOLD_MOST_MS = 30_000
+/** What waited for a partner goes to it over this time when it is back. */
 const RAMP_MS = 5000
 const LEAK_AFTER_MS = 10_000
 const RECORD_EVERY_MS = 1000
+/** When neither copy nor letter could be stored. */
 const AGAIN_MS = 5000
+/** After the signals are aborted at the end of a drain. */
+const LAST_WORDS_MS = 2000
 
 export class HandlerRunner {
   readonly #options: RunnerOptions
@@ -37,27 +42,26 @@ export class HandlerRunner {
   readonly #labels: { service: string; handler: string }
   readonly #here = new Map<string, Delivery>()
   readonly #settled = new Recent(20_000)
+  readonly #slots: Slots
+  readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
   readonly #heartbeat: NodeJS.Timeout
   #ready: Delivery[] = []
   #events: PullLoop | undefined
   #lane: PullLoop | undefined
   #epoch: number
-  #running = 0
-  #held = 0
-  #leaked = 0
   #notBefore = 0
   #notBeforeTimer: NodeJS.Timeout | undefined
   #probeDue = false
-  #isOpen = false
+  #saidOpen = false
   #stopping = false
-  #idle: (() => void)[] = []
 
   constructor(options: RunnerOptions) {
+    const { service, handler, def, metrics } = options
     this.#options = options
     this.#epoch = options.epoch
-    const { service, handler } = options
     this.#labels = { service: service.name, handler }
+    this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
     this.#breaker = new HandlerBreaker({ onState: (state) => this.#onBreaker(state), onProbe: () => this.#onProbe() })
     this.#attempt = {
       publisher: options.publisher,
@@ -65,37 +69,29 @@ export class HandlerRunner {
       log: options.log,
       service: service.name,
       handler,
-      def: options.def,
+      def,
       guard: (call) => this.#breaker.execute(call),
       stopping: this.#abort.signal,
       leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
     }
-    this.#heartbeat = setInterval(() => this.#keepOurs(), options.def.ackWaitMs / 3)
-    options.metrics.breaker(this.#labels, 0)
+    this.#heartbeat = setInterval(() => this.#keepOurs(), def.ackWaitMs / 3)
+    metrics.breaker(this.#labels, 0)
   }
 
   start(): void {
-    const { names, service, handler, stream, nc, inboxPrefix, def } = this.#options
-    const { connection, onDoubt } = this.#options
+    const { names, service, handler, stream, nc, connection, inboxPrefix, onDoubt, def } = this.#options
     const common = { connection, durable: names.durable(service.name, handler), inboxPrefix, onDoubt }
-    this.#events = new PullLoop(nc, {
-      ...common,
-      stream,
-      limit: 2 * def.concurrency,
-      onMessage: (msg) => this.#onMessage(msg, 'event'),
-    })
-    this.#lane = new PullLoop(nc, {
-      ...common,
-      stream: names.lanes(service.name),
-      limit: def.concurrency,
-      onMessage: (msg) => this.#onMessage(msg, 'lane'),
-    })
+    const loop = (via: 'event' | 'lane', from: string, limit: number): PullLoop =>
+      new PullLoop(nc, { ...common, stream: from, limit, onMessage: (msg) => this.#onMessage(msg, via) })
+    this.#events = loop('event', stream, 2 * def.concurrency)
+    this.#lane = loop('lane', names.lanes(service.name), def.concurrency)
   }
 
   /** Why this handler is not ready; empty when it is. */
   faults(): string[] {
     const faults: string[] = []
-    if (this.#leaked > 0) faults.push(`handler ${this.#options.handler}: ${this.#leaked} slots leaked`)
+    const { leaked } = this.#slots
+    if (leaked > 0) faults.push(`handler ${this.#options.handler}: ${leaked} slots leaked`)
     if (!this.#events?.alive || !this.#lane?.alive)
       faults.push(`handler ${this.#options.handler}: its consumer does not answer`)
     return faults
@@ -119,15 +115,13 @@ export class HandlerRunner {
     this.#breaker.stop()
     clearTimeout(this.#notBeforeTimer)
     await Promise.all([this.#events?.stop(), this.#lane?.stop()])
-    const ready = this.#ready.splice(0)
-    for (const delivery of ready) if (!delivery.isTouched) this.#handBack(delivery)
-    const held = [...this.#here.values()].filter(({ phase }) => phase.kind === 'held')
-    const tried = ready.filter((delivery) => delivery.isTouched)
-    await Promise.allSettled([
-      ...held.map((one) => this.#moveHeld(one)),
-      ...tried.map((one) => this.#moveToLane(one, 0)),
-    ])
-    await this.#whenIdle(drainMs)
+    const tried = this.#held.takeAll()
+    for (const delivery of this.#ready.splice(0)) {
+      if (delivery.isTouched) tried.push({ delivery, delayMs: 0 })
+      else this.#handBack(delivery)
+    }
+    await Promise.allSettled(tried.map(({ delivery, delayMs }) => this.#moveToLane(delivery, delayMs)))
+    await this.#waitForAttempts(drainMs)
     clearInterval(this.#heartbeat)
     await this.#options.settler.flush().catch(() => undefined)
   }
@@ -154,7 +148,7 @@ export class HandlerRunner {
   #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {
     this.#loopOf(delivery).release()
     if (!known) this.#options.settler.ack(delivery.reply)
-    else if (known.phase.kind === 'leaked') this.#options.settler.nak(delivery.reply, this.#options.def.ackWaitMs)
+    else if (isLeaked(known)) this.#options.settler.nak(delivery.reply, this.#options.def.ackWaitMs)
     else {
       known.reply = delivery.reply
       known.deliveryCount = delivery.deliveryCount
@@ -162,8 +156,7 @@ export class HandlerRunner {
   }
 
   #pump(): void {
-    if (this.#stopping) return
-    while (this.#ready.length > 0 && this.#running < this.#options.def.concurrency && this.#mayStart())
+    while (!this.#stopping && this.#ready.length > 0 && !this.#slots.isFull && this.#mayStart())
       void this.#run(this.#ready.shift()!)
   }
 
@@ -177,17 +170,11 @@ export class HandlerRunner {
     return true
   }
 
+  /** Upholds R2. Never throws. */
   async #run(delivery: Delivery): Promise<void> {
     const isProbe = this.#breaker.state !== 'closed'
-    this.#running++
-    tellStage('started', { ...this.#labels, source: delivery.source })
-    this.#options.metrics.inflight(this.#labels, this.#running)
-    delivery.phase = { kind: 'running' }
-    if (delivery.attempts === 0)
-      this.#options.metrics.age(this.#labels, Date.now() - delivery.source.publishedAt.getTime())
-    delivery.attempts++
-    delivery.isTouched = true
-    delivery.attemptTimes.push(new Date().toISOString())
+    this.#slots.take()
+    this.#begin(delivery)
     const started = performance.now()
     try {
       const outcome = await this.#outcomeOf(delivery)
@@ -196,14 +183,23 @@ export class HandlerRunner {
       this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; it is tried again')
       this.#hold(delivery, AGAIN_MS)
     }
-    if (!isLeaked(delivery)) this.#freeSlot()
+    if (!isLeaked(delivery)) this.#slots.free()
     // A probe that ended before it reached the handler says nothing of the other side.
     if (isProbe && this.#breaker.state === 'open') this.#breaker.probeLater()
     this.#pump()
-    this.#tellIdle()
   }
 
-  async #outcomeOf(delivery: Delivery): Promise<AttemptOutcome & { envelope?: Envelope }> {
+  #begin(delivery: Delivery): void {
+    const { source } = delivery
+    tellStage('started', { ...this.#labels, source })
+    delivery.phase = { kind: 'running' }
+    delivery.isTouched = true
+    if (delivery.attempts === 0) this.#options.metrics.age(this.#labels, Date.now() - source.publishedAt.getTime())
+    delivery.attempts++
+    delivery.attemptTimes.push(new Date().toISOString())
+  }
+
+  async #outcomeOf(delivery: Delivery): Promise<Outcome> {
     const identity = identify(this.#attempt, delivery)
     if (identity.kind === 'foreign') return { kind: 'done' }
     if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }
@@ -213,10 +209,10 @@ export class HandlerRunner {
 
   async #conclude(
     delivery: Delivery,
-    outcome: AttemptOutcome & { envelope?: Envelope },
+    outcome: Outcome,
     { isProbe, ms }: { isProbe: boolean; ms: number },
   ): Promise<void> {
-    const { metrics } = this.#options
+    const { metrics, def } = this.#options
     const traceId = delivery.previousAttempt?.traceId
     if (outcome.kind === 'leaked') {
       this.#onLeak(delivery)
@@ -225,107 +221,77 @@ export class HandlerRunner {
     if (outcome.kind === 'done') {
       metrics.processed(this.#labels, 'ok', ms, traceId)
       metrics.attempts(this.#labels, delivery.attempts)
-      if (delivery.via === 'event' && delivery.deliveryCount > 1)
-        await dropFromLane(this.#options.lane, delivery).catch(() => undefined)
+      await this.#dropStaleCopy(delivery)
       this.#settle(delivery, 'ack')
       return
     }
-    const verdict = classify(outcome.error)
-    if (verdict.code === 'BrokenCircuitError') {
-      // The breaker opened between the look and the call: not an attempt.
-      delivery.attempts--
-      delivery.attemptTimes.pop()
-      delivery.phase = { kind: 'ready' }
-      this.#ready.unshift(delivery)
+    const decision = decide(outcome.error, delivery, { policy: def.retry, isProbe })
+    if (decision.verdict.code === 'BrokenCircuitError') {
+      this.#takeBack(delivery)
       return
     }
-    const dead = this.#isDead(delivery, verdict, isProbe)
-    metrics.processed(this.#labels, dead ? (outcome.envelope ? 'dead' : 'invalid') : 'retry', ms, traceId)
-    if (dead) await this.#bury(delivery, { ...outcome, verdict })
-    else await this.#retry(delivery, { ...outcome, verdict })
+    delivery.failures = decision.failures
+    delivery.firstFailureAt = decision.firstFailureAt
+    const label = decision.kind === 'retry' ? 'retry' : outcome.envelope ? 'dead' : 'invalid'
+    metrics.processed(this.#labels, label, ms, traceId)
+    if (decision.kind === 'bury') await this.#bury(delivery, { ...outcome, decision })
+    else await this.#retry(delivery, { ...outcome, decision })
   }
 
-  /** Counts the failure and decides whether it was the last. */
-  #isDead(delivery: Delivery, verdict: Verdict, isProbe: boolean): boolean {
-    if (verdict.action === 'dead-letter') return true
-    if (verdict.delayMs !== undefined || verdict.code === 'MESH_CLOSED') return false
-    const retry = this.#policyFor(verdict)
-    delivery.failures++
-    delivery.firstFailureAt ??= Date.now()
-    if (isProbe) return false
-    return delivery.failures >= retry.attempts || Date.now() - delivery.firstFailureAt >= retry.forMs
+  /** The breaker opened between the look and the call: that was no attempt. */
+  #takeBack(delivery: Delivery): void {
+    delivery.attempts--
+    delivery.attemptTimes.pop()
+    delivery.phase = { kind: 'ready' }
+    this.#ready.unshift(delivery)
   }
 
-  /** What only time or a release can mend is waited for, whatever the handler's own policy. */
-  #policyFor(verdict: Verdict): RetryPolicy {
-    return verdict.isPatient ? untilBack : this.#options.def.retry
+  /** An original that was delivered again may have left a copy on the lane when its ack was lost. */
+  async #dropStaleCopy(delivery: Delivery): Promise<void> {
+    if (delivery.via !== 'event' || delivery.deliveryCount === 1) return
+    await dropFromLane(this.#options.lane, delivery).catch(() => undefined)
   }
 
-  async #retry(delivery: Delivery, failed: Failed): Promise<void> {
-    const { verdict } = failed
-    const delayMs = verdict.delayMs ?? backoffMs(this.#policyFor(verdict), Math.max(1, delivery.failures))
-    if (verdict.delayMs !== undefined) this.#pauseUntil(Date.now() + delayMs)
-    void this.#record(delivery, failed, new Date(Date.now() + delayMs).toISOString())
-    this.#options.log.debug(
-      { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs },
-      'attempt failed',
-    )
-    if (this.#stopping) await this.#moveToLane(delivery, delayMs)
-    else if (delayMs <= HOLD_MOST_MS && this.#held < this.#mostHeld()) this.#hold(delivery, delayMs)
+  async #retry(delivery: Delivery, { decision, envelope }: Failed<'retry'>): Promise<void> {
+    const { delayMs, verdict } = decision
+    if (decision.pausesHandler) this.#pauseUntil(Date.now() + delayMs)
+    void this.#record(delivery, { envelope, decision, nextAttemptAt: new Date(Date.now() + delayMs).toISOString() })
+    const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
+    this.#options.log.debug(fields, 'attempt failed')
+    const mayHold = !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < this.#mostHeld()
+    if (mayHold) this.#hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)
   }
 
   /** Writes the letter, then terms the original. One that cannot be stored now is tried again, not given up. */
-  async #bury(delivery: Delivery, failed: Failed): Promise<void> {
-    const { verdict, error } = failed
-    const isExhausted = verdict.action === 'retry'
-    const code = isExhausted ? 'MESH_RETRIES_EXHAUSTED' : verdict.code
-    const message = isExhausted
-      ? `${delivery.failures} attempts failed, the last with ${verdict.code}: ${verdict.message}`
-      : verdict.message
-    await this.#record(delivery, failed, null)
-    await writeLetter(this.#options.office, delivery, { code, message, error })
-    this.#options.metrics.deadLetter(this.#labels, code)
-    this.#options.metrics.attempts(this.#labels, delivery.attempts)
-    this.#options.log.warn({ ...this.#labels, code, reason: message, ...delivery.source }, 'dead letter written')
+  async #bury(delivery: Delivery, { decision, envelope, error }: Failed<'bury'>): Promise<void> {
+    const { metrics, log, office } = this.#options
+    const { code, message } = decision
+    await this.#record(delivery, { envelope, decision, nextAttemptAt: null })
+    await writeLetter(office, delivery, { code, message, error })
+    metrics.deadLetter(this.#labels, code)
+    metrics.attempts(this.#labels, delivery.attempts)
+    log.warn({ ...this.#labels, code, reason: message, ...delivery.source }, 'dead letter written')
     this.#settle(delivery, 'term')
   }
 
   /** At most one record a second a message while it is here. Never throws. */
-  async #record(delivery: Delivery, failed: Failed, nextAttemptAt: string | null): Promise<void> {
-    const { envelope, verdict } = failed
+  async #record(delivery: Delivery, { envelope, decision, nextAttemptAt }: Recorded): Promise<void> {
     const isDue = nextAttemptAt === null || Date.now() - delivery.lastRecordAt >= RECORD_EVERY_MS
     if (!envelope || !isDue) return
     delivery.lastRecordAt = Date.now()
-    await this.#options.record({ delivery, envelope, verdict, nextAttemptAt })
+    await this.#options.record({ delivery, envelope, verdict: decision.verdict, nextAttemptAt })
   }
 
   #hold(delivery: Delivery, delayMs: number): void {
-    this.#held++
+    this.#held.hold(delivery, delayMs)
     this.#loopOf(delivery).release()
-    const timer = setTimeout(() => this.#unhold(delivery), delayMs)
-    delivery.phase = { kind: 'held', timer, dueAt: Date.now() + delayMs }
   }
 
-  #unhold(delivery: Delivery): void {
-    if (!this.#leaveHold(delivery)) return
-    delivery.phase = { kind: 'ready' }
+  #onDue(delivery: Delivery): void {
+    this.#loopOf(delivery).reclaim()
     this.#ready.push(delivery)
     this.#pump()
-  }
-
-  /** What was held had given its credit back; from here on it is not counted there. */
-  #leaveHold(delivery: Delivery): boolean {
-    if (delivery.phase.kind !== 'held') return false
-    clearTimeout(delivery.phase.timer)
-    this.#held--
-    this.#loopOf(delivery).reclaim()
-    return true
-  }
-
-  async #moveHeld(delivery: Delivery): Promise<void> {
-    const delayMs = delivery.phase.kind === 'held' ? Math.max(0, delivery.phase.dueAt - Date.now()) : 0
-    if (this.#leaveHold(delivery)) await this.#moveToLane(delivery, delayMs)
   }
 
   async #moveToLane(delivery: Delivery, delayMs: number): Promise<void> {
@@ -335,12 +301,12 @@ export class HandlerRunner {
 
   /** Upholds R1. */
   #settle(delivery: Delivery, how: 'ack' | 'term'): void {
-    const name = deliveryName(delivery.via, delivery.deliveredSeq)
-    if (delivery.reply !== '') {
+    const { reply, source } = delivery
+    if (reply !== '') {
+      const name = deliveryName(delivery.via, delivery.deliveredSeq)
       this.#settled.add(name)
       this.#here.delete(name)
-      const { source } = delivery
-      this.#options.settler[how](delivery.reply, () => tellStage('settled', { ...this.#labels, source }))
+      this.#options.settler[how](reply, () => tellStage('settled', { ...this.#labels, source }))
     }
     this.#loopOf(delivery).release()
   }
@@ -351,30 +317,23 @@ export class HandlerRunner {
   }
 
   #onLeak(delivery: Delivery): void {
+    const { log, metrics, def, onFatal } = this.#options
     delivery.phase = { kind: 'leaked' }
-    this.#leaked++
-    this.#options.metrics.leaked(this.#labels, this.#leaked)
-    this.#options.log.error(
+    this.#slots.leak()
+    const { leaked } = this.#slots
+    metrics.leaked(this.#labels, leaked)
+    const { service, handler } = this.#labels
+    log.error(
       { ...this.#labels, ...delivery.source },
       'a handler ignored its signal and never returned; its slot is lost',
     )
-    if (this.#leaked * 2 >= this.#options.def.concurrency)
-      this.#options.onFatal(
-        new MeshError(
-          'MESH_HANDLER_LEAKED',
-          `handler ${this.#labels.handler} of ${this.#labels.service} lost ${this.#leaked} of ${this.#options.def.concurrency} slots to calls that never return; make it honour ctx.signal`,
-        ),
-      )
-  }
-
-  #freeSlot(): void {
-    this.#running--
-    this.#options.metrics.inflight(this.#labels, this.#running)
+    if (leaked * 2 < def.concurrency) return
+    const detail = `handler ${handler} of ${service} lost ${leaked} of ${def.concurrency} slots to calls that never return`
+    onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
   }
 
   #keepOurs(): void {
-    for (const { phase, reply } of this.#here.values())
-      if (phase.kind !== 'leaked') this.#options.settler.working(reply)
+    for (const delivery of this.#here.values()) if (!isLeaked(delivery)) this.#options.settler.working(delivery.reply)
   }
 
   #pauseUntil(at: number): void {
@@ -390,45 +349,38 @@ export class HandlerRunner {
     if (state === 'open') this.#setLimits(0)
     if (state !== 'closed') return
     this.#setLimits(undefined)
-    this.#releaseWaiting()
+    this.#held.ramp(RAMP_MS)
+    this.#releaseLane({ rampMs: RAMP_MS })
     queueMicrotask(() => this.#pump())
   }
 
   /** A probe that failed changes nothing worth a warning. */
   #sayBreaker(state: BreakerState): void {
-    const isNews = state === 'closed' || (state === 'open' && !this.#isOpen)
-    this.#isOpen = state !== 'closed'
+    const isNews = state === 'closed' || (state === 'open' && !this.#saidOpen)
+    this.#saidOpen = state !== 'closed'
     this.#options.log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
     if (isNews) this.#options.onBreaker(state)
-  }
-
-  /** The other side is back: what waits for it goes now, over a few seconds. */
-  #releaseWaiting(): void {
-    const held = [...this.#here.values()].filter((delivery) => delivery.phase.kind === 'held')
-    for (const [index, delivery] of held.entries()) {
-      if (delivery.phase.kind !== 'held') continue
-      const delayMs = Math.min(delivery.phase.dueAt - Date.now(), (RAMP_MS * index) / held.length)
-      clearTimeout(delivery.phase.timer)
-      delivery.phase.timer = setTimeout(() => this.#unhold(delivery), delayMs)
-    }
-    releaseLane(this.#options.lane, { rampMs: RAMP_MS }).catch((error: unknown) =>
-      this.#options.log.warn(
-        { ...this.#labels, err: error },
-        'waiting retries could not be released; they come at their own time',
-      ),
-    )
   }
 
   /** One message is to be tried: one that is here, else one that waits on the lane, else the next of the stream. */
   #onProbe(): void {
     if (this.#stopping || this.#breaker.state !== 'open') return
     this.#probeDue = true
-    const held = [...this.#here.values()].find((delivery) => delivery.phase.kind === 'held')
-    if (this.#ready.length === 0 && held) this.#unhold(held)
+    const held = this.#held.first()
+    if (this.#ready.length === 0 && held) this.#held.wake(held)
     else this.#pump()
     if (!this.#probeDue) return
     this.#setLimits(1)
-    void releaseLane(this.#options.lane, { rampMs: 0, most: 1 }).catch(() => undefined)
+    this.#releaseLane({ rampMs: 0, most: 1 })
+  }
+
+  #releaseLane(options: { rampMs: number; most?: number }): void {
+    releaseLane(this.#options.lane, options).catch((error: unknown) =>
+      this.#options.log.warn(
+        { ...this.#labels, err: error },
+        'retries that wait were not released; they come in their own time',
+      ),
+    )
   }
 
   #setLimits(limit: number | undefined): void {
@@ -445,26 +397,20 @@ export class HandlerRunner {
     return delivery.via === 'event' ? this.#events! : this.#lane!
   }
 
-  async #whenIdle(drainMs: number): Promise<void> {
-    const busy = (): boolean => this.#running - this.#leaked > 0
-    if (!busy()) return
-    const idle = new Promise<void>((resolve) => this.#idle.push(resolve))
-    const late = setTimeout(
-      () => this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
-      drainMs,
-    )
-    const given = setTimeout(() => this.#idle.splice(0).forEach((resolve) => resolve()), drainMs + 2000)
-    await idle
+  async #waitForAttempts(drainMs: number): Promise<void> {
+    const stop = new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')
+    const late = setTimeout(() => this.#abort.abort(stop), drainMs)
+    const giveUp = Promise.withResolvers<void>()
+    const last = setTimeout(() => giveUp.resolve(), drainMs + LAST_WORDS_MS)
+    await Promise.race([this.#slots.whenIdle(), giveUp.promise])
     clearTimeout(late)
-    clearTimeout(given)
-  }
-
-  #tellIdle(): void {
-    if (this.#running - this.#leaked === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    clearTimeout(last)
   }
 }
 
+type Outcome = AttemptOutcome & { envelope?: Envelope }
+type Failed<Kind> = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: Kind }> }
+type Recorded = { envelope: Envelope | undefined; decision: Decision; nextAttemptAt: string | null }
+
 /** A function, because the phase changes while its delivery is awaited. */
 const isLeaked = ({ phase }: Delivery): boolean => phase.kind === 'leaked'
-
-type Failed = { kind: 'failed'; error: unknown; envelope?: Envelope; verdict: Verdict }

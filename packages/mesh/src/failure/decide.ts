@@ -1,0 +1,57 @@
+import { backoffMs } from './backoff.ts'
+import { classify, type Verdict } from './classify.ts'
+import { type RetryPolicy, untilBack } from './retry-policy.ts'
+
+/** What is known of a message when an attempt at it failed. */
+export type FailedState = {
+  /** Failures that count, before this one. */
+  failures: number
+  /** Unix ms; undefined before the first. */
+  firstFailureAt: number | undefined
+}
+
+/** What to do with it. Both carry the counters as they are now. */
+export type Decision = FailedState & { verdict: Verdict } & (
+    | {
+        kind: 'retry'
+        delayMs: number
+        /** The other side named the time: nothing else is started before it. */ pausesHandler: boolean
+      }
+    | { kind: 'bury'; code: string; message: string }
+  )
+
+export type DecideOptions = {
+  policy: RetryPolicy
+  /** The breaker's trial: its failure exhausts nothing, since it was made to learn, not because it was due. */
+  isProbe: boolean
+  /** Unix ms. @default now */
+  now?: number
+  random?: () => number
+}
+
+/** Retry or dead letter, and when. Pure but for its defaults. */
+export function decide(error: unknown, before: FailedState, options: DecideOptions): Decision {
+  const { isProbe, now = Date.now(), random } = options
+  const verdict = classify(error)
+  if (verdict.action === 'dead-letter')
+    return { ...before, kind: 'bury', verdict, code: verdict.code, message: verdict.message }
+  if (verdict.delayMs !== undefined)
+    return { ...before, kind: 'retry', verdict, delayMs: verdict.delayMs, pausesHandler: true }
+  // What only time or a release can mend is waited for, whatever the handler's own policy.
+  const policy = verdict.isPatient ? untilBack : options.policy
+  const failures = before.failures + 1
+  const firstFailureAt = before.firstFailureAt ?? now
+  const isExhausted = failures >= policy.attempts || now - firstFailureAt >= policy.forMs
+  if (isExhausted && !isProbe) {
+    const message = `${failures} attempts failed, the last with ${verdict.code}: ${verdict.message}`
+    return { failures, firstFailureAt, kind: 'bury', verdict, code: 'MESH_RETRIES_EXHAUSTED', message }
+  }
+  return {
+    failures,
+    firstFailureAt,
+    kind: 'retry',
+    verdict,
+    delayMs: backoffMs(policy, failures, random),
+    pausesHandler: false,
+  }
+}

@@ -63,7 +63,7 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
   expect(await second.ended).toBe(0)
   await eventually(() => stillRunning(running).length === 0)
   expect(second.stdout.trimEnd().split('\n')).toHaveLength(1)
-}, 90_000)
+}, 180_000)
 
 test('a service that dies is started again with a line that says so, and a killed parent leaves no orphan', async () => {
   await using data = await dataFolder()
@@ -78,7 +78,7 @@ test('a service that dies is started again with a line that says so, and a kille
   command.process.kill('SIGKILL')
   expect(await command.ended).toBe('SIGKILL')
   await eventually(() => stillRunning(family).length === 0)
-}, 90_000)
+}, 180_000)
 
 test('a port that is taken is an error that names the port and its flag, and nothing is started', async () => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -103,4 +103,4 @@ test('SIGTERM while it starts ends it too, with nothing left', async () => {
   expect(await command.ended).toBe(130)
   await eventually(() => stillRunning(family).length === 0)
   expect(command.stdout).toBe('')
-}, 60_000)
+}, 120_000)

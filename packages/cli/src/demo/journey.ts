@@ -5,7 +5,7 @@ import type { Journey } from './checks.ts'
 
 /** The service whose handler calls dmitri. */
 const SERVICE = 'city-registration'
-/** Candidates looked at; any of them proves it. */
+/** Candidates looked at, those with the most attempts first; any of them proves it. */
 const LOOKED_AT = 8
 
 /** A journey with the spans that show it. */
@@ -20,7 +20,9 @@ export async function findJourney(
   centers: readonly CenterView[],
   signal: AbortSignal,
 ): Promise<FoundJourney | undefined> {
-  const candidates = centers.filter((center) => center.traceId !== null && center.partners.dmitri.attempts > 1)
+  const candidates = centers
+    .filter((center) => center.traceId !== null && center.partners.dmitri.attempts > 1)
+    .toSorted((a, b) => b.partners.dmitri.attempts - a.partners.dmitri.attempts)
   while (!signal.aborted) {
     const found: FoundJourney[] = []
     for (const center of candidates.slice(0, LOOKED_AT)) {

@@ -1,0 +1,109 @@
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { defineService, event, type Mesh, on, retry, stream } from '@malha/mesh'
+import { eventually, testMesh } from '@malha/testing'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+
+const exporter = new InMemorySpanExporter()
+const orders = stream('ORDERS', { subjects: ['order.>'] })
+const schema = z.object({ orderId: z.string() })
+const placed = event('order.placed', { stream: orders, schema, key: (order) => order.orderId })
+const billed = event('order.billed', { stream: orders, schema, key: (order) => order.orderId })
+
+beforeAll(() => {
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(provider)
+})
+
+beforeEach(() => exporter.reset())
+
+const spans = (name: string): ReadableSpan[] =>
+  exporter
+    .getFinishedSpans()
+    .filter((span) => span.name === name)
+    .sort((a, b) => Number(a.attributes['mesh.attempt']) - Number(b.attributes['mesh.attempt']))
+
+test('an attempt is child of the publish and linked to it, and the handler’s outputs are its children', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const service = defineService('billing', {
+    publishes: [billed],
+    handlers: { bill: on(placed, { startFrom: 'all' }, (order, ctx) => ctx.publish(billed, order)) },
+  })
+  await mesh.start(service)
+  await mesh.publish(placed, { orderId: 'o1' })
+  await eventually(() => expect(spans('publish order.billed')).toHaveLength(1))
+
+  const [publish] = spans('publish order.placed')
+  const [process] = spans('process order.placed')
+  const [output] = spans('publish order.billed')
+  expect(publish?.kind).toBe(SpanKind.PRODUCER)
+  expect(process?.kind).toBe(SpanKind.CONSUMER)
+  expect(process?.parentSpanContext?.spanId).toBe(publish?.spanContext().spanId)
+  expect(process?.links.map((link) => link.context.spanId)).toEqual([publish?.spanContext().spanId])
+  expect(output?.parentSpanContext?.spanId).toBe(process?.spanContext().spanId)
+  expect(process?.attributes).toMatchObject({
+    'messaging.system.name': 'nats',
+    'messaging.system': 'nats',
+    'messaging.operation.type': 'process',
+    'messaging.destination.template': 'order.placed',
+    'messaging.nats.message.delivery_count': 1,
+  })
+})
+
+test('the attempts before and after a copy on the lane are one trace, each linked to the one before', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const attempts: number[] = []
+  const service = defineService('billing', {
+    handlers: {
+      // Longer than a process holds a retry, so it goes to the lane; it is made due by hand below.
+      bill: on(placed, { startFrom: 'all', retry: retry({ minDelayMs: 31_000, maxDelayMs: 32_000 }) }, (_, ctx) => {
+        attempts.push(ctx.attempt)
+        if (ctx.attempt === 1) throw new Error('the bank is away')
+      }),
+    },
+  })
+  await mesh.start(service)
+  await mesh.publish(placed, { orderId: 'o1' })
+  const waiting = await eventually(() => waitingCopy(mesh))
+  await makeDue(mesh, waiting)
+  await eventually(() => expect(attempts).toEqual([1, 2]))
+  await eventually(() => expect(spans('process order.placed')).toHaveLength(2))
+
+  const [first, second] = spans('process order.placed')
+  expect(second?.spanContext().traceId).toBe(first?.spanContext().traceId)
+  expect(second?.parentSpanContext?.spanId).toBe(first?.parentSpanContext?.spanId)
+  expect(second?.links.map((link) => link.context.spanId)).toContain(first?.spanContext().spanId)
+  expect(first?.status.code).toBe(SpanStatusCode.ERROR)
+  expect(second?.status.code).toBe(SpanStatusCode.UNSET)
+})
+
+type Copy = { subject: string; hdrs: string; data: string }
+
+async function waitingCopy(mesh: Mesh): Promise<Copy> {
+  const query = { last_by_subj: `${mesh.names.subject('lane.billing.bill.at')}.>` }
+  const answer = await mesh.nats.request(`$JS.API.STREAM.MSG.GET.${mesh.names.lanes('billing')}`, JSON.stringify(query))
+  const { message } = answer.json<{ message?: Copy }>()
+  if (!message) throw new Error('nothing waits on the lane yet')
+  return message
+}
+
+/** Replaces the schedule by one that is due: what an operator's tool would do by the wire. */
+async function makeDue(mesh: Mesh, { subject, hdrs, data }: Copy): Promise<void> {
+  const block = Buffer.from(hdrs, 'base64')
+    .toString()
+    .replace(/Nats-Schedule: [^\r]*/, `Nats-Schedule: @at ${new Date().toISOString()}`)
+    .replace(/Nats-Msg-Id: [^\r]*\r\n/, '')
+  const headers = { encode: () => Buffer.from(block) }
+  const answer = await mesh.nats.request(subject, Buffer.from(data, 'base64'), {
+    headers: headers as never,
+    timeout: 5000,
+  })
+  expect(answer.json()).toMatchObject({ seq: expect.any(Number) })
+}

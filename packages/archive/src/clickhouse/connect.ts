@@ -52,15 +52,11 @@ const WRITE_SETTINGS = {
   output_format_json_quote_64bit_integers: 1,
 } as const
 
-function parseUrl(url: string): URL {
-  try {
-    return new URL(url)
-  } catch (cause) {
-    // The text may hold a password, so it is not repeated.
-    throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', 'the ClickHouse URL is none; it looks like http://host:8123', {
-      cause,
-    })
-  }
+function parseUrl(text: string): URL {
+  const url = URL.parse(text)
+  if (url && /^https?:$/.test(url.protocol)) return url
+  // The text may hold a password, so it is not repeated.
+  throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', 'the ClickHouse URL is no http(s) URL; e.g. http://127.0.0.1:8123')
 }
 
 // The client prints each failure to the console by itself; here every failure is handled, and told, by the caller.

@@ -3,7 +3,8 @@ import { openLeaseBucket } from '../src/lease/lease-bucket.ts'
 import { type Row, toRow } from '../src/message/row.ts'
 import { migrate } from '../src/schema/migrate.ts'
 import { BatchWriter, type BatchWriterDeps } from '../src/write/batch-writer.ts'
-import { readCursor } from '../src/write/cursor.ts'
+import { killLeftInserts, queryIdPrefix, readCursor } from '../src/write/cursor.ts'
+import { eventually } from '@malha/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestServers, testServers } from './support/servers.ts'
 
@@ -84,6 +85,25 @@ test('the same batch sent again is stored once', async () => {
     "SELECT toUInt32(count()) AS n FROM archive.events WHERE stream = 'TWICE'",
   )
   expect(count?.n).toBe(2)
+})
+
+test('inserts a previous writer has left running are ended before the cursor is read', async () => {
+  await using next = await writer('LEFT')
+  const slow = next.client.command({
+    query: `INSERT INTO archive.events (stream, epoch, seq, published_at)
+      SELECT 'LEFT', 1, number + 1, now64(9) FROM numbers(60) WHERE sleepEachRow(0.5) = 0 SETTINGS max_block_size = 1`,
+    query_id: `${queryIdPrefix('LEFT')}dead:1`,
+  })
+  const ended = expect(slow).rejects.toThrow(/cancel/i)
+  const running = async () =>
+    await servers.clickhouse.sql(
+      `SELECT 1 FROM system.processes WHERE startsWith(query_id, '${queryIdPrefix('LEFT')}')`,
+    )
+  await eventually(async () => expect(await running()).toHaveLength(1))
+  await killLeftInserts(next.client, 'LEFT')
+  expect(await running()).toEqual([])
+  await ended
+  expect(await servers.clickhouse.sql("SELECT 1 FROM archive.events WHERE stream = 'LEFT'")).toEqual([])
 })
 
 test('a writer without its lease inserts nothing', async () => {

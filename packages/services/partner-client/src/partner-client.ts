@@ -87,8 +87,9 @@ async function exchange(
       body: JSON.stringify(call.body),
       signal: AbortSignal.any([call.signal, late]),
     })
-    // Read to the end whatever the status: an unread body keeps its connection busy.
-    return { status: statusCode, headers, text: await body.text() }
+    // Read to the end whatever the status: an unread body keeps its connection busy. Of a refusal the status is enough.
+    const text = isSuccess(statusCode) ? await body.text() : await body.text().catch(() => '')
+    return { status: statusCode, headers, text }
   } catch (cause) {
     call.signal.throwIfAborted()
     if (late.aborted) throw new PartnerError('PARTNER_TIMEOUT', `${what}: no answer within ${timeoutMs} ms`)
@@ -98,7 +99,7 @@ async function exchange(
 
 function readAnswer<Answer>(schema: z.ZodType<Answer>, told: Told & { what: string; url: string }): Answer {
   const { status, headers, text, what, url } = told
-  if (status < 200 || status >= 300) {
+  if (!isSuccess(status)) {
     const error = responseError({ status, headers, url })
     // The mesh shows the causes of an error: only the partner can say why it refused.
     if (text !== '') error.cause = new Error(excerpt(text))
@@ -109,6 +110,8 @@ function readAnswer<Answer>(schema: z.ZodType<Answer>, told: Told & { what: stri
   const faults = read.error.issues.map((issue) => `${issue.path.join('.') || 'the body'}: ${issue.message}`).join('; ')
   throw new PartnerError('PARTNER_BAD_ANSWER', `${what}: answered ${status}, but not as agreed: ${faults}`)
 }
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
 
 function parse(text: string): unknown {
   try {

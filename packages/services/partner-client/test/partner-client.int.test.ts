@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { Reject, ResponseError, RetryAfter } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -62,6 +63,12 @@ test.for([
   expect(partner.requests).toHaveLength(1)
 })
 
+test('a refusal counts by its status, however long its page is', async () => {
+  await using partner = await scriptedPartner((response) => response.writeHead(422).end('x'.repeat(200_000)))
+  await using client = clientOf(partner)
+  expect(await failureOf(client.post(call()))).toBeInstanceOf(Reject)
+})
+
 test.for(['', 'not JSON', '{"id":7}', '{"id":""}', 'null'])('a 200 that says %j is retried', async (text) => {
   await using partner = await scriptedPartner((response) => response.end(text))
   await using client = clientOf(partner)
@@ -79,18 +86,27 @@ test('an answer without end is given up, not kept in memory', async () => {
   expect(await failureOf(client.post(call()))).toMatchObject({ code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' })
 })
 
-test('a partner that never answers, or stops in the middle, is given up in time', async () => {
-  await using silent = await scriptedPartner((response, nth) => {
-    if (nth > 1) response.writeHead(200).write('{"id":')
-  })
+test('a partner that never answers, stops in the middle, or dribbles, is given up in time', async () => {
+  const scripts: ((response: ServerResponse) => void)[] = [() => undefined, begin, dribble]
+  await using silent = await scriptedPartner((response, nth) => scripts[nth - 1]?.(response))
   await using client = clientOf(silent, { timeoutMs: 300 })
-  for (let attempt = 0; attempt < 2; attempt++)
+  for (const _ of scripts)
     expect(await failureOf(client.post(call()))).toMatchObject({
       code: 'PARTNER_TIMEOUT',
       message: expect.stringContaining('acme: POST'),
     })
-  expect(silent.requests).toHaveLength(2)
+  expect(silent.requests).toHaveLength(scripts.length)
 })
+
+function begin(response: ServerResponse): void {
+  response.writeHead(200).write('{"id":')
+}
+
+/** Never silent for long, and never done. */
+function dribble(response: ServerResponse): void {
+  const more = setInterval(() => response.write(' '), 50)
+  response.on('close', () => clearInterval(more))
+}
 
 test('a refused connection and a cut one keep the code of the socket', async () => {
   await using cutting = await scriptedPartner((response) => response.socket?.destroy())

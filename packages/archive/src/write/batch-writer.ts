@@ -136,4 +136,4 @@ async function killQuery(client: ClickHouseClient, queryId: string): Promise<voi
 }
 
 /** A line for a log or `/readyz` about a failed try. */
-export const retryReason = (stream: string, error: unknown): string => `stream ${stream}: ${reasonOf(error)}`
+const retryReason = (stream: string, error: unknown): string => `stream ${stream}: ${reasonOf(error)}`

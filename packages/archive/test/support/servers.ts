@@ -77,7 +77,7 @@ export async function testServers(options: { clickhouse?: 'started' | 'later' } 
   }
 }
 
-async function testClickHouse(dataDir: string, when: 'started' | 'later'): Promise<TestClickHouse> {
+export async function testClickHouse(dataDir: string, when: 'started' | 'later' = 'started'): Promise<TestClickHouse> {
   // These tests kill the server, so it is never one that someone else runs.
   const env = { ...process.env }
   delete env['CLICKHOUSE_URL']

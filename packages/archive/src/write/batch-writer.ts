@@ -1,7 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { isPoison, isSchemaGone } from '../clickhouse/faults.ts'
 import { execute } from '../clickhouse/run.ts'
-import { ArchiveError, reasonOf } from '../errors.ts'
+import { ArchiveError } from '../errors.ts'
 import { type Row, seqOf, type StreamEpoch } from '../message/row.ts'
 import { backoffMs, pause } from '../pause.ts'
 import { queryIdPrefix } from './cursor.ts'
@@ -134,6 +134,3 @@ const MAX_REFUSED = 100
 async function killQuery(client: ClickHouseClient, queryId: string): Promise<void> {
   await execute(client, 'KILL QUERY WHERE query_id = {queryId:String} SYNC FORMAT Null', { queryId })
 }
-
-/** A line for a log or `/readyz` about a failed try. */
-const retryReason = (stream: string, error: unknown): string => `stream ${stream}: ${reasonOf(error)}`

@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict'
-import { event, type HandlerContext, hours, type Mesh, type MeshErrorCode, retry, stream } from '@malha/mesh'
+import {
+  type Contract,
+  event,
+  type HandlerContext,
+  hours,
+  type Mesh,
+  type MeshErrorCode,
+  retry,
+  type RetryPolicy,
+  stream,
+  type StreamDef,
+} from '@malha/mesh'
 import { type ConsumerInfo, jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { headers, type MsgHdrs } from '@nats-io/transport-node'
 import { z } from 'zod'
@@ -7,15 +18,34 @@ import { eventually } from '../eventually.ts'
 import type { ConformanceEnv } from './case.ts'
 
 /** The contracts most cases speak. */
-export const orders = stream('ORDERS', { subjects: ['order.>'], maxAgeMs: hours(1), maxBytes: 64 * 1024 ** 2 })
-export const Order = z.object({ orderId: z.string(), n: z.number().int() })
+export const orders: StreamDef = stream('ORDERS', {
+  subjects: ['order.>'],
+  maxAgeMs: hours(1),
+  maxBytes: 64 * 1024 ** 2,
+})
+export const Order: z.ZodObject<{ orderId: z.ZodString; n: z.ZodNumber }> = z.object({
+  orderId: z.string(),
+  n: z.number().int(),
+})
 export type Order = z.infer<typeof Order>
-export const placed = event('order.placed', { stream: orders, schema: Order, key: (order) => order.orderId })
-export const billed = event('order.billed', { stream: orders, schema: Order, key: (order) => order.orderId })
-export const shipped = event('order.shipped', { stream: orders, schema: Order, key: (order) => order.orderId })
+export const placed: Contract<Order> = event('order.placed', {
+  stream: orders,
+  schema: Order,
+  key: (order) => order.orderId,
+})
+export const billed: Contract<Order> = event('order.billed', {
+  stream: orders,
+  schema: Order,
+  key: (order) => order.orderId,
+})
+export const shipped: Contract<Order> = event('order.shipped', {
+  stream: orders,
+  schema: Order,
+  key: (order) => order.orderId,
+})
 
 /** Retries within a test's patience. */
-export const briefly = retry({ attempts: 5, minDelayMs: 50, maxDelayMs: 400 })
+export const briefly: RetryPolicy = retry({ attempts: 5, minDelayMs: 50, maxDelayMs: 400 })
 
 /** The n-th order. */
 export const order = (n: number): Order => ({ orderId: `o${n}`, n })
@@ -54,7 +84,7 @@ export function recorder(): Recorder {
 export type Kept = { subject: string; seq: number; headers: Record<string, string>; data: Buffer }
 
 /** Everything in a stream of the case's namespace, oldest first. */
-export async function kept(env: ConformanceEnv, name: string, namespace = env.namespace): Promise<Kept[]> {
+export async function kept(env: ConformanceEnv, name: string, namespace: string = env.namespace): Promise<Kept[]> {
   const stream = `${namespace}_${name}`
   const { config, state } = await (await manager(env)).streams.info(stream)
   if (state.messages === 0) return []

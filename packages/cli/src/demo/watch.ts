@@ -23,8 +23,8 @@ export type WatchOptions = {
 }
 
 const READ_EVERY_MS = 200
-/** Reading every centre costs the API a read of its store for each: seldom, until only that is waited for. */
-const CENTERS_EVERY = 8
+/** Reading every centre costs the API a read of its store for each: every so many rounds, fewer while nothing else is waited for. */
+const CENTERS_EVERY = { early: 15, late: 4 }
 
 /** Begins to read the figures, every fifth of a second. A read that fails is left out: the next one follows. */
 export function watchRun(options: WatchOptions): RunWatch {
@@ -70,8 +70,9 @@ async function refresh(progress: Progress, report: SystemReport, round: number):
       Object.assign(progress.partners[name], { created, calls: attempts })
     }),
   )
+  if (progress.onboarded >= progress.centers) return
   const onlyOnboarding = partnerNames.every((name) => progress.partners[name].created >= progress.centers)
-  if (!onlyOnboarding && round % CENTERS_EVERY !== 0) return
+  if (round % (onlyOnboarding ? CENTERS_EVERY.late : CENTERS_EVERY.early) !== 0) return
   const centers = await listCenters(report.api)
   progress.onboarded = centers.filter((center) => center.status === 'onboarded').length
 }

@@ -104,7 +104,7 @@ export async function settled(t: TestMesh, handler: string): Promise<ConsumerInf
       expect({ pending: info.num_pending, unacked: info.num_ack_pending }).toEqual({ pending: 0, unacked: 0 })
       return info
     },
-    { timeoutMs: 60_000, intervalMs: 100 },
+    { timeoutMs: 180_000, intervalMs: 100 },
   )
 }
 

@@ -1,0 +1,81 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { expect } from 'vitest'
+import { partnerNames, type PartnerName, type ReferenceMesh } from './reference-mesh.ts'
+
+/** What a partner simulator says of one centre, and of all. */
+export type Received = {
+  created: number
+  attempts: number
+  byCenter: Record<string, { effects: number; attempts: number; keys: string[] }>
+}
+
+export type Fault = { mode: string; rate?: number; latencyMs?: number; retryAfterS?: number }
+
+export async function received(mesh: ReferenceMesh, partner: PartnerName): Promise<Received> {
+  return (await (await fetch(`${mesh.partner(partner).control}/_received`)).json()) as Received
+}
+
+export async function setFault(mesh: ReferenceMesh, partner: PartnerName, fault: Fault): Promise<void> {
+  const answer = await fetch(`${mesh.partner(partner).control}/_fault`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fault),
+  })
+  if (!answer.ok) throw new Error(`PUT /_fault answered ${answer.status}: ${await answer.text()}`)
+}
+
+export type StoredEvent = { type: string; data: Record<string, string>; at: Date }
+
+/** Every event of a stream, oldest first. */
+export async function eventsOf(nats: NatsConnection, stream: string): Promise<StoredEvent[]> {
+  const { state } = await (await jetstreamManager(nats)).streams.info(stream)
+  const events: StoredEvent[] = []
+  if (state.messages === 0) return events
+  const consumer = await jetstream(nats).consumers.get(stream)
+  for await (const message of await consumer.consume({ max_messages: 2_000 })) {
+    const type = message.headers?.get('ce-type') ?? ''
+    events.push({ type, data: message.json(), at: message.time })
+    if (message.seq >= state.last_seq || message.info.pending === 0) break
+  }
+  await consumer.delete()
+  return events
+}
+
+/** How many messages are delivered and not acknowledged, over all durables of these streams. */
+export async function unacknowledged(nats: NatsConnection, streams: readonly string[]): Promise<number> {
+  const jsm = await jetstreamManager(nats)
+  let sum = 0
+  for (const stream of streams)
+    for await (const info of jsm.consumers.list(stream)) if (info.config.durable_name) sum += info.num_ack_pending
+  return sum
+}
+
+/** One of each fact and centre in the streams. */
+export async function expectEachFactOnce(mesh: ReferenceMesh, ids: readonly string[]): Promise<void> {
+  const events = [...(await eventsOf(mesh.watch, 'CENTERS')), ...(await eventsOf(mesh.watch, 'PARTNERS'))]
+  const facts = events.map(({ type, data }) => [type, data['system'], data['centerId']].filter(Boolean).join(' '))
+  const expected = ids.flatMap((id) => [
+    `center.registered ${id}`,
+    `provider.created senninha ${id}`,
+    `provider.created maas ${id}`,
+    `city.registered ${id}`,
+    `center.onboarded ${id}`,
+  ])
+  expect(facts.toSorted()).toEqual(expected.toSorted())
+}
+
+/** One effect and one idempotency key for each centre and partner, over all attempts. */
+export async function expectOneEffectEach(mesh: ReferenceMesh, ids: readonly string[]): Promise<void> {
+  for (const partner of partnerNames) {
+    const { byCenter } = await received(mesh, partner)
+    const other = Object.entries(byCenter).filter(([, { effects, keys }]) => effects !== 1 || keys.length !== 1)
+    expect({ partner, other }).toEqual({ partner, other: [] })
+    expect(Object.keys(byCenter).toSorted()).toEqual(ids.toSorted())
+  }
+}
+
+export async function expectNoDeadLetters(mesh: ReferenceMesh): Promise<void> {
+  const { state } = await (await jetstreamManager(mesh.watch)).streams.info('DEAD_LETTERS')
+  expect(state.last_seq).toBe(0)
+}

@@ -1,0 +1,140 @@
+import { createClient } from '@clickhouse/client'
+import { type ArchiveAudit, auditArchive } from '@malha/archive'
+import { eventually } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { registerCenters, untilOnboarded } from './centers.ts'
+import { expectEachFactOnce, expectNoDeadLetters, expectOneEffectEach, received, unacknowledged } from './evidence.ts'
+import type { KillPoint } from './kill-switch.ts'
+import {
+  type PartnerName,
+  partnerNames,
+  type ReferenceMesh,
+  referenceMesh,
+  type ServiceName,
+} from './reference-mesh.ts'
+
+/** In flight in the process that dies, at least. */
+const LEAST = 10
+const CENTERS = 40
+/** Long enough for many calls to be open at once. */
+const LATENCY_MS = 300
+
+type Round = { process: string; point: string; inFlight: number; openCalls?: number }
+type ServiceRound = { service: ServiceName; point: KillPoint; partner?: PartnerName }
+
+const SERVICE_POINTS = ['before handler', 'after return', 'after publish', 'after ack sent'] as const
+const services: ServiceRound[] = [
+  ...SERVICE_POINTS.flatMap((point) =>
+    (['provider', 'city-registration', 'distribution-center'] as const).map((service) => ({ service, point })),
+  ),
+  { service: 'provider', point: 'in the partner call', partner: 'senninha' },
+  { service: 'city-registration', point: 'in the partner call', partner: 'dmitri' },
+  { service: 'provider', point: 'in the partner call', partner: 'maas' },
+]
+
+test('SIGKILL of every process in turn, each with work in flight: nothing lost, nothing twice, the archive clean', async () => {
+  await using mesh = await referenceMesh({ latencyMs: LATENCY_MS })
+  const ids = new Set<string>()
+  let batch = 0
+  const register = async (): Promise<void> => {
+    for (const id of await registerCenters(mesh, `batch${batch++}`, CENTERS)) ids.add(id)
+  }
+  const rounds: Round[] = []
+  const backends: (() => Promise<Round>)[] = [
+    () => killNats(mesh, register),
+    () => killByArchive(mesh, 'archive', 'insert sent', register),
+    () => killByArchive(mesh, 'clickhouse', 'insert sent', register),
+    () => killNats(mesh, register),
+    () => killByArchive(mesh, 'archive', 'before insert', register),
+    () => killByArchive(mesh, 'clickhouse', 'insert sent', register),
+  ]
+  for (const [index, round] of services.entries()) {
+    rounds.push(await killService(mesh, round, register))
+    const between = index % 2 === 1 ? backends.shift() : undefined
+    if (between) rounds.push(await between())
+  }
+  console.table(rounds)
+
+  await untilOnboarded(mesh, [...ids], 120_000)
+  expect(rounds.length).toBeGreaterThanOrEqual(20)
+  expect(rounds.filter(({ inFlight }) => inFlight < LEAST)).toEqual([])
+  for (const point of [...SERVICE_POINTS, 'in the partner call'])
+    expect([point, rounds.filter((round) => round.point === point).length >= 3]).toEqual([point, true])
+  await expectEachFactOnce(mesh, [...ids])
+  await expectOneEffectEach(mesh, [...ids])
+  for (const partner of partnerNames) {
+    const { attempts, created } = await received(mesh, partner)
+    // Calls were cut off by kills and made again.
+    expect(attempts).toBeGreaterThan(created)
+  }
+  await expectNoDeadLetters(mesh)
+  const before = await audit(mesh, 30_000)
+  expect(before.totals).toMatchObject({ missing: 0, duplicates: 0, conflicts: 0, lost: 0, ahead: 0, deadLetters: 0 })
+  expect(before.clean).toBe(true)
+  expect(before.totals.archived).toBeGreaterThanOrEqual(ids.size * 5)
+  await expectPlantedFaultsFound(mesh)
+})
+
+async function killService(mesh: ReferenceMesh, round: ServiceRound, traffic: () => Promise<void>): Promise<Round> {
+  const { service, point, partner } = round
+  const order = { point, least: LEAST, ...(partner && { partner: mesh.partner(partner) }) }
+  const kill = await mesh.killable.get(service)!.kill(mesh.services.get(service)!, order, traffic)
+  const openCalls = Object.values(kill.calls).reduce((sum, count) => sum + count, 0)
+  return { process: service, point, inFlight: kill.inFlight, openCalls }
+}
+
+/** The archive knows best when an insert is under way: it kills itself, or the ClickHouse it has sent it to. */
+async function killByArchive(
+  mesh: ReferenceMesh,
+  process: 'archive' | 'clickhouse',
+  point: KillPoint,
+  traffic: () => Promise<void>,
+): Promise<Round> {
+  const { server } = mesh.clickhouse
+  const order = { point, least: LEAST, ...(process === 'clickhouse' && { victim: server!.pid! }) }
+  const kill = await mesh.killable.get('archive')!.kill(mesh.services.get('archive')!, order, traffic)
+  if (process === 'clickhouse') await mesh.clickhouse.restart()
+  return { process, point, inFlight: kill.inFlight }
+}
+
+async function killNats(mesh: ReferenceMesh, traffic: () => Promise<void>): Promise<Round> {
+  // What a killed service held is still unacknowledged: it does not count.
+  const before = await unacknowledged(mesh.watch, ['CENTERS', 'PARTNERS'])
+  const registering = traffic()
+  const inFlight = await eventually(async () => {
+    const count = (await unacknowledged(mesh.watch, ['CENTERS', 'PARTNERS'])) - before
+    return count >= 3 * LEAST && count
+  })
+  await mesh.nats.kill()
+  await mesh.nats.restart()
+  await registering
+  return { process: 'nats-server', point: 'delivered, not acked', inFlight: Number(inFlight) }
+}
+
+async function expectPlantedFaultsFound(mesh: ReferenceMesh): Promise<void> {
+  await mesh.services.get('archive')!.stop()
+  await using client = await clickhouse(mesh)
+  const victim = "stream = 'CENTERS' AND seq = 7"
+  const columns = 'stream, epoch, seq, subject, event_id, event_type, published_at, headers, payload'
+  await client.run('SYSTEM STOP MERGES archive.events')
+  await client.run(`INSERT INTO archive.events (${columns}) SELECT ${columns} FROM archive.events WHERE ${victim}`)
+  const doubled = await audit(mesh)
+  expect(doubled).toMatchObject({ clean: false, totals: { duplicates: 1, missing: 0 } })
+  await client.run('SYSTEM START MERGES archive.events')
+  await client.run(`DELETE FROM archive.events WHERE ${victim}`)
+  const missed = await audit(mesh)
+  expect(missed).toMatchObject({ clean: false, totals: { duplicates: 0, missing: 1 } })
+  expect(missed.streams.find(({ stream }) => stream === 'CENTERS')?.missing.seqs).toEqual([7])
+}
+
+async function clickhouse(mesh: ReferenceMesh): Promise<AsyncDisposable & { run(query: string): Promise<void> }> {
+  const client = createClient({ url: mesh.clickhouseUrl, keep_alive: { enabled: false } })
+  return {
+    run: async (query) => void (await client.command({ query })),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+function audit(mesh: ReferenceMesh, waitMs = 0): Promise<ArchiveAudit> {
+  return auditArchive({ nats: mesh.watch, clickhouse: { url: mesh.clickhouseUrl }, waitMs })
+}

@@ -87,7 +87,7 @@ function showResult({ summary, checks, waterfall }: DemoResult, out: WriteStream
   const lines = drawWaterfall(waterfall, { width: out.columns ?? 120, colors })
   out.write(`\nThe journey of one centre, ${city}, in one trace:\n${lines.join('\n')}\n`)
   const lost = orphans(waterfall)
-  if (lost > 0) out.write(`${plural(lost, 'span')} without a parent: the killed process had not yet sent it\n`)
+  if (lost > 0) out.write(`${plural(lost, 'span')} without a parent: it was lost with the killed process\n`)
   out.write(`\n${link}\n`)
 }
 

@@ -1,4 +1,4 @@
-import { days, minutes, seconds } from '../durations.ts'
+import { days, minutes } from '../durations.ts'
 
 /** When a failed message is tried again: exponential, with jitter that only lengthens, capped. */
 export type RetryPolicy = {
@@ -14,13 +14,17 @@ export type RetryPolicy = {
   readonly factor: number
 }
 
-/** For days, at most a minute apart: a partner that is away is waited for. */
+/**
+ * For days, at most a minute apart: a partner that is away is waited for. It grows slowly, because a partner that fails
+ * half of its calls is not away: with doubled delays one message in a thousand would wait for minutes. While a partner
+ * really is away the breaker spares it, not the delay.
+ */
 export const untilBack: RetryPolicy = Object.freeze({
   attempts: Infinity,
   forMs: days(7),
-  minDelayMs: seconds(1),
+  minDelayMs: 500,
   maxDelayMs: minutes(1),
-  factor: 2,
+  factor: 1.25,
 })
 
 /** A handler's default: 10 attempts over a few minutes, then a dead letter. */

@@ -34,6 +34,20 @@ export type Outgoing = {
   traceparent?: string | undefined
 }
 
+/** An id that names something else already. */
+export class IdConflict extends MeshError {
+  /** Only the payload differs: the same event, told otherwise. */
+  readonly isRetold: boolean
+
+  constructor(out: Outgoing, stored: StoredMessage) {
+    super(
+      'MESH_ID_CONFLICT',
+      `id ${out.envelope.id} is taken by another event (${stored.subject}, sequence ${stored.seq}); an id names one type, key and payload`,
+    )
+    this.isRetold = isSameEvent(stored, out)
+  }
+}
+
 export type PublisherDeps = { nc: NatsConnection; pipeline: PublishPipeline; metrics: MeshMetrics }
 
 /**
@@ -80,7 +94,7 @@ async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPai
 /** The server knows this id: it must be the same event. One that is gone from the stream cannot be compared. */
 async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: PubAck): Promise<void> {
   const stored = await getStored(deps.nc, ack.stream, { seq: ack.seq })
-  if (stored && !isSame(stored, out)) throw idConflict(out, stored)
+  if (stored && !isSame(stored, out)) throw new IdConflict(out, stored)
 }
 
 /** `once`, and the keyed subject has an event already. R1 says so even for a repeat of the same id; R3 says duplicate. */
@@ -94,24 +108,18 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
       'MESH_ONCE_CONFLICT',
       `${out.envelope.type} of key ${JSON.stringify(out.envelope.key)} was published before, as ${existing} (sequence ${stored.seq}); nothing was stored`,
     )
-  if (!isSame(stored, out)) throw idConflict(out, stored)
+  if (!isSame(stored, out)) throw new IdConflict(out, stored)
   return { id: out.envelope.id, stream: out.stream, seq: stored.seq, duplicate: true }
 }
 
 function isSame(stored: StoredMessage, out: Outgoing): boolean {
-  return (
-    stored.subject === out.subject &&
-    decodeAttribute(stored.headers[HEADER.id] ?? '') === out.envelope.id &&
-    stored.headers[HEADER.type] === out.envelope.type &&
-    stored.payload.equals(out.payload)
-  )
+  return isSameEvent(stored, out) && stored.payload.equals(out.payload)
 }
 
-function idConflict(out: Outgoing, stored: StoredMessage): MeshError {
-  return new MeshError(
-    'MESH_ID_CONFLICT',
-    `id ${out.envelope.id} is taken by another event (${stored.subject}, sequence ${stored.seq}); an id names one type, key and payload`,
-  )
+function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
+  const { id, type } = out.envelope
+  const isSameId = decodeAttribute(stored.headers[HEADER.id] ?? '') === id
+  return isSameId && stored.subject === out.subject && stored.headers[HEADER.type] === type
 }
 
 function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {

@@ -5,7 +5,7 @@ import { HEADER } from '../message/headers.ts'
 import { derivedId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import { encodeEvent, type Encoded } from '../publish/encode.ts'
-import { publishEvent, type PublisherDeps } from '../publish/publisher.ts'
+import { IdConflict, publishEvent, type PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import type { OutputOptions } from './context.ts'
 
@@ -88,6 +88,8 @@ async function sendOne(
   } catch (error) {
     // `once` in a handler asks that the event be there, not that it be ours.
     if (once && error instanceof MeshError && error.code === 'MESH_ONCE_CONFLICT') return
+    // An earlier run of this handler said it in other words (a partner answered differently): what is stored stands.
+    if (error instanceof IdConflict && error.isRetold) return
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import { centerRegistered, cityRegistered } from '@malha/contracts'
-import { defineService, on, type ServiceDef, untilBack } from '@malha/mesh'
+import { defineService, on, seconds, type ServiceDef, untilBack } from '@malha/mesh'
 import type { PartnerClient } from '@malha/partner-client'
 import { registerCity } from './dmitri.ts'
 
@@ -8,11 +8,16 @@ export function cityRegistration(dmitri: PartnerClient, version: string): Servic
   return defineService('city-registration', {
     version,
     handlers: {
-      dmitri: on(centerRegistered, { retry: untilBack, concurrency: 16, startFrom: 'all' }, async (center, ctx) => {
-        const registrationId = await registerCity(dmitri, center, { idempotencyKey: ctx.id, signal: ctx.signal })
-        // Once: a crash between this event and the ack may be followed by a restart long after the server forgot its id.
-        ctx.publish(cityRegistered, { centerId: center.centerId, registrationId }, { once: true })
-      }),
+      // Nothing here keeps the process busy for long, so what a killed one had in hand may come back soon.
+      dmitri: on(
+        centerRegistered,
+        { retry: untilBack, concurrency: 16, ackWaitMs: seconds(15), startFrom: 'all' },
+        async (center, ctx) => {
+          const registrationId = await registerCity(dmitri, center, { idempotencyKey: ctx.id, signal: ctx.signal })
+          // Once: a crash between this event and the ack may be followed by a restart long after the server forgot its id.
+          ctx.publish(cityRegistered, { centerId: center.centerId, registrationId }, { once: true })
+        },
+      ),
     },
     publishes: [cityRegistered],
   })

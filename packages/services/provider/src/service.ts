@@ -1,5 +1,13 @@
 import { centerRegistered, type CenterRegistered, providerCreated, type ProviderSystem } from '@malha/contracts'
-import { defineService, type HandlerContext, type HandlerDef, on, type ServiceDef, untilBack } from '@malha/mesh'
+import {
+  defineService,
+  type HandlerContext,
+  type HandlerDef,
+  on,
+  seconds,
+  type ServiceDef,
+  untilBack,
+} from '@malha/mesh'
 import type { PartnerClient } from '@malha/partner-client'
 import { createMaasProvider } from './maas.ts'
 import { type CallOptions, createSenninhaProvider } from './senninha.ts'
@@ -27,7 +35,8 @@ type Create = (center: CenterRegistered, options: CallOptions) => Promise<string
 function creates(system: ProviderSystem, create: Create): HandlerDef {
   return on(
     centerRegistered,
-    { retry: untilBack, concurrency: 16, startFrom: 'all' },
+    // Nothing here keeps the process busy for long, so what a killed one had in hand may come back soon.
+    { retry: untilBack, concurrency: 16, ackWaitMs: seconds(15), startFrom: 'all' },
     async (center: CenterRegistered, ctx: HandlerContext) => {
       const providerId = await create(center, { idempotencyKey: ctx.id, signal: ctx.signal })
       // Once: a crash between this event and the ack may be followed by a restart long after the server forgot its id.

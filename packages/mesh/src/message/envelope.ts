@@ -1,5 +1,5 @@
 import { MeshError } from '../errors.ts'
-import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from './headers.ts'
+import { decodeAttribute, encodeAttribute, HEADER } from './headers.ts'
 
 /** What a message says of itself, apart from its payload. */
 export type Envelope = {

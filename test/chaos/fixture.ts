@@ -60,7 +60,13 @@ export async function startWorker(t: TestMesh, options: { partner: Partner; nats
     },
     onLine: (line) => lines.push(line),
   })
-  await eventually(() => expect(lines.join('\n')).toContain('is bound'), { timeoutMs: 30_000 })
+  await eventually(
+    () => {
+      const said = lines.join('\n')
+      if (!said.includes('is bound')) throw new Error(`the worker is not bound (exit ${child.exit?.code}):\n${said}`)
+    },
+    { timeoutMs: 60_000 },
+  )
   return {
     pid: child.pid,
     async drain() {

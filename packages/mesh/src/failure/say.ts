@@ -1,5 +1,5 @@
 import { type AnyContract } from '../message/contract.ts'
-import { envelopeHeaders } from '../message/envelope.ts'
+import { envelopeHeaders, newEnvelope } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
@@ -24,17 +24,13 @@ export async function say(deps: SayDeps, contract: AnyContract, { data, service,
   try {
     const { payload, key } = await encodeEvent(contract, data)
     const id = newId()
-    const envelope = {
+    const envelope = newEnvelope(contract, {
       id,
-      type: contract.type,
-      version: contract.version,
-      source: `/${service}`,
-      time: new Date().toISOString(),
+      from: service,
       key,
-      correlationId: about?.correlationId ?? id,
+      correlationId: about?.correlationId,
       causationId: about?.id,
-      contentType: contract.codec.contentType,
-    }
+    })
     const trace = about?.traceparent ? [[HEADER.traceparent, about.traceparent] as const] : []
     await deps.pipeline.publish({
       subject: deps.names.subject(subjectOf(contract, key)),

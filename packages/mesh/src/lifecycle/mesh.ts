@@ -9,6 +9,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
 import { MeshError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
+import { newEnvelope } from '../message/envelope.ts'
 import { userHeaders } from '../message/headers.ts'
 import { checkId, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
@@ -96,6 +97,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     settler: new Settler(nc, connection),
   }
   const services = new Map<string, RunningService>()
+  const starting = new Set<string>()
   let closing: Promise<void> | undefined
   connection.listen({
     down() {
@@ -106,11 +108,16 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   })
 
   const start = async (service: ServiceDef): Promise<RunningService> => {
-    if (services.has(service.name))
+    if (services.has(service.name) || starting.has(service.name))
       throw new MeshError('MESH_INVALID_SERVICE', `service ${service.name} runs in this process already`)
-    const running = await startService(deps, service, () => services.delete(service.name))
-    services.set(service.name, running)
-    return running
+    starting.add(service.name)
+    try {
+      const running = await startService(deps, service, () => services.delete(service.name))
+      services.set(service.name, running)
+      return running
+    } finally {
+      starting.delete(service.name)
+    }
   }
   const close = async (): Promise<void> => {
     await Promise.all([...services.values()].map((service) => service.stop()))
@@ -132,6 +139,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
       const reasons = [
         ...(closing ? ['the mesh closes'] : []),
         ...(connection.isUp() ? [] : ['NATS is away']),
+        ...[...starting].map((service) => `${service} starts`),
         ...[...services.values()].flatMap((service) => service.faults()),
       ]
       return { ready: reasons.length === 0, reasons }
@@ -161,17 +169,13 @@ async function publish(
     )
   const id = given.id === undefined ? newId() : checkId(given.id)
   return publishEvent(publisher, {
-    envelope: {
+    envelope: newEnvelope(contract, {
       id,
-      type: contract.type,
-      version: contract.version,
-      source: `/${options.name}`,
-      time: new Date().toISOString(),
+      from: options.name,
       key,
-      correlationId: given.correlationId ?? id,
+      correlationId: given.correlationId,
       causationId: given.causationId,
-      contentType: contract.codec.contentType,
-    },
+    }),
     subject: names.subject(subjectOf(contract, key)),
     stream: names.stream(contract.stream),
     payload,

@@ -1,4 +1,5 @@
 import { MeshError } from '../errors.ts'
+import type { AnyContract } from './contract.ts'
 import { decodeAttribute, encodeAttribute, HEADER } from './headers.ts'
 
 /** What a message says of itself, apart from its payload. */
@@ -13,6 +14,31 @@ export type Envelope = {
   correlationId: string
   causationId: string | undefined
   contentType: string
+}
+
+/** What a new event is about; without `correlationId` it is the first of its chain. */
+export type Occasion = {
+  id: string
+  /** The name of the service, or of the connection. */
+  from: string
+  key: string | undefined
+  correlationId: string | undefined
+  causationId: string | undefined
+}
+
+/** The envelope of an event that happens now. */
+export function newEnvelope(contract: AnyContract, { id, from, key, correlationId, causationId }: Occasion): Envelope {
+  return {
+    id,
+    type: contract.type,
+    version: contract.version,
+    source: `/${from}`,
+    time: new Date().toISOString(),
+    key,
+    correlationId: correlationId ?? id,
+    causationId,
+    contentType: contract.codec.contentType,
+  }
 }
 
 /** Headers of a received message, names in lower case; of a repeated header the first value. */

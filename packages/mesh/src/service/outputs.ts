@@ -1,6 +1,6 @@
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
-import type { Envelope } from '../message/envelope.ts'
+import { type Envelope, newEnvelope } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { derivedId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
@@ -66,17 +66,13 @@ async function sendOne(
   const id = derivedId({ from: cause.id, service, handler, type: contract.type, key, index })
   try {
     await publishEvent(options.deps, {
-      envelope: {
+      envelope: newEnvelope(contract, {
         id,
-        type: contract.type,
-        version: contract.version,
-        source: `/${service}`,
-        time: new Date().toISOString(),
+        from: service,
         key,
         correlationId: cause.correlationId,
         causationId: cause.id,
-        contentType: contract.codec.contentType,
-      },
+      }),
       subject: names.subject(subjectOf(contract, key)),
       stream: names.stream(contract.stream),
       payload,

@@ -2,16 +2,16 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { centerOnboarded } from '@malha/contracts'
 import { getStored, subjectOf } from '@malha/mesh'
+import { freePorts } from '@malha/stack'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { freePort } from '../free-port.ts'
 import { welcomeSent, welcomes } from './contracts.ts'
 import { welcome } from './service.ts'
 
 const shopScript = fileURLToPath(new URL('print-shop.ts', import.meta.url))
 
 test('the tutorial’s letter waits for the print shop and is then sent, with no one’s help', async () => {
-  const port = await freePort()
+  const [port] = await freePorts(1)
   await using fixture = await testMesh()
   const { mesh } = fixture
   await mesh.provision(welcome(''))

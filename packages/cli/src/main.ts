@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util'
 import { createProgram } from './program.ts'
 
 const argv = process.argv.slice(2)
@@ -13,5 +14,6 @@ try {
 /** An error with a code was foreseen and its message says what to do; any other is a fault of ours and keeps its stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return 'code' in error ? error.message : (error.stack ?? error.message)
+  // With its causes: "fetch failed" alone says nothing.
+  return 'code' in error ? error.message : inspect(error)
 }

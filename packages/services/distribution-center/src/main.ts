@@ -25,14 +25,19 @@ try {
 async function serve({ log, metrics }: Telemetry): Promise<void> {
   const config = serviceConfig(process.env)
   await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
-  const checks = { lifecycle: () => (stopping.signal.aborted ? 'shutting down' : undefined) }
-  await using _health = await serveHealth({ ...config.health, mesh, metrics, checks })
+  let isListening = false
+  const lifecycle = (): string | undefined => {
+    if (stopping.signal.aborted) return 'shutting down'
+    return isListening ? undefined : 'not listening yet'
+  }
+  await using _health = await serveHealth({ ...config.health, mesh, metrics, checks: { lifecycle } })
 
   const readModel = await openReadModel(mesh)
   const running = await mesh.start(distributionCenter(readModel, version))
   const centers = meshCenters({ mesh, ...readModel })
   const app = await buildApp({ centers, logger: log, metrics, version })
   const url = await app.listen(config.http)
+  isListening = true
   log.info({ url }, 'distribution-center serves')
 
   if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), running.stopped])

@@ -46,17 +46,18 @@ export class HandlerBreaker {
     return this.#policy.execute(attempt)
   }
 
-  /** The probe could not be made: ask again soon. */
+  /** The probe ended before it reached the other side: ask again soon. One that was made has set its own time. */
   probeLater(): void {
-    this.#arm(PROBE_MIN_MS)
+    if (this.#probe === undefined) this.#arm(PROBE_MIN_MS)
   }
 
   stop(): void {
     clearTimeout(this.#probe)
+    this.#probe = undefined
   }
 
   #onState(state: CircuitState): void {
-    clearTimeout(this.#probe)
+    this.stop()
     if (state === CircuitState.Open) {
       this.#arm(this.#probeMs + 5)
       this.#probeMs = Math.min(this.#probeMs * 2, PROBE_MAX_MS)
@@ -69,8 +70,11 @@ export class HandlerBreaker {
   }
 
   #arm(delayMs: number): void {
-    clearTimeout(this.#probe)
-    this.#probe = setTimeout(() => this.#options.onProbe(), delayMs)
+    this.stop()
+    this.#probe = setTimeout(() => {
+      this.#probe = undefined
+      this.#options.onProbe()
+    }, delayMs)
   }
 }
 

@@ -1,33 +1,31 @@
-import { type AnyContract, MeshError, type MeshErrorCode } from '@malha/mesh'
-
-const MAX_KEY_BYTES = 128
+import { type AnyContract, decodePayload, type Envelope, keyToken, MeshError } from '@malha/mesh'
 
 type Validated = Awaited<ReturnType<AnyContract['schema']['~standard']['validate']>>
-
-/** An event's data as the wire carries it, decoded again, and its key. */
-export type WireData = { data: unknown; key: string | undefined }
 
 /**
  * What a handler gets when `data` was published under `version`.
  * @throws MeshError MESH_NEWER_VERSION | MESH_SCHEMA_MISMATCH
  */
-export async function received(contract: AnyContract, data: unknown, version?: number): Promise<unknown> {
-  const from = version ?? contract.version
-  if (from > contract.version)
-    throw new MeshError(
-      'MESH_NEWER_VERSION',
-      `${contract.type} is of version ${from}, this service knows ${contract.version}`,
-    )
-  const decoded = contract.codec.decode(contract.codec.encode(data))
-  const current = from < contract.version ? upcast(contract, decoded, from) : decoded
-  return valueOf(contract, await contract.schema['~standard'].validate(current), 'MESH_SCHEMA_MISMATCH')
+export async function received(contract: AnyContract, data: unknown, version: number): Promise<unknown> {
+  const envelope: Envelope = {
+    id: 'specification',
+    type: contract.type,
+    version,
+    source: '/specification',
+    time: '',
+    key: undefined,
+    correlationId: 'specification',
+    causationId: undefined,
+    contentType: contract.codec.contentType,
+  }
+  return decodePayload(contract, envelope, contract.codec.encode(data))
 }
 
 /**
- * What is published of `data`. A promise only where the schema is asynchronous.
+ * What the wire carries of `data`, decoded again. A promise only where the schema is asynchronous.
  * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY
  */
-export function published(contract: AnyContract, data: unknown): WireData | Promise<WireData> {
+export function published(contract: AnyContract, data: unknown): unknown {
   const result = contract.schema['~standard'].validate(data)
   if (result instanceof Promise) return result.then((settled) => wireData(contract, data, settled))
   return wireData(contract, data, result)
@@ -35,38 +33,24 @@ export function published(contract: AnyContract, data: unknown): WireData | Prom
 
 /** @throws MeshError MESH_INVALID_KEY */
 export function keyOf(contract: AnyContract, output: unknown): string | undefined {
-  if (!contract.key) return undefined
-  const key: unknown = contract.key(output)
-  const fits =
-    typeof key === 'string' && key.length > 0 && Buffer.byteLength(key) <= MAX_KEY_BYTES && key.isWellFormed()
-  if (!fits) throw new MeshError('MESH_INVALID_KEY', `${contract.type}: a key is text of 1 to ${MAX_KEY_BYTES} bytes`)
+  const key = contract.key?.(output)
+  if (contract.key) keyToken(key as string)
   return key
 }
 
 /** The wire carries what was given; the reader's schema makes its own output. */
-function wireData(contract: AnyContract, data: unknown, result: Validated): WireData {
-  const key = keyOf(contract, valueOf(contract, result, 'MESH_INVALID_PAYLOAD'))
+function wireData(contract: AnyContract, data: unknown, result: Validated): unknown {
+  if (result.issues) {
+    const faults = result.issues.map(({ path, message }) => `\n  - ${(path ?? []).map(step).join('.')}: ${message}`)
+    throw new MeshError('MESH_INVALID_PAYLOAD', `${contract.type} does not fit its schema:${faults.join('')}`)
+  }
+  keyOf(contract, result.value)
   try {
-    return { data: contract.codec.decode(contract.codec.encode(data)), key }
+    return contract.codec.decode(contract.codec.encode(data))
   } catch (cause) {
     const detail = `${contract.type} cannot be written as ${contract.codec.contentType}`
     throw new MeshError('MESH_INVALID_PAYLOAD', detail, { cause })
   }
-}
-
-function upcast(contract: AnyContract, data: unknown, from: number): unknown {
-  try {
-    return contract.upcast?.(data, from)
-  } catch (cause) {
-    const detail = `${contract.type} of version ${from} could not be brought to version ${contract.version}`
-    throw new MeshError('MESH_SCHEMA_MISMATCH', detail, { cause })
-  }
-}
-
-function valueOf(contract: AnyContract, result: Validated, code: MeshErrorCode): unknown {
-  if (!result.issues) return result.value
-  const faults = result.issues.map(({ path, message }) => `\n  - ${(path ?? []).map(step).join('.')}: ${message}`)
-  throw new MeshError(code, `${contract.type} does not fit its schema:${faults.join('')}`)
 }
 
 function step(part: PropertyKey | { readonly key: PropertyKey }): string {

@@ -51,7 +51,7 @@ export async function runHandler(handler: HandlerDef, data: unknown, given: Give
   )
   const outputs: (PublishedOutput | Promise<PublishedOutput>)[] = []
   try {
-    const input = handler.source.kind === 'topic' ? data : await received(handler.source, data, given.version)
+    const input = await inputOf(handler.source, data, given)
     await handler.handle(input, contextOf({ handler, given, clock, input, signal: timeUp.signal, outputs }))
     return {
       published: await Promise.all(outputs.map((sent) => Promise.resolve(sent))),
@@ -63,6 +63,10 @@ export async function runHandler(handler: HandlerDef, data: unknown, given: Give
   } finally {
     stop()
   }
+}
+
+async function inputOf(source: HandlerDef['source'], data: unknown, given: Given): Promise<unknown> {
+  return source.kind === 'topic' ? data : received(source, data, given.version ?? source.version)
 }
 
 type Run = {
@@ -110,7 +114,7 @@ export function outputOf(
   const { once = false } = options
   if (once && !contract.key)
     throw new MeshError('MESH_INVALID_CONTRACT', `${contract.type} has no key, so it cannot be published once`)
-  const named = ({ data }: { data: unknown }): PublishedOutput => ({ type: contract.type, data, once })
+  const named = (data: unknown): PublishedOutput => ({ type: contract.type, data, once })
   const sent = published(contract, value)
   return sent instanceof Promise ? sent.then(named) : named(sent)
 }

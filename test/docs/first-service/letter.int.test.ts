@@ -1,5 +1,6 @@
+import { centerOnboarded } from '@malha/contracts'
 import { Reject } from '@malha/mesh'
-import { specification } from '@malha/testing'
+import { eventually, specification, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { printShop } from '../print-shop-server.ts'
 import { welcomeSent } from './contracts.ts'
@@ -14,6 +15,18 @@ test('a printed letter is announced, under the message’s own idempotency key',
     .when({ centerId: 'c-1' })
     .then({ published: [[welcomeSent, { centerId: 'c-1' }]] })
   expect(shop.keys).toEqual(['m-1'])
+})
+// #endregion
+
+// #region test-mesh
+test('a letter is printed for a centre that was onboarded before the service came', async () => {
+  await using shop = await printShop(() => 201)
+  await using t = await testMesh()
+  const service = welcome(shop.url)
+  await t.mesh.provision(service)
+  const { id } = await t.mesh.publish(centerOnboarded, { centerId: 'c-1' })
+  await using _running = await t.mesh.start(service)
+  await eventually(() => expect(shop.keys).toEqual([id]))
 })
 // #endregion
 

@@ -5,6 +5,8 @@ export type AckInfo = {
   /** Deliveries so far, this one included. Hand-backs count too, so it is no attempt counter. */
   deliveryCount: number
   streamSeq: number
+  /** Unix ns, as the server writes it. */
+  storedAt: string
   publishedAt: Date
   /** Messages behind this one, as of its delivery. */
   pending: number
@@ -22,6 +24,7 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
     durable: durable!,
     deliveryCount: Number(deliveryCount),
     streamSeq: Number(streamSeq),
+    storedAt: nanos!,
     publishedAt: new Date(Number(BigInt(nanos!) / 1_000_000n)),
     pending: Number(pending),
   }

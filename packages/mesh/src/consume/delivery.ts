@@ -16,7 +16,7 @@ export type Source = { stream: string; epoch: number; seq: number; subject: stri
 export type Phase =
   | { kind: 'ready' }
   | { kind: 'running' }
-  | { kind: 'held'; timer: NodeJS.Timeout; dueAt: number }
+  | { kind: 'held'; timer: NodeJS.Timeout; /** Of `performance.now()`. */ dueAt: number }
   | { kind: 'leaked' }
 
 /** One message in this process's hands, from delivery until it is settled. */
@@ -24,6 +24,8 @@ export type Delivery = {
   readonly via: 'event' | 'lane'
   /** Sequence in the stream it was delivered from. */
   readonly deliveredSeq: number
+  /** When that stream stored it, unix ns as the server writes it. */
+  readonly storedAt: string
   /** Changes when the server delivers it again while it is here. */
   reply: string
   deliveryCount: number
@@ -61,6 +63,7 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
   return {
     via,
     deliveredSeq: info.streamSeq,
+    storedAt: info.storedAt,
     reply: msg.reply!,
     deliveryCount: info.deliveryCount,
     headers,
@@ -78,8 +81,11 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
   }
 }
 
-/** Attempt and failure counters survive a redelivery, so the name in this process is the delivered one. */
-export const deliveryName = (via: 'event' | 'lane', seq: number): string => `${via}:${seq}`
+/**
+ * What a redelivery is known by. The time is part of it: a stream that lost its end, or was made anew, gives the same
+ * sequences to other events.
+ */
+export const deliveryName = ({ via, deliveredSeq, storedAt }: Delivery): string => `${via}:${deliveredSeq}:${storedAt}`
 
 function laneSource(headers: ReceivedHeaders): Source {
   return {

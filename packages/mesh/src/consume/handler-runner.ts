@@ -13,7 +13,7 @@ import { MeshError } from '../errors.ts'
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
 import { writeLetter } from '../failure/dead-letter.ts'
 import { decide, type Decision } from '../failure/decide.ts'
-import { dropFromLane, releaseLane, sendToLane } from '../failure/lane.ts'
+import { dropFromLane, fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { tellStage } from '../observe/stages.ts'
 import { type AttemptDeps, type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
@@ -22,7 +22,7 @@ import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { Slots } from './slots.ts'
-import { WaitingRoom } from './waiting-room.ts'
+import { mostHeld, WaitingRoom } from './waiting-room.ts'
 
 /** A longer wait goes to the lane. */
 const HOLD_MOST_MS = 30_000
@@ -30,6 +30,8 @@ const HOLD_MOST_MS = 30_000
 const RAMP_MS = 5000
 const LEAK_AFTER_MS = 10_000
 const RECORD_EVERY_MS = 1000
+/** Times of the latest attempts, for the letter. */
+const KEPT_ATTEMPT_TIMES = 20
 /** When neither copy nor letter could be stored. */
 const AGAIN_MS = 5000
 /** After the signals are aborted at the end of a drain. */
@@ -79,8 +81,9 @@ export class HandlerRunner {
   }
 
   start(): void {
-    const { names, service, handler, stream, nc, connection, inboxPrefix, onDoubt, def } = this.#options
-    const common = { connection, durable: names.durable(service.name, handler), inboxPrefix, onDoubt }
+    const { names, service, handler, stream, nc, connection, inboxPrefix, onDoubt, def, settler } = this.#options
+    const onLapse = (): void => settler.sendAgain()
+    const common = { connection, durable: names.durable(service.name, handler), inboxPrefix, onDoubt, onLapse }
     const loop = (via: 'event' | 'lane', from: string, limit: number): PullLoop =>
       new PullLoop(nc, { ...common, stream: from, limit, onMessage: (msg) => this.#onMessage(msg, via) })
     this.#events = loop('event', stream, 2 * def.concurrency)
@@ -128,7 +131,7 @@ export class HandlerRunner {
 
   #onMessage(msg: Msg, via: 'event' | 'lane'): void {
     const delivery = readDelivery(msg, via, this.#epoch)
-    const name = deliveryName(via, delivery.deliveredSeq)
+    const name = deliveryName(delivery)
     const known = this.#here.get(name)
     if (known || this.#settled.has(name)) {
       this.#onRedelivery(delivery, known)
@@ -162,7 +165,7 @@ export class HandlerRunner {
 
   /** Upholds R3. */
   #mayStart(): boolean {
-    if (Date.now() < this.#notBefore) return false
+    if (performance.now() < this.#notBefore) return false
     if (this.#breaker.state === 'closed') return true
     if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
     this.#probeDue = false
@@ -176,14 +179,19 @@ export class HandlerRunner {
     this.#slots.take()
     this.#begin(delivery)
     const started = performance.now()
+    const outcome = await this.#outcomeOf(delivery)
+    const ms = performance.now() - started
+    if (outcome.kind !== 'leaked') this.#slots.conclude()
     try {
-      const outcome = await this.#outcomeOf(delivery)
-      await this.#conclude(delivery, outcome, { isProbe, ms: performance.now() - started })
+      const concluded = this.#conclude(delivery, outcome, { isProbe, ms })
+      // What is left may wait for the server; the next message need not wait for that.
+      this.#pump()
+      await concluded
     } catch (error) {
       this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; it is tried again')
       this.#hold(delivery, AGAIN_MS)
     }
-    if (!isLeaked(delivery)) this.#slots.free()
+    if (outcome.kind !== 'leaked') this.#slots.free()
     // A probe that ended before it reached the handler says nothing of the other side.
     if (isProbe && this.#breaker.state === 'open') this.#breaker.probeLater()
     this.#pump()
@@ -196,7 +204,7 @@ export class HandlerRunner {
     delivery.isTouched = true
     if (delivery.attempts === 0) this.#options.metrics.age(this.#labels, Date.now() - source.publishedAt.getTime())
     delivery.attempts++
-    delivery.attemptTimes.push(new Date().toISOString())
+    delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), new Date().toISOString()]
   }
 
   async #outcomeOf(delivery: Delivery): Promise<Outcome> {
@@ -241,7 +249,7 @@ export class HandlerRunner {
   /** The breaker opened between the look and the call: that was no attempt. */
   #takeBack(delivery: Delivery): void {
     delivery.attempts--
-    delivery.attemptTimes.pop()
+    delivery.attemptTimes = delivery.attemptTimes.slice(0, -1)
     delivery.phase = { kind: 'ready' }
     this.#ready.unshift(delivery)
   }
@@ -254,12 +262,13 @@ export class HandlerRunner {
 
   async #retry(delivery: Delivery, { decision, envelope }: Failed<'retry'>): Promise<void> {
     const { delayMs, verdict } = decision
-    if (decision.pausesHandler) this.#pauseUntil(Date.now() + delayMs)
+    if (decision.pausesHandler) this.#pause(delayMs)
     void this.#record(delivery, { envelope, decision, nextAttemptAt: new Date(Date.now() + delayMs).toISOString() })
     const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
-    const mayHold = !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < this.#mostHeld()
-    if (mayHold) this.#hold(delivery, delayMs)
+    const mayHold =
+      !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#options.def.concurrency)
+    if (mayHold || !fitsLane(this.#options.lane, delivery)) this.#hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)
   }
 
@@ -303,7 +312,7 @@ export class HandlerRunner {
   #settle(delivery: Delivery, how: 'ack' | 'term'): void {
     const { reply, source } = delivery
     if (reply !== '') {
-      const name = deliveryName(delivery.via, delivery.deliveredSeq)
+      const name = deliveryName(delivery)
       this.#settled.add(name)
       this.#here.delete(name)
       this.#options.settler[how](reply, () => tellStage('settled', { ...this.#labels, source }))
@@ -312,7 +321,7 @@ export class HandlerRunner {
   }
 
   #handBack(delivery: Delivery): void {
-    this.#here.delete(deliveryName(delivery.via, delivery.deliveredSeq))
+    this.#here.delete(deliveryName(delivery))
     this.#options.settler.nak(delivery.reply)
   }
 
@@ -336,11 +345,12 @@ export class HandlerRunner {
     for (const delivery of this.#here.values()) if (!isLeaked(delivery)) this.#options.settler.working(delivery.reply)
   }
 
-  #pauseUntil(at: number): void {
-    if (at <= this.#notBefore) return
-    this.#notBefore = at
+  #pause(delayMs: number): void {
+    const until = performance.now() + delayMs
+    if (until <= this.#notBefore) return
+    this.#notBefore = until
     clearTimeout(this.#notBeforeTimer)
-    this.#notBeforeTimer = setTimeout(() => this.#pump(), at - Date.now() + 1)
+    this.#notBeforeTimer = setTimeout(() => this.#pump(), delayMs + 1)
   }
 
   #onBreaker(state: BreakerState): void {
@@ -387,10 +397,6 @@ export class HandlerRunner {
     const { concurrency } = this.#options.def
     this.#events?.setLimit(limit ?? 2 * concurrency)
     this.#lane?.setLimit(limit ?? concurrency)
-  }
-
-  #mostHeld(): number {
-    return Math.max(64, 4 * this.#options.def.concurrency)
   }
 
   #loopOf(delivery: Delivery): PullLoop {

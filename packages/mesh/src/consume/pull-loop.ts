@@ -23,6 +23,8 @@ export type PullLoopOptions = {
   /** @default 1000 */
   heartbeatMs?: number
   onMessage: (msg: Msg) => void
+  /** The leader changed, or nobody knows: what was on its way to the server may be lost. */
+  onLapse: () => void
   /** The durable may be gone: look, and make it again. Called again at every sign of it. */
   onDoubt: (why: string) => void
 }
@@ -40,7 +42,7 @@ export class PullLoop {
   #limit: number
   #asked = 0
   #held = 0
-  #lastFrame = Date.now()
+  #lastFrame = performance.now()
   #pauseMs = 100
   #pause: NodeJS.Timeout | undefined
   #stopped = false
@@ -59,7 +61,7 @@ export class PullLoop {
 
   /** The last frame is fresh: the server knows our request. */
   get alive(): boolean {
-    return this.#limit === 0 || this.#asked === 0 || Date.now() - this.#lastFrame < 5 * this.#heartbeatMs
+    return this.#limit === 0 || this.#asked === 0 || performance.now() - this.#lastFrame < 5 * this.#heartbeatMs
   }
 
   /** A delivered message is settled, or moved elsewhere: its credit is free. */
@@ -99,7 +101,7 @@ export class PullLoop {
   }
 
   #onFrame(msg: Msg): void {
-    this.#lastFrame = Date.now()
+    this.#lastFrame = performance.now()
     if (msg.subject !== this.#inbox) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
@@ -127,6 +129,7 @@ export class PullLoop {
   /** Upholds L2. */
   #again(): void {
     this.#asked = 0
+    this.#options.onLapse()
     if (this.#stopped || this.#pause) return
     this.#pause = setTimeout(() => {
       this.#pause = undefined
@@ -137,9 +140,10 @@ export class PullLoop {
 
   /** Upholds L3. */
   #watch(): void {
-    if (this.#asked === 0 || Date.now() - this.#lastFrame < 2 * this.#heartbeatMs + this.#heartbeatMs / 2) return
-    this.#lastFrame = Date.now()
+    if (this.#asked === 0 || performance.now() - this.#lastFrame < 2 * this.#heartbeatMs + this.#heartbeatMs / 2) return
+    this.#lastFrame = performance.now()
     this.#asked = 0
+    this.#options.onLapse()
     this.#options.onDoubt('no heartbeat')
     this.#pull()
   }
@@ -147,7 +151,7 @@ export class PullLoop {
   /** Upholds L3. */
   #onReconnect(): void {
     this.#asked = 0
-    this.#lastFrame = Date.now()
+    this.#lastFrame = performance.now()
     this.#pull()
   }
 }

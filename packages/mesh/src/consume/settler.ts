@@ -3,10 +3,16 @@
  *
  * S1  Answers of one event-loop turn go out in one write: one `publish` each would be one socket write each.
  * S2  An ack is never given while the connection is down: the client would drop it. It waits, and is sent on reconnect.
+ * S3  An answer that ends a delivery is sent again after a lapse (a reconnect, a change of leader): one that was on its
+ *     way then is lost, and the message would come again only after `ack_wait`. A second one does no harm.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
+type Answer = { reply: string; body: Uint8Array }
+type Queued = Answer & { onSent: (() => void) | undefined }
+
+const RECENT_MS = 1000
 const encoder = new TextEncoder()
 const ACK = encoder.encode('+ACK')
 const WORKING = encoder.encode('+WPI')
@@ -16,18 +22,22 @@ const NAK = encoder.encode('-NAK')
 export class Settler {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
-  #queue: { reply: string; body: Uint8Array; onSent: (() => void) | undefined }[] = []
+  #queue: Queued[] = []
   #scheduled = false
+  /** Ended within the last one to two seconds. */
+  #recent: Answer[] = []
+  #older: Answer[] = []
+  #turnedAt = 0
 
   constructor(nc: NatsConnection, connection: ConnectionWatch) {
     this.#nc = nc
     this.#connection = connection
-    connection.listen({ up: () => this.#send() })
+    connection.listen({ up: () => this.sendAgain() })
   }
 
   /** Done: never deliver it again. `onSent` is called when it left for the server. */
   ack(reply: string, onSent?: () => void): void {
-    this.#answer(reply, ACK, onSent)
+    this.#end(reply, ACK, onSent)
   }
 
   /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
@@ -42,7 +52,13 @@ export class Settler {
 
   /** Never deliver it again; its dead letter is stored. */
   term(reply: string, onSent?: () => void): void {
-    this.#answer(reply, TERM, onSent)
+    this.#end(reply, TERM, onSent)
+  }
+
+  /** Upholds S3. */
+  sendAgain(): void {
+    for (const { reply, body } of [...this.#older, ...this.#recent]) this.#answer(reply, body)
+    this.#send()
   }
 
   /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
@@ -51,7 +67,20 @@ export class Settler {
     if (this.#connection.isUp() && !this.#nc.isClosed()) await this.#nc.flush()
   }
 
+  #end(reply: string, body: Uint8Array, onSent: (() => void) | undefined): void {
+    this.#answer(reply, body, onSent)
+    const now = performance.now()
+    if (now - this.#turnedAt > RECENT_MS) {
+      this.#older = now - this.#turnedAt > 2 * RECENT_MS ? [] : this.#recent
+      this.#recent = []
+      this.#turnedAt = now
+    }
+    this.#recent.push({ reply, body })
+  }
+
   #answer(reply: string, body: Uint8Array, onSent?: () => void): void {
+    // A delivery of a stream that is gone: there is nobody to tell.
+    if (reply === '') return
     this.#queue.push({ reply, body, onSent })
     if (this.#scheduled || !this.#connection.isUp()) return
     this.#scheduled = true

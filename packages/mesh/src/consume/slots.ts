@@ -1,9 +1,10 @@
-/** The slots of a handler: how many attempts run, how many never came back, and when none is left to wait for. */
+/** The slots of a handler: how many attempts run, are being concluded, never came back; and when none is left to wait for. */
 export class Slots {
   readonly #size: number
   readonly #onChange: (running: number) => void
   #running = 0
   #leaked = 0
+  #concluding = 0
   #waiters: (() => void)[] = []
 
   constructor(size: number, onChange: (running: number) => void) {
@@ -24,9 +25,16 @@ export class Slots {
     this.#onChange(this.#running)
   }
 
-  free(): void {
+  /** Its attempt came back: the slot is free, but its message is not settled yet. */
+  conclude(): void {
+    this.#concluding++
     this.#running--
     this.#onChange(this.#running)
+  }
+
+  /** Its message is settled, or waits. */
+  free(): void {
+    this.#concluding--
     this.#tell()
   }
 
@@ -36,13 +44,17 @@ export class Slots {
     this.#tell()
   }
 
-  /** Resolves when no attempt runs that may still come back. */
+  /** Resolves when nothing is being done that may still come to an end. */
   whenIdle(): Promise<void> {
-    if (this.#running === this.#leaked) return Promise.resolve()
+    if (this.#isIdle()) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 
+  #isIdle(): boolean {
+    return this.#running === this.#leaked && this.#concluding === 0
+  }
+
   #tell(): void {
-    if (this.#running === this.#leaked) for (const resolve of this.#waiters.splice(0)) resolve()
+    if (this.#isIdle()) for (const resolve of this.#waiters.splice(0)) resolve()
   }
 }

@@ -1,5 +1,8 @@
 import type { Delivery } from './delivery.ts'
 
+/** How many messages a process lets wait for a retry; they are unacked, so they count towards `max_ack_pending`. */
+export const mostHeld = (concurrency: number): number => Math.max(64, 4 * concurrency)
+
 /** Deliveries that wait in this process for their next attempt. They keep no credit: others are pulled meanwhile. */
 export class WaitingRoom {
   readonly #onDue: (delivery: Delivery) => void
@@ -17,7 +20,7 @@ export class WaitingRoom {
   hold(delivery: Delivery, delayMs: number): void {
     this.#waiting.add(delivery)
     const timer = setTimeout(() => this.wake(delivery), delayMs)
-    delivery.phase = { kind: 'held', timer, dueAt: Date.now() + delayMs }
+    delivery.phase = { kind: 'held', timer, dueAt: performance.now() + delayMs }
   }
 
   /** Makes one due now. */
@@ -47,7 +50,7 @@ export class WaitingRoom {
   #leave(delivery: Delivery): number | undefined {
     if (!this.#waiting.delete(delivery) || delivery.phase.kind !== 'held') return undefined
     clearTimeout(delivery.phase.timer)
-    const remaining = Math.max(0, delivery.phase.dueAt - Date.now())
+    const remaining = Math.max(0, delivery.phase.dueAt - performance.now())
     delivery.phase = { kind: 'ready' }
     return remaining
   }

@@ -1,5 +1,6 @@
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
-import { encodeAttribute, HEADER } from '../message/headers.ts'
+import { encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { Names } from '../topology/names.ts'
@@ -8,6 +9,8 @@ import { ownHeaders } from './lane-headers.ts'
 /** What a letter says beside the original's bytes and headers. Format 1; docs/reference/wire.md. */
 export const LETTER_HEADER = {
   format: 'malha-dlq-format',
+  /** `left-out` where the server could not take it. */
+  payload: 'malha-dlq-payload',
   reason: 'malha-dlq-reason',
   code: 'malha-dlq-code',
   errorClass: 'malha-dlq-error-class',
@@ -27,6 +30,7 @@ export const LETTER_HEADER = {
 } as const
 
 export type LetterOffice = {
+  nc: NatsConnection
   pipeline: PublishPipeline
   names: Names
   service: string
@@ -38,8 +42,9 @@ export type LetterOffice = {
 export type Cause = { code: string; message: string; error: unknown }
 
 const PUBLISH_MS = 30_000
-const MAX_REASON = 2000
-const MAX_STACK_BYTES = 8192
+/** Encoded, bytes. With the rest of a letter's headers this stays within what publishers leave free (HEADROOM_BYTES). */
+const MAX_REASON_BYTES = 4096
+const MAX_STACK_BYTES = 6144
 
 /**
  * Stores the letter of one message: one for good, however often it is tried, since its subject holds one and refuses a
@@ -94,7 +99,7 @@ async function store(office: LetterOffice, letter: Letter): Promise<void> {
   const subject = office.names.deadLetter(durable, source.stream, source.epoch, letter.seq)
   const pairs: [string, string | undefined][] = [
     [LETTER_HEADER.format, '1'],
-    [LETTER_HEADER.reason, encodeAttribute(cause.message.slice(0, MAX_REASON))],
+    [LETTER_HEADER.reason, reasonOf(cause.message)],
     [LETTER_HEADER.code, encodeAttribute(cause.code)],
     [
       LETTER_HEADER.errorClass,
@@ -120,10 +125,24 @@ async function store(office: LetterOffice, letter: Letter): Promise<void> {
     ...pairs.filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== ''),
   ]
   try {
-    await office.pipeline.publish({ subject, payload: letter.payload, headers, timeoutMs: PUBLISH_MS })
+    await office.pipeline.publish({ subject, ...fitting(office.nc, letter.payload, headers), timeoutMs: PUBLISH_MS })
   } catch (error) {
     if (!isStoredAlready(error)) throw error
   }
+}
+
+type Body = { payload: Uint8Array; headers: [string, string][] }
+
+/**
+ * What the server takes of a letter. Publishers of the mesh leave room for it; another client's event may not. Then first
+ * the stack goes, then the payload, said in a header: the event itself is still in its stream.
+ */
+function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, string][]): Body {
+  const limit = nc.info?.max_payload ?? Infinity
+  if (payload.length + headerBytes(headers) <= limit) return { payload, headers }
+  const brief = headers.filter(([name]) => name !== LETTER_HEADER.stack)
+  if (payload.length + headerBytes(brief) <= limit) return { payload, headers: brief }
+  return { payload: new Uint8Array(), headers: [...brief, [LETTER_HEADER.payload, 'left-out']] }
 }
 
 /** `discard_new_per_subject` refused a second letter: the first one stands. */
@@ -131,6 +150,17 @@ function isStoredAlready(error: unknown): boolean {
   return (
     error instanceof PublishRefused && error.errCode === ERR_CODE.storeFailed && error.message.includes('per subject')
   )
+}
+
+/** Cut between characters: one of another script takes up to twelve bytes, and half of one cannot be read. */
+function reasonOf(message: string): string {
+  let encoded = ''
+  for (const char of message) {
+    const next = encodeAttribute(char)
+    if (encoded.length + next.length > MAX_REASON_BYTES) break
+    encoded += next
+  }
+  return encoded
 }
 
 /** Base64, since a header cannot hold line ends. */

@@ -4,7 +4,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
-import { HEADER } from '../message/headers.ts'
+import { HEADER, headerBytes } from '../message/headers.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
@@ -21,7 +21,6 @@ export type Lane = {
 }
 
 const PUBLISH_MS = 30_000
-const KEPT_ATTEMPT_TIMES = 20
 const RELEASE_PARALLEL = 32
 
 /** Stores a copy that comes back after `delayMs`. Resolves when it is stored; only then may the delivery be acked. */
@@ -45,7 +44,7 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       [LANE_HEADER.failures, String(delivery.failures)],
       [LANE_HEADER.hop, String(hop)],
       [LANE_HEADER.firstFailureAt, String(delivery.firstFailureAt ?? Date.now())],
-      [LANE_HEADER.attemptTimes, delivery.attemptTimes.slice(-KEPT_ATTEMPT_TIMES).join(' ')],
+      [LANE_HEADER.attemptTimes, delivery.attemptTimes.join(' ')],
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, delayMs),
       // One store a hop: a redelivered original whose copy is stored already adds no second one.
@@ -55,6 +54,16 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       ],
     ],
   })
+}
+
+/** What the lane's own headers may take, bytes. */
+const LANE_HEADERS_BYTES = 4096
+
+/** Whether the server takes a copy: an event of nearly `max_payload` leaves no room for the lane's headers. */
+export function fitsLane(lane: Lane, { headers, payload }: Delivery): boolean {
+  return (
+    payload.length + headerBytes(ownHeaders(headers)) + LANE_HEADERS_BYTES <= (lane.nc.info?.max_payload ?? Infinity)
+  )
 }
 
 /** Takes back a copy that is not needed: its original was delivered again and succeeded. */

@@ -108,6 +108,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   })
 
   const start = async (service: ServiceDef): Promise<RunningService> => {
+    if (closing !== undefined)
+      throw new MeshError('MESH_CLOSED', `service ${service.name} was not started: the mesh is closed`)
     if (services.has(service.name) || starting.has(service.name))
       throw new MeshError('MESH_INVALID_SERVICE', `service ${service.name} runs in this process already`)
     starting.add(service.name)

@@ -104,7 +104,11 @@ async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV):
   const bound: Bound[] = []
   for (const [handler, def] of Object.entries(service.handlers)) {
     try {
-      bound.push({ handler, def, consumer: await bind(deps, service, { handler, def, checkpoints }) })
+      bound.push({
+        handler,
+        def,
+        consumer: await bind(deps, service, { handler, def, checkpoints, onlyMissing: false }),
+      })
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       faults.push(error.message)
@@ -114,12 +118,14 @@ async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV):
   return bound
 }
 
+type BindParts = { handler: string; def: HandlerDef; checkpoints: KV; onlyMissing: boolean }
+
 async function bind(
   { nc, names, options, log }: ServiceDeps,
   service: ServiceDef,
-  { handler, def, checkpoints }: { handler: string; def: HandlerDef; checkpoints: KV },
+  { handler, def, checkpoints, onlyMissing }: BindParts,
 ): Promise<EnsuredConsumer> {
-  const common = { service: service.name, handler, def, mode: options.topology, log }
+  const common = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
   const consumer = await ensureConsumer(nc, names, { ...common, stream: names.stream(def.source.stream), checkpoints })
   await ensureLaneConsumer(nc, names, common)
   return consumer
@@ -175,6 +181,7 @@ function startHandler(
   const { handler, def, consumer } = parts
   const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
   const office = {
+    nc,
     pipeline: publisher.pipeline,
     names,
     service: service.name,
@@ -219,7 +226,7 @@ function startHandler(
     settled: consumer.settled,
     maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
-    restore: () => bind(deps, service, parts),
+    restore: () => bind(deps, service, { ...parts, onlyMissing: true }),
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
   return { runner, supervisor }

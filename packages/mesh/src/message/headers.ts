@@ -41,6 +41,11 @@ export class HeaderBlock {
   }
 }
 
+/** What a header block takes on the wire. */
+export function headerBytes(pairs: HeaderPairs): number {
+  return pairs.reduce((sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + 4, 12)
+}
+
 /** Percent-encodes what CloudEvents forbids in a header: all but printable ASCII, and space, `"` and `%` (HTTP binding 3.1.3.2). */
 export function encodeAttribute(value: string): string {
   if (/^[!#$&-~]*$/.test(value)) return value

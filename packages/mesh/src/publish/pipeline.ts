@@ -77,7 +77,7 @@ export class PublishPipeline {
       this.#waiting.push({
         request,
         block: new HeaderBlock(request.headers),
-        deadline: Date.now() + request.timeoutMs,
+        deadline: performance.now() + request.timeoutMs,
         sentAt: 0,
         sends: 0,
         againAt: 0,
@@ -113,7 +113,7 @@ export class PublishPipeline {
 
   #send(token: string, pending: Pending): void {
     pending.sends++
-    pending.sentAt = Date.now()
+    pending.sentAt = performance.now()
     pending.againAt = 0
     try {
       const { subject, payload } = pending.request
@@ -133,7 +133,7 @@ export class PublishPipeline {
     const reply = readReply(msg.headers?.code, msg.string())
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
-      pending.againAt = Date.now() + AGAIN_MS
+      pending.againAt = performance.now() + AGAIN_MS
       return
     }
     this.#onWire.delete(token)
@@ -143,7 +143,7 @@ export class PublishPipeline {
   }
 
   #onSweep(): void {
-    const now = Date.now()
+    const now = performance.now()
     for (const [token, pending] of this.#onWire) {
       if (now >= pending.deadline) {
         this.#onWire.delete(token)

@@ -28,10 +28,15 @@ export const ERR_CODE = {
   wrongLastSequence: 10071,
   storeFailed: 10077,
   conflictInFlight: 10164,
+  /** R3: the first send of this id is not decided yet. */
+  idInProcess: 10158,
   unavailable: 10008,
   insufficientResources: 10023,
   replicasNotReady: 10054,
 } as const
+
+/** Refusals that mean: the same again, soon. */
+const PASSING: ReadonlySet<number> = new Set([ERR_CODE.conflictInFlight, ERR_CODE.idInProcess, ERR_CODE.unavailable])
 
 /** What one reply to a publish means. */
 export type Reply =
@@ -64,8 +69,8 @@ export function readReply(status: number | undefined, body: string): Reply {
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const errCode = error.err_code ?? 0
   const description = error.description ?? `code ${error.code}`
-  const passing = errCode === ERR_CODE.conflictInFlight || errCode === ERR_CODE.unavailable || error.code === 429
-  return passing ? { kind: 'again', why: description } : { kind: 'refused', errCode, description }
+  const isPassing = PASSING.has(errCode) || error.code === 429
+  return isPassing ? { kind: 'again', why: description } : { kind: 'refused', errCode, description }
 }
 
 /** Whether a refusal says that the stream's limits are reached. */

@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
-import { decodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
+import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan } from '../observe/spans.ts'
 import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
@@ -122,12 +122,15 @@ function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
   return isSameId && stored.subject === out.subject && stored.headers[HEADER.type] === type
 }
 
+/** What an event leaves of `max_payload`, so that a copy on a lane and a dead letter, which say more, fit as well. */
+const HEADROOM_BYTES = 16_384
+
 function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {
-  const limit = nc.info?.max_payload ?? Infinity
-  const size = out.payload.length + headers.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 12)
+  const limit = (nc.info?.max_payload ?? Infinity) - HEADROOM_BYTES
+  const size = out.payload.length + headerBytes(headers)
   if (size > limit)
     throw new MeshError(
       'MESH_PAYLOAD_TOO_LARGE',
-      `${out.envelope.type} has ${size} bytes with its headers, the server takes ${limit}; store the bulk elsewhere and publish a reference`,
+      `${out.envelope.type} has ${size} bytes with its headers, ${limit} is the most here; store the bulk elsewhere and publish a reference`,
     )
 }

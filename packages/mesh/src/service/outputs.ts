@@ -30,9 +30,15 @@ const PUBLISH_MS = 30_000
 
 /** Collects a handler's outputs; nothing leaves before the handler has returned. */
 export function outputs(options: OutputsOptions): Outputs {
+  let isOver = false
   const collected: { encoded: Encoded | Promise<Encoded>; once: boolean }[] = []
   return {
     add(contract, data, { once = false }) {
+      if (isOver)
+        throw new MeshError(
+          'MESH_CLOSED',
+          `${contract.type} was published after its handler had returned; await what it waits for`,
+        )
       if (once && !contract.key)
         throw new MeshError(
           'MESH_INVALID_CONTRACT',
@@ -44,10 +50,12 @@ export function outputs(options: OutputsOptions): Outputs {
       collected.push({ encoded, once })
     },
     async send() {
+      isOver = true
       const counts = new Map<string, number>()
-      const sending: Promise<void>[] = []
-      for (const { encoded, once } of collected) sending.push(sendOne(options, await encoded, { once, counts }))
-      const results = await Promise.allSettled(sending)
+      const ready = await Promise.all(collected.map(async ({ encoded, once }) => ({ encoded: await encoded, once })))
+      const results = await Promise.allSettled(
+        ready.map(({ encoded, once }) => sendOne(options, encoded, { once, counts })),
+      )
       const failed = results.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
     },

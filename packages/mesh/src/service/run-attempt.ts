@@ -43,16 +43,18 @@ export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
     const { source } = deps.def
     const isOurs = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
     if (isOurs) return { kind: 'ours', envelope }
-    if (isHonest(deps.names.strip(delivery.source.subject), envelope.type)) return { kind: 'foreign' }
+    const subject = deps.names.strip(delivery.source.subject)
+    const isForeign = source.kind === 'topic' ? isSubjectOf(envelope.type, subject) : !isSubjectOf(source.type, subject)
+    if (isForeign) return { kind: 'foreign' }
     return { kind: 'unreadable', error: unknownType(envelope.type, deps.def) }
   } catch (error) {
     return { kind: 'unreadable', error }
   }
 }
 
-/** A subject filter cannot tell `a.b` of a partition and key from a type `a.b.c.d`; the subject itself can. */
-function isHonest(subject: string, type: string): boolean {
-  return subject === type || /^\.\d+\.[^.]+$/.test(subject.startsWith(type) ? subject.slice(type.length) : '')
+/** `<type>` or `<type>.<partition>.<key>`. A filter cannot tell the second from a type `a.b.c.d`, whose `c` is no number. */
+function isSubjectOf(type: string, subject: string): boolean {
+  return subject === type || (subject.startsWith(`${type}.`) && /^\d+\.[^.]+$/.test(subject.slice(type.length + 1)))
 }
 
 /** One attempt: decode, call the handler inside its span, publish its outputs. Never throws. */

@@ -6,6 +6,7 @@ import {
   ReplayPolicy,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { mostHeld } from '../consume/waiting-room.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
 import type { Names } from './names.ts'
 import { overlap } from './subject-overlap.ts'
@@ -126,13 +127,13 @@ function mergeMetadata(have: Record<string, string>, want: Record<string, string
 
 /**
  * `max_deliver` is without limit, because a delivery handed back unstarted counts there too; the library counts
- * attempts. Room for 20 instances that each hold twice their concurrency.
+ * attempts. Room for 20 instances, each with twice its concurrency in hand and as many waiting as it may hold.
  */
 function limits(def: HandlerDef): Pick<DesiredConsumer, 'ack_wait' | 'max_deliver' | 'max_ack_pending'> {
   return {
     ack_wait: nanos(def.ackWaitMs),
     max_deliver: -1,
-    max_ack_pending: Math.max(1_000, 20 * 2 * def.concurrency),
+    max_ack_pending: Math.max(2_000, 20 * (2 * def.concurrency + mostHeld(def.concurrency))),
   }
 }
 

@@ -21,6 +21,8 @@ import type { Names } from './names.ts'
 import { type StreamState, stateOf } from './stream-state.ts'
 
 export type EnsureLaneConsumerOptions = {
+  /** Make what is missing and leave the rest: at run time another release may have changed it rightly. @default false */
+  onlyMissing?: boolean
   service: string
   handler: string
   def: HandlerDef
@@ -49,6 +51,7 @@ export type EnsuredConsumer = {
 }
 
 type Task = {
+  readonly onlyMissing: boolean
   readonly jsm: JetStreamManager
   readonly stream: string
   readonly durable: string
@@ -110,11 +113,11 @@ export async function ensureLaneConsumer(
 
 async function taskOf(
   nc: NatsConnection,
-  { handler, mode, log }: EnsureLaneConsumerOptions,
+  { handler, mode, log, onlyMissing = false }: EnsureLaneConsumerOptions,
   what: Pick<Task, 'stream' | 'durable' | 'desired'>,
 ): Promise<Task> {
   const jsm = await jetstreamManager(nc, { checkAPI: false })
-  return { jsm, handler, mode, log: log ?? silentLogger, ...what }
+  return { jsm, handler, mode, onlyMissing, log: log ?? silentLogger, ...what }
 }
 
 async function guarded<T>(task: Task, run: () => Promise<T>): Promise<T> {
@@ -142,7 +145,7 @@ async function ensure(task: Task, plan: (state: StreamState) => Promise<Planned>
   for (let attempt = 1; ; attempt++) {
     const existing = await infoOf(task)
     if (existing !== undefined) {
-      if (task.mode !== 'none') await reconcile(task, existing)
+      if (task.mode !== 'none' && !task.onlyMissing) await reconcile(task, existing)
       return { ensured: { ...base, created: false }, info: existing, state }
     }
     if (task.mode !== 'ensure')

@@ -32,9 +32,9 @@ test('a topic takes plain and keyed subjects of its types, once each', () => {
 })
 
 test('max_ack_pending has room for twenty instances, and is never below the server’s default', () => {
-  expect(eventConsumer(names(''), whose).max_ack_pending).toBe(1000)
+  expect(eventConsumer(names(''), whose).max_ack_pending).toBe(2000)
   const wide = { ...whose, def: on(keyed, { concurrency: 100 }, () => undefined) }
-  expect(eventConsumer(names(''), wide).max_ack_pending).toBe(4000)
+  expect(eventConsumer(names(''), wide).max_ack_pending).toBe(12_000)
 })
 
 test('a stream without history is read from its start; on one with history the handler’s word counts', () => {

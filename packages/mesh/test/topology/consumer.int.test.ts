@@ -95,7 +95,7 @@ test('on a stream without history a handler begins at 1 and needs not say where'
     ack_policy: 'explicit',
     ack_wait: nanos(30_000),
     max_deliver: -1,
-    max_ack_pending: 1000,
+    max_ack_pending: 2000,
     max_waiting: 2048,
     filter_subjects: ['t.center.registered'],
     metadata: {
@@ -215,7 +215,7 @@ test('a durable follows its declaration without losing its place', async () => {
   expect(await ensure(own, changed, { log })).toMatchObject({ created: false })
   expect(await configOf(own, 't_CENTERS', DURABLE)).toMatchObject({
     ack_wait: nanos(5000),
-    max_ack_pending: 4000,
+    max_ack_pending: 12_000,
     filter_subjects: ['t.center.registered', 't.center.registered.*.*'],
   })
   expect(lines.join()).toContain('takes other subjects now')

@@ -42,15 +42,6 @@ export async function eventsOf(nats: NatsConnection, stream: string): Promise<St
   return events
 }
 
-/** How many messages are delivered and not acknowledged, over all durables of these streams. */
-export async function unacknowledged(nats: NatsConnection, streams: readonly string[]): Promise<number> {
-  const jsm = await jetstreamManager(nats)
-  let sum = 0
-  for (const stream of streams)
-    for await (const info of jsm.consumers.list(stream)) if (info.config.durable_name) sum += info.num_ack_pending
-  return sum
-}
-
 /** One of each fact and centre in the streams. */
 export async function expectEachFactOnce(mesh: ReferenceMesh, ids: readonly string[]): Promise<void> {
   const events = [...(await eventsOf(mesh.watch, 'CENTERS')), ...(await eventsOf(mesh.watch, 'PARTNERS'))]

@@ -14,8 +14,15 @@ export type Killable = {
   /** What its environment needs for that. */
   readonly env: Record<string, string>
   readonly kills: readonly Kill[]
-  /** Gives the order and resolves once it was carried out; `meanwhile` makes the traffic, again while nothing falls. */
-  kill(process: Supervised, order: KillOrder, meanwhile: () => Promise<unknown>): Promise<Kill>
+  /** Gives the order and resolves once it was carried out and its traffic is over. */
+  kill(process: Supervised, order: KillOrder, around: Around): Promise<Kill>
+}
+
+export type Around = {
+  /** Makes the traffic in which the kill falls; called again when it did not fall. */
+  meanwhile: () => Promise<unknown>
+  /** What it takes for that traffic to come to an end after the kill. */
+  after?: () => Promise<unknown>
 }
 
 /** How long traffic is given to bring about the point of a kill before there is more of it. */
@@ -36,21 +43,19 @@ export function killable(name: string, folder: string): Killable {
     get kills() {
       return kills()
     },
-    async kill(process, order, meanwhile) {
+    async kill(process, order, { meanwhile, after }) {
       await process.whenReady()
       const before = kills().length
       await writeFile(orders, JSON.stringify(order))
       process.kill('SIGUSR2')
       for (let tries = 1; ; tries += 1) {
         const traffic = meanwhile()
-        try {
-          await eventually(() => kills().length > before, { timeoutMs: PATIENCE_MS })
-          await traffic
-          return kills().at(-1)!
-        } catch (error) {
-          await traffic
-          if (tries === TRIES) throw new Error(`${name} was not killed ${order.point}`, { cause: error })
-        }
+        const fell = await eventually(() => kills().length > before, { timeoutMs: PATIENCE_MS }).catch(() => false)
+        if (fell) await after?.()
+        await traffic
+        if (fell) return kills().at(-1)!
+        if (tries === TRIES)
+          throw new Error(`no kill ${order.point} in ${name}: ${order.least} were never in flight there`)
       }
     },
   }

@@ -37,7 +37,7 @@ test('a forgetful partner does as much twice as SIGKILLs fell inside a call of i
   for (let kill = 0; kill < SIGKILLS; kill += 1) {
     const order = { point: 'in the partner call', least: 1, partner: mesh.partner('senninha') } as const
     const register = async (): Promise<void> => void ids.push(...(await registerCenters(mesh, `kill${ids.length}`, 1)))
-    const { calls } = await mesh.killable.get('provider')!.kill(provider, order, register)
+    const { calls } = await mesh.killable.get('provider')!.kill(provider, order, { meanwhile: register })
     expect(calls[mesh.partner('senninha').api]).toBe(1)
   }
   await untilCreated(mesh, 'senninha', ids.length)

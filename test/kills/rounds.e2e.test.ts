@@ -1,10 +1,10 @@
 import { createClient } from '@clickhouse/client'
 import { type ArchiveAudit, auditArchive } from '@malha/archive'
-import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { registerCenters, untilOnboarded } from './centers.ts'
-import { expectEachFactOnce, expectNoDeadLetters, expectOneEffectEach, received, unacknowledged } from './evidence.ts'
-import type { KillPoint } from './kill-switch.ts'
+import { expectEachFactOnce, expectNoDeadLetters, expectOneEffectEach, received } from './evidence.ts'
+import type { Kill, KillOrder, KillPoint } from './kill-switch.ts'
+import type { Around } from './killable.ts'
 import {
   type PartnerName,
   partnerNames,
@@ -41,12 +41,12 @@ test('SIGKILL of every process in turn, each with work in flight: nothing lost, 
   }
   const rounds: Round[] = []
   const backends: (() => Promise<Round>)[] = [
-    () => killNats(mesh, register),
-    () => killByArchive(mesh, 'archive', 'insert sent', register),
-    () => killByArchive(mesh, 'clickhouse', 'insert sent', register),
-    () => killNats(mesh, register),
-    () => killByArchive(mesh, 'archive', 'before insert', register),
-    () => killByArchive(mesh, 'clickhouse', 'insert sent', register),
+    () => killNats(mesh, 'after return', register),
+    () => killArchive(mesh, 'insert sent', register),
+    () => killClickHouse(mesh, register),
+    () => killNats(mesh, 'after ack sent', register),
+    () => killArchive(mesh, 'before insert', register),
+    () => killClickHouse(mesh, register),
   ]
   for (const [index, round] of services.entries()) {
     rounds.push(await killService(mesh, round, register))
@@ -75,40 +75,36 @@ test('SIGKILL of every process in turn, each with work in flight: nothing lost, 
   await expectPlantedFaultsFound(mesh)
 })
 
-async function killService(mesh: ReferenceMesh, round: ServiceRound, traffic: () => Promise<void>): Promise<Round> {
+async function killService(mesh: ReferenceMesh, round: ServiceRound, meanwhile: () => Promise<void>): Promise<Round> {
   const { service, point, partner } = round
   const order = { point, least: LEAST, ...(partner && { partner: mesh.partner(partner) }) }
-  const kill = await mesh.killable.get(service)!.kill(mesh.services.get(service)!, order, traffic)
-  const openCalls = Object.values(kill.calls).reduce((sum, count) => sum + count, 0)
-  return { process: service, point, inFlight: kill.inFlight, openCalls }
+  const { inFlight, calls } = await killBy(mesh, service, order, { meanwhile })
+  const openCalls = Object.values(calls).reduce((sum, count) => sum + count, 0)
+  return { process: service, point, inFlight, openCalls }
 }
 
-/** The archive knows best when an insert is under way: it kills itself, or the ClickHouse it has sent it to. */
-async function killByArchive(
-  mesh: ReferenceMesh,
-  process: 'archive' | 'clickhouse',
-  point: KillPoint,
-  traffic: () => Promise<void>,
-): Promise<Round> {
-  const { server } = mesh.clickhouse
-  const order = { point, least: LEAST, ...(process === 'clickhouse' && { victim: server!.pid! }) }
-  const kill = await mesh.killable.get('archive')!.kill(mesh.services.get('archive')!, order, traffic)
-  if (process === 'clickhouse') await mesh.clickhouse.restart()
-  return { process, point, inFlight: kill.inFlight }
+/** A service knows best what is in the server's hands: it kills the server at a point of its own deliveries. */
+async function killNats(mesh: ReferenceMesh, point: KillPoint, meanwhile: () => Promise<void>): Promise<Round> {
+  const order = { point, least: LEAST, victim: mesh.nats.server.pid }
+  const { inFlight } = await killBy(mesh, 'provider', order, { meanwhile, after: () => mesh.nats.restart() })
+  return { process: 'nats-server', point: `provider: ${point}`, inFlight }
 }
 
-async function killNats(mesh: ReferenceMesh, traffic: () => Promise<void>): Promise<Round> {
-  // What a killed service held is still unacknowledged: it does not count.
-  const before = await unacknowledged(mesh.watch, ['CENTERS', 'PARTNERS'])
-  const registering = traffic()
-  const inFlight = await eventually(async () => {
-    const count = (await unacknowledged(mesh.watch, ['CENTERS', 'PARTNERS'])) - before
-    return count >= 3 * LEAST && count
-  })
-  await mesh.nats.kill()
-  await mesh.nats.restart()
-  await registering
-  return { process: 'nats-server', point: 'delivered, not acked', inFlight: Number(inFlight) }
+async function killArchive(mesh: ReferenceMesh, point: KillPoint, meanwhile: () => Promise<void>): Promise<Round> {
+  const { inFlight } = await killBy(mesh, 'archive', { point, least: LEAST }, { meanwhile })
+  return { process: 'archive', point, inFlight }
+}
+
+/** The archive knows best when an insert is under way: it kills the ClickHouse that it is sent to. */
+async function killClickHouse(mesh: ReferenceMesh, meanwhile: () => Promise<void>): Promise<Round> {
+  const point = 'insert sent'
+  const order = { point, least: LEAST, victim: mesh.clickhouse.server!.pid! } as const
+  const { inFlight } = await killBy(mesh, 'archive', order, { meanwhile, after: () => mesh.clickhouse.restart() })
+  return { process: 'clickhouse', point: `archive: ${point}`, inFlight }
+}
+
+async function killBy(mesh: ReferenceMesh, service: ServiceName, order: KillOrder, around: Around): Promise<Kill> {
+  return mesh.killable.get(service)!.kill(mesh.services.get(service)!, order, around)
 }
 
 async function expectPlantedFaultsFound(mesh: ReferenceMesh): Promise<void> {

@@ -61,7 +61,7 @@ subscribe('malha:delivery', (message) => {
   if (stage === 'delivered') here.add(name)
   if (stage === 'settled') here.delete(name)
   if (!order || STAGES[order.point] !== stage || here.size < order.least) return
-  // An ack is on the connection's buffer now and in the socket after this turn of the event loop.
+  // An ack is in the connection's buffer now and in the socket after this turn of the event loop; others went with it.
   if (stage === 'settled') setImmediate(() => kill(here.size))
   else kill(here.size)
 })
@@ -113,7 +113,7 @@ function attemptsAt(control: string): Promise<number> {
 }
 
 function kill(inFlight: number): void {
-  if (!order) return
+  if (!order || inFlight < order.least) return
   const { point, victim = process.pid } = order
   order = undefined
   const open: Record<string, number> = {}

@@ -60,5 +60,5 @@ test('a message without headers becomes a dead letter with its bytes, as the pag
   })
   expect(letter?.headers['malha-dlq-code']).toBe('MESH_UNDECODABLE')
   expect([...letter!.payload]).toEqual([0xff, 0xfe])
-  expect(letter?.subject).toMatch(new RegExp(`^${mesh.names.subject(`dlq.${durable}`)}\\.[A-Z-]+\\.\\d{10}\\.1$`))
+  expect(letter?.subject).toMatch(new RegExp(`^${mesh.names.subject(`dlq.${durable}`)}\\.[A-Z-]+\\.\\d{10}\\.1@\\d+$`))
 })

@@ -70,7 +70,9 @@ test('names in a namespace are those of the page', () => {
     staging.bucket('MESH_CHECKPOINTS'),
   ]
   for (const name of given) expect(page).toContain(`\`${name}\``)
-  expect(names('').laneSchedule('s', 'h', 'CENTERS', 1, 2)).toBe('lane.s.h.at.CENTERS.1.2')
+  expect(names('').laneSchedule('s', 'h', { stream: 'CENTERS', epoch: 1, seq: 2, storedAt: '3' })).toBe(
+    'lane.s.h.at.CENTERS.1.2@3',
+  )
   expect(names('').laneTarget('s', 'h')).toBe('lane.s.h.now')
-  expect(names('').deadLetter('s_h', 'CENTERS', 1, '2-3')).toBe('dlq.s_h.CENTERS.1.2-3')
+  expect(names('').deadLetter('s_h', { stream: 'CENTERS', epoch: 1, from: 2, to: 3 })).toBe('dlq.s_h.CENTERS.1.2-3')
 })

@@ -66,7 +66,7 @@ export class Reject extends MeshError {
 
 /**
  * Thrown in a handler: the other side named the time to come back (`Retry-After`). The handler starts nothing new for
- * `delayMs`; the message is retried then. It counts neither as a failed call for the breaker nor towards `retry.attempts`.
+ * `delayMs` (a day at most); the message is retried then. It counts neither as a failed call for the breaker nor towards `retry.attempts`.
  */
 export class RetryAfter extends MeshError {
   override readonly name = 'RetryAfter'
@@ -74,9 +74,11 @@ export class RetryAfter extends MeshError {
 
   constructor(delayMs: number, why: string = `the other side asked to wait ${delayMs} ms`, options?: ErrorOptions) {
     super('MESH_RETRY_AFTER', why, options)
-    this.delayMs = Number.isFinite(delayMs) ? Math.max(0, delayMs) : 0
+    this.delayMs = Number.isFinite(delayMs) ? Math.min(Math.max(0, delayMs), DAY_MS) : 0
   }
 }
+
+const DAY_MS = 86_400_000
 
 /** Many faults found at once, one line each. */
 export function faultsError(code: MeshErrorCode, what: string, faults: readonly string[]): MeshError {

@@ -1,13 +1,23 @@
 import type { Msg } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
-import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import type { Decision } from '../failure/decide.ts'
+import { type Envelope, headerPairs, type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
 import { LANE_HEADER } from '../failure/lane-headers.ts'
 import { parseAckSubject } from './ack-subject.ts'
 
 /** Where an event stands in its stream; a retry on the lane keeps it. */
-export type Source = { stream: string; epoch: number; seq: number; subject: string; publishedAt: Date }
+export type Source = {
+  stream: string
+  epoch: number
+  seq: number
+  subject: string
+  publishedAt: Date
+  /** The same in unix ns: a stream that lost its end gives its sequences to other events, but never the time too. */
+  storedAt: string
+}
 
 /**
  * Where a delivery is in this process:
@@ -18,6 +28,9 @@ export type Phase =
   | { kind: 'running' }
   | { kind: 'held'; timer: NodeJS.Timeout; /** Of `performance.now()`. */ dueAt: number }
   | { kind: 'leaked' }
+
+/** A message that is dead: why, and what is known of it. */
+export type Burial = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: 'bury' }> }
 
 /** One message in this process's hands, from delivery until it is settled. */
 export type Delivery = {
@@ -30,6 +43,8 @@ export type Delivery = {
   reply: string
   deliveryCount: number
   readonly headers: ReceivedHeaders
+  /** As they came, repeated ones too. */
+  readonly pairs: HeaderPairs
   readonly payload: Uint8Array
   readonly source: Source
   /** Attempts begun before the one to come. */
@@ -44,6 +59,8 @@ export type Delivery = {
   lastRecordAt: number
   /** An attempt was begun in this process, so its counters are newer than the server's copy. */
   isTouched: boolean
+  /** It is dead, but its letter is not stored yet. */
+  burial?: Burial
   phase: Phase
 }
 
@@ -57,7 +74,14 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
   const headers = receivedHeaders(msg.headers)
   const source =
     via === 'event'
-      ? { stream: info.stream, epoch, seq: info.streamSeq, subject: msg.subject, publishedAt: info.publishedAt }
+      ? {
+          stream: info.stream,
+          epoch,
+          seq: info.streamSeq,
+          subject: msg.subject,
+          publishedAt: info.publishedAt,
+          storedAt: info.storedAt,
+        }
       : laneSource(headers)
   const number = (name: string): number => (via === 'lane' ? Number(headers[name]) || 0 : 0)
   return {
@@ -67,6 +91,7 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
     reply: msg.reply!,
     deliveryCount: info.deliveryCount,
     headers,
+    pairs: headerPairs(msg.headers),
     payload: msg.data,
     source,
     attempts: number(LANE_HEADER.attempts),
@@ -94,5 +119,6 @@ function laneSource(headers: ReceivedHeaders): Source {
     seq: Number(headers[LANE_HEADER.seq]),
     subject: headers[LANE_HEADER.subject] ?? '',
     publishedAt: new Date(headers[LANE_HEADER.publishedAt] ?? 0),
+    storedAt: headers[LANE_HEADER.storedAt] ?? '',
   }
 }

@@ -8,16 +8,20 @@
  * R4  A message that is here already is not started a second time, nor one settled here lately; their newest reply counts.
  * R5  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Msg } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
-import { writeLetter } from '../failure/dead-letter.ts'
 import { decide, type Decision } from '../failure/decide.ts'
-import { dropFromLane, fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
+import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
+import { covers } from '../message/contract.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { tellStage } from '../observe/stages.ts'
 import { type AttemptDeps, type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
-import { type Delivery, deliveryName, readDelivery } from './delivery.ts'
+import { filtersOf } from '../topology/consumer-config.ts'
+import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
+import { type Burial, type Delivery, deliveryName, readDelivery } from './delivery.ts'
+import { deniedAck } from './denied-acks.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -29,13 +33,14 @@ const HOLD_MOST_MS = 30_000
 /** What waited for a partner goes to it over this time when it is back. */
 const RAMP_MS = 5000
 const LEAK_AFTER_MS = 10_000
-const RECORD_EVERY_MS = 1000
+/** Until the other release may have it. */
+const LEAVE_MS = 5000
 /** Times of the latest attempts, for the letter. */
 const KEPT_ATTEMPT_TIMES = 20
 /** When neither copy nor letter could be stored. */
 const AGAIN_MS = 5000
-/** After the signals are aborted at the end of a drain. */
-const LAST_WORDS_MS = 2000
+/** For what waits for a retry when the service stops. */
+const LAST_MOVES_MS = 5000
 
 export class HandlerRunner {
   readonly #options: RunnerOptions
@@ -48,6 +53,7 @@ export class HandlerRunner {
   readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
   readonly #heartbeat: NodeJS.Timeout
+  readonly #unlisten: () => void
   #ready: Delivery[] = []
   #events: PullLoop | undefined
   #lane: PullLoop | undefined
@@ -55,7 +61,9 @@ export class HandlerRunner {
   #notBefore = 0
   #notBeforeTimer: NodeJS.Timeout | undefined
   #probeDue = false
+  #denied: string | undefined
   #saidOpen = false
+  #saidOthers = false
   #stopping = false
 
   constructor(options: RunnerOptions) {
@@ -77,6 +85,9 @@ export class HandlerRunner {
       leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
     }
     this.#heartbeat = setInterval(() => this.#keepOurs(), def.ackWaitMs / 3)
+    this.#unlisten = options.connection.listen({
+      error: (error) => (this.#denied ??= deniedAck(error, options)),
+    })
     metrics.breaker(this.#labels, 0)
   }
 
@@ -94,6 +105,7 @@ export class HandlerRunner {
   faults(): string[] {
     const faults: string[] = []
     const { leaked } = this.#slots
+    if (this.#denied) faults.push(this.#denied)
     if (leaked > 0) faults.push(`handler ${this.#options.handler}: ${leaked} slots leaked`)
     if (!this.#events?.alive || !this.#lane?.alive)
       faults.push(`handler ${this.#options.handler}: its consumer does not answer`)
@@ -123,9 +135,15 @@ export class HandlerRunner {
       if (delivery.isTouched) tried.push({ delivery, delayMs: 0 })
       else this.#handBack(delivery)
     }
-    await Promise.allSettled(tried.map(({ delivery, delayMs }) => this.#moveToLane(delivery, delayMs)))
-    await this.#waitForAttempts(drainMs)
+    // Without a server there is nobody to hand anything to: it comes back after `ack_wait`, as after a crash.
+    const isUp = this.#options.connection.isUp()
+    const moving = isUp ? tried.map(({ delivery, delayMs }) => this.#moveToLane(delivery, delayMs)) : []
+    await Promise.race([Promise.allSettled(moving), sleep(LAST_MOVES_MS, undefined, { ref: false })])
+    await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_MOVES_MS), () =>
+      this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
+    )
     clearInterval(this.#heartbeat)
+    this.#unlisten()
     await this.#options.settler.flush().catch(() => undefined)
   }
 
@@ -175,11 +193,15 @@ export class HandlerRunner {
 
   /** Upholds R2. Never throws. */
   async #run(delivery: Delivery): Promise<void> {
+    if (delivery.burial) {
+      await this.#buryAgain(delivery, delivery.burial)
+      return
+    }
     const isProbe = this.#breaker.state !== 'closed'
     this.#slots.take()
     this.#begin(delivery)
     const started = performance.now()
-    const outcome = await this.#outcomeOf(delivery)
+    const outcome = await this.#outcomeOf(delivery).catch((error: unknown): Outcome => ({ kind: 'failed', error }))
     const ms = performance.now() - started
     if (outcome.kind !== 'leaked') this.#slots.conclude()
     try {
@@ -188,13 +210,25 @@ export class HandlerRunner {
       this.#pump()
       await concluded
     } catch (error) {
-      this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; it is tried again')
-      this.#hold(delivery, AGAIN_MS)
+      this.#again(delivery, error)
     }
     if (outcome.kind !== 'leaked') this.#slots.free()
     // A probe that ended before it reached the handler says nothing of the other side.
     if (isProbe && this.#breaker.state === 'open') this.#breaker.probeLater()
     this.#pump()
+  }
+
+  /** Its letter could not be stored: that is tried again, not the handler. */
+  async #buryAgain(delivery: Delivery, burial: Burial): Promise<void> {
+    this.#slots.take()
+    this.#slots.conclude()
+    await this.#bury(delivery, burial).catch((error: unknown) => this.#again(delivery, error))
+    this.#slots.free()
+  }
+
+  #again(delivery: Delivery, error: unknown): void {
+    this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; that is tried again')
+    this.#hold(delivery, AGAIN_MS)
   }
 
   #begin(delivery: Delivery): void {
@@ -209,7 +243,7 @@ export class HandlerRunner {
 
   async #outcomeOf(delivery: Delivery): Promise<Outcome> {
     const identity = identify(this.#attempt, delivery)
-    if (identity.kind === 'foreign') return { kind: 'done' }
+    if (identity.kind === 'foreign') return { kind: this.#takes(delivery) ? 'done' : 'not-ours' }
     if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }
     const outcome = await runAttempt(this.#attempt, delivery, identity.envelope)
     return { ...outcome, envelope: identity.envelope }
@@ -226,10 +260,14 @@ export class HandlerRunner {
       this.#onLeak(delivery)
       return
     }
+    if (outcome.kind === 'not-ours') {
+      this.#leaveToOthers(delivery)
+      return
+    }
     if (outcome.kind === 'done') {
       metrics.processed(this.#labels, 'ok', ms, traceId)
       metrics.attempts(this.#labels, delivery.attempts)
-      await this.#dropStaleCopy(delivery)
+      await dropStaleCopy(this.#options.lane, delivery)
       this.#settle(delivery, 'ack')
       return
     }
@@ -246,6 +284,25 @@ export class HandlerRunner {
     else await this.#retry(delivery, { ...outcome, decision })
   }
 
+  /** Whether this release's own filter takes it. */
+  #takes({ source }: Delivery): boolean {
+    const { names, def } = this.#options
+    return filtersOf(def.source).some((filter) => covers(filter, names.strip(source.subject)))
+  }
+
+  /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
+  #leaveToOthers(delivery: Delivery): void {
+    this.#here.delete(deliveryName(delivery))
+    this.#options.settler.nak(delivery.reply, LEAVE_MS)
+    this.#loopOf(delivery).release()
+    const fields = { ...this.#labels, subject: delivery.source.subject }
+    this.#options.log[this.#saidOthers ? 'debug' : 'warn'](
+      fields,
+      'left to another release of this service, which takes it',
+    )
+    this.#saidOthers = true
+  }
+
   /** The breaker opened between the look and the call: that was no attempt. */
   #takeBack(delivery: Delivery): void {
     delivery.attempts--
@@ -254,16 +311,11 @@ export class HandlerRunner {
     this.#ready.unshift(delivery)
   }
 
-  /** An original that was delivered again may have left a copy on the lane when its ack was lost. */
-  async #dropStaleCopy(delivery: Delivery): Promise<void> {
-    if (delivery.via !== 'event' || delivery.deliveryCount === 1) return
-    await dropFromLane(this.#options.lane, delivery).catch(() => undefined)
-  }
-
-  async #retry(delivery: Delivery, { decision, envelope }: Failed<'retry'>): Promise<void> {
+  async #retry(delivery: Delivery, { decision, envelope }: Failed): Promise<void> {
     const { delayMs, verdict } = decision
     if (decision.pausesHandler) this.#pause(delayMs)
-    void this.#record(delivery, { envelope, decision, nextAttemptAt: new Date(Date.now() + delayMs).toISOString() })
+    const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
+    void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
     const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
     const mayHold =
@@ -272,27 +324,23 @@ export class HandlerRunner {
     else await this.#moveToLane(delivery, delayMs)
   }
 
-  /** Writes the letter, then terms the original. One that cannot be stored now is tried again, not given up. */
-  async #bury(delivery: Delivery, { decision, envelope, error }: Failed<'bury'>): Promise<void> {
-    const { metrics, log, office } = this.#options
-    const { code, message } = decision
-    await this.#record(delivery, { envelope, decision, nextAttemptAt: null })
-    await writeLetter(office, delivery, { code, message, error })
-    metrics.deadLetter(this.#labels, code)
-    metrics.attempts(this.#labels, delivery.attempts)
-    log.warn({ ...this.#labels, code, reason: message, ...delivery.source }, 'dead letter written')
+  /** Upholds R1. A letter that cannot be stored now is tried again, not the handler. */
+  async #bury(delivery: Delivery, burial: Burial): Promise<void> {
+    void leaveRecord(this.#options, delivery, {
+      envelope: burial.envelope,
+      decision: burial.decision,
+      nextAttemptAt: null,
+    })
+    delivery.burial = burial
+    await bury(this.#options, delivery, burial)
     this.#settle(delivery, 'term')
   }
 
-  /** At most one record a second a message while it is here. Never throws. */
-  async #record(delivery: Delivery, { envelope, decision, nextAttemptAt }: Recorded): Promise<void> {
-    const isDue = nextAttemptAt === null || Date.now() - delivery.lastRecordAt >= RECORD_EVERY_MS
-    if (!envelope || !isDue) return
-    delivery.lastRecordAt = Date.now()
-    await this.#options.record({ delivery, envelope, verdict: decision.verdict, nextAttemptAt })
-  }
-
   #hold(delivery: Delivery, delayMs: number): void {
+    if (this.#stopping) {
+      this.#handBack(delivery)
+      return
+    }
     this.#held.hold(delivery, delayMs)
     this.#loopOf(delivery).release()
   }
@@ -385,7 +433,8 @@ export class HandlerRunner {
   }
 
   #releaseLane(options: { rampMs: number; most?: number }): void {
-    releaseLane(this.#options.lane, options).catch((error: unknown) =>
+    const shouldGoOn = (): boolean => !this.#stopping && (options.most === 1 || this.#breaker.state === 'closed')
+    releaseLane(this.#options.lane, { ...options, shouldGoOn }).catch((error: unknown) =>
       this.#options.log.warn(
         { ...this.#labels, err: error },
         'retries that wait were not released; they come in their own time',
@@ -402,21 +451,10 @@ export class HandlerRunner {
   #loopOf(delivery: Delivery): PullLoop {
     return delivery.via === 'event' ? this.#events! : this.#lane!
   }
-
-  async #waitForAttempts(drainMs: number): Promise<void> {
-    const stop = new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')
-    const late = setTimeout(() => this.#abort.abort(stop), drainMs)
-    const giveUp = Promise.withResolvers<void>()
-    const last = setTimeout(() => giveUp.resolve(), drainMs + LAST_WORDS_MS)
-    await Promise.race([this.#slots.whenIdle(), giveUp.promise])
-    clearTimeout(late)
-    clearTimeout(last)
-  }
 }
 
-type Outcome = AttemptOutcome & { envelope?: Envelope }
-type Failed<Kind> = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: Kind }> }
-type Recorded = { envelope: Envelope | undefined; decision: Decision; nextAttemptAt: string | null }
+type Outcome = (AttemptOutcome | { kind: 'not-ours' }) & { envelope?: Envelope }
+type Failed = { envelope?: Envelope; decision: Extract<Decision, { kind: 'retry' }> }
 
 /** A function, because the phase changes while its delivery is awaited. */
 const isLeaked = ({ phase }: Delivery): boolean => phase.kind === 'leaked'

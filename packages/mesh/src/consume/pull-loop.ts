@@ -29,6 +29,7 @@ export type PullLoopOptions = {
   onDoubt: (why: string) => void
 }
 
+const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 2000
 
 export class PullLoop {
@@ -43,7 +44,7 @@ export class PullLoop {
   #asked = 0
   #held = 0
   #lastFrame = performance.now()
-  #pauseMs = 100
+  #pauseMs = FIRST_PAUSE_MS
   #pause: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -53,7 +54,9 @@ export class PullLoop {
     this.#limit = options.limit
     this.#heartbeatMs = options.heartbeatMs ?? 1000
     this.#inbox = createInbox(options.inboxPrefix)
-    this.#sub = nc.subscribe(this.#inbox, { callback: (_error, msg) => this.#onFrame(msg) })
+    this.#sub = nc.subscribe(this.#inbox, {
+      callback: (error, msg) => (error ? this.#options.onDoubt(error.message) : this.#onFrame(msg)),
+    })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
     this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
     this.#pull()
@@ -105,7 +108,7 @@ export class PullLoop {
     if (msg.subject !== this.#inbox) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
-      this.#pauseMs = 100
+      this.#pauseMs = FIRST_PAUSE_MS
       this.#options.onMessage(msg)
       this.#pull()
       return
@@ -115,7 +118,10 @@ export class PullLoop {
 
   #onStatus(msg: Msg): void {
     const code = msg.headers?.code ?? 0
-    if (code === 100) return
+    if (code === 100) {
+      this.#pauseMs = FIRST_PAUSE_MS
+      return
+    }
     const why = msg.headers?.description ?? ''
     if (code === 404 || code === 408) {
       this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))

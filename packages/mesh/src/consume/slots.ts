@@ -1,3 +1,5 @@
+const LAST_WORDS_MS = 2000
+
 /** The slots of a handler: how many attempts run, are being concluded, never came back; and when none is left to wait for. */
 export class Slots {
   readonly #size: number
@@ -44,10 +46,19 @@ export class Slots {
     this.#tell()
   }
 
-  /** Resolves when nothing is being done that may still come to an end. */
-  whenIdle(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve()
-    return new Promise((resolve) => this.#waiters.push(resolve))
+  /**
+   * Resolves when nothing is being done that may still come to an end. After `drainMs` it calls `onLate`, which may hurry
+   * what is left, and 2 s later it resolves whatever is left.
+   */
+  async drain(drainMs: number, onLate: () => void): Promise<void> {
+    if (this.#isIdle()) return
+    const idle = Promise.withResolvers<void>()
+    this.#waiters.push(idle.resolve)
+    const late = setTimeout(onLate, drainMs)
+    const last = setTimeout(idle.resolve, drainMs + LAST_WORDS_MS)
+    await idle.promise
+    clearTimeout(late)
+    clearTimeout(last)
   }
 
   #isIdle(): boolean {

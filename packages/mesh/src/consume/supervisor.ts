@@ -4,6 +4,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
@@ -12,6 +13,7 @@ import { progress } from './progress.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
+  connection: ConnectionWatch
   log: Logger
   metrics: MeshMetrics
   office: LetterOffice
@@ -19,6 +21,8 @@ export type SupervisorOptions = {
   /** Names on the server. */
   stream: string
   durable: string
+  /** What the durable takes, as the server sees it. */
+  filters: readonly string[]
   epoch: number
   /** All up to here is settled already. */
   settled: number
@@ -76,7 +80,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    await this.look()
+    if (this.#options.connection.isUp()) await this.look()
   }
 
   async #restore(): Promise<void> {
@@ -109,9 +113,11 @@ export class Supervisor {
     }
     if (expired) await this.#onExpired(expired)
     this.#isFirst = false
-    this.#settled = settled
     const isBehind = floor.pending > 0 || floor.ackPending > 0
-    const oldestMs = isBehind ? await this.#oldestAgeMs(settled + 1) : 0
+    const oldest = isBehind ? await this.#oldestFrom(settled + 1) : undefined
+    const oldestMs = oldest ? Math.max(0, Date.now() - oldest.storedAt) : 0
+    // What lies before it is not for this handler: when that ages out, nothing is lost.
+    this.#settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
     metrics.consumer(labels, {
       pending: floor.pending,
       ackPending: floor.ackPending,
@@ -121,14 +127,22 @@ export class Supervisor {
     await this.#checkpoint()
   }
 
-  /** Age of the first event at or after `seq`, ms. */
-  async #oldestAgeMs(seq: number): Promise<number> {
-    const answer = await this.#options.nc.request(
-      `$JS.API.STREAM.MSG.GET.${this.#options.stream}`,
-      JSON.stringify({ seq, next_by_subj: '>' }),
+  /** The first event for this handler at or after `seq`. */
+  async #oldestFrom(seq: number): Promise<{ seq: number; storedAt: number } | undefined> {
+    const { nc, stream, filters } = this.#options
+    const found = await Promise.all(
+      filters.map(async (filter) => {
+        const query = JSON.stringify({ seq, next_by_subj: filter })
+        const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, query)
+        const { message, error } = answer.json<{
+          message?: { seq: number; time: string }
+          error?: { code: number; description: string }
+        }>()
+        if (error && error.code !== 404) throw new Error(error.description)
+        return message && { seq: message.seq, storedAt: Date.parse(message.time) }
+      }),
     )
-    const { message } = answer.json<{ message?: { time: string } }>()
-    return message ? Math.max(0, Date.now() - Date.parse(message.time)) : 0
+    return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
   }
 
   async #onExpired(range: { from: number; to: number }): Promise<void> {

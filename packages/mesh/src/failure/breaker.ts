@@ -1,4 +1,5 @@
 import { circuitBreaker, CircuitState, DelegateBackoff, handleWhen, type IBreaker, SamplingBreaker } from 'cockatiel'
+import { RetryAfter } from '../errors.ts'
 import { classify, isConnectionRefused } from './classify.ts'
 
 export type BreakerState = 'closed' | 'half-open' | 'open'
@@ -26,8 +27,10 @@ export class HandlerBreaker {
   constructor(options: BreakerOptions) {
     this.#options = options
     const counted = handleWhen((error) => {
-      this.#breaker.refused = isConnectionRefused(error)
-      return classify(error).counts
+      // A probe that is asked to come back later did not find the other side well.
+      const isFailure = classify(error).counts || (this.state === 'half-open' && error instanceof RetryAfter)
+      if (isFailure) this.#breaker.expect(isConnectionRefused(error))
+      return isFailure
     })
     this.#policy = circuitBreaker(counted, {
       breaker: this.#breaker,
@@ -81,9 +84,15 @@ export class HandlerBreaker {
 /** Opens on a share of failures, or on a row of refused connections. */
 class RefusedOrSampled implements IBreaker {
   state: unknown = undefined
-  refused = false
+  /** Of the failures told next, in their order. */
+  readonly #refused: boolean[] = []
   #sampled = newSampled()
   #refusedInARow = 0
+
+  /** Tells of the failure to come whether it was a refused connection. */
+  expect(isRefused: boolean): void {
+    this.#refused.push(isRefused)
+  }
 
   success(state: CircuitState): void {
     this.#refusedInARow = 0
@@ -91,13 +100,14 @@ class RefusedOrSampled implements IBreaker {
   }
 
   failure(state: CircuitState): boolean {
-    this.#refusedInARow = this.refused ? this.#refusedInARow + 1 : 0
+    this.#refusedInARow = this.#refused.shift() ? this.#refusedInARow + 1 : 0
     const sampled = this.#sampled.failure(state)
     return sampled || this.#refusedInARow >= 10
   }
 
   /** Closing begins a new sample: the failures that opened it must not open it again. */
   reset(): void {
+    this.#refused.length = 0
     this.#refusedInARow = 0
     this.#sampled = newSampled()
   }

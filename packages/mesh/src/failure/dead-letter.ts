@@ -3,7 +3,7 @@ import type { Delivery } from '../consume/delivery.ts'
 import { encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
-import type { Names } from '../topology/names.ts'
+import type { ExpiredRange, MessagePlace, Names } from '../topology/names.ts'
 import { ownHeaders } from './lane-headers.ts'
 
 /** What a letter says beside the original's bytes and headers. Format 1; docs/reference/wire.md. */
@@ -53,22 +53,21 @@ const MAX_STACK_BYTES = 6144
 export async function writeLetter(office: LetterOffice, delivery: Delivery, cause: Cause): Promise<void> {
   const { source } = delivery
   await store(office, {
+    place: source,
     seq: String(source.seq),
     source,
     payload: delivery.payload,
     cause,
-    own: ownHeaders(delivery.headers),
+    own: ownHeaders(delivery.pairs),
     attempts: delivery.attempts,
     attemptTimes: delivery.attemptTimes,
   })
 }
 
 /** Stores one letter for a range of sequences that aged out before the handler was past them. The events are gone. */
-export async function writeExpiredLetter(
-  office: LetterOffice,
-  range: { stream: string; epoch: number; from: number; to: number },
-): Promise<void> {
+export async function writeExpiredLetter(office: LetterOffice, range: ExpiredRange): Promise<void> {
   await store(office, {
+    place: range,
     seq: `${range.from}-${range.to}`,
     source: { stream: range.stream, epoch: range.epoch, subject: '', publishedAt: undefined },
     payload: new Uint8Array(),
@@ -84,6 +83,7 @@ export async function writeExpiredLetter(
 }
 
 type Letter = {
+  place: MessagePlace | ExpiredRange
   seq: string
   source: { stream: string; epoch: number; subject: string; publishedAt: Date | undefined }
   payload: Uint8Array
@@ -96,7 +96,7 @@ type Letter = {
 async function store(office: LetterOffice, letter: Letter): Promise<void> {
   const { source, cause } = letter
   const durable = office.names.durable(office.service, office.handler)
-  const subject = office.names.deadLetter(durable, source.stream, source.epoch, letter.seq)
+  const subject = office.names.deadLetter(durable, letter.place)
   const pairs: [string, string | undefined][] = [
     [LETTER_HEADER.format, '1'],
     [LETTER_HEADER.reason, reasonOf(cause.message)],

@@ -4,6 +4,8 @@ import { type RetryPolicy, untilBack } from './retry-policy.ts'
 
 /** What is known of a message when an attempt at it failed. */
 export type FailedState = {
+  /** Attempts begun, this one included. */
+  attempts: number
   /** Failures that count, before this one. */
   failures: number
   /** Unix ms; undefined before the first. */
@@ -11,7 +13,7 @@ export type FailedState = {
 }
 
 /** What to do with it. Both carry the counters as they are now. */
-export type Decision = FailedState & { verdict: Verdict } & (
+export type Decision = Omit<FailedState, 'attempts'> & { verdict: Verdict } & (
     | {
         kind: 'retry'
         delayMs: number
@@ -29,14 +31,21 @@ export type DecideOptions = {
   random?: () => number
 }
 
+/** However soon the other side says to come back. */
+const LEAST_WAIT_MS = 1000
+
 /** Retry or dead letter, and when. Pure but for its defaults. */
 export function decide(error: unknown, before: FailedState, options: DecideOptions): Decision {
   const { isProbe, now = Date.now(), random } = options
   const verdict = classify(error)
+  const counted = { failures: before.failures, firstFailureAt: before.firstFailureAt }
   if (verdict.action === 'dead-letter')
-    return { ...before, kind: 'bury', verdict, code: verdict.code, message: verdict.message }
-  if (verdict.delayMs !== undefined)
-    return { ...before, kind: 'retry', verdict, delayMs: verdict.delayMs, pausesHandler: true }
+    return { ...counted, kind: 'bury', verdict, code: verdict.code, message: verdict.message }
+  if (verdict.delayMs !== undefined) {
+    // "At once" from a partner in trouble, again and again, must not become a loop.
+    const least = Math.min(backoffMs(options.policy, before.attempts, random), LEAST_WAIT_MS)
+    return { ...counted, kind: 'retry', verdict, delayMs: Math.max(verdict.delayMs, least), pausesHandler: true }
+  }
   // What only time or a release can mend is waited for, whatever the handler's own policy.
   const policy = verdict.isPatient ? untilBack : options.policy
   const failures = before.failures + 1

@@ -1,3 +1,5 @@
+import type { HeaderPairs } from '../message/headers.ts'
+
 /** What a retry on a handler's lane carries beside the event's own headers. Format 1; docs/reference/wire.md. */
 export const LANE_HEADER = {
   format: 'malha-lane-format',
@@ -6,6 +8,7 @@ export const LANE_HEADER = {
   seq: 'malha-origin-seq',
   subject: 'malha-origin-subject',
   publishedAt: 'malha-origin-time',
+  storedAt: 'malha-origin-stored-ns',
   attempts: 'malha-attempts',
   failures: 'malha-failures',
   hop: 'malha-lane-hop',
@@ -15,6 +18,6 @@ export const LANE_HEADER = {
 } as const
 
 /** What a lane or a letter carries of the original: all but the server's and the mesh's own. */
-export function ownHeaders(headers: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(headers).filter(([name]) => !/^(nats-|malha-)/.test(name))
+export function ownHeaders(pairs: HeaderPairs): [string, string][] {
+  return pairs.filter(([name]) => !/^(nats-|malha-)/i.test(name)).map(([name, value]) => [name, value])
 }

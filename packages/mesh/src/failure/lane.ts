@@ -21,6 +21,7 @@ export type Lane = {
 }
 
 const PUBLISH_MS = 30_000
+const LIST_MS = 10_000
 const RELEASE_PARALLEL = 32
 
 /** Stores a copy that comes back after `delayMs`. Resolves when it is stored; only then may the delivery be acked. */
@@ -33,13 +34,14 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
     payload: delivery.payload,
     timeoutMs: PUBLISH_MS,
     headers: [
-      ...ownHeaders(delivery.headers),
+      ...ownHeaders(delivery.pairs),
       [LANE_HEADER.format, '1'],
       [LANE_HEADER.stream, source.stream],
       [LANE_HEADER.epoch, String(source.epoch)],
       [LANE_HEADER.seq, String(source.seq)],
       [LANE_HEADER.subject, source.subject],
       [LANE_HEADER.publishedAt, source.publishedAt.toISOString()],
+      [LANE_HEADER.storedAt, source.storedAt],
       [LANE_HEADER.attempts, String(delivery.attempts)],
       [LANE_HEADER.failures, String(delivery.failures)],
       [LANE_HEADER.hop, String(hop)],
@@ -48,10 +50,7 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, delayMs),
       // One store a hop: a redelivered original whose copy is stored already adds no second one.
-      [
-        HEADER.msgId,
-        `${lane.names.durable(lane.service, lane.handler)}.${source.stream}.${source.epoch}.${source.seq}.${hop}`,
-      ],
+      [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}`],
     ],
   })
 }
@@ -60,10 +59,8 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
 const LANE_HEADERS_BYTES = 4096
 
 /** Whether the server takes a copy: an event of nearly `max_payload` leaves no room for the lane's headers. */
-export function fitsLane(lane: Lane, { headers, payload }: Delivery): boolean {
-  return (
-    payload.length + headerBytes(ownHeaders(headers)) + LANE_HEADERS_BYTES <= (lane.nc.info?.max_payload ?? Infinity)
-  )
+export function fitsLane(lane: Lane, { pairs, payload }: Delivery): boolean {
+  return payload.length + headerBytes(ownHeaders(pairs)) + LANE_HEADERS_BYTES <= (lane.nc.info?.max_payload ?? Infinity)
 }
 
 /** Takes back a copy that is not needed: its original was delivered again and succeeded. */
@@ -74,18 +71,29 @@ export async function dropFromLane(lane: Lane, delivery: Delivery): Promise<void
   )
 }
 
+export type ReleaseOptions = {
+  /** The first goes at once, the rest over this time, ms. */
+  rampMs: number
+  /** How many at most. @default all */
+  most?: number
+  /** Asked before each batch: the other side may be away again. */
+  shouldGoOn: () => boolean
+}
+
 /**
- * Makes waiting copies due, the first at once, the rest spread over `rampMs`. Safe from several instances at once: a copy
- * that has moved meanwhile is left alone. Returns how many were made due.
+ * Makes waiting copies due. Safe from several instances at once: a copy that has moved meanwhile is left alone. Returns
+ * how many were made due.
  */
-export async function releaseLane(lane: Lane, options: { rampMs: number; most?: number }): Promise<number> {
-  const subjects = (await waitingSubjects(lane)).slice(0, options.most)
+export async function releaseLane(
+  lane: Lane,
+  { rampMs, most = Infinity, shouldGoOn }: ReleaseOptions,
+): Promise<number> {
   let released = 0
-  for (let from = 0; from < subjects.length; from += RELEASE_PARALLEL) {
+  const subjects = most === 1 ? await firstWaiting(lane) : await allWaiting(lane)
+  for (let from = 0; from < subjects.length && released < most && shouldGoOn(); from += RELEASE_PARALLEL) {
     const some = subjects.slice(from, from + RELEASE_PARALLEL)
-    const done = await Promise.all(
-      some.map((subject, index) => makeDue(lane, subject, (options.rampMs * (from + index)) / subjects.length)),
-    )
+    const delayOf = (index: number): number => (rampMs * (from + index)) / subjects.length
+    const done = await Promise.all(some.map((subject, index) => makeDue(lane, subject, delayOf(index))))
     released += done.filter(Boolean).length
   }
   return released
@@ -94,14 +102,11 @@ export async function releaseLane(lane: Lane, options: { rampMs: number; most?: 
 async function makeDue(lane: Lane, subject: string, delayMs: number): Promise<boolean> {
   const waiting = await getStored(lane.nc, lane.names.lanes(lane.service), { last_by_subj: subject })
   if (!waiting) return false
-  const kept = Object.entries(waiting.headers).filter(([name]) => !name.startsWith('nats-'))
+  const kept = waiting.pairs.filter(([name]) => !/^nats-/i.test(name))
+  const expected = [HEADER.expectedLastSubjectSequence, String(waiting.seq)] as const
+  const headers = [...kept, ...scheduleHeaders(lane, delayMs), expected]
   try {
-    await lane.pipeline.publish({
-      subject,
-      payload: waiting.payload,
-      timeoutMs: PUBLISH_MS,
-      headers: [...kept, ...scheduleHeaders(lane, delayMs), [HEADER.expectedLastSubjectSequence, String(waiting.seq)]],
-    })
+    await lane.pipeline.publish({ subject, payload: waiting.payload, headers, timeoutMs: PUBLISH_MS })
     return true
   } catch (error) {
     if (error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence) return false
@@ -109,18 +114,36 @@ async function makeDue(lane: Lane, subject: string, delayMs: number): Promise<bo
   }
 }
 
-async function waitingSubjects(lane: Lane): Promise<string[]> {
-  const filter = `${lane.names.subject(`lane.${lane.service}.${lane.handler}`)}.at.>`
-  const answer = await lane.nc.request(
-    `$JS.API.STREAM.INFO.${lane.names.lanes(lane.service)}`,
-    JSON.stringify({ subjects_filter: filter }),
-  )
-  const info = answer.json<{ state?: { subjects?: Record<string, number> } }>()
-  return Object.keys(info.state?.subjects ?? {})
+async function firstWaiting(lane: Lane): Promise<string[]> {
+  const first = await getStored(lane.nc, lane.names.lanes(lane.service), { seq: 1, next_by_subj: waitingFilter(lane) })
+  return first ? [first.subject] : []
 }
 
+type SubjectsPage = {
+  total?: number
+  state?: { subjects?: Record<string, number> }
+  error?: { description?: string }
+}
+
+/** The server tells 100,000 subjects at a time. */
+async function allWaiting(lane: Lane): Promise<string[]> {
+  const subjects: string[] = []
+  for (;;) {
+    const query = JSON.stringify({ subjects_filter: waitingFilter(lane), offset: subjects.length })
+    const api = `$JS.API.STREAM.INFO.${lane.names.lanes(lane.service)}`
+    const page = (await lane.nc.request(api, query, { timeout: LIST_MS })).json<SubjectsPage>()
+    if (page.error)
+      throw new Error(`the waiting retries could not be listed: ${page.error.description ?? 'no reason given'}`)
+    const found = Object.keys(page.state?.subjects ?? {})
+    subjects.push(...found)
+    if (found.length === 0 || subjects.length >= (page.total ?? 0)) return subjects
+  }
+}
+
+const waitingFilter = (lane: Lane): string => `${lane.names.subject(`lane.${lane.service}.${lane.handler}`)}.at.>`
+
 function scheduleSubject(lane: Lane, { source }: Delivery): string {
-  return lane.names.laneSchedule(lane.service, lane.handler, source.stream, source.epoch, source.seq)
+  return lane.names.laneSchedule(lane.service, lane.handler, source)
 }
 
 /** ADR-51: `@at` with an RFC 3339 time; the server looks every 250 ms. */

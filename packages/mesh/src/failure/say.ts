@@ -17,7 +17,7 @@ export type OwnEvent = {
   about?: { id: string; correlationId: string; traceparent: string | undefined }
 }
 
-const PUBLISH_MS = 10_000
+const PUBLISH_MS = 2000
 
 /** Publishes one of the mesh's own events, without a span of its own. Never throws: it informs, nothing waits for it. */
 export async function say(deps: SayDeps, contract: AnyContract, { data, service, about }: OwnEvent): Promise<void> {

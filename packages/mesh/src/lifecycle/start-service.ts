@@ -14,6 +14,7 @@ import { traceparentOf } from '../observe/spans.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
+import { filtersOf } from '../topology/consumer-config.ts'
 import { orphanFaults } from '../topology/orphans.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionStreams } from '../topology/provision.ts'
@@ -216,12 +217,14 @@ function startHandler(
   })
   const supervisor: Supervisor = new Supervisor({
     nc,
+    connection: deps.connection,
     log,
     metrics,
     office,
     labels,
     stream: consumer.stream,
     durable: consumer.durable,
+    filters: filtersOf(def.source).map((filter) => names.subject(filter)),
     epoch: consumer.epoch,
     settled: consumer.settled,
     maxAgeMs: def.source.stream.maxAgeMs,

@@ -71,6 +71,11 @@ export function receivedHeaders(headers: HeaderSource | undefined): ReceivedHead
   return received
 }
 
+/** Every header with every value, names as they came. */
+export function headerPairs(headers: HeaderSource | undefined): [string, string][] {
+  return headers ? [...headers].flatMap(([name, values]) => values.map((value): [string, string] => [name, value])) : []
+}
+
 /**
  * Reads the envelope of a received message.
  * @throws MeshError MESH_UNDECODABLE naming the headers that are missing or wrong
@@ -88,6 +93,10 @@ export function readEnvelope(headers: ReceivedHeaders): Envelope {
   const id = need(HEADER.id)
   const type = need(HEADER.type)
   const source = need(HEADER.source)
+  // It goes to partners as a header.
+  // oxlint-disable-next-line no-control-regex -- these are what it looks for
+  if (/[\u0000-\u001F\u007F]/.test(id) || id.length > 256)
+    faults.push('ce-id has control characters or is over 256 characters')
   const version = versionOf(headers[HEADER.dataSchema], faults)
   if (faults.length > 0)
     throw new MeshError('MESH_UNDECODABLE', `not a message of this mesh: ${faults.join(', ')} (docs/reference/wire.md)`)

@@ -114,9 +114,16 @@ export function failSpan(span: Span, error: unknown): void {
   span.setAttribute('error.type', type)
   span.setStatus({
     code: SpanStatusCode.ERROR,
-    message: error instanceof Error ? error.message.slice(0, 500) : String(error),
+    message: wordsOf(error).slice(0, 500),
   })
-  if (error instanceof Error) span.recordException(error)
+  if (error instanceof Error)
+    span.recordException({ name: error.name, message: wordsOf(error), stack: error.stack ?? '' })
+}
+
+/** A message can be anything: some make errors out of JSON bodies. */
+function wordsOf(error: unknown): string {
+  const said: unknown = error instanceof Error ? error.message : error
+  return String(said)
 }
 
 /** Trace context of `from` as headers; `fallback` where nothing is injected. */

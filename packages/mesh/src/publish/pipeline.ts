@@ -3,7 +3,8 @@
  *
  * P1  A publish is resolved only by a PubAck.
  * P2  Every resend carries the same headers, and so the same Nats-Msg-Id.
- * P3  At most `window` are on the wire; the rest wait their turn in order.
+ * P3  At most `window` are on the wire; the rest wait their turn in order. One that is asked to come again waits beside
+ *     them: a stream without a leader must not hold up the others.
  * P4  What was on the wire when the connection broke is sent again: the client drops its buffer when it dials.
  * P5  Each ends within its own `timeoutMs`.
  */
@@ -35,7 +36,7 @@ type Pending = {
   deadline: number
   sentAt: number
   sends: number
-  /** When to send again after an answer that asks for it; 0 otherwise. */
+  /** When to send again, of one that is parked. */
   againAt: number
   lastAnswer: string
   resolve: (ack: PubAck) => void
@@ -53,6 +54,7 @@ export class PublishPipeline {
   readonly #resendMs: number
   readonly #onWire = new Map<string, Pending>()
   readonly #waiting: Pending[] = []
+  readonly #parked = new Set<Pending>()
   #counter = 0
   #closed = false
   #sweep: NodeJS.Timeout | undefined
@@ -64,7 +66,7 @@ export class PublishPipeline {
     this.#inbox = createInbox(options.inboxPrefix)
     this.#window = options.window ?? 1024
     this.#resendMs = options.resendMs ?? 5000
-    nc.subscribe(`${this.#inbox}.*`, { callback: (_error, msg) => this.#onReply(msg) })
+    nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => (error ? undefined : this.#onReply(msg)) })
     connection.listen({ up: () => this.#onReconnect(), error: (error) => this.#onError(error) })
   }
 
@@ -92,7 +94,7 @@ export class PublishPipeline {
 
   /** Publishes whose answer is still out. */
   get pending(): number {
-    return this.#onWire.size + this.#waiting.length
+    return this.#onWire.size + this.#waiting.length + this.#parked.size
   }
 
   /** Takes nothing new; resolves when all are answered or timed out. */
@@ -114,7 +116,6 @@ export class PublishPipeline {
   #send(token: string, pending: Pending): void {
     pending.sends++
     pending.sentAt = performance.now()
-    pending.againAt = 0
     try {
       const { subject, payload } = pending.request
       this.#nc.publish(subject, payload, { reply: `${this.#inbox}.${token}`, headers: pending.block as never })
@@ -131,12 +132,14 @@ export class PublishPipeline {
     const pending = this.#onWire.get(token)
     if (!pending) return
     const reply = readReply(msg.headers?.code, msg.string())
+    this.#onWire.delete(token)
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
       pending.againAt = performance.now() + AGAIN_MS
+      this.#parked.add(pending)
+      this.#pump()
       return
     }
-    this.#onWire.delete(token)
     if (reply.kind === 'stored') pending.resolve({ ...reply, resent: pending.sends > 1 })
     else pending.reject(refusedError(pending, reply.errCode, reply.description))
     this.#pump()
@@ -144,22 +147,26 @@ export class PublishPipeline {
 
   #onSweep(): void {
     const now = performance.now()
+    const isUp = this.#connection.isUp()
     for (const [token, pending] of this.#onWire) {
       if (now >= pending.deadline) {
         this.#onWire.delete(token)
-        pending.reject(timeoutError(pending, this.#connection.isUp()))
-      } else if (
-        this.#connection.isUp() &&
-        (pending.againAt > 0 ? now >= pending.againAt : now - pending.sentAt >= this.#resendMs)
-      ) {
+        pending.reject(timeoutError(pending, isUp))
+      } else if (isUp && now - pending.sentAt >= this.#resendMs) {
         this.#send(token, pending)
       }
+    }
+    for (const pending of this.#parked) {
+      if (now < pending.againAt && now < pending.deadline) continue
+      this.#parked.delete(pending)
+      if (now < pending.deadline) this.#waiting.push(pending)
+      else pending.reject(timeoutError(pending, isUp))
     }
     for (let index = this.#waiting.length - 1; index >= 0; index--) {
       const pending = this.#waiting[index]!
       if (now < pending.deadline) continue
       this.#waiting.splice(index, 1)
-      pending.reject(timeoutError(pending, this.#connection.isUp()))
+      pending.reject(timeoutError(pending, isUp))
     }
     this.#pump()
   }

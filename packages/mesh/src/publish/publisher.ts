@@ -91,15 +91,33 @@ async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPai
   return { id: out.envelope.id, stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate }
 }
 
+/** @throws MeshError MESH_PUBLISH_TIMEOUT: the event may well be stored, but it could not be compared */
+async function readBack(
+  { nc }: PublisherDeps,
+  stream: string,
+  query: { seq: number } | { last_by_subj: string },
+): Promise<StoredMessage | undefined> {
+  try {
+    return await getStored(nc, stream, query)
+  } catch (cause) {
+    const isDenied = cause instanceof Error && /permissions violation/i.test(cause.message)
+    const why = isDenied
+      ? `this user may not publish on $JS.API.STREAM.MSG.GET.${stream}; allow it`
+      : 'the server did not answer'
+    const what = `an event of this id or key is in ${stream} already and could not be compared`
+    throw new MeshError(isDenied ? 'MESH_PUBLISH_REFUSED' : 'MESH_PUBLISH_TIMEOUT', `${what}: ${why}`, { cause })
+  }
+}
+
 /** The server knows this id: it must be the same event. One that is gone from the stream cannot be compared. */
 async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: PubAck): Promise<void> {
-  const stored = await getStored(deps.nc, ack.stream, { seq: ack.seq })
+  const stored = await readBack(deps, ack.stream, { seq: ack.seq })
   if (stored && !isSame(stored, out)) throw new IdConflict(out, stored)
 }
 
 /** `once`, and the keyed subject has an event already. R1 says so even for a repeat of the same id; R3 says duplicate. */
 async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Published> {
-  const stored = await getStored(deps.nc, out.stream, { last_by_subj: out.subject })
+  const stored = await readBack(deps, out.stream, { last_by_subj: out.subject })
   if (!stored)
     throw new MeshError('MESH_PUBLISH_TIMEOUT', `${out.subject}: the event that was there is gone; publish again`)
   const existing = decodeAttribute(stored.headers[HEADER.id] ?? '')

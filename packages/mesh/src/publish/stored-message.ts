@@ -1,8 +1,16 @@
 import type { NatsConnection } from '@nats-io/transport-node'
-import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import { headerPairs, type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import type { HeaderPairs } from '../message/headers.ts'
 
 /** A message read back from a stream. */
-export type StoredMessage = { subject: string; seq: number; time: string; headers: ReceivedHeaders; payload: Buffer }
+export type StoredMessage = {
+  subject: string
+  seq: number
+  time: string
+  headers: ReceivedHeaders
+  pairs: HeaderPairs
+  payload: Buffer
+}
 
 type GetReply = {
   message?: { subject: string; seq: number; time: string; hdrs?: string; data?: string }
@@ -16,7 +24,7 @@ type GetReply = {
 export async function getStored(
   nc: NatsConnection,
   stream: string,
-  query: { seq: number } | { last_by_subj: string },
+  query: { seq: number; next_by_subj?: string } | { last_by_subj: string },
 ): Promise<StoredMessage | undefined> {
   const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query), { timeout: 5000 })
   const { message, error } = answer.json<GetReply>()
@@ -28,6 +36,7 @@ export async function getStored(
     seq: message.seq,
     time: message.time,
     headers: receivedHeaders(parseHeaderBlock(message.hdrs)),
+    pairs: headerPairs(parseHeaderBlock(message.hdrs)),
     payload: Buffer.from(message.data ?? '', 'base64'),
   }
 }

@@ -51,26 +51,39 @@ export function outputs(options: OutputsOptions): Outputs {
     },
     async send() {
       isOver = true
-      const counts = new Map<string, number>()
-      const ready = await Promise.all(collected.map(async ({ encoded, once }) => ({ encoded: await encoded, once })))
-      const results = await Promise.allSettled(
-        ready.map(({ encoded, once }) => sendOne(options, encoded, { once, counts })),
-      )
+      const ready = await Promise.all(collected.map(async ({ encoded, once }) => ({ ...(await encoded), once })))
+      const results = await Promise.allSettled(numbered(ready).map((output) => sendOne(options, output)))
       const failed = results.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
     },
   }
 }
 
+type Output = Encoded & {
+  once: boolean
+  /** The n-th of its type and key, from 0. */
+  index: number
+  /** There is no other of its type and key. */
+  isOnly: boolean
+}
+
+function numbered(outputs: (Encoded & { once: boolean })[]): Output[] {
+  const counts = new Map<string, number>()
+  const slotOf = ({ contract, key }: Encoded): string => JSON.stringify([contract.type, key])
+  const indexed = outputs.map((output) => {
+    const slot = slotOf(output)
+    const index = counts.get(slot) ?? 0
+    counts.set(slot, index + 1)
+    return { ...output, index }
+  })
+  return indexed.map((output) => ({ ...output, isOnly: counts.get(slotOf(output)) === 1 }))
+}
+
 async function sendOne(
   options: OutputsOptions,
-  { contract, payload, key }: Encoded,
-  { once, counts }: { once: boolean; counts: Map<string, number> },
+  { contract, payload, key, once, index, isOnly }: Output,
 ): Promise<void> {
   const { cause, service, handler, names } = options
-  const slot = JSON.stringify([contract.type, key])
-  const index = counts.get(slot) ?? 0
-  counts.set(slot, index + 1)
   const id = derivedId({ from: cause.id, service, handler, type: contract.type, key, index })
   try {
     await publishEvent(options.deps, {
@@ -92,8 +105,9 @@ async function sendOne(
   } catch (error) {
     // `once` in a handler asks that the event be there, not that it be ours.
     if (once && error instanceof MeshError && error.code === 'MESH_ONCE_CONFLICT') return
-    // An earlier run of this handler said it in other words (a partner answered differently): what is stored stands.
-    if (error instanceof IdConflict && error.isRetold) return
+    // An earlier run of this handler said it in other words (a partner answered differently): what is stored stands. Of
+    // several of one type and key it may be another one that is stored, so there it stays an error.
+    if (isOnly && error instanceof IdConflict && error.isRetold) return
     throw error
   }
 }

@@ -1,8 +1,9 @@
-import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { type ConsumerConfig, type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { faultsError, MeshError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
+import { covers } from '../message/contract.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import type { HandlerDef } from '../service/define.ts'
 import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
@@ -177,7 +178,7 @@ async function infoOf(task: Task): Promise<ConsumerInfo | undefined> {
   })
 }
 
-async function reconcile(task: Task, { config }: ConsumerInfo): Promise<void> {
+async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerInfo): Promise<void> {
   if (config.ack_policy !== 'explicit' || config.deliver_subject !== undefined)
     throw fault(
       task,
@@ -187,11 +188,28 @@ async function reconcile(task: Task, { config }: ConsumerInfo): Promise<void> {
   if (changes === undefined) return
   if (task.mode === 'verify')
     throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)
+  const dropped = droppedFilters(config, task.desired.filter_subjects)
+  if (dropped.length > 0 && pulling > 0)
+    throw fault(
+      task,
+      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it; stop it first, or give the handler another name`,
+    )
   await task.jsm.consumers.update(task.stream, task.durable, changes)
   const fields = { stream: task.stream, durable: task.durable, changes: describe }
   if (filterChanged)
     task.log.warn(fields, 'the durable takes other subjects now; events that only the old ones took are not handled')
   else task.log.info(fields, 'durable updated')
+}
+
+/** What a durable takes and would take no more. */
+function droppedFilters(
+  { filter_subjects: many, filter_subject: one }: ConsumerConfig,
+  wanted: readonly string[],
+): string[] {
+  const taken = many ?? (one === undefined ? [] : [one])
+  return taken.filter(
+    (filter) => !wanted.some((wide) => covers(wide, filter) && (wide.endsWith('>') || !filter.endsWith('>'))),
+  )
 }
 
 /** Where a durable that is missing begins, and why there. */

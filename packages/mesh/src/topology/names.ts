@@ -1,5 +1,21 @@
 import type { StreamDef } from './stream.ts'
 
+/** Which message of which stream; `storedAt` in unix ns, because a stream that lost its end gives its sequences again. */
+export type MessagePlace = {
+  readonly stream: string
+  readonly epoch: number
+  readonly seq: number
+  readonly storedAt: string
+}
+
+/** Sequences that left a stream before a handler was past them. */
+export type ExpiredRange = {
+  readonly stream: string
+  readonly epoch: number
+  readonly from: number
+  readonly to: number
+}
+
 /**
  * Every name the mesh gives on a server, in one namespace. Subjects are prefixed `<namespace>.`; streams, durables and
  * buckets `<namespace>_`. With the empty namespace nothing is prefixed. Part of the wire: docs/reference/wire.md.
@@ -19,11 +35,11 @@ export type Names = {
   /** The stream that holds a service's lanes. */
   lanes(service: string): string
   /** Where one message waits to be retried: one subject a message, so that a second copy replaces the first. */
-  laneSchedule(service: string, handler: string, stream: string, epoch: number, seq: number): string
+  laneSchedule(service: string, handler: string, source: MessagePlace): string
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
-  deadLetter(durable: string, stream: string, epoch: number, seq: number | string): string
+  deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
 }
 
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
@@ -40,10 +56,10 @@ export function names(namespace: string): Names {
     bucket: (name: string) => scored + name,
     durable: (service: string, handler: string) => `${scored}${service}_${handler}`,
     lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
-    laneSchedule: (service: string, handler: string, stream: string, epoch: number, seq: number) =>
-      `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}`,
+    laneSchedule: (service: string, handler: string, { stream, epoch, seq, storedAt }: MessagePlace) =>
+      `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}@${storedAt}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
-    deadLetter: (durable: string, stream: string, epoch: number, seq: number | string) =>
-      `${dotted}dlq.${durable}.${plain(stream)}.${epoch}.${seq}`,
+    deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
+      `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
   })
 }

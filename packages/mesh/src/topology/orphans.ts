@@ -68,10 +68,18 @@ async function find(search: Search): Promise<Orphan[]> {
     const durable = await infoOf(search.jsm, stream, names.durable(service, handler))
     // The lane of a handler that moved goes on being worked on.
     const lane = current.has(handler) ? undefined : lanes.get(handler)
-    const waiting = waitingAt(durable) + waitingAt(lane)
+    const scheduled = current.has(handler) ? 0 : await scheduledOf(search, handler)
+    const waiting = waitingAt(durable) + waitingAt(lane) + scheduled
     if (durable !== undefined || waiting > 0) found.push({ handler, stream, waiting })
   }
   return found
+}
+
+/** Retries of a handler that wait for their time. */
+async function scheduledOf({ jsm, names, service }: Search, handler: string): Promise<number> {
+  const filter = `${names.subject(`lane.${service}.${handler}`)}.at.>`
+  const info = await jsm.streams.info(names.lanes(service), { subjects_filter: filter }).catch(() => undefined)
+  return Object.keys(info?.state.subjects ?? {}).length
 }
 
 /** The durables of this service on one stream, by handler. */

@@ -80,3 +80,11 @@ test('a query with secrets is not named in the error', () => {
   const error = responseError({ status: 500, headers: {}, url: 'https://partner.example/providers?token=s3cret' })
   expect(error.message).toBe('https://partner.example/providers answered 500')
 })
+
+test('an error whose message is no string is an error like any other', () => {
+  const odd = Object.assign(new Error('x'), { message: null as unknown as string })
+  expect(classify(odd)).toMatchObject({ action: 'retry', message: 'Error' })
+  expect(classify(Object.assign(new Error('x'), { message: { a: 1 } as unknown as string }))).toMatchObject({
+    action: 'retry',
+  })
+})

@@ -5,6 +5,8 @@ import { stream } from '../../src/topology/stream.ts'
 
 const token = stringMatching(/^[a-z0-9-]{1,16}$/)
 
+const place = { stream: 'CENTERS', epoch: 17, seq: 4, storedAt: '99' }
+
 test('without a namespace nothing is prefixed', () => {
   const plain = names('')
   expect(plain.stream('CENTERS')).toBe('CENTERS')
@@ -17,6 +19,9 @@ test('without a namespace nothing is prefixed', () => {
 
 test('a namespace is before every name', () => {
   const staging = names('staging')
+  expect(staging.deadLetter('staging_provider_senninha', place)).toBe(
+    'staging.dlq.staging_provider_senninha.CENTERS.17.4@99',
+  )
   const centers = stream('CENTERS', { subjects: ['center.>'] })
   expect(staging.stream(centers)).toBe('staging_CENTERS')
   expect(staging.subject('center.>')).toBe('staging.center.>')
@@ -24,17 +29,15 @@ test('a namespace is before every name', () => {
   expect(staging.durable('provider', 'senninha')).toBe('staging_provider_senninha')
   expect(staging.lanes('provider')).toBe('staging_LANES_PROVIDER')
   expect(staging.laneTarget('provider', 'createIt')).toBe('staging.lane.provider.createIt.now')
-  expect(staging.laneSchedule('provider', 'createIt', 'CENTERS', 17, 4)).toBe(
-    'staging.lane.provider.createIt.at.CENTERS.17.4',
-  )
-  expect(staging.deadLetter('staging_provider_senninha', 'staging_CENTERS', 17, '4-9')).toBe(
-    'staging.dlq.staging_provider_senninha.CENTERS.17.4-9',
-  )
+  expect(staging.laneSchedule('provider', 'createIt', place)).toBe('staging.lane.provider.createIt.at.CENTERS.17.4@99')
+  expect(
+    staging.deadLetter('staging_provider_senninha', { stream: 'staging_CENTERS', epoch: 17, from: 4, to: 9 }),
+  ).toBe('staging.dlq.staging_provider_senninha.CENTERS.17.4-9')
 })
 
 test('a lane takes a stream by either of its names', () => {
   const its = names('staging')
-  expect(its.laneSchedule('a', 'b', 'staging_CENTERS', 1, 2)).toBe(its.laneSchedule('a', 'b', 'CENTERS', 1, 2))
+  expect(its.laneSchedule('a', 'b', { ...place, stream: 'staging_CENTERS' })).toBe(its.laneSchedule('a', 'b', place))
 })
 
 test('strip undoes subject, and leaves subjects of other namespaces as they are', () => {
@@ -50,9 +53,9 @@ test('strip undoes subject, and leaves subjects of other namespaces as they are'
 test('no two handlers, messages or namespaces share a durable, a lane or a letter', () => {
   const handler = stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,8}$/)
   const service = stringMatching(/^[a-z][a-z0-9-]{0,8}$/)
-  const place = constantFrom('', 'a', 'b-c')
+  const space = constantFrom('', 'a', 'b-c')
   assert(
-    property(place, place, service, service, handler, handler, nat(9), nat(9), (n, m, s, t, h, i, a, b) => {
+    property(space, space, service, service, handler, handler, nat(9), nat(9), (n, m, s, t, h, i, a, b) => {
       const same = n === m && s === t && h === i
       const [left, right] = [allOf(n, s, h, a), allOf(m, t, i, b)]
       expect(left[0] === right[0]).toBe(same)
@@ -65,5 +68,5 @@ test('no two handlers, messages or namespaces share a durable, a lane or a lette
 function allOf(namespace: string, service: string, handler: string, seq: number): string[] {
   const its = names(namespace)
   const durable = its.durable(service, handler)
-  return [durable, its.laneSchedule(service, handler, 'S', 1, seq), its.deadLetter(durable, 'S', 1, seq)]
+  return [durable, its.laneSchedule(service, handler, { ...place, seq }), its.deadLetter(durable, { ...place, seq })]
 }

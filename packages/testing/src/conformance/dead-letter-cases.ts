@@ -55,7 +55,7 @@ export const reject: Case = promise(
     assert.match(Buffer.from(said('stack'), 'base64').toString(), /Reject/)
     assert.match(
       letter.subject,
-      new RegExp(`^${env.namespace}\\.dlq\\.${env.namespace}_billing_bill\\.ORDERS\\.\\d+\\.${sent.seq}$`),
+      new RegExp(`^${env.namespace}\\.dlq\\.${env.namespace}_billing_bill\\.ORDERS\\.\\d+\\.${sent.seq}@\\d+$`),
     )
     assert.deepEqual(await keptOfType(env, 'ORDERS', billed.type), [])
   },

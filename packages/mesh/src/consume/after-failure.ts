@@ -1,0 +1,40 @@
+import { writeLetter } from '../failure/dead-letter.ts'
+import type { Decision } from '../failure/decide.ts'
+import { dropFromLane, type Lane } from '../failure/lane.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Burial, Delivery } from './delivery.ts'
+import type { RunnerOptions } from './runner-options.ts'
+
+const RECORD_EVERY_MS = 1000
+
+export type Recorded = { envelope: Envelope | undefined; decision: Decision; nextAttemptAt: string | null }
+
+/** Leaves a record of a failed attempt: at most one a second a message while it is here. Never throws. */
+export async function leaveRecord(
+  { record }: RunnerOptions,
+  delivery: Delivery,
+  { envelope, decision, nextAttemptAt }: Recorded,
+): Promise<void> {
+  const now = performance.now()
+  const isDue = nextAttemptAt === null || now - delivery.lastRecordAt >= RECORD_EVERY_MS
+  if (!envelope || !isDue) return
+  delivery.lastRecordAt = now
+  await record({ delivery, envelope, verdict: decision.verdict, nextAttemptAt })
+}
+
+/** Stores the letter of a message and says so. Resolves when it is stored. */
+export async function bury(options: RunnerOptions, delivery: Delivery, { decision, error }: Burial): Promise<void> {
+  const { metrics, log, office, service, handler } = options
+  const labels = { service: service.name, handler }
+  const { code, message } = decision
+  await writeLetter(office, delivery, { code, message, error })
+  metrics.deadLetter(labels, code)
+  metrics.attempts(labels, delivery.attempts)
+  log.warn({ ...labels, code, reason: message, ...delivery.source }, 'dead letter written')
+}
+
+/** An original that was delivered again may have left a copy on the lane when its ack was lost. */
+export async function dropStaleCopy(lane: Lane, delivery: Delivery): Promise<void> {
+  if (delivery.via !== 'event' || delivery.deliveryCount === 1) return
+  await dropFromLane(lane, delivery).catch(() => undefined)
+}

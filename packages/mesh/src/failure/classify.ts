@@ -54,9 +54,10 @@ function codeOf(error: unknown): string {
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return `something that is no Error was thrown: ${String(error).slice(0, 200)}`
   const parts: string[] = []
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++)
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
     // A message can be anything: some make errors out of JSON bodies.
     const said: unknown = at.message
     if (said && !parts.includes(String(said))) parts.push(String(said))
+  }
   return parts.join(': ').slice(0, 2000) || error.name
 }

@@ -52,12 +52,20 @@ function codeOf(error: unknown): string {
 
 /** The message with its causes: "fetch failed" alone says nothing. */
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return `something that is no Error was thrown: ${String(error).slice(0, 200)}`
+  if (!(error instanceof Error)) return `something that is no Error was thrown: ${textOf(error).slice(0, 200)}`
   const parts: string[] = []
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
-    // A message can be anything: some make errors out of JSON bodies.
-    const said: unknown = at.message
-    if (said && !parts.includes(String(said))) parts.push(String(said))
+    const said = at.message ? textOf(at.message) : ''
+    if (said !== '' && !parts.includes(said)) parts.push(said)
   }
   return parts.join(': ').slice(0, 2000) || error.name
+}
+
+/** What is thrown can be anything, and so can a message: some make errors out of JSON bodies. Their fields may be secrets. */
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }

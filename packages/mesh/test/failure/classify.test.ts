@@ -88,3 +88,9 @@ test('an error whose message is no string is an error like any other', () => {
     action: 'retry',
   })
 })
+
+test('what no text can be made of is told all the same', () => {
+  const bare: unknown = Object.create(null)
+  expect(classify(bare)).toMatchObject({ action: 'retry', code: 'NotAnError' })
+  expect(classify(Object.assign(new Error('x'), { message: bare as string }))).toMatchObject({ action: 'retry' })
+})

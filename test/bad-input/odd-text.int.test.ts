@@ -20,6 +20,7 @@ const KEYS = [
   'a.>',
   '=YQ',
   'YQ',
+  'YSBi',
   '%20',
   '"quoted"',
   'tab\tbed',

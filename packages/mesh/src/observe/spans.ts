@@ -123,7 +123,7 @@ export function failSpan(span: Span, error: unknown): void {
 /** A message can be anything: some make errors out of JSON bodies. */
 function wordsOf(error: unknown): string {
   const said: unknown = error instanceof Error ? error.message : error
-  return String(said)
+  return typeof said === 'string' ? said : (JSON.stringify(said) ?? typeof said)
 }
 
 /** Trace context of `from` as headers; `fallback` where nothing is injected. */

@@ -34,7 +34,7 @@ const HOLD_MOST_MS = 30_000
 const RAMP_MS = 5000
 const LEAK_AFTER_MS = 10_000
 /** Until the other release may have it. */
-const LEAVE_MS = 5000
+const LEAVE_MS = 1000
 /** Times of the latest attempts, for the letter. */
 const KEPT_ATTEMPT_TIMES = 20
 /** When neither copy nor letter could be stored. */

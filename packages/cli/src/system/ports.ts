@@ -29,7 +29,7 @@ export const portTable = {
     what: 'the health of city-registration',
   },
   archiveHealth: { port: 8084, flag: '--archive-health-port', what: 'the health of the archive' },
-} as const satisfies Record<string, { port: number; flag: string; what: string }>
+} as const
 
 export type PortName = keyof typeof portTable
 export type Ports = Record<PortName, number>

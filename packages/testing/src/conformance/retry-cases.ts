@@ -136,8 +136,11 @@ export const lane: Case = promise(
     )
     await publishOrders(mesh, 0, 3)
     await settled(env, 'ORDERS', 'billing_bill')
-    const waiting = await kept(env, 'LANES_BILLING')
-    assert.equal(waiting.length, 3)
+    const waiting = await eventually(async () => {
+      const copies = await kept(env, 'LANES_BILLING')
+      assert.equal(copies.length, 3)
+      return copies
+    })
     eachOnce(
       waiting.map(({ headers }) => headers['ce-id'] ?? ''),
       idsTo(3),

@@ -13,7 +13,7 @@ import {
 import { type ReferenceMesh, referenceMesh } from './reference-mesh.ts'
 
 const SIGTERMS = 4
-const SIGKILLS = 6
+const SIGKILLS = 4
 
 test('a forgetful partner does as much twice as SIGKILLs fell inside a call of it; nothing after SIGTERMs', async () => {
   await using mesh = await referenceMesh({ services: ['distribution-center', 'provider'], latencyMs: 250 })
@@ -33,19 +33,22 @@ test('a forgetful partner does as much twice as SIGKILLs fell inside a call of i
   await untilCreated(mesh, 'senninha', ids.length)
   expect(await received(mesh, 'senninha')).toMatchObject({ created: ids.length, attempts: ids.length })
 
-  // One centre at a time, so that each SIGKILL falls inside one call.
+  // One centre at a time, so that a SIGKILL falls inside one call, or two when one comes again that was cut off before.
+  let cutOff = 0
   for (let kill = 0; kill < SIGKILLS; kill += 1) {
     const order = { point: 'in the partner call', least: 1, partner: mesh.partner('senninha') } as const
     const register = async (): Promise<void> => void ids.push(...(await registerCenters(mesh, `kill${ids.length}`, 1)))
     const { calls } = await mesh.killable.get('provider')!.kill(provider, order, { meanwhile: register })
-    expect(calls[mesh.partner('senninha').api]).toBe(1)
+    cutOff += calls[mesh.partner('senninha').api]!
   }
   await untilCreated(mesh, 'senninha', ids.length)
   await untilCreated(mesh, 'maas', ids.length)
   const { created, byCenter } = await received(mesh, 'senninha')
-  say(`forgetful: ${created - ids.length} effects too many after ${SIGKILLS} SIGKILLs inside a call, 0 after SIGTERMs`)
+  say(
+    `forgetful: ${created - ids.length} effects too many after ${SIGKILLS} SIGKILLs inside ${cutOff} calls, 0 after SIGTERMs`,
+  )
   expect(created - ids.length).toBeGreaterThan(0)
-  expect(created - ids.length).toBeLessThanOrEqual(SIGKILLS)
+  expect(created - ids.length).toBeLessThanOrEqual(cutOff)
   // Forgetting is the partner's fault: it got one key a centre, and one event came of it.
   expect(Object.values(byCenter).filter(({ keys }) => keys.length !== 1)).toEqual([])
   expect(await createdAt(mesh, 'senninha')).toHaveLength(ids.length)

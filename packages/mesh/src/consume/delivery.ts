@@ -1,4 +1,4 @@
-import type { Msg } from '@nats-io/transport-node'
+import type { Msg, MsgHdrs } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Decision } from '../failure/decide.ts'
@@ -71,7 +71,8 @@ export type Delivery = {
 export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): Delivery {
   const info = parseAckSubject(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
-  const headers = receivedHeaders(msg.headers)
+  const read = readableHeaders(msg)
+  const headers = receivedHeaders(read)
   const source =
     via === 'event'
       ? {
@@ -91,7 +92,7 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
     reply: msg.reply!,
     deliveryCount: info.deliveryCount,
     headers,
-    pairs: headerPairs(msg.headers),
+    pairs: headerPairs(read),
     payload: msg.data,
     source,
     attempts: number(LANE_HEADER.attempts),
@@ -111,6 +112,19 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
  * sequences to other events.
  */
 export const deliveryName = ({ via, deliveredSeq, storedAt }: Delivery): string => `${via}:${deliveredSeq}:${storedAt}`
+
+/**
+ * The client throws at a header name it would not write itself (a space, a letter outside ASCII), which any other client may
+ * have stored; thrown on, it would end the connection's read loop. Such a message has no headers for us, so it becomes a
+ * dead letter like any that is not of this mesh.
+ */
+function readableHeaders(msg: Msg): MsgHdrs | undefined {
+  try {
+    return msg.headers
+  } catch {
+    return undefined
+  }
+}
 
 function laneSource(headers: ReceivedHeaders): Source {
   return {

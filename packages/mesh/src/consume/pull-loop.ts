@@ -55,7 +55,7 @@ export class PullLoop {
     this.#heartbeatMs = options.heartbeatMs ?? 1000
     this.#inbox = createInbox(options.inboxPrefix)
     this.#sub = nc.subscribe(this.#inbox, {
-      callback: (error, msg) => (error ? this.#options.onDoubt(error.message) : this.#onFrame(msg)),
+      callback: (error, msg) => this.#guarded(error, msg),
     })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
     this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
@@ -101,6 +101,16 @@ export class PullLoop {
     const { stream, durable, expiresMs = 15_000 } = this.#options
     const request = { batch: want, expires: expiresMs * 1e6, idle_heartbeat: this.#heartbeatMs * 1e6 }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  /** What is thrown into the client ends its connection, for all who share it. */
+  #guarded(refused: Error | null, msg: Msg): void {
+    try {
+      if (refused) throw refused
+      this.#onFrame(msg)
+    } catch (error) {
+      this.#options.onDoubt(error instanceof Error ? error.message : String(error))
+    }
   }
 
   #onFrame(msg: Msg): void {

@@ -66,7 +66,7 @@ export class PublishPipeline {
     this.#inbox = createInbox(options.inboxPrefix)
     this.#window = options.window ?? 1024
     this.#resendMs = options.resendMs ?? 5000
-    nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => (error ? undefined : this.#onReply(msg)) })
+    nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => this.#guarded(error, msg) })
     connection.listen({ up: () => this.#onReconnect(), error: (error) => this.#onError(error) })
   }
 
@@ -124,6 +124,16 @@ export class PublishPipeline {
       pending.reject(
         this.#nc.isClosed() ? closedError(pending.request, cause) : refusedError(pending, 0, String(cause)),
       )
+    }
+  }
+
+  /** What is thrown into the client ends its connection. An answer that cannot be read is asked for again. */
+  #guarded(refused: Error | null, msg: Msg): void {
+    try {
+      if (!refused) this.#onReply(msg)
+    } catch {
+      const pending = this.#onWire.get(msg.subject.slice(this.#inbox.length + 1))
+      if (pending) pending.lastAnswer = 'an answer came that cannot be read'
     }
   }
 
@@ -213,9 +223,13 @@ function timeoutError(pending: Pending, connected: boolean): MeshError {
     return new MeshError('MESH_NO_STREAM', `${subject} was not stored within ${timeoutMs} ms: ${pending.lastAnswer}`)
   const where = connected ? 'no answer came' : 'the server is away'
   const certainty = pending.sends === 0 ? 'it was not sent' : 'it may or may not be stored'
+  // nats-server 2.15 answers nothing for a write that failed, and goes on so after the disk has room again.
+  const hint = connected
+    ? '. If it stays so, see the server’s log and /healthz: a server whose disk was full needs a restart'
+    : ''
   return new MeshError(
     'MESH_PUBLISH_TIMEOUT',
-    `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id`,
+    `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id${hint}`,
   )
 }
 

@@ -113,7 +113,8 @@ async function take(mesh: Mesh, { msg, stream, epoch }: Stored, snapshot: Snapsh
   const subject = mesh.names.strip(msg.subject)
   const found = SOURCES.find(({ contract }) => subject.startsWith(`${contract.type}.`) || subject === contract.type)
   if (found === undefined) return true
-  const headers = receivedHeaders(msg.headers)
+  const headers = headersOf(msg)
+  if (headers === undefined) return false
   const at = eventTime(headers, msg.time)
   const data = await decode(found.contract, headers, msg.data)
   if (data === undefined) return false
@@ -128,6 +129,15 @@ async function take(mesh: Mesh, { msg, stream, epoch }: Stored, snapshot: Snapsh
   if (change.kind === 'registered') snapshot.registered.push(change.centerId)
   snapshot.centers.set(change.centerId, applyToStatus(snapshot.centers.get(change.centerId), change))
   return true
+}
+
+/** Undefined when a header's name is one that the client refuses to read. */
+function headersOf(msg: JsMsg): ReceivedHeaders | undefined {
+  try {
+    return receivedHeaders(msg.headers)
+  } catch {
+    return undefined
+  }
 }
 
 /** Undefined when the handlers could not read it either. */

@@ -4,14 +4,14 @@
  * R1  A delivery is settled exactly once: acked after its outputs are stored, or after its copy on the lane is; termed
  *     after its letter is. Until then the server keeps it, and `working()` keeps it ours.
  * R2  No more than `concurrency` attempts run at once; a leaked one keeps its slot.
- * R3  While the breaker is open nothing is pulled and nothing starts but the probe.
+ * R3  While the breaker is open nothing is pulled and nothing starts but the probe (gate.ts).
  * R4  A message that is here already is not started a second time, nor one settled here lately; their newest reply counts.
  * R5  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Msg } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
-import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+import type { BreakerState } from '../failure/breaker.ts'
 import { decide, type Decision } from '../failure/decide.ts'
 import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import { covers } from '../message/contract.ts'
@@ -22,6 +22,7 @@ import { filtersOf } from '../topology/consumer-config.ts'
 import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
 import { type Burial, type Delivery, deliveryName, readDelivery } from './delivery.ts'
 import { deniedAck } from './denied-acks.ts'
+import { Gate } from './gate.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -45,7 +46,7 @@ const LAST_MOVES_MS = 5000
 export class HandlerRunner {
   readonly #options: RunnerOptions
   readonly #attempt: AttemptDeps
-  readonly #breaker: HandlerBreaker
+  readonly #gate: Gate
   readonly #labels: { service: string; handler: string }
   readonly #here = new Map<string, Delivery>()
   readonly #settled = new Recent(20_000)
@@ -58,11 +59,8 @@ export class HandlerRunner {
   #events: PullLoop | undefined
   #lane: PullLoop | undefined
   #epoch: number
-  #notBefore = 0
-  #notBeforeTimer: NodeJS.Timeout | undefined
-  #probeDue = false
   #denied: string | undefined
-  #saidOpen = false
+  #recoveries = 0
   #saidOthers = false
   #stopping = false
 
@@ -72,7 +70,14 @@ export class HandlerRunner {
     this.#epoch = options.epoch
     this.#labels = { service: service.name, handler }
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
-    this.#breaker = new HandlerBreaker({ onState: (state) => this.#onBreaker(state), onProbe: () => this.#onProbe() })
+    this.#gate = new Gate({
+      onGo: () => this.#pump(),
+      onLimit: (limit) => this.#setLimits(limit),
+      onTryOne: () => this.#tryOne(),
+      onFetchOne: () => this.#releaseLane({ rampMs: 0, most: 1 }),
+      onRecovered: () => this.#releaseWaiting(),
+      onState: (state, isNews) => this.#sayBreaker(state, isNews),
+    })
     this.#attempt = {
       publisher: options.publisher,
       names: options.names,
@@ -80,7 +85,7 @@ export class HandlerRunner {
       service: service.name,
       handler,
       def,
-      guard: (call) => this.#breaker.execute(call),
+      guard: (call) => this.#gate.guard(call),
       stopping: this.#abort.signal,
       leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
     }
@@ -127,8 +132,7 @@ export class HandlerRunner {
   /** Upholds R5. `drainMs` bounds the wait for running attempts; then their signal aborts. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true
-    this.#breaker.stop()
-    clearTimeout(this.#notBeforeTimer)
+    this.#gate.stop()
     await Promise.all([this.#events?.stop(), this.#lane?.stop()])
     const tried = this.#held.takeAll()
     for (const delivery of this.#ready.splice(0)) {
@@ -177,18 +181,8 @@ export class HandlerRunner {
   }
 
   #pump(): void {
-    while (!this.#stopping && this.#ready.length > 0 && !this.#slots.isFull && this.#mayStart())
+    while (!this.#stopping && this.#ready.length > 0 && !this.#slots.isFull && this.#gate.mayStart())
       void this.#run(this.#ready.shift()!)
-  }
-
-  /** Upholds R3. */
-  #mayStart(): boolean {
-    if (performance.now() < this.#notBefore) return false
-    if (this.#breaker.state === 'closed') return true
-    if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
-    this.#probeDue = false
-    this.#setLimits(0)
-    return true
   }
 
   /** Upholds R2. Never throws. */
@@ -197,7 +191,7 @@ export class HandlerRunner {
       await this.#buryAgain(delivery, delivery.burial)
       return
     }
-    const isProbe = this.#breaker.state !== 'closed'
+    const isProbe = !this.#gate.isFlowing
     this.#slots.take()
     this.#begin(delivery)
     const started = performance.now()
@@ -213,8 +207,7 @@ export class HandlerRunner {
       this.#again(delivery, error)
     }
     if (outcome.kind !== 'leaked') this.#slots.free()
-    // A probe that ended before it reached the handler says nothing of the other side.
-    if (isProbe && this.#breaker.state === 'open') this.#breaker.probeLater()
+    if (isProbe) this.#gate.afterProbe()
     this.#pump()
   }
 
@@ -313,7 +306,7 @@ export class HandlerRunner {
 
   async #retry(delivery: Delivery, { decision, envelope }: Failed): Promise<void> {
     const { delayMs, verdict } = decision
-    if (decision.pausesHandler) this.#pause(delayMs)
+    if (decision.pausesHandler) this.#gate.pause(delayMs)
     const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
     const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
@@ -352,8 +345,11 @@ export class HandlerRunner {
   }
 
   async #moveToLane(delivery: Delivery, delayMs: number): Promise<void> {
+    const recoveries = this.#recoveries
     await sendToLane(this.#options.lane, delivery, delayMs)
     this.#settle(delivery, 'ack')
+    // The other side came back meanwhile, and what waited was released without this one.
+    if (recoveries !== this.#recoveries) this.#releaseLane({ rampMs: 0 })
   }
 
   /** Upholds R1. */
@@ -393,47 +389,27 @@ export class HandlerRunner {
     for (const delivery of this.#here.values()) if (!isLeaked(delivery)) this.#options.settler.working(delivery.reply)
   }
 
-  #pause(delayMs: number): void {
-    const until = performance.now() + delayMs
-    if (until <= this.#notBefore) return
-    this.#notBefore = until
-    clearTimeout(this.#notBeforeTimer)
-    this.#notBeforeTimer = setTimeout(() => this.#pump(), delayMs + 1)
+  #sayBreaker(state: BreakerState, isNews: boolean): void {
+    const { metrics, log, onBreaker } = this.#options
+    metrics.breaker(this.#labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
+    log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
+    if (isNews) onBreaker(state)
   }
 
-  #onBreaker(state: BreakerState): void {
-    this.#options.metrics.breaker(this.#labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
-    this.#sayBreaker(state)
-    if (state === 'open') this.#setLimits(0)
-    if (state !== 'closed') return
-    this.#setLimits(undefined)
-    this.#held.ramp(RAMP_MS)
-    this.#releaseLane({ rampMs: RAMP_MS })
-    queueMicrotask(() => this.#pump())
-  }
-
-  /** A probe that failed changes nothing worth a warning. */
-  #sayBreaker(state: BreakerState): void {
-    const isNews = state === 'closed' || (state === 'open' && !this.#saidOpen)
-    this.#saidOpen = state !== 'closed'
-    this.#options.log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
-    if (isNews) this.#options.onBreaker(state)
-  }
-
-  /** One message is to be tried: one that is here, else one that waits on the lane, else the next of the stream. */
-  #onProbe(): void {
-    if (this.#stopping || this.#breaker.state !== 'open') return
-    this.#probeDue = true
+  #tryOne(): void {
     const held = this.#held.first()
     if (this.#ready.length === 0 && held) this.#held.wake(held)
     else this.#pump()
-    if (!this.#probeDue) return
-    this.#setLimits(1)
-    this.#releaseLane({ rampMs: 0, most: 1 })
+  }
+
+  #releaseWaiting(): void {
+    this.#recoveries++
+    this.#held.ramp(RAMP_MS)
+    this.#releaseLane({ rampMs: RAMP_MS })
   }
 
   #releaseLane(options: { rampMs: number; most?: number }): void {
-    const shouldGoOn = (): boolean => !this.#stopping && (options.most === 1 || this.#breaker.state === 'closed')
+    const shouldGoOn = (): boolean => !this.#stopping && (options.most === 1 || this.#gate.isFlowing)
     releaseLane(this.#options.lane, { ...options, shouldGoOn }).catch((error: unknown) =>
       this.#options.log.warn(
         { ...this.#labels, err: error },

@@ -113,10 +113,9 @@ export class Supervisor {
     }
     if (expired) await this.#onExpired(expired)
     this.#isFirst = false
-    const isBehind = floor.pending > 0 || floor.ackPending > 0
-    const oldest = isBehind ? await this.#oldestFrom(settled + 1) : undefined
+    const oldest = settled < state.lastSeq ? await this.#oldestFrom(settled + 1) : undefined
     const oldestMs = oldest ? Math.max(0, Date.now() - oldest.storedAt) : 0
-    // What lies before it is not for this handler: when that ages out, nothing is lost.
+    // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
     this.#settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
     metrics.consumer(labels, {
       pending: floor.pending,

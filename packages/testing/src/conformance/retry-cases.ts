@@ -206,7 +206,7 @@ export const breaker: Case = promise(
     const seen = recorder()
     let isBack = false
     const mesh = await env.mesh()
-    const patient = retry({ attempts: Infinity, forMs: minutes(30), minDelayMs: seconds(20), maxDelayMs: seconds(120) })
+    const patient = retry({ attempts: Infinity, forMs: minutes(30), minDelayMs: seconds(28), maxDelayMs: seconds(120) })
     await mesh.start(
       defineService('billing', {
         handlers: {
@@ -227,9 +227,9 @@ export const breaker: Case = promise(
     const burnt = seen.calls.length
     assert.equal(burnt < 30, true, `${burnt} calls before it opened`)
     isBack = true
-    // Long before their own delays (20 s and more) are over.
+    // Before their own delays (28 s and more) are over.
     await eventually(async () => assert.equal((await keptOfType(env, 'ORDERS', billed.type)).length, COUNT), {
-      timeoutMs: 18_000,
+      timeoutMs: 26_000,
     })
     await settled(env, 'ORDERS', 'billing_bill')
     assert.equal((await states()).at(-1), 'closed')

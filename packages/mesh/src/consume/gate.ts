@@ -1,0 +1,93 @@
+import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+
+/** What a gate asks of the handler it stands before. */
+export type GatePort = {
+  /** Something may be started again. */
+  onGo: () => void
+  /** How many messages to ask the server for; undefined: as many as the handler is made for. */
+  onLimit: (limit: number | undefined) => void
+  /** One message is to be tried: start one that is here, if there is any. */
+  onTryOne: () => void
+  /** None was here: have one sent that waits elsewhere. */
+  onFetchOne: () => void
+  /** The other side is back: what waits may go. */
+  onRecovered: () => void
+  /** `isNews` when it was flowing and is not, or the other way round; a probe that failed again is none. */
+  onState: (state: BreakerState, isNews: boolean) => void
+}
+
+/** Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told. */
+export class Gate {
+  readonly #port: GatePort
+  readonly #breaker: HandlerBreaker
+  #notBefore = 0
+  #timer: NodeJS.Timeout | undefined
+  #probeDue = false
+  #saidOpen = false
+  #isStopped = false
+
+  constructor(port: GatePort) {
+    this.#port = port
+    this.#breaker = new HandlerBreaker({ onState: (state) => this.#onState(state), onProbe: () => this.#onProbe() })
+  }
+
+  /** Everything may start: the other side answers. */
+  get isFlowing(): boolean {
+    return this.#breaker.state === 'closed'
+  }
+
+  /** Asked before each start; a yes while the breaker is open uses the probe up. */
+  mayStart(): boolean {
+    if (performance.now() < this.#notBefore) return false
+    if (this.isFlowing) return true
+    if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
+    this.#probeDue = false
+    this.#port.onLimit(0)
+    return true
+  }
+
+  /** Runs one call of the user's function and takes its outcome into account. */
+  guard<T>(call: () => Promise<T>): Promise<T> {
+    return this.#breaker.execute(call)
+  }
+
+  /** Nothing is started for `delayMs`. */
+  pause(delayMs: number): void {
+    const until = performance.now() + delayMs
+    if (until <= this.#notBefore) return
+    this.#notBefore = until
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#port.onGo, delayMs + 1)
+  }
+
+  /** A probe has ended; one that ended before it reached the handler says nothing of the other side. */
+  afterProbe(): void {
+    if (this.#breaker.state === 'open') this.#breaker.probeLater()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#breaker.stop()
+    clearTimeout(this.#timer)
+  }
+
+  #onState(state: BreakerState): void {
+    const isNews = state === 'closed' || (state === 'open' && !this.#saidOpen)
+    this.#saidOpen = state !== 'closed'
+    this.#port.onState(state, isNews)
+    if (state === 'open') this.#port.onLimit(0)
+    if (state !== 'closed') return
+    this.#port.onLimit(undefined)
+    this.#port.onRecovered()
+    queueMicrotask(this.#port.onGo)
+  }
+
+  #onProbe(): void {
+    if (this.#isStopped || this.#breaker.state !== 'open') return
+    this.#probeDue = true
+    this.#port.onTryOne()
+    if (!this.#probeDue) return
+    this.#port.onLimit(1)
+    this.#port.onFetchOne()
+  }
+}

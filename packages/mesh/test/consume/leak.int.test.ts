@@ -1,0 +1,42 @@
+import { defineService, event, on, retry, stream } from '@malha/mesh'
+import { eventually, testMesh } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+
+const jobs = stream('JOBS', { subjects: ['job.>'] })
+const due = event('job.due', { stream: jobs, schema: z.object({ id: z.string(), hangs: z.boolean() }) })
+
+test('a handler that never returns loses its slot, makes the service unready, and others go on until half are lost', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const started: string[] = []
+  const aborted: string[] = []
+  const service = defineService('worker', {
+    handlers: {
+      work: on(
+        due,
+        { startFrom: 'all', concurrency: 4, timeoutMs: 100, retry: retry({ attempts: 2 }) },
+        async ({ id, hangs }, ctx) => {
+          started.push(id)
+          ctx.signal.addEventListener('abort', () => aborted.push(id))
+          if (hangs) await new Promise(() => undefined)
+        },
+      ),
+    },
+  })
+  const running = await mesh.start(service)
+  const ended = running.stopped.then(
+    () => 'stopped',
+    (error: unknown) => (error as { code?: string }).code,
+  )
+  await mesh.publish(due, { id: 'hangs-1', hangs: true })
+  await eventually(() => expect(aborted).toEqual(['hangs-1']))
+  await eventually(() => expect(mesh.health().reasons.join()).toContain('1 slots leaked'), { timeoutMs: 20_000 })
+  await mesh.publish(due, { id: 'fine', hangs: false })
+  await eventually(() => expect(started).toContain('fine'))
+
+  await mesh.publish(due, { id: 'hangs-2', hangs: true })
+  expect(await ended).toBe('MESH_HANDLER_LEAKED')
+  // Neither was tried a second time here.
+  expect(started.toSorted()).toEqual(['fine', 'hangs-1', 'hangs-2'])
+})

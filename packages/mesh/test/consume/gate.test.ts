@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Gate, type GatePort } from '../../src/consume/gate.ts'
+
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+const ignore = (): void => undefined
+const port = (onGo: () => void): GatePort => ({
+  onGo,
+  onLimit: ignore,
+  onTryOne: ignore,
+  onFetchOne: ignore,
+  onRecovered: ignore,
+  onState: ignore,
+})
+
+test('a pause ends in its time, also when the wall clock steps back meanwhile', async () => {
+  const onGo = vi.fn<() => void>()
+  const gate = new Gate(port(onGo))
+  gate.pause(1000)
+  expect(gate.mayStart()).toBe(false)
+  vi.spyOn(Date, 'now').mockReturnValue(0)
+  await vi.advanceTimersByTimeAsync(1001)
+  expect(onGo).toHaveBeenCalledOnce()
+  expect(gate.mayStart()).toBe(true)
+})
+
+test('a shorter pause does not end a longer one', async () => {
+  const gate = new Gate(port(ignore))
+  gate.pause(1000)
+  gate.pause(10)
+  await vi.advanceTimersByTimeAsync(500)
+  expect(gate.mayStart()).toBe(false)
+})

@@ -187,11 +187,13 @@ export class HandlerRunner {
 
   /** Upholds R2. Never throws. */
   async #run(delivery: Delivery): Promise<void> {
+    const isProbe = !this.#gate.isFlowing
     if (delivery.burial) {
       await this.#buryAgain(delivery, delivery.burial)
+      // It used the probe up and told nothing of the other side.
+      if (isProbe) this.#gate.afterProbe()
       return
     }
-    const isProbe = !this.#gate.isFlowing
     this.#slots.take()
     this.#begin(delivery)
     const started = performance.now()

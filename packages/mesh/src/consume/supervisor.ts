@@ -7,8 +7,9 @@ import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
-import { consumerFloor, streamState, type StreamState } from '../topology/stream-state.ts'
+import { consumerFloor, streamState } from '../topology/stream-state.ts'
 import { progress } from './progress.ts'
 
 export type SupervisorOptions = {
@@ -114,33 +115,22 @@ export class Supervisor {
     if (expired) await this.#onExpired(expired)
     this.#isFirst = false
     const oldest = settled < state.lastSeq ? await this.#oldestFrom(settled + 1) : undefined
-    const oldestMs = oldest ? Math.max(0, Date.now() - oldest.storedAt) : 0
+    const oldestMs = oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
     // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
     this.#settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
     metrics.consumer(labels, {
       pending: floor.pending,
       ackPending: floor.ackPending,
       oldestMs,
-      expiresInMs: Math.max(0, ageLimit(state) - oldestMs),
+      expiresInMs: Math.max(0, state.maxAgeMs - oldestMs),
     })
     await this.#checkpoint()
   }
 
   /** The first event for this handler at or after `seq`. */
-  async #oldestFrom(seq: number): Promise<{ seq: number; storedAt: number } | undefined> {
+  async #oldestFrom(seq: number): Promise<StoredMessage | undefined> {
     const { nc, stream, filters } = this.#options
-    const found = await Promise.all(
-      filters.map(async (filter) => {
-        const query = JSON.stringify({ seq, next_by_subj: filter })
-        const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, query)
-        const { message, error } = answer.json<{
-          message?: { seq: number; time: string }
-          error?: { code: number; description: string }
-        }>()
-        if (error && error.code !== 404) throw new Error(error.description)
-        return message && { seq: message.seq, storedAt: Date.parse(message.time) }
-      }),
-    )
+    const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
     return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
   }
 
@@ -176,5 +166,3 @@ export class Supervisor {
     this.#fault = fault
   }
 }
-
-const ageLimit = (state: StreamState): number => state.maxAgeMs

@@ -15,53 +15,50 @@ import {
   recorder,
 } from './kit.ts'
 
-export const reject: Case = promise(
-  'Reject makes one dead letter at once, with bytes, headers and reason',
-  async (env) => {
-    const mesh = await env.mesh()
-    const seen = recorder()
-    await mesh.start(
-      defineService('billing', {
-        version: '1.2.3',
-        handlers: {
-          bill: on(placed, { startFrom: 'all', retry: briefly }, (data, ctx) => {
-            seen.note(data, ctx)
-            ctx.publish(billed, data)
-            throw new Reject('São Paulo bills nobody\r\nce-type: forged')
-          }),
-        },
-      }),
-    )
-    const sent = await mesh.publish(placed, order(7), { id: 'p7', headers: { 'x-tenant': 'north' } })
-    const [letter] = await deadLetters(env, 1, 'billing_bill')
-    const [original] = await kept(env, 'ORDERS')
-    assert.ok(letter && original)
-    assert.equal(seen.calls.length, 1)
-    assert.equal(letter.data.equals(original.data), true)
-    const { 'nats-msg-id': _, ...own } = original.headers
-    assert.deepEqual({ ...letter.headers, ...own }, letter.headers)
-    const said = (name: string): string => decodeURIComponent(letter.headers[`malha-dlq-${name}`] ?? '')
-    assert.match(said('reason'), /São Paulo bills nobody/)
-    assert.deepEqual(['code', 'error-class', 'seq', 'durable', 'service', 'handler', 'service-version'].map(said), [
-      'MESH_REJECTED',
-      'Reject',
-      String(sent.seq),
-      `${env.namespace}_billing_bill`,
-      'billing',
-      'bill',
-      '1.2.3',
-    ])
-    assert.equal(said('subject'), original.subject)
-    assert.match(Buffer.from(said('stack'), 'base64').toString(), /Reject/)
-    assert.match(
-      letter.subject,
-      new RegExp(`^${env.namespace}\\.dlq\\.${env.namespace}_billing_bill\\.ORDERS\\.\\d+\\.${sent.seq}@\\d+$`),
-    )
-    assert.deepEqual(await keptOfType(env, 'ORDERS', billed.type), [])
-  },
-)
+const reject: Case = promise('Reject makes one dead letter at once, with bytes, headers and reason', async (env) => {
+  const mesh = await env.mesh()
+  const seen = recorder()
+  await mesh.start(
+    defineService('billing', {
+      version: '1.2.3',
+      handlers: {
+        bill: on(placed, { startFrom: 'all', retry: briefly }, (data, ctx) => {
+          seen.note(data, ctx)
+          ctx.publish(billed, data)
+          throw new Reject('São Paulo bills nobody\r\nce-type: forged')
+        }),
+      },
+    }),
+  )
+  const sent = await mesh.publish(placed, order(7), { id: 'p7', headers: { 'x-tenant': 'north' } })
+  const [letter] = await deadLetters(env, 1, 'billing_bill')
+  const [original] = await kept(env, 'ORDERS')
+  assert.ok(letter && original)
+  assert.equal(seen.calls.length, 1)
+  assert.equal(letter.data.equals(original.data), true)
+  const { 'nats-msg-id': _, ...own } = original.headers
+  assert.deepEqual({ ...letter.headers, ...own }, letter.headers)
+  const said = (name: string): string => decodeURIComponent(letter.headers[`malha-dlq-${name}`] ?? '')
+  assert.match(said('reason'), /São Paulo bills nobody/)
+  assert.deepEqual(['code', 'error-class', 'seq', 'durable', 'service', 'handler', 'service-version'].map(said), [
+    'MESH_REJECTED',
+    'Reject',
+    String(sent.seq),
+    `${env.namespace}_billing_bill`,
+    'billing',
+    'bill',
+    '1.2.3',
+  ])
+  assert.equal(said('subject'), original.subject)
+  assert.match(Buffer.from(said('stack'), 'base64').toString(), /Reject/)
+  assert.match(
+    letter.subject,
+    new RegExp(`^${env.namespace}\\.dlq\\.${env.namespace}_billing_bill\\.ORDERS\\.\\d+\\.${sent.seq}@\\d+$`),
+  )
+  assert.deepEqual(await keptOfType(env, 'ORDERS', billed.type), [])
+})
 
-export const exhausted: Case = promise(
+const exhausted: Case = promise(
   'retries that are used up end in one dead letter that tells the attempts',
   async (env) => {
     const seen = recorder()
@@ -88,7 +85,7 @@ export const exhausted: Case = promise(
   },
 )
 
-export const undecodable: Case = promise(
+const undecodable: Case = promise(
   'what cannot be read is a dead letter, not a retry: no headers, bad JSON, no UTF-8',
   async (env) => {
     const seen = recorder()
@@ -121,7 +118,7 @@ export const undecodable: Case = promise(
   },
 )
 
-export const mismatch: Case = promise(
+const mismatch: Case = promise(
   'an unknown type and data that does not fit the schema are dead letters',
   async (env) => {
     const seen = recorder()
@@ -139,3 +136,5 @@ export const mismatch: Case = promise(
     assert.deepEqual(seen.calls, [])
   },
 )
+
+export const deadLetterCases: readonly Case[] = [reject, exhausted, undecodable, mismatch]

@@ -22,7 +22,7 @@ import {
   settled,
 } from './kit.ts'
 
-export const sharedWork: Case = promise('instances of one service share the work, each message once', async (env) => {
+const sharedWork: Case = promise('instances of one service share the work, each message once', async (env) => {
   const [one, two] = [recorder(), recorder()]
   const [first, second] = [await env.mesh(), await env.mesh()]
   const billing = (seen: typeof one) =>
@@ -43,7 +43,7 @@ export const sharedWork: Case = promise('instances of one service share the work
   assert.equal(one.calls.length > 0 && two.calls.length > 0, true, 'both take part')
 })
 
-export const everyService: Case = promise('each of two services gets every event', async (env) => {
+const everyService: Case = promise('each of two services gets every event', async (env) => {
   const mesh = await env.mesh()
   const [billing, stock] = [recorder(), recorder()]
   for (const [name, seen] of [
@@ -59,7 +59,7 @@ export const everyService: Case = promise('each of two services gets every event
   eachOnce(stock.ids(), idsTo(50))
 })
 
-export const wildcards: Case = promise(
+const wildcards: Case = promise(
   'a topic gets the types its pattern names, keyed or not, and no others',
   async (env) => {
     const lineAdded = event('order.line.added', { stream: orders, schema: Order })
@@ -87,7 +87,7 @@ export const wildcards: Case = promise(
   },
 )
 
-export const namespaces: Case = promise('namespaces on one server do not see each other', async (env) => {
+const namespaces: Case = promise('namespaces on one server do not see each other', async (env) => {
   const other = `${env.namespace}-b`
   const [here, there] = [recorder(), recorder()]
   const [first, second] = [await env.mesh(), await env.mesh({ namespace: other })]
@@ -103,52 +103,46 @@ export const namespaces: Case = promise('namespaces on one server do not see eac
   assert.equal((await kept(env, 'ORDERS', other)).length, 5)
 })
 
-export const startFrom: Case = promise(
-  'a new handler starts where startFrom says: all, new, or a date',
-  async (env) => {
-    const mesh = await env.mesh()
-    await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
-    await publishOrders(mesh, 0, 3)
-    // The server's clock stands between the two halves; a date is compared to the time of storing.
-    await sleep(50)
-    const between = new Date()
-    await sleep(50)
-    await publishOrders(mesh, 3, 5)
-    const seen = { all: recorder(), fresh: recorder(), date: recorder() }
-    await mesh.start(
-      defineService('billing', {
-        handlers: {
-          all: on(placed, { startFrom: 'all' }, (d, c) => void seen.all.note(d, c)),
-          fresh: on(placed, { startFrom: 'new' }, (d, c) => void seen.fresh.note(d, c)),
-          date: on(placed, { startFrom: between }, (d, c) => void seen.date.note(d, c)),
-        },
-      }),
-    )
-    await publishOrders(mesh, 5, 6)
-    await eventually(() =>
-      assert.deepEqual(
-        Object.values(seen).map((one) => one.calls.length),
-        [6, 1, 3],
-      ),
-    )
-    eachOnce(seen.fresh.ids(), ['p5'])
-    eachOnce(seen.date.ids(), ['p3', 'p4', 'p5'])
-  },
-)
+const startFrom: Case = promise('a new handler starts where startFrom says: all, new, or a date', async (env) => {
+  const mesh = await env.mesh()
+  await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
+  await publishOrders(mesh, 0, 3)
+  // The server's clock stands between the two halves; a date is compared to the time of storing.
+  await sleep(50)
+  const between = new Date()
+  await sleep(50)
+  await publishOrders(mesh, 3, 5)
+  const seen = { all: recorder(), fresh: recorder(), date: recorder() }
+  await mesh.start(
+    defineService('billing', {
+      handlers: {
+        all: on(placed, { startFrom: 'all' }, (d, c) => void seen.all.note(d, c)),
+        fresh: on(placed, { startFrom: 'new' }, (d, c) => void seen.fresh.note(d, c)),
+        date: on(placed, { startFrom: between }, (d, c) => void seen.date.note(d, c)),
+      },
+    }),
+  )
+  await publishOrders(mesh, 5, 6)
+  await eventually(() =>
+    assert.deepEqual(
+      Object.values(seen).map((one) => one.calls.length),
+      [6, 1, 3],
+    ),
+  )
+  eachOnce(seen.fresh.ids(), ['p5'])
+  eachOnce(seen.date.ids(), ['p3', 'p4', 'p5'])
+})
 
-export const startFromMissing: Case = promise(
-  'a new handler on a stream with history must say startFrom',
-  async (env) => {
-    const mesh = await env.mesh()
-    const unsaid = defineService('billing', { handlers: { bill: on(placed, () => undefined) } })
-    await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
-    await publishOrders(mesh, 0, 1)
-    const error = await refused(mesh.start(unsaid), 'MESH_TOPOLOGY')
-    assert.match(error.message, /startFrom/)
-  },
-)
+const startFromMissing: Case = promise('a new handler on a stream with history must say startFrom', async (env) => {
+  const mesh = await env.mesh()
+  const unsaid = defineService('billing', { handlers: { bill: on(placed, () => undefined) } })
+  await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
+  await publishOrders(mesh, 0, 1)
+  const error = await refused(mesh.start(unsaid), 'MESH_TOPOLOGY')
+  assert.match(error.message, /startFrom/)
+})
 
-export const slowHandler: Case = promise('a handler slower than ackWaitMs runs once', async (env) => {
+const slowHandler: Case = promise('a handler slower than ackWaitMs runs once', async (env) => {
   const seen = recorder()
   const billing = defineService('billing', {
     handlers: {
@@ -171,7 +165,7 @@ export const slowHandler: Case = promise('a handler slower than ackWaitMs runs o
   assert.equal(info.delivered.consumer_seq, 4, 'four messages were delivered four times in all')
 })
 
-export const drain: Case = promise(
+const drain: Case = promise(
   'stopping finishes what runs and hands back what was not started, as no attempt',
   async (env) => {
     const [leaving, staying] = [recorder(), recorder()]
@@ -216,24 +210,21 @@ export const drain: Case = promise(
   },
 )
 
-export const startAgain: Case = promise(
-  'a service that was stopped can be started again on the same mesh',
-  async (env) => {
-    const seen = recorder()
-    const mesh = await env.mesh()
-    const billing = defineService('billing', {
-      handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
-    })
-    await (await mesh.start(billing)).stop()
-    await mesh.start(billing)
-    await publishOrders(mesh, 0, 1)
-    await eventually(() => assert.deepEqual(seen.ids(), ['p0']))
-    assert.deepEqual(mesh.health(), { ready: true, reasons: [] })
-    await refused(mesh.start(billing), 'MESH_INVALID_SERVICE')
-  },
-)
+const startAgain: Case = promise('a service that was stopped can be started again on the same mesh', async (env) => {
+  const seen = recorder()
+  const mesh = await env.mesh()
+  const billing = defineService('billing', {
+    handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+  })
+  await (await mesh.start(billing)).stop()
+  await mesh.start(billing)
+  await publishOrders(mesh, 0, 1)
+  await eventually(() => assert.deepEqual(seen.ids(), ['p0']))
+  assert.deepEqual(mesh.health(), { ready: true, reasons: [] })
+  await refused(mesh.start(billing), 'MESH_INVALID_SERVICE')
+})
 
-export const plainClient: Case = promise(
+const plainClient: Case = promise(
   'a client that imports nothing of the mesh takes part by the wire alone',
   async (env) => {
     const seen = recorder()
@@ -277,3 +268,16 @@ export const plainClient: Case = promise(
     assert.equal(output.headers['traceparent']?.split('-')[1], '0af7651916cd43dd8448eb211c80319c')
   },
 )
+
+export const deliveryCases: readonly Case[] = [
+  sharedWork,
+  everyService,
+  wildcards,
+  namespaces,
+  startFrom,
+  startFromMissing,
+  slowHandler,
+  drain,
+  startAgain,
+  plainClient,
+]

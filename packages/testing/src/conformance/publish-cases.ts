@@ -8,39 +8,33 @@ import { kept, order, Order, orders, placed, recorder, refused } from './kit.ts'
 
 const publisher = defineService('shop', { handlers: {}, publishes: [placed] })
 
-export const typedPublish: Case = promise(
-  'a handler gets the output of the schema, the wire its input',
-  async (env) => {
-    const priced = event('order.priced', {
-      stream: orders,
-      schema: z.object({ cents: z.string().transform(Number), currency: z.string().default('BRL') }),
-    })
-    const seen = recorder()
-    const billing = defineService('billing', {
-      handlers: { bill: on(priced, { startFrom: 'all' }, seen.note as never) },
-    })
-    const mesh = await env.mesh()
-    await mesh.start(billing)
-    const published = await mesh.publish(priced, { cents: '250' })
-    await eventually(() => assert.deepEqual(seen.calls[0]?.data, { cents: 250, currency: 'BRL' }))
-    assert.equal(seen.calls[0]?.id, published.id)
-    assert.equal((await kept(env, 'ORDERS'))[0]?.data.toString(), '{"cents":"250"}')
-  },
-)
+const typedPublish: Case = promise('a handler gets the output of the schema, the wire its input', async (env) => {
+  const priced = event('order.priced', {
+    stream: orders,
+    schema: z.object({ cents: z.string().transform(Number), currency: z.string().default('BRL') }),
+  })
+  const seen = recorder()
+  const billing = defineService('billing', {
+    handlers: { bill: on(priced, { startFrom: 'all' }, seen.note as never) },
+  })
+  const mesh = await env.mesh()
+  await mesh.start(billing)
+  const published = await mesh.publish(priced, { cents: '250' })
+  await eventually(() => assert.deepEqual(seen.calls[0]?.data, { cents: 250, currency: 'BRL' }))
+  assert.equal(seen.calls[0]?.id, published.id)
+  assert.equal((await kept(env, 'ORDERS'))[0]?.data.toString(), '{"cents":"250"}')
+})
 
-export const invalidPayload: Case = promise(
-  'an invalid payload is refused at publish and nothing is stored',
-  async (env) => {
-    const mesh = await env.mesh()
-    await mesh.provision(publisher)
-    const error = await refused(mesh.publish(placed, { orderId: 'o1', n: 'many' as never }), 'MESH_INVALID_PAYLOAD')
-    assert.match(error.message, /- n: /)
-    await refused(mesh.publish(placed, { orderId: '', n: 1 }), 'MESH_INVALID_KEY')
-    assert.deepEqual(await kept(env, 'ORDERS'), [])
-  },
-)
+const invalidPayload: Case = promise('an invalid payload is refused at publish and nothing is stored', async (env) => {
+  const mesh = await env.mesh()
+  await mesh.provision(publisher)
+  const error = await refused(mesh.publish(placed, { orderId: 'o1', n: 'many' as never }), 'MESH_INVALID_PAYLOAD')
+  assert.match(error.message, /- n: /)
+  await refused(mesh.publish(placed, { orderId: '', n: 1 }), 'MESH_INVALID_KEY')
+  assert.deepEqual(await kept(env, 'ORDERS'), [])
+})
 
-export const headerInjection: Case = promise('a header with CR or LF, or a reserved one, is refused', async (env) => {
+const headerInjection: Case = promise('a header with CR or LF, or a reserved one, is refused', async (env) => {
   const mesh = await env.mesh()
   await mesh.provision(publisher)
   const injections: Record<string, string>[] = [
@@ -53,7 +47,7 @@ export const headerInjection: Case = promise('a header with CR or LF, or a reser
   assert.deepEqual(await kept(env, 'ORDERS'), [])
 })
 
-export const sameId: Case = promise('the same id twice is stored once, and the second answer says so', async (env) => {
+const sameId: Case = promise('the same id twice is stored once, and the second answer says so', async (env) => {
   const mesh = await env.mesh()
   await mesh.provision(publisher)
   const first = await mesh.publish(placed, order(1), { id: 'same' })
@@ -63,7 +57,7 @@ export const sameId: Case = promise('the same id twice is stored once, and the s
   assert.equal((await kept(env, 'ORDERS')).length, 1)
 })
 
-export const idConflict: Case = promise(
+const idConflict: Case = promise(
   'another payload under the same id is MESH_ID_CONFLICT, never success',
   async (env) => {
     const mesh = await env.mesh()
@@ -84,7 +78,7 @@ const brief = stream('BRIEF', {
 })
 const opened = event('brief.opened', { stream: brief, schema: Order, key: (data) => data.orderId })
 
-export const once: Case = promise(
+const once: Case = promise(
   'once: one event a key past the duplicate window, and the same answer for the same id',
   async (env) => {
     const mesh = await env.mesh()
@@ -105,25 +99,32 @@ export const once: Case = promise(
 const small = stream('SMALL', { subjects: ['small.>'], maxBytes: 64 * 1024, maxAgeMs: hours(1) })
 const bulky = event('small.bulky', { stream: small, schema: z.object({ text: z.string() }) })
 
-export const streamFull: Case = promise(
-  'a full stream refuses with MESH_STREAM_FULL and evicts nothing',
-  async (env) => {
-    const mesh = await env.mesh()
-    await mesh.provision(defineService('shop', { handlers: {}, publishes: [bulky] }))
-    const text = 'x'.repeat(10_000)
-    const ids: string[] = []
-    const full = refused(
-      (async () => {
-        for (let n = 0; n < 20; n += 1)
-          ids.push((await mesh.publish(bulky, { text }, { id: `b${n}`, timeoutMs: 5_000 })).id)
-      })(),
-      'MESH_STREAM_FULL',
-    )
-    await full
-    assert.equal(ids.length > 0, true)
-    assert.deepEqual(
-      (await kept(env, 'SMALL')).map(({ headers }) => headers['ce-id']),
-      ids,
-    )
-  },
-)
+const streamFull: Case = promise('a full stream refuses with MESH_STREAM_FULL and evicts nothing', async (env) => {
+  const mesh = await env.mesh()
+  await mesh.provision(defineService('shop', { handlers: {}, publishes: [bulky] }))
+  const text = 'x'.repeat(10_000)
+  const ids: string[] = []
+  const full = refused(
+    (async () => {
+      for (let n = 0; n < 20; n += 1)
+        ids.push((await mesh.publish(bulky, { text }, { id: `b${n}`, timeoutMs: 5_000 })).id)
+    })(),
+    'MESH_STREAM_FULL',
+  )
+  await full
+  assert.equal(ids.length > 0, true)
+  assert.deepEqual(
+    (await kept(env, 'SMALL')).map(({ headers }) => headers['ce-id']),
+    ids,
+  )
+})
+
+export const publishCases: readonly Case[] = [
+  typedPublish,
+  invalidPayload,
+  headerInjection,
+  sameId,
+  idConflict,
+  once,
+  streamFull,
+]

@@ -30,7 +30,7 @@ import {
   settled,
 } from './kit.ts'
 
-export const growingDelay: Case = promise(
+const growingDelay: Case = promise(
   'a throw is retried with a growing delay, and the attempts are counted',
   async (env) => {
     const seen = recorder()
@@ -59,40 +59,37 @@ export const growingDelay: Case = promise(
   },
 )
 
-export const newerVersion: Case = promise(
-  'an event of a newer version waits for a release that knows it',
-  async (env) => {
-    const second = event('order.placed', {
-      stream: orders,
-      schema: Order,
-      key: (data) => data.orderId,
-      version: 2,
-      upcast: (data) => data,
+const newerVersion: Case = promise('an event of a newer version waits for a release that knows it', async (env) => {
+  const second = event('order.placed', {
+    stream: orders,
+    schema: Order,
+    key: (data) => data.orderId,
+    version: 2,
+    upcast: (data) => data,
+  })
+  const seen = recorder()
+  const billing = (contract: typeof placed) =>
+    defineService('billing', {
+      handlers: {
+        bill: on(contract, { startFrom: 'all', retry: { ...briefly, attempts: 1 } }, (d, c) => void seen.note(d, c)),
+      },
     })
-    const seen = recorder()
-    const billing = (contract: typeof placed) =>
-      defineService('billing', {
-        handlers: {
-          bill: on(contract, { startFrom: 'all', retry: { ...briefly, attempts: 1 } }, (d, c) => void seen.note(d, c)),
-        },
-      })
-    const mesh = await env.mesh()
-    const old = await mesh.start(billing(placed))
-    await mesh.publish(second, order(1), { id: 'newer' })
-    await mesh.publish(placed, order(2), { id: 'older' })
-    await eventually(() => assert.deepEqual(seen.ids(), ['older']))
-    await eventually(async () => {
-      const [record] = await keptOfType(env, 'MESH', attemptFailed.type)
-      assert.equal(JSON.parse(record?.data.toString() ?? '{}').code, 'MESH_NEWER_VERSION')
-    })
-    await old.stop()
-    await (await env.mesh()).start(billing(second))
-    await eventually(() => assert.deepEqual(seen.ids(), ['older', 'newer']))
-    assert.deepEqual(await kept(env, 'DEAD_LETTERS'), [])
-  },
-)
+  const mesh = await env.mesh()
+  const old = await mesh.start(billing(placed))
+  await mesh.publish(second, order(1), { id: 'newer' })
+  await mesh.publish(placed, order(2), { id: 'older' })
+  await eventually(() => assert.deepEqual(seen.ids(), ['older']))
+  await eventually(async () => {
+    const [record] = await keptOfType(env, 'MESH', attemptFailed.type)
+    assert.equal(JSON.parse(record?.data.toString() ?? '{}').code, 'MESH_NEWER_VERSION')
+  })
+  await old.stop()
+  await (await env.mesh()).start(billing(second))
+  await eventually(() => assert.deepEqual(seen.ids(), ['older', 'newer']))
+  assert.deepEqual(await kept(env, 'DEAD_LETTERS'), [])
+})
 
-export const retryAfter: Case = promise(
+const retryAfter: Case = promise(
   'RetryAfter holds the whole handler back and is not counted against the message',
   async (env) => {
     const seen = recorder()
@@ -117,7 +114,7 @@ export const retryAfter: Case = promise(
   },
 )
 
-export const lane: Case = promise(
+const lane: Case = promise(
   'a retry that has to wait long waits on its own lane, and nobody else sees it',
   async (env) => {
     const [failing, other] = [recorder(), recorder()]
@@ -156,7 +153,7 @@ export const lane: Case = promise(
   },
 )
 
-export const laneReturn: Case = promise(
+const laneReturn: Case = promise(
   'what waited for a retry when its process stopped comes back by the lane, attempts and all',
   async (env) => {
     const [first, second] = [recorder(), recorder()]
@@ -199,7 +196,7 @@ function connectionRefused(): Error {
   return Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' })
 }
 
-export const breaker: Case = promise(
+const breaker: Case = promise(
   'refused connections open the breaker: nothing is pulled, and all goes once the partner is back',
   async (env) => {
     const COUNT = 300
@@ -237,42 +234,49 @@ export const breaker: Case = promise(
   },
 )
 
-export const attemptRecords: Case = promise(
-  'each failed attempt leaves a record that says what comes next',
-  async (env) => {
-    const mesh = await env.mesh()
-    await mesh.start(
-      defineService('billing', {
-        handlers: {
-          bill: on(placed, { startFrom: 'all', retry: { ...briefly, attempts: 2 } }, () => {
-            throw Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' })
-          }),
-        },
-      }),
-    )
-    const { seq } = await mesh.publish(placed, order(1), { id: 'p1' })
-    await deadLetters(env, 1, 'billing_bill')
-    const records = await eventually(async () => {
-      const found = (await keptOfType(env, 'MESH', attemptFailed.type)).map(({ data }) => JSON.parse(data.toString()))
-      assert.equal(found.at(-1)?.outcome, 'dead-letter')
-      return found
-    })
-    const { at, nextAttemptAt, epoch, message, ...first } = records[0]
-    assert.deepEqual(first, {
-      id: 'p1',
-      type: placed.type,
-      key: 'o1',
-      service: 'billing',
-      handler: 'bill',
-      attempt: 1,
-      code: 'EHOSTUNREACH',
-      outcome: 'retry',
-      stream: `${env.namespace}_ORDERS`,
-      seq,
-    })
-    assert.match(message, /no route/)
-    assert.equal(Date.parse(nextAttemptAt) > Date.parse(at), true)
-    assert.equal(Number.isInteger(epoch), true)
-    assert.equal(records.at(-1).nextAttemptAt, null)
-  },
-)
+const attemptRecords: Case = promise('each failed attempt leaves a record that says what comes next', async (env) => {
+  const mesh = await env.mesh()
+  await mesh.start(
+    defineService('billing', {
+      handlers: {
+        bill: on(placed, { startFrom: 'all', retry: { ...briefly, attempts: 2 } }, () => {
+          throw Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' })
+        }),
+      },
+    }),
+  )
+  const { seq } = await mesh.publish(placed, order(1), { id: 'p1' })
+  await deadLetters(env, 1, 'billing_bill')
+  const records = await eventually(async () => {
+    const found = (await keptOfType(env, 'MESH', attemptFailed.type)).map(({ data }) => JSON.parse(data.toString()))
+    assert.equal(found.at(-1)?.outcome, 'dead-letter')
+    return found
+  })
+  const { at, nextAttemptAt, epoch, message, ...first } = records[0]
+  assert.deepEqual(first, {
+    id: 'p1',
+    type: placed.type,
+    key: 'o1',
+    service: 'billing',
+    handler: 'bill',
+    attempt: 1,
+    code: 'EHOSTUNREACH',
+    outcome: 'retry',
+    stream: `${env.namespace}_ORDERS`,
+    seq,
+  })
+  assert.match(message, /no route/)
+  assert.equal(Date.parse(nextAttemptAt) > Date.parse(at), true)
+  assert.equal(Number.isInteger(epoch), true)
+  assert.equal(records.at(-1).nextAttemptAt, null)
+})
+
+export const retryCases: readonly Case[] = [
+  growingDelay,
+  newerVersion,
+  retryAfter,
+  lane,
+  laneReturn,
+  breaker,
+  attemptRecords,
+]

@@ -26,7 +26,7 @@ const small = stream('SMALL', { subjects: ['small.>'], maxBytes: 64 * 1024, maxA
 const filler = event('small.filler', { stream: small, schema: z.object({ text: z.string() }) })
 const noted = event('small.noted', { stream: small, schema: Order, key: (data) => data.orderId })
 
-export const derivedIds: Case = promise(
+const derivedIds: Case = promise(
   'a handler that runs again publishes nothing twice, whatever order it takes',
   async (env) => {
     const seen = recorder()
@@ -68,28 +68,25 @@ export const derivedIds: Case = promise(
   },
 )
 
-export const durableDeleted: Case = promise(
-  'a durable deleted while it runs is made again where it stood',
-  async (env) => {
-    const seen = recorder()
-    const mesh = await env.mesh()
-    await mesh.start(
-      defineService('billing', {
-        handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
-      }),
-    )
-    await publishOrders(mesh, 0, 50)
-    await settled(env, 'ORDERS', 'billing_bill')
-    const jsm = await manager(env)
-    await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
-    await publishOrders(mesh, 50, 80)
-    await eventually(() => assert.equal(new Set(seen.ids()).size, 80), { timeoutMs: 40_000 })
-    await settled(env, 'ORDERS', 'billing_bill')
-    eachOnce(seen.ids(), idsTo(80))
-  },
-)
+const durableDeleted: Case = promise('a durable deleted while it runs is made again where it stood', async (env) => {
+  const seen = recorder()
+  const mesh = await env.mesh()
+  await mesh.start(
+    defineService('billing', {
+      handlers: { bill: on(placed, { startFrom: 'all' }, (d, c) => void seen.note(d, c)) },
+    }),
+  )
+  await publishOrders(mesh, 0, 50)
+  await settled(env, 'ORDERS', 'billing_bill')
+  const jsm = await manager(env)
+  await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
+  await publishOrders(mesh, 50, 80)
+  await eventually(() => assert.equal(new Set(seen.ids()).size, 80), { timeoutMs: 40_000 })
+  await settled(env, 'ORDERS', 'billing_bill')
+  eachOnce(seen.ids(), idsTo(80))
+})
 
-export const durableDeletedWhileDown: Case = promise(
+const durableDeletedWhileDown: Case = promise(
   'a durable deleted while nobody runs is made again where it stood',
   async (env) => {
     const seen = recorder()
@@ -111,7 +108,7 @@ export const durableDeletedWhileDown: Case = promise(
   },
 )
 
-export const serverKilled: Case = promise(
+const serverKilled: Case = promise(
   'a server killed in the middle of 2,000 messages loses none: each is stored once and handled',
   async (env) => {
     const COUNT = 2_000
@@ -147,7 +144,7 @@ export const serverKilled: Case = promise(
   ['restart'],
 )
 
-export const stepDown: Case = promise(
+const stepDown: Case = promise(
   'a leader that steps down, of the stream or the consumer, stops nothing for long and loses nothing',
   async (env) => {
     const COUNT = 1_000
@@ -180,33 +177,30 @@ export const stepDown: Case = promise(
 const mayfly = stream('MAYFLY', { subjects: ['mayfly.>'], maxAgeMs: seconds(2), maxBytes: 2 ** 20 })
 const hatched = event('mayfly.hatched', { stream: mayfly, schema: Order })
 
-export const expired: Case = promise(
-  'events that age out before a handler was past them are found and told',
-  async (env) => {
-    const seen = recorder()
-    const mesh = await env.mesh()
-    const policy = retry({ attempts: 1, minDelayMs: 10, maxDelayMs: 20 })
-    const watching = defineService('watch', {
-      handlers: { see: on(hatched, { startFrom: 'all', retry: policy }, (d, c) => void seen.note(d, c)) },
-    })
-    const running = await mesh.start(watching)
-    const { seq } = await mesh.publish(hatched, order(0), { id: 'p0' })
-    await eventually(async () => assert.equal((await consumer(env, 'MAYFLY', 'watch_see')).ack_floor.stream_seq, seq))
-    await running.stop()
-    for (const n of [1, 2, 3]) await mesh.publish(hatched, order(n), { id: `p${n}` })
-    const jsm = await manager(env)
-    await eventually(async () => assert.equal((await jsm.streams.info(`${env.namespace}_MAYFLY`)).state.messages, 0))
-    await (await env.mesh()).start(watching)
-    await mesh.publish(hatched, order(4), { id: 'p4' })
-    await eventually(() => assert.equal(seen.ids().at(-1), 'p4'))
-    // A replica may still have what the leader has forgotten; then they were handled, and nothing is lost.
-    if (seen.ids().length === 5) return
-    assert.deepEqual(seen.ids(), ['p0', 'p4'])
-    const [letter] = await deadLetters(env, 1)
-    assert.equal(letter?.headers['malha-dlq-code'], 'MESH_EXPIRED')
-    assert.match(letter?.subject ?? '', new RegExp(`\\.${seq + 1}-${seq + 3}$`))
-  },
-)
+const expired: Case = promise('events that age out before a handler was past them are found and told', async (env) => {
+  const seen = recorder()
+  const mesh = await env.mesh()
+  const policy = retry({ attempts: 1, minDelayMs: 10, maxDelayMs: 20 })
+  const watching = defineService('watch', {
+    handlers: { see: on(hatched, { startFrom: 'all', retry: policy }, (d, c) => void seen.note(d, c)) },
+  })
+  const running = await mesh.start(watching)
+  const { seq } = await mesh.publish(hatched, order(0), { id: 'p0' })
+  await eventually(async () => assert.equal((await consumer(env, 'MAYFLY', 'watch_see')).ack_floor.stream_seq, seq))
+  await running.stop()
+  for (const n of [1, 2, 3]) await mesh.publish(hatched, order(n), { id: `p${n}` })
+  const jsm = await manager(env)
+  await eventually(async () => assert.equal((await jsm.streams.info(`${env.namespace}_MAYFLY`)).state.messages, 0))
+  await (await env.mesh()).start(watching)
+  await mesh.publish(hatched, order(4), { id: 'p4' })
+  await eventually(() => assert.equal(seen.ids().at(-1), 'p4'))
+  // A replica may still have what the leader has forgotten; then they were handled, and nothing is lost.
+  if (seen.ids().length === 5) return
+  assert.deepEqual(seen.ids(), ['p0', 'p4'])
+  const [letter] = await deadLetters(env, 1)
+  assert.equal(letter?.headers['malha-dlq-code'], 'MESH_EXPIRED')
+  assert.match(letter?.subject ?? '', new RegExp(`\\.${seq + 1}-${seq + 3}$`))
+})
 
 /** Until the stream takes no more of that length. */
 async function fill(mesh: Mesh, length: number): Promise<void> {
@@ -223,3 +217,12 @@ async function publishInWaves(count: number, publish: (n: number) => Promise<unk
     await sleep(10)
   }
 }
+
+export const survivalCases: readonly Case[] = [
+  derivedIds,
+  durableDeleted,
+  durableDeletedWhileDown,
+  serverKilled,
+  stepDown,
+  expired,
+]

@@ -10,7 +10,7 @@ const at = (suffix: string): string[] => [
   `test/**/*${suffix}`,
 ]
 
-const INTEGRATION = ['**/*.int.test.ts', '**/*.e2e.test.ts']
+const INTEGRATION = ['**/*.int.test.ts', '**/*.e2e.test.ts', '**/*.long.test.ts']
 
 export default defineConfig({
   root,
@@ -35,6 +35,10 @@ export default defineConfig({
       {
         root,
         test: { name: 'e2e', include: at('.e2e.test.ts'), testTimeout: 900_000, hookTimeout: 120_000 },
+      },
+      {
+        root,
+        test: { name: 'long', include: at('.long.test.ts'), testTimeout: 900_000, hookTimeout: 120_000 },
       },
     ],
   },

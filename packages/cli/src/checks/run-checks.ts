@@ -47,7 +47,7 @@ export async function runChecks(options: ChecksOptions): Promise<number> {
 async function judge(done: readonly StepOutcome[], { whole, filter, steps: asked }: ChecksOptions): Promise<Outcome> {
   const tests = done.flatMap((step) => step.tests)
   const faults = await skipFaults(tests, { whole })
-  const wantsTests = asked.some((name) => name === 'unit' || name === 'int' || name === 'e2e')
+  const wantsTests = asked.some((name) => name === 'unit' || name === 'int' || name === 'e2e' || name === 'long')
   if (filter !== undefined && wantsTests && tests.length === 0) faults.push(`no test file's path contains "${filter}"`)
   return outcomeOf(done, faults)
 }
@@ -64,7 +64,7 @@ async function timed(name: StepName, filter: string | undefined, say: Say): Prom
 async function perform(name: StepName, options: StepOptions): Promise<StepResult> {
   try {
     // Fetched once and before, not by the first tests in their own time.
-    if (name === 'int' || name === 'e2e') await findNatsServer({ log: options.progress })
+    if (name === 'int' || name === 'e2e' || name === 'long') await findNatsServer({ log: options.progress })
     return await steps[name](options)
   } catch (error) {
     return { ok: false, output: error instanceof Error ? (error.stack ?? error.message) : String(error), tests: [] }

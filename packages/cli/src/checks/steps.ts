@@ -3,7 +3,10 @@ import { checkPackages } from './packages.ts'
 import { runVitest } from './vitest.ts'
 
 /** In the order they run: what answers soonest comes first. */
-export const stepNames = ['types', 'lint', 'format', 'unused', 'packages', 'unit', 'int', 'e2e'] as const
+export const stepNames = ['types', 'lint', 'format', 'unused', 'packages', 'unit', 'int', 'e2e', 'long'] as const
+
+/** What every change is held against; `long` takes many minutes and is asked for by name. */
+export const defaultSteps = stepNames.filter((name) => name !== 'long')
 
 export type StepName = (typeof stepNames)[number]
 
@@ -42,4 +45,6 @@ export const steps: Record<StepName, Step> = {
   unit: (options) => runVitest({ ...options, projects: ['unit', 'types'], workers: 2, timeoutMs: 5 * MINUTE_MS }),
   int: (options) => runVitest({ ...options, projects: ['int'], workers: 3, timeoutMs: 15 * MINUTE_MS }),
   e2e: (options) => runVitest({ ...options, projects: ['e2e'], workers: 2, timeoutMs: 30 * MINUTE_MS }),
+  // They measure: one file at a time has the machine for itself.
+  long: (options) => runVitest({ ...options, projects: ['long'], workers: 1, timeoutMs: 90 * MINUTE_MS }),
 }

@@ -32,9 +32,13 @@ export type Phase =
 /** A message that is dead: why, and what is known of it. */
 export type Burial = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: 'bury' }> }
 
+/** What a delivery takes up of its durable's credit: given back when it is done or waits, taken again when it goes on. */
+export type Credit = { release(): void; reclaim(): void }
+
 /** One message in this process's hands, from delivery until it is settled. */
 export type Delivery = {
   readonly via: 'event' | 'lane'
+  readonly credit: Credit
   /** Sequence in the stream it was delivered from. */
   readonly deliveredSeq: number
   /** When that stream stored it, unix ns as the server writes it. */
@@ -64,11 +68,14 @@ export type Delivery = {
   phase: Phase
 }
 
+/** Where a message was delivered from. */
+export type Origin = Pick<Delivery, 'via' | 'credit'> & { epoch: number }
+
 /**
  * Reads a delivered message. `epoch` is the event stream's.
  * @throws MeshError MESH_UNDECODABLE when it carries no ack subject, which only a misconfigured durable can cause
  */
-export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): Delivery {
+export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery {
   const info = parseAckSubject(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
   const read = readableHeaders(msg)
@@ -87,6 +94,7 @@ export function readDelivery(msg: Msg, via: 'event' | 'lane', epoch: number): De
   const number = (name: string): number => (via === 'lane' ? Number(headers[name]) || 0 : 0)
   return {
     via,
+    credit,
     deliveredSeq: info.streamSeq,
     storedAt: info.storedAt,
     reply: msg.reply!,

@@ -5,28 +5,21 @@
  *     after its letter is. Until then the server keeps it, and `working()` keeps it ours.
  * R2  No more than `concurrency` attempts run at once; a leaked one keeps its slot.
  * R3  While the breaker is open nothing is pulled and nothing starts but the probe (gate.ts).
- * R4  A message that is here already is not started a second time, nor one settled here lately; their newest reply counts.
- * R5  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
+ * R4  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Msg } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import type { BreakerState } from '../failure/breaker.ts'
-import { decide, type Decision } from '../failure/decide.ts'
 import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
-import { covers } from '../message/contract.ts'
-import type { Envelope } from '../message/envelope.ts'
-import { tellStage } from '../observe/stages.ts'
-import { type AttemptDeps, type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
-import { filtersOf } from '../topology/consumer-config.ts'
+import type { AttemptDeps } from '../service/run-attempt.ts'
 import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
-import { type Burial, type Delivery, deliveryName, readDelivery } from './delivery.ts'
-import { deniedAck } from './denied-acks.ts'
+import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
-import { PullLoop } from './pull-loop.ts'
-import { Recent } from './recent.ts'
+import { Intake } from './intake.ts'
+import type { PullLoop } from './pull-loop.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { Slots } from './slots.ts'
+import { judge, type Judgement, tryOnce } from './try-once.ts'
 import { mostHeld, WaitingRoom } from './waiting-room.ts'
 
 /** A longer wait goes to the lane. */
@@ -36,8 +29,6 @@ const RAMP_MS = 5000
 const LEAK_AFTER_MS = 10_000
 /** Until the other release may have it. */
 const LEAVE_MS = 1000
-/** Times of the latest attempts, for the letter. */
-const KEPT_ATTEMPT_TIMES = 20
 /** When neither copy nor letter could be stored. */
 const AGAIN_MS = 5000
 /** For what waits for a retry when the service stops. */
@@ -48,18 +39,13 @@ export class HandlerRunner {
   readonly #attempt: AttemptDeps
   readonly #gate: Gate
   readonly #labels: { service: string; handler: string }
-  readonly #here = new Map<string, Delivery>()
-  readonly #settled = new Recent(20_000)
+  readonly #intake: Intake
   readonly #slots: Slots
   readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
-  readonly #heartbeat: NodeJS.Timeout
-  readonly #unlisten: () => void
   #ready: Delivery[] = []
   #events: PullLoop | undefined
   #lane: PullLoop | undefined
-  #epoch: number
-  #denied: string | undefined
   #recoveries = 0
   #saidOthers = false
   #stopping = false
@@ -67,8 +53,8 @@ export class HandlerRunner {
   constructor(options: RunnerOptions) {
     const { service, handler, def, metrics } = options
     this.#options = options
-    this.#epoch = options.epoch
     this.#labels = { service: service.name, handler }
+    this.#intake = new Intake({ ...options, onDelivery: (delivery) => this.#onDelivery(delivery) })
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
     this.#gate = new Gate({
       onGo: () => this.#pump(),
@@ -89,55 +75,37 @@ export class HandlerRunner {
       stopping: this.#abort.signal,
       leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
     }
-    this.#heartbeat = setInterval(() => this.#keepOurs(), def.ackWaitMs / 3)
-    this.#unlisten = options.connection.listen({
-      error: (error) => (this.#denied ??= deniedAck(error, options)),
-    })
     metrics.breaker(this.#labels, 0)
   }
 
   start(): void {
-    const { names, service, handler, stream, nc, connection, inboxPrefix, onDoubt, def, settler } = this.#options
-    const onLapse = (): void => settler.sendAgain()
-    const common = { connection, durable: names.durable(service.name, handler), inboxPrefix, onDoubt, onLapse }
-    const loop = (via: 'event' | 'lane', from: string, limit: number): PullLoop =>
-      new PullLoop(nc, { ...common, stream: from, limit, onMessage: (msg) => this.#onMessage(msg, via) })
-    this.#events = loop('event', stream, 2 * def.concurrency)
-    this.#lane = loop('lane', names.lanes(service.name), def.concurrency)
+    const { names, service, handler, stream, def } = this.#options
+    const durable = names.durable(service.name, handler)
+    this.#events = this.#intake.open({ via: 'event', stream, durable, limit: 2 * def.concurrency })
+    const lanes = names.lanes(service.name)
+    this.#lane = this.#intake.open({ via: 'lane', stream: lanes, durable, limit: def.concurrency })
   }
 
   /** Why this handler is not ready; empty when it is. */
   faults(): string[] {
-    const faults: string[] = []
     const { leaked } = this.#slots
-    if (this.#denied) faults.push(this.#denied)
-    if (leaked > 0) faults.push(`handler ${this.#options.handler}: ${leaked} slots leaked`)
-    if (!this.#events?.alive || !this.#lane?.alive)
-      faults.push(`handler ${this.#options.handler}: its consumer does not answer`)
-    return faults
+    const leaks = leaked > 0 ? [`handler ${this.#options.handler}: ${leaked} slots leaked`] : []
+    return [...this.#intake.faults(), ...leaks]
   }
 
-  /** The event stream was made anew: its sequences begin again, so what is known by sequence is void. */
   renewEpoch(epoch: number): void {
-    if (epoch === this.#epoch) return
-    this.#epoch = epoch
-    this.#settled.clear()
-    for (const [name, delivery] of this.#here) {
-      if (delivery.via !== 'event') continue
-      this.#here.delete(name)
-      delivery.reply = ''
-    }
+    this.#intake.renewEpoch(epoch)
   }
 
-  /** Upholds R5. `drainMs` bounds the wait for running attempts; then their signal aborts. */
+  /** Upholds R4. `drainMs` bounds the wait for running attempts; then their signal aborts. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true
     this.#gate.stop()
-    await Promise.all([this.#events?.stop(), this.#lane?.stop()])
+    await this.#intake.stopPulling()
     const tried = this.#held.takeAll()
     for (const delivery of this.#ready.splice(0)) {
       if (delivery.isTouched) tried.push({ delivery, delayMs: 0 })
-      else this.#handBack(delivery)
+      else this.#intake.handBack(delivery)
     }
     // Without a server there is nobody to hand anything to: it comes back after `ack_wait`, as after a crash.
     const isUp = this.#options.connection.isUp()
@@ -146,38 +114,16 @@ export class HandlerRunner {
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_MOVES_MS), () =>
       this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
     )
-    clearInterval(this.#heartbeat)
-    this.#unlisten()
-    await this.#options.settler.flush().catch(() => undefined)
+    await this.#intake.close()
   }
 
-  #onMessage(msg: Msg, via: 'event' | 'lane'): void {
-    const delivery = readDelivery(msg, via, this.#epoch)
-    const name = deliveryName(delivery)
-    const known = this.#here.get(name)
-    if (known || this.#settled.has(name)) {
-      this.#onRedelivery(delivery, known)
-      return
-    }
-    this.#here.set(name, delivery)
-    tellStage('delivered', { ...this.#labels, source: delivery.source })
+  #onDelivery(delivery: Delivery): void {
     if (this.#stopping) {
-      this.#handBack(delivery)
+      this.#intake.handBack(delivery)
       return
     }
     this.#ready.push(delivery)
     this.#pump()
-  }
-
-  /** Upholds R4. */
-  #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {
-    this.#loopOf(delivery).release()
-    if (!known) this.#options.settler.ack(delivery.reply)
-    else if (isLeaked(known)) this.#options.settler.nak(delivery.reply, this.#options.def.ackWaitMs)
-    else {
-      known.reply = delivery.reply
-      known.deliveryCount = delivery.deliveryCount
-    }
   }
 
   #pump(): void {
@@ -195,20 +141,17 @@ export class HandlerRunner {
       return
     }
     this.#slots.take()
-    this.#begin(delivery)
-    const started = performance.now()
-    const outcome = await this.#outcomeOf(delivery).catch((error: unknown): Outcome => ({ kind: 'failed', error }))
-    const ms = performance.now() - started
-    if (outcome.kind !== 'leaked') this.#slots.conclude()
+    const tried = await tryOnce(this.#options, this.#attempt, delivery)
+    if (tried.kind !== 'leaked') this.#slots.conclude()
     try {
-      const concluded = this.#conclude(delivery, outcome, { isProbe, ms })
+      const concluded = this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe))
       // What is left may wait for the server; the next message need not wait for that.
       this.#pump()
       await concluded
     } catch (error) {
       this.#again(delivery, error)
     }
-    if (outcome.kind !== 'leaked') this.#slots.free()
+    if (tried.kind !== 'leaked') this.#slots.free()
     if (isProbe) this.#gate.afterProbe()
     this.#pump()
   }
@@ -226,70 +169,28 @@ export class HandlerRunner {
     this.#hold(delivery, AGAIN_MS)
   }
 
-  #begin(delivery: Delivery): void {
-    const { source } = delivery
-    tellStage('started', { ...this.#labels, source })
-    delivery.phase = { kind: 'running' }
-    delivery.isTouched = true
-    if (delivery.attempts === 0) this.#options.metrics.age(this.#labels, Date.now() - source.publishedAt.getTime())
-    delivery.attempts++
-    delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), new Date().toISOString()]
-  }
-
-  async #outcomeOf(delivery: Delivery): Promise<Outcome> {
-    const identity = identify(this.#attempt, delivery)
-    if (identity.kind === 'foreign') return { kind: this.#takes(delivery) ? 'done' : 'not-ours' }
-    if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }
-    const outcome = await runAttempt(this.#attempt, delivery, identity.envelope)
-    return { ...outcome, envelope: identity.envelope }
-  }
-
-  async #conclude(
-    delivery: Delivery,
-    outcome: Outcome,
-    { isProbe, ms }: { isProbe: boolean; ms: number },
-  ): Promise<void> {
-    const { metrics, def } = this.#options
-    const traceId = delivery.previousAttempt?.traceId
-    if (outcome.kind === 'leaked') {
-      this.#onLeak(delivery)
-      return
+  async #conclude(delivery: Delivery, judgement: Judgement): Promise<void> {
+    switch (judgement.kind) {
+      case 'leaked':
+        return this.#onLeak(delivery)
+      case 'not-ours':
+        return this.#leaveToOthers(delivery)
+      case 'not-tried':
+        this.#ready.unshift(delivery)
+        return
+      case 'done':
+        await dropStaleCopy(this.#options.lane, delivery)
+        return this.#intake.settle(delivery, 'ack')
+      case 'bury':
+        return await this.#bury(delivery, judgement.burial)
+      case 'retry':
+        return await this.#retry(delivery, judgement)
     }
-    if (outcome.kind === 'not-ours') {
-      this.#leaveToOthers(delivery)
-      return
-    }
-    if (outcome.kind === 'done') {
-      metrics.processed(this.#labels, 'ok', ms, traceId)
-      metrics.attempts(this.#labels, delivery.attempts)
-      await dropStaleCopy(this.#options.lane, delivery)
-      this.#settle(delivery, 'ack')
-      return
-    }
-    const decision = decide(outcome.error, delivery, { policy: def.retry, isProbe })
-    if (decision.verdict.code === 'BrokenCircuitError') {
-      this.#takeBack(delivery)
-      return
-    }
-    delivery.failures = decision.failures
-    delivery.firstFailureAt = decision.firstFailureAt
-    const label = decision.kind === 'retry' ? 'retry' : outcome.envelope ? 'dead' : 'invalid'
-    metrics.processed(this.#labels, label, ms, traceId)
-    if (decision.kind === 'bury') await this.#bury(delivery, { ...outcome, decision })
-    else await this.#retry(delivery, { ...outcome, decision })
-  }
-
-  /** Whether this release's own filter takes it. */
-  #takes({ source }: Delivery): boolean {
-    const { names, def } = this.#options
-    return filtersOf(def.source).some((filter) => covers(filter, names.strip(source.subject)))
   }
 
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
   #leaveToOthers(delivery: Delivery): void {
-    this.#here.delete(deliveryName(delivery))
-    this.#options.settler.nak(delivery.reply, LEAVE_MS)
-    this.#loopOf(delivery).release()
+    this.#intake.handBack(delivery, LEAVE_MS)
     const fields = { ...this.#labels, subject: delivery.source.subject }
     this.#options.log[this.#saidOthers ? 'debug' : 'warn'](
       fields,
@@ -298,15 +199,7 @@ export class HandlerRunner {
     this.#saidOthers = true
   }
 
-  /** The breaker opened between the look and the call: that was no attempt. */
-  #takeBack(delivery: Delivery): void {
-    delivery.attempts--
-    delivery.attemptTimes = delivery.attemptTimes.slice(0, -1)
-    delivery.phase = { kind: 'ready' }
-    this.#ready.unshift(delivery)
-  }
-
-  async #retry(delivery: Delivery, { decision, envelope }: Failed): Promise<void> {
+  async #retry(delivery: Delivery, { decision, envelope }: Retry): Promise<void> {
     const { delayMs, verdict } = decision
     if (decision.pausesHandler) this.#gate.pause(delayMs)
     const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
@@ -328,20 +221,20 @@ export class HandlerRunner {
     })
     delivery.burial = burial
     await bury(this.#options, delivery, burial)
-    this.#settle(delivery, 'term')
+    this.#intake.settle(delivery, 'term')
   }
 
   #hold(delivery: Delivery, delayMs: number): void {
     if (this.#stopping) {
-      this.#handBack(delivery)
+      this.#intake.handBack(delivery)
       return
     }
     this.#held.hold(delivery, delayMs)
-    this.#loopOf(delivery).release()
+    delivery.credit.release()
   }
 
   #onDue(delivery: Delivery): void {
-    this.#loopOf(delivery).reclaim()
+    delivery.credit.reclaim()
     this.#ready.push(delivery)
     this.#pump()
   }
@@ -349,26 +242,9 @@ export class HandlerRunner {
   async #moveToLane(delivery: Delivery, delayMs: number): Promise<void> {
     const recoveries = this.#recoveries
     await sendToLane(this.#options.lane, delivery, delayMs)
-    this.#settle(delivery, 'ack')
+    this.#intake.settle(delivery, 'ack')
     // The other side came back meanwhile, and what waited was released without this one.
     if (recoveries !== this.#recoveries) this.#releaseLane({ rampMs: 0 })
-  }
-
-  /** Upholds R1. */
-  #settle(delivery: Delivery, how: 'ack' | 'term'): void {
-    const { reply, source } = delivery
-    if (reply !== '') {
-      const name = deliveryName(delivery)
-      this.#settled.add(name)
-      this.#here.delete(name)
-      this.#options.settler[how](reply, () => tellStage('settled', { ...this.#labels, source }))
-    }
-    this.#loopOf(delivery).release()
-  }
-
-  #handBack(delivery: Delivery): void {
-    this.#here.delete(deliveryName(delivery))
-    this.#options.settler.nak(delivery.reply)
   }
 
   #onLeak(delivery: Delivery): void {
@@ -385,10 +261,6 @@ export class HandlerRunner {
     if (leaked * 2 < def.concurrency) return
     const detail = `handler ${handler} of ${service} lost ${leaked} of ${def.concurrency} slots to calls that never return`
     onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
-  }
-
-  #keepOurs(): void {
-    for (const delivery of this.#here.values()) if (!isLeaked(delivery)) this.#options.settler.working(delivery.reply)
   }
 
   #sayBreaker(state: BreakerState, isNews: boolean): void {
@@ -425,14 +297,6 @@ export class HandlerRunner {
     this.#events?.setLimit(limit ?? 2 * concurrency)
     this.#lane?.setLimit(limit ?? concurrency)
   }
-
-  #loopOf(delivery: Delivery): PullLoop {
-    return delivery.via === 'event' ? this.#events! : this.#lane!
-  }
 }
 
-type Outcome = (AttemptOutcome | { kind: 'not-ours' }) & { envelope?: Envelope }
-type Failed = { envelope?: Envelope; decision: Extract<Decision, { kind: 'retry' }> }
-
-/** A function, because the phase changes while its delivery is awaited. */
-const isLeaked = ({ phase }: Delivery): boolean => phase.kind === 'leaked'
+type Retry = Extract<Judgement, { kind: 'retry' }>

@@ -1,0 +1,147 @@
+/**
+ * What the durables of one handler deliver, from arrival until it is answered.
+ *
+ * I1  A message that is here already is not handed on a second time, nor one answered here lately: its newest reply counts.
+ * I2  What is here is kept ours by `working()`, whatever waits for it, but for what leaked.
+ */
+import type { Msg } from '@nats-io/transport-node'
+import { tellStage } from '../observe/stages.ts'
+import { type Delivery, deliveryName, readDelivery } from './delivery.ts'
+import { deniedAck } from './denied-acks.ts'
+import { PullLoop } from './pull-loop.ts'
+import { Recent } from './recent.ts'
+import type { RunnerOptions } from './runner-options.ts'
+
+export type IntakeOptions = Pick<
+  RunnerOptions,
+  'nc' | 'connection' | 'service' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch'
+> & {
+  onDelivery: (delivery: Delivery) => void
+}
+
+/** A durable to pull from. Names as on the server. */
+export type IntakeSource = { via: 'event' | 'lane'; stream: string; durable: string; limit: number }
+
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #labels: { service: string; handler: string }
+  readonly #here = new Map<string, Delivery>()
+  readonly #answered = new Recent(20_000)
+  readonly #sources: (IntakeSource & { loop: PullLoop })[] = []
+  readonly #heartbeat: NodeJS.Timeout
+  readonly #unlisten: () => void
+  #epoch: number
+  #denied: string | undefined
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#labels = { service: options.service.name, handler: options.handler }
+    this.#epoch = options.epoch
+    this.#heartbeat = setInterval(() => this.#keepOurs(), options.def.ackWaitMs / 3)
+    this.#unlisten = options.connection.listen({
+      error: (error) => (this.#denied ??= deniedAck(error, options.handler, this.#sources)),
+    })
+  }
+
+  /** Begins to pull from a durable. */
+  open(source: IntakeSource): PullLoop {
+    const { via, stream, durable, limit } = source
+    const { nc, connection, inboxPrefix, onDoubt, settler } = this.#options
+    const loop: PullLoop = new PullLoop(nc, {
+      connection,
+      inboxPrefix,
+      onDoubt,
+      stream,
+      durable,
+      limit,
+      onLapse: () => settler.sendAgain(),
+      onMessage: (msg) => this.#onMessage(msg, via, loop),
+    })
+    this.#sources.push({ ...source, loop })
+    return loop
+  }
+
+  /** Why nothing comes, or nothing can be answered; empty when all is well. */
+  faults(): string[] {
+    const { handler } = this.#options
+    const isAlive = this.#sources.every(({ loop }) => loop.alive)
+    return [
+      ...(this.#denied ? [this.#denied] : []),
+      ...(isAlive ? [] : [`handler ${handler}: its consumer does not answer`]),
+    ]
+  }
+
+  /** Done with for good. */
+  settle(delivery: Delivery, how: 'ack' | 'term'): void {
+    const { reply, source, credit } = delivery
+    if (reply !== '') {
+      const name = deliveryName(delivery)
+      this.#answered.add(name)
+      this.#here.delete(name)
+      this.#options.settler[how](reply, () => tellStage('settled', { ...this.#labels, source }))
+    }
+    credit.release()
+  }
+
+  /** For somebody else, or for later: the server delivers it again. */
+  handBack(delivery: Delivery, delayMs = 0): void {
+    this.#here.delete(deliveryName(delivery))
+    this.#options.settler.nak(delivery.reply, delayMs)
+    delivery.credit.release()
+  }
+
+  /** The event stream was made anew: its sequences begin again, so what is known by sequence is void. */
+  renewEpoch(epoch: number): void {
+    if (epoch === this.#epoch) return
+    this.#epoch = epoch
+    this.#answered.clear()
+    for (const [name, delivery] of this.#here) {
+      if (delivery.via !== 'event') continue
+      this.#here.delete(name)
+      delivery.reply = ''
+    }
+  }
+
+  /** Asks for nothing more. What was on its way still arrives. */
+  async stopPulling(): Promise<void> {
+    await Promise.all(this.#sources.map(({ loop }) => loop.stop()))
+  }
+
+  /** Lets go of what is still here; its answers go out. */
+  async close(): Promise<void> {
+    clearInterval(this.#heartbeat)
+    this.#unlisten()
+    await this.#options.settler.flush().catch(() => undefined)
+  }
+
+  /** Upholds I1. */
+  #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
+    const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop })
+    const name = deliveryName(delivery)
+    const known = this.#here.get(name)
+    if (known || this.#answered.has(name)) {
+      loop.release()
+      this.#onRedelivery(delivery, known)
+      return
+    }
+    this.#here.set(name, delivery)
+    tellStage('delivered', { ...this.#labels, source: delivery.source })
+    this.#options.onDelivery(delivery)
+  }
+
+  #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {
+    const { settler, def } = this.#options
+    if (!known) settler.ack(delivery.reply)
+    else if (known.phase.kind === 'leaked') settler.nak(delivery.reply, def.ackWaitMs)
+    else {
+      known.reply = delivery.reply
+      known.deliveryCount = delivery.deliveryCount
+    }
+  }
+
+  /** Upholds I2. */
+  #keepOurs(): void {
+    for (const { phase, reply } of this.#here.values())
+      if (phase.kind !== 'leaked') this.#options.settler.working(reply)
+  }
+}

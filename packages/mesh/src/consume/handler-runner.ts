@@ -44,7 +44,7 @@ export class HandlerRunner {
   readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
   #ready: Delivery[] = []
-  #events: PullLoop | undefined
+  #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #recoveries = 0
   #saidOthers = false
@@ -79,11 +79,11 @@ export class HandlerRunner {
   }
 
   start(): void {
-    const { names, service, handler, stream, def } = this.#options
-    const durable = names.durable(service.name, handler)
-    this.#events = this.#intake.open({ via: 'event', stream, durable, limit: 2 * def.concurrency })
-    const lanes = names.lanes(service.name)
-    this.#lane = this.#intake.open({ via: 'lane', stream: lanes, durable, limit: def.concurrency })
+    const { names, service, handler, stream, durables, def } = this.#options
+    const limit = 2 * def.concurrency
+    this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit }))
+    const lane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
+    this.#lane = this.#intake.open({ via: 'lane', ...lane, limit: def.concurrency })
   }
 
   /** Why this handler is not ready; empty when it is. */
@@ -294,7 +294,7 @@ export class HandlerRunner {
 
   #setLimits(limit: number | undefined): void {
     const { concurrency } = this.#options.def
-    this.#events?.setLimit(limit ?? 2 * concurrency)
+    for (const loop of this.#events) loop.setLimit(limit ?? 2 * concurrency)
     this.#lane?.setLimit(limit ?? concurrency)
   }
 }

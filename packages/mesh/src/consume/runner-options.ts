@@ -31,6 +31,8 @@ export type RunnerOptions = {
   def: HandlerDef
   /** The event stream, as the server names it. */
   stream: string
+  /** On that stream, as the server names them. */
+  durables: readonly string[]
   epoch: number
   lane: Lane
   office: LetterOffice

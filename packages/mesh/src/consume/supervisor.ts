@@ -9,7 +9,8 @@ import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
-import { consumerFloor, streamState } from '../topology/stream-state.ts'
+import type { EnsuredConsumer } from '../topology/consumer.ts'
+import { consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { progress } from './progress.ts'
 
 export type SupervisorOptions = {
@@ -19,37 +20,42 @@ export type SupervisorOptions = {
   metrics: MeshMetrics
   office: LetterOffice
   labels: { service: string; handler: string }
-  /** Names on the server. */
+  /** As the server names it. */
   stream: string
-  durable: string
-  /** What the durable takes, as the server sees it. */
-  filters: readonly string[]
-  epoch: number
-  /** All up to here is settled already. */
-  settled: number
+  durables: readonly [Supervised, ...Supervised[]]
   checkpoints: Parameters<typeof writeCheckpoint>[0]
   /** Makes missing durables again and returns the stream's epoch. Does nothing where all is there. */
-  restore: () => Promise<{ epoch: number; settled: number }>
+  restore: () => Promise<readonly Supervised[]>
   onEpoch: (epoch: number) => void
   /** How long the stream keeps events: looks must be closer together. */
   maxAgeMs: number
+}
+
+/** A durable as it was found or made; see EnsuredConsumer. */
+type Supervised = Pick<EnsuredConsumer, 'durable' | 'filters' | 'epoch' | 'settled'>
+
+/** What is known of a durable from look to look. */
+type Watched = Pick<Supervised, 'durable' | 'filters'> & {
+  /** All up to here is settled. */
+  settled: number
+  /** What the checkpoint says. */
+  written: number
+  isFirst: boolean
 }
 
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #timer: NodeJS.Timeout
   #epoch: number
-  #settled: number
-  #written = -1
+  #durables: Watched[]
   #busy = false
-  #isFirst = true
   #doubt: string | undefined
   #fault: string | undefined
 
   constructor(options: SupervisorOptions) {
     this.#options = options
-    this.#epoch = options.epoch
-    this.#settled = options.settled
+    this.#epoch = options.durables[0].epoch
+    this.#durables = options.durables.map(watched)
     this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, options.maxAgeMs / 4)))
   }
 
@@ -85,51 +91,61 @@ export class Supervisor {
   }
 
   async #restore(): Promise<void> {
-    const { epoch, settled } = await this.#options.restore()
+    const found = await this.#options.restore()
+    const epoch = found[0]?.epoch
     this.#doubt = undefined
-    if (epoch === this.#epoch) return
+    if (epoch === undefined || epoch === this.#epoch) return
     this.#options.log.warn(
       { ...this.#options.labels, stream: this.#options.stream },
       'the stream was made anew; the handler begins at its start',
     )
     this.#epoch = epoch
-    this.#settled = settled
-    this.#isFirst = true
+    this.#durables = found.map(watched)
     this.#options.onEpoch(epoch)
   }
 
   async #measure(): Promise<void> {
-    const { nc, stream, durable, metrics, labels } = this.#options
+    const { nc, stream, metrics, labels } = this.#options
     const state = await streamState(nc, stream)
-    const floor = await consumerFloor(nc, stream, durable)
     if (state.epoch !== this.#epoch) {
       this.#doubt = 'the stream was made anew'
       return
     }
-    let { settled, expired } = progress(this.#settled, { ...state, ...floor }, this.#isFirst)
-    if (expired) {
-      // Another instance may have told of it already.
-      const shared = (await readCheckpoint(this.#options.checkpoints, durable))?.settled ?? 0
-      ;({ settled, expired } = progress(Math.max(shared, this.#settled), { ...state, ...floor }, this.#isFirst))
+    const sum = { pending: 0, ackPending: 0, oldestMs: 0 }
+    for (const watched of this.#durables) {
+      const { pending, ackPending, oldestMs } = await this.#measureOne(watched, state)
+      sum.pending += pending
+      sum.ackPending += ackPending
+      sum.oldestMs = Math.max(sum.oldestMs, oldestMs)
     }
-    if (expired) await this.#onExpired(expired)
-    this.#isFirst = false
-    const oldest = settled < state.lastSeq ? await this.#oldestFrom(settled + 1) : undefined
-    const oldestMs = oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
-    // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
-    this.#settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
-    metrics.consumer(labels, {
-      pending: floor.pending,
-      ackPending: floor.ackPending,
-      oldestMs,
-      expiresInMs: Math.max(0, state.maxAgeMs - oldestMs),
-    })
-    await this.#checkpoint()
+    metrics.consumer(labels, { ...sum, expiresInMs: Math.max(0, state.maxAgeMs - sum.oldestMs) })
   }
 
-  /** The first event for this handler at or after `seq`. */
-  async #oldestFrom(seq: number): Promise<StoredMessage | undefined> {
-    const { nc, stream, filters } = this.#options
+  async #measureOne(
+    watched: Watched,
+    state: StreamState,
+  ): Promise<{ pending: number; ackPending: number; oldestMs: number }> {
+    const { nc, stream, checkpoints } = this.#options
+    const floor = await consumerFloor(nc, stream, watched.durable)
+    let { settled, expired } = progress(watched.settled, { ...state, ...floor }, watched.isFirst)
+    if (expired) {
+      // Another instance may have told of it already.
+      const shared = (await readCheckpoint(checkpoints, watched.durable))?.settled ?? 0
+      ;({ settled, expired } = progress(Math.max(shared, watched.settled), { ...state, ...floor }, watched.isFirst))
+    }
+    if (expired) await this.#onExpired(expired)
+    watched.isFirst = false
+    const oldest = settled < state.lastSeq ? await this.#oldestFrom(watched, settled + 1) : undefined
+    // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
+    watched.settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
+    await this.#checkpoint(watched)
+    const oldestMs = oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
+    return { pending: floor.pending, ackPending: floor.ackPending, oldestMs }
+  }
+
+  /** The first event for a durable at or after `seq`. */
+  async #oldestFrom({ filters }: Watched, seq: number): Promise<StoredMessage | undefined> {
+    const { nc, stream } = this.#options
     const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
     return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
   }
@@ -142,27 +158,30 @@ export class Supervisor {
     log.error({ ...labels, stream, ...range }, 'events aged out before this handler was past them; see its dead letter')
   }
 
-  async #checkpoint(): Promise<void> {
-    if (this.#written === this.#settled) return
-    const { checkpoints, durable, stream } = this.#options
-    await writeCheckpoint(checkpoints, durable, {
-      v: 1,
-      stream,
-      epoch: this.#epoch,
-      floor: this.#settled,
-      settled: this.#settled,
-    })
-    this.#written = this.#settled
+  async #checkpoint(watched: Watched): Promise<void> {
+    const { durable, settled } = watched
+    if (watched.written === settled) return
+    const { checkpoints, stream } = this.#options
+    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor: settled, settled })
+    watched.written = settled
   }
 
   #onError(error: unknown): void {
-    const { log, labels, durable, stream, nc } = this.#options
+    const { log, labels, stream, nc } = this.#options
     if (nc.isClosed()) return
     const message = error instanceof Error ? error.message : String(error)
     if (/not found/i.test(message)) this.#doubt ??= message
-    const fault = `handler ${labels.handler}: ${durable} on ${stream}: ${message}`
+    const fault = `handler ${labels.handler}: its consumer on ${stream}: ${message}`
     if (fault !== this.#fault)
       log.warn({ ...labels, stream, err: error }, 'the consumer cannot be looked at; trying again')
     this.#fault = fault
   }
 }
+
+const watched = ({ durable, filters, settled }: Supervised): Watched => ({
+  durable,
+  filters,
+  settled,
+  written: -1,
+  isFirst: true,
+})

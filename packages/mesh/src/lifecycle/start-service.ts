@@ -14,8 +14,8 @@ import { traceparentOf } from '../observe/spans.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
-import { filtersOf } from '../topology/consumer-config.ts'
-import { orphanFaults } from '../topology/orphans.ts'
+import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
+import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionStreams } from '../topology/provision.ts'
 import { meshStream } from '../topology/system.ts'
@@ -78,12 +78,12 @@ export async function startService(
   const bound = await bindAll(deps, service, checkpoints)
   const report = {
     ...provisioned,
-    handlers: bound.map(({ handler, def, consumer }) => ({
+    handlers: bound.map(({ handler, def, consumers }) => ({
       handler,
       source: sourceName(def),
-      stream: consumer.stream,
-      durable: consumer.durable,
-      created: consumer.created,
+      stream: consumers[0].stream,
+      durable: consumers[0].durable,
+      created: consumers[0].created,
       concurrency: def.concurrency,
     })),
   }
@@ -91,12 +91,14 @@ export async function startService(
   return await running(deps, service, { report, bound, checkpoints, onStopped })
 }
 
-type Bound = { handler: string; def: HandlerDef; consumer: EnsuredConsumer }
+/** A handler with its durables on its event stream. */
+type Bound = { handler: string; def: HandlerDef; consumers: Consumers }
+type Consumers = readonly [EnsuredConsumer, ...EnsuredConsumer[]]
 
 async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV): Promise<Bound[]> {
   const faults = await orphanFaults(deps.nc, deps.names, {
     service: service.name,
-    handlers: streamByHandler(deps, service),
+    handlers: placesOf(deps, service),
     retired: service.retired,
     log: deps.log,
   })
@@ -108,7 +110,7 @@ async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV):
       bound.push({
         handler,
         def,
-        consumer: await bind(deps, service, { handler, def, checkpoints, onlyMissing: false }),
+        consumers: await bind(deps, service, { handler, def, checkpoints, onlyMissing: false }),
       })
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
@@ -125,11 +127,15 @@ async function bind(
   { nc, names, options, log }: ServiceDeps,
   service: ServiceDef,
   { handler, def, checkpoints, onlyMissing }: BindParts,
-): Promise<EnsuredConsumer> {
+): Promise<Consumers> {
   const common = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
-  const consumer = await ensureConsumer(nc, names, { ...common, stream: names.stream(def.source.stream), checkpoints })
+  const stream = names.stream(def.source.stream)
+  const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
+    ensureConsumer(nc, names, { ...common, durable, stream, checkpoints })
+  const [main, ...more] = eventDurablesOf(def)
+  const consumers: Consumers = [await ensure(main), ...(await Promise.all(more.map(ensure)))]
   await ensureLaneConsumer(nc, names, common)
-  return consumer
+  return consumers
 }
 
 async function running(
@@ -179,7 +185,8 @@ function startHandler(
   parts: HandlerParts,
 ): { runner: HandlerRunner; supervisor: Supervisor } {
   const { nc, names, options, log, metrics, publisher } = deps
-  const { handler, def, consumer } = parts
+  const { handler, def, consumers } = parts
+  const [{ stream, epoch }] = consumers
   const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
   const office = {
     nc,
@@ -203,8 +210,9 @@ function startHandler(
     service,
     handler,
     def,
-    stream: consumer.stream,
-    epoch: consumer.epoch,
+    stream,
+    durables: consumers.map(({ durable }) => durable),
+    epoch,
     lane,
     office,
     record: (failed) => recordAttempt(own, labels, { failed, def }),
@@ -222,11 +230,8 @@ function startHandler(
     metrics,
     office,
     labels,
-    stream: consumer.stream,
-    durable: consumer.durable,
-    filters: filtersOf(def.source).map((filter) => names.subject(filter)),
-    epoch: consumer.epoch,
-    settled: consumer.settled,
+    stream,
+    durables: consumers,
     maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
     restore: () => bind(deps, service, { ...parts, onlyMissing: true }),
@@ -272,9 +277,13 @@ function streamsOf(service: ServiceDef): StreamDef[] {
   return [...new Set(contracts.map((contract) => contract.stream))].filter((def) => def !== meshStream)
 }
 
-function streamByHandler({ names }: ServiceDeps, service: ServiceDef): Record<string, string> {
+function placesOf({ names }: ServiceDeps, service: ServiceDef): Record<string, HandlerPlace> {
+  const place = (handler: string, def: HandlerDef): HandlerPlace => ({
+    stream: names.stream(def.source.stream),
+    durables: eventDurablesOf(def).map(({ part }) => names.durable(service.name, handler, part)),
+  })
   const entries = Object.entries(service.handlers)
-  return Object.fromEntries(entries.map(([handler, { source }]) => [handler, names.stream(source.stream)]))
+  return Object.fromEntries(entries.map(([handler, def]) => [handler, place(handler, def)]))
 }
 
 const sourceName = ({ source }: HandlerDef): string => (source.kind === 'topic' ? source.pattern : source.type)

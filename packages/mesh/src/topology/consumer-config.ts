@@ -28,12 +28,15 @@ export const STREAMS = 'malha.streams'
 
 type Whose = { readonly service: string; readonly handler: string; readonly def: HandlerDef }
 
-/** The durable of a handler on its event stream. */
-export function eventConsumer(names: Names, { service, handler, def }: Whose): DesiredConsumer {
+/** A durable of a handler on its event stream, which takes `filters`. */
+export function eventConsumer(
+  names: Names,
+  { service, handler, def, filters }: Whose & { readonly filters: readonly string[] },
+): DesiredConsumer {
   const type = def.source.kind === 'topic' ? def.source.pattern : def.source.type
   return {
     ...limits(def),
-    filter_subjects: filtersOf(def.source).map((subject) => names.subject(subject)),
+    filter_subjects: filters.map((subject) => names.subject(subject)),
     metadata: metadata(service, handler, type),
   }
 }

@@ -5,7 +5,7 @@ import { faultsError, MeshError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
 import { covers } from '../message/contract.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
-import type { HandlerDef } from '../service/define.ts'
+import type { HandlerDef, StartFrom } from '../service/define.ts'
 import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import {
@@ -18,6 +18,7 @@ import {
   startAt,
   startAtSeq,
 } from './consumer-config.ts'
+import type { EventDurable } from './event-durables.ts'
 import type { Names } from './names.ts'
 import { type StreamState, stateOf } from './stream-state.ts'
 
@@ -33,6 +34,8 @@ export type EnsureLaneConsumerOptions = {
 }
 
 export type EnsureConsumerOptions = EnsureLaneConsumerOptions & {
+  /** Which of the handler's durables. */
+  durable: EventDurable
   /** The handler's event stream, with the namespace. */
   stream: string
   /** As `openCheckpoints` gives it. */
@@ -43,6 +46,8 @@ export type EnsuredConsumer = {
   /** With the namespace. */
   readonly stream: string
   readonly durable: string
+  /** Subjects it takes, with the namespace. */
+  readonly filters: readonly string[]
   readonly epoch: number
   readonly created: boolean
   /** The first sequence a durable that was just made may deliver. */
@@ -78,14 +83,16 @@ export async function ensureConsumer(
   names: Names,
   options: EnsureConsumerOptions,
 ): Promise<EnsuredConsumer> {
-  const { service, handler, def, stream, checkpoints } = options
+  const { service, handler, durable, stream, checkpoints } = options
   const task = await taskOf(nc, options, {
     stream,
-    durable: names.durable(service, handler),
-    desired: eventConsumer(names, options),
+    durable: names.durable(service, handler, durable.part),
+    desired: eventConsumer(names, { ...options, filters: durable.filters }),
   })
   return guarded(task, async () => {
-    const { ensured, info, state } = await ensure(task, (state) => startOf(task, { state, def, checkpoints }))
+    const { ensured, info, state } = await ensure(task, (state) =>
+      startOf(task, { state, checkpoints, startFrom: durable.startFrom }),
+    )
     return { ...ensured, settled: await settledOf(task, { ensured, info, state, checkpoints }) }
   })
 }
@@ -142,7 +149,7 @@ type Found = { ensured: Omit<EnsuredConsumer, 'settled'>; info: ConsumerInfo; st
 async function ensure(task: Task, plan: (state: StreamState) => Promise<Planned>): Promise<Found> {
   const { jsm, stream, durable } = task
   const state = stateOf(await streamInfo(task))
-  const base = { stream, durable, epoch: state.epoch }
+  const base = { stream, durable, filters: task.desired.filter_subjects, epoch: state.epoch }
   for (let attempt = 1; ; attempt++) {
     const existing = await infoOf(task)
     if (existing !== undefined) {
@@ -215,7 +222,7 @@ function droppedFilters(
 /** Where a durable that is missing begins, and why there. */
 async function startOf(
   task: Task,
-  { state, def, checkpoints }: { state: StreamState; def: HandlerDef; checkpoints: KV },
+  { state, startFrom, checkpoints }: { state: StreamState; startFrom: StartFrom | undefined; checkpoints: KV },
 ): Promise<Planned> {
   const checkpoint = await readCheckpoint(checkpoints, task.durable)
   if (checkpoint !== undefined && checkpoint.stream === task.stream) {
@@ -228,8 +235,8 @@ async function startOf(
     const floor = Math.min(checkpoint.floor, state.lastSeq)
     return { start: startAtSeq(floor + 1), why: 'the durable was missing: made again after its last checkpoint' }
   }
-  if (def.startFrom === undefined && state.lastSeq > 0) throw fault(task, startFromSentence(state))
-  return { start: startAt(def.startFrom, state.lastSeq) }
+  if (startFrom === undefined && state.lastSeq > 0) throw fault(task, startFromSentence(state))
+  return { start: startAt(startFrom, state.lastSeq) }
 }
 
 function startFromSentence({ firstSeq, lastSeq }: StreamState): string {

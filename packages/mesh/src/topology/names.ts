@@ -30,8 +30,8 @@ export type Names = {
   strip(subject: string): string
   /** The server's name of a key-value bucket; its stream is `KV_` plus this. */
   bucket(name: string): string
-  /** The durable of a handler, on its event stream and on its lane stream alike. */
-  durable(service: string, handler: string): string
+  /** The durable of a handler, on its event stream and on its lane stream alike; `part` where it has several. */
+  durable(service: string, handler: string, part?: string): string
   /** The stream that holds a service's lanes. */
   lanes(service: string): string
   /** Where one message waits to be retried: one subject a message, so that a second copy replaces the first. */
@@ -54,7 +54,8 @@ export function names(namespace: string): Names {
     subject: (subject: string) => dotted + subject,
     strip: (subject: string) => (subject.startsWith(dotted) ? subject.slice(dotted.length) : subject),
     bucket: (name: string) => scored + name,
-    durable: (service: string, handler: string) => `${scored}${service}_${handler}`,
+    durable: (service: string, handler: string, part?: string) =>
+      `${scored}${service}_${handler}${part === undefined ? '' : `_${part}`}`,
     lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
     laneSchedule: (service: string, handler: string, { stream, epoch, seq, storedAt }: MessagePlace) =>
       `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}@${storedAt}`,

@@ -5,10 +5,13 @@ import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
 import { STREAMS } from './consumer-config.ts'
 import type { Names } from './names.ts'
 
+/** Where a handler's events come from; with the namespace. */
+export type HandlerPlace = { readonly stream: string; readonly durables: readonly string[] }
+
 export type OrphanOptions = {
   service: string
-  /** The handlers the service defines, each with its event stream (namespace included). */
-  handlers: Readonly<Record<string, string>>
+  /** The handlers the service defines. */
+  handlers: Readonly<Record<string, HandlerPlace>>
   /** Handlers that are gone for good: what waits for them is given up. */
   retired?: readonly string[] | undefined
   /** @default silent */
@@ -17,7 +20,7 @@ export type OrphanOptions = {
 
 /**
  * Durables of a service whose handler is not defined any more, or now reads another stream: their events would wait
- * for ever unseen. Looks at the streams of its handlers, and at its lanes, whose durables remember streams it has left.
+ * for ever unseen; and durables with messages that a handler reads no more. Looks at the streams of its handlers, and at its lanes, whose durables remember streams it has left.
  * Needs `$JS.API.CONSUMER.LIST.<stream>` for each; a stream whose consumers this user may not list is left out.
  * @returns a fault each, to be reported together with others as MESH_TOPOLOGY
  */
@@ -31,7 +34,7 @@ export async function orphanFaults(nc: NatsConnection, names: Names, options: Or
     log,
   }
   const retired = new Set(options.retired)
-  const faults: string[] = []
+  const faults = await strays(search)
   for (const orphan of await find(search)) {
     if (retired.has(orphan.handler))
       log.warn(orphan, 'a retired handler has a durable still; what waits there is given up')
@@ -44,8 +47,8 @@ type Search = {
   readonly jsm: JetStreamManager
   readonly names: Names
   readonly service: string
-  /** The stream each handler reads now. */
-  readonly current: ReadonlyMap<string, string>
+  /** Where each handler reads now. */
+  readonly current: ReadonlyMap<string, HandlerPlace>
   readonly log: Logger
 }
 
@@ -56,24 +59,51 @@ async function find(search: Search): Promise<Orphan[]> {
   const lanes = await ownDurables(search, names.lanes(service))
   const suspects = new Map<string, { handler: string; stream: string }>()
   const suspect = (handler: string, stream: string): void => {
-    if (current.get(handler) !== stream) suspects.set(`${handler} ${stream}`, { handler, stream })
+    if (current.get(handler)?.stream !== stream) suspects.set(`${handler} ${stream}`, { handler, stream })
   }
-  for (const stream of new Set(current.values()))
+  for (const stream of streamsOf(search))
     for (const handler of (await ownDurables(search, stream)).keys()) suspect(handler, stream)
-  for (const [handler, { config }] of lanes)
-    for (const stream of (config.metadata?.[STREAMS] ?? '').split(' ').filter(Boolean)) suspect(handler, stream)
+  for (const [handler, [lane]] of lanes)
+    for (const stream of (lane.config.metadata?.[STREAMS] ?? '').split(' ').filter(Boolean)) suspect(handler, stream)
 
   const found: Orphan[] = []
   for (const { handler, stream } of suspects.values()) {
-    const durable = await infoOf(search.jsm, stream, names.durable(service, handler))
+    const durables = await durablesOf(search, stream, handler)
     // The lane of a handler that moved goes on being worked on.
-    const lane = current.has(handler) ? undefined : lanes.get(handler)
+    const lane = current.has(handler) ? undefined : lanes.get(handler)?.[0]
     const scheduled = current.has(handler) ? 0 : await scheduledOf(search, handler)
-    const waiting = waitingAt(durable) + waitingAt(lane) + scheduled
-    if (durable !== undefined || waiting > 0) found.push({ handler, stream, waiting })
+    const waiting = durables.reduce((sum, info) => sum + waitingAt(info), 0) + waitingAt(lane) + scheduled
+    if (durables.length > 0 || waiting > 0) found.push({ handler, stream, waiting })
   }
   return found
 }
+
+/** What a handler has on a stream that may not be one of those it was looked for on. */
+async function durablesOf(search: Search, stream: string, handler: string): Promise<ConsumerInfo[]> {
+  const listed = (await ownDurables(search, stream)).get(handler)
+  if (listed) return listed
+  const main = await infoOf(search.jsm, stream, search.names.durable(search.service, handler))
+  return main ? [main] : []
+}
+
+/** Durables that a handler of now does not read, though messages wait there: it had others before. */
+async function strays(search: Search): Promise<string[]> {
+  const faults: string[] = []
+  for (const stream of streamsOf(search))
+    for (const [handler, infos] of await ownDurables(search, stream)) {
+      const place = search.current.get(handler)
+      if (place?.stream !== stream) continue
+      for (const info of infos)
+        if (!place.durables.includes(info.name) && waitingAt(info) > 0)
+          faults.push(
+            `durable ${info.name} on stream ${stream} has ${waitingAt(info)} messages waiting, which handler ${handler} would not read any more: ` +
+              `its order or its priorities were changed; let the release before this one finish them first`,
+          )
+    }
+  return faults
+}
+
+const streamsOf = ({ current }: Search): Set<string> => new Set([...current.values()].map(({ stream }) => stream))
 
 /** Retries of a handler that wait for their time. */
 async function scheduledOf({ jsm, names, service }: Search, handler: string): Promise<number> {
@@ -83,12 +113,15 @@ async function scheduledOf({ jsm, names, service }: Search, handler: string): Pr
 }
 
 /** The durables of this service on one stream, by handler. */
-async function ownDurables({ jsm, service, log }: Search, stream: string): Promise<Map<string, ConsumerInfo>> {
-  const found = new Map<string, ConsumerInfo>()
+async function ownDurables(
+  { jsm, service, log }: Search,
+  stream: string,
+): Promise<Map<string, [ConsumerInfo, ...ConsumerInfo[]]>> {
+  const found = new Map<string, [ConsumerInfo, ...ConsumerInfo[]]>()
   try {
     for await (const info of jsm.consumers.list(stream)) {
       const { 'malha.service': owner, 'malha.handler': handler } = info.config.metadata ?? {}
-      if (owner === service && handler !== undefined) found.set(handler, info)
+      if (owner === service && handler !== undefined) found.set(handler, [info, ...(found.get(handler) ?? [])])
     }
   } catch (error) {
     const denied = deniedSubject(error)
@@ -99,7 +132,7 @@ async function ownDurables({ jsm, service, log }: Search, stream: string): Promi
 }
 
 function sentence({ names, service, current }: Search, { handler, stream, waiting }: Orphan): string {
-  const moved = current.get(handler)
+  const moved = current.get(handler)?.stream
   const gone =
     moved === undefined
       ? `service ${service} defines no handler ${handler}; rename the handler back`

@@ -9,8 +9,9 @@ import type { Logger } from '../../src/observe/logger.ts'
 import { type HandlerDef, type HandlerOptions, on } from '../../src/service/define.ts'
 import { openCheckpoints, readCheckpoint, writeCheckpoint } from '../../src/topology/checkpoint.ts'
 import { ensureConsumer, type EnsuredConsumer, ensureLaneConsumer } from '../../src/topology/consumer.ts'
+import { eventDurablesOf } from '../../src/topology/event-durables.ts'
 import { names } from '../../src/topology/names.ts'
-import { orphanFaults } from '../../src/topology/orphans.ts'
+import { type HandlerPlace, orphanFaults } from '../../src/topology/orphans.ts'
 import { provisionStreams } from '../../src/topology/provision.ts'
 import { consumerFloor, streamState } from '../../src/topology/stream-state.ts'
 import { stream } from '../../src/topology/stream.ts'
@@ -21,6 +22,7 @@ const orders = stream('ORDERS', { subjects: ['order.>'], maxBytes: 1024 ** 2 })
 const registered = event('center.registered', { stream: centers, schema: z.object({}) })
 const ordered = event('order.placed', { stream: orders, schema: z.object({}) })
 const DURABLE = 't_provider_senninha'
+const at = (stream: string): HandlerPlace => ({ stream, durables: [DURABLE] })
 
 const handler = (options: HandlerOptions = {}): HandlerDef => on(registered, options, () => undefined)
 
@@ -45,7 +47,7 @@ function ensure(
 ): Promise<EnsuredConsumer> {
   const name = more.handler ?? 'senninha'
   const options = { service: 'provider', mode: 'ensure' as const, stream: here.stream(def.source.stream), ...more }
-  return ensureConsumer(nc, here, { ...options, handler: name, def, checkpoints })
+  return ensureConsumer(nc, here, { ...options, handler: name, def, durable: eventDurablesOf(def)[0], checkpoints })
 }
 
 async function store({ nc }: Bench, count: number, subject = 't.center.registered'): Promise<void> {
@@ -278,14 +280,29 @@ test('a handler that was renamed is a fault that names it, what waits and the wa
   // The server counts what is pending a moment after it has stored it.
   await expect.poll(() => consumerFloor(own.nc, 't_CENTERS', DURABLE)).toMatchObject({ pending: 3 })
   await expect.poll(() => consumerFloor(own.nc, 't_LANES_PROVIDER', DURABLE)).toMatchObject({ pending: 1 })
-  const search = { service: 'provider', handlers: { renamed: 't_CENTERS' } }
+  const search = {
+    service: 'provider',
+    handlers: { renamed: { stream: 't_CENTERS', durables: ['t_provider_renamed'] } },
+  }
   const faults = await orphanFaults(own.nc, here, search)
   expect(faults).toHaveLength(1)
   expect(faults[0]).toContain('durable t_provider_senninha on stream t_CENTERS has 4 messages waiting')
   expect(faults[0]).toContain("retired: ['senninha']")
   expect(await orphanFaults(own.nc, here, { ...search, retired: ['senninha'] })).toEqual([])
-  expect(await orphanFaults(own.nc, here, { ...search, handlers: { senninha: 't_CENTERS' } })).toEqual([])
+  expect(await orphanFaults(own.nc, here, { ...search, handlers: { senninha: at('t_CENTERS') } })).toEqual([])
   expect(await orphanFaults(own.nc, here, { ...search, service: 'other' })).toEqual([])
+})
+
+test('a durable that its handler reads no more is a fault while messages wait there', async () => {
+  await using own = await bench()
+  await ensure(own, handler())
+  const handlers = { senninha: { stream: 't_CENTERS', durables: [`${DURABLE}_p0`] } }
+  expect(await orphanFaults(own.nc, here, { service: 'provider', handlers })).toEqual([])
+  await store(own, 2)
+  await expect.poll(() => consumerFloor(own.nc, 't_CENTERS', DURABLE)).toMatchObject({ pending: 2 })
+  expect((await orphanFaults(own.nc, here, { service: 'provider', handlers })).join()).toContain(
+    'durable t_provider_senninha on stream t_CENTERS has 2 messages waiting, which handler senninha would not read',
+  )
 })
 
 test('a handler that reads another stream now leaves an orphan on the old one, until that durable is gone', async () => {
@@ -297,7 +314,7 @@ test('a handler that reads another stream now leaves an orphan on the old one, u
   // Even after a start that went through with the new stream.
   await ensure(own, moved)
   await ensureLaneConsumer(own.nc, here, { ...lane, def: moved })
-  const search = { service: 'provider', handlers: { senninha: 't_ORDERS' } }
+  const search = { service: 'provider', handlers: { senninha: at('t_ORDERS') } }
   expect((await orphanFaults(own.nc, here, search)).join()).toContain('on stream t_CENTERS has 0 messages waiting')
   await deleteDurable(own)
   expect(await orphanFaults(own.nc, here, search)).toEqual([])

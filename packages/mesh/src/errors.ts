@@ -25,6 +25,7 @@ export const meshErrors = {
   MESH_PUBLISH_REFUSED: 'retry',
   MESH_ID_CONFLICT: 'terminal',
   MESH_ONCE_CONFLICT: 'terminal',
+  MESH_INVALID_BATCH: 'terminal',
   MESH_UNDECODABLE: 'terminal',
   MESH_UNKNOWN_TYPE: 'terminal',
   MESH_SCHEMA_MISMATCH: 'terminal',

@@ -35,6 +35,12 @@ export {
   noMetrics,
 } from './observe/metrics.ts'
 export type { Stage, StageEvent } from './observe/stages.ts'
+export {
+  type Publication,
+  publication,
+  type PublicationOptions,
+  type PublishAllOptions,
+} from './publish/publish-all.ts'
 export type { Published } from './publish/publisher.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
 export type { HandlerContext, OutputOptions } from './service/context.ts'

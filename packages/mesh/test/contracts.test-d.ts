@@ -1,4 +1,4 @@
-import { defineService, event, type Mesh, on, stream, topic } from '@malha/mesh'
+import { defineService, event, type Mesh, on, publication, type Published, stream, topic } from '@malha/mesh'
 import { expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 
@@ -18,6 +18,21 @@ test('a publisher gives the schema’s input', () => {
   void mesh.publish(registered, { centerId: 1, at: '2026-11-20T10:00:00Z' })
   // @ts-expect-error a field nobody knows
   void mesh.publish(registered, { centerId: 'c1', at: '', city: 'x' })
+})
+
+test('each event of a batch has the payload of its own contract', () => {
+  const moved = event('center.moved', { stream: centers, schema: z.object({ to: z.string() }) })
+  const all = mesh.publishAll([
+    publication(registered, { centerId: 'c1', at: '' }, { once: true }),
+    publication(moved, { to: 'Santos' }),
+  ])
+  expectTypeOf(all).resolves.toEqualTypeOf<Published[]>()
+  // @ts-expect-error a field is missing
+  publication(registered, { centerId: 'c1' })
+  // @ts-expect-error a field of another contract
+  publication(moved, { centerId: 'c1', at: '' })
+  // @ts-expect-error one event does not wait longer than the others
+  publication(moved, { to: 'Santos' }, { timeoutMs: 5 })
 })
 
 test('a handler gets the schema’s output', () => {

@@ -17,6 +17,7 @@ import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
 import { encodeEvent } from '../publish/encode.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
+import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type Published, publishEvent } from '../publish/publisher.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { type Names, names as namesOf } from '../topology/names.ts'
@@ -57,6 +58,12 @@ export interface Mesh extends AsyncDisposable {
    * MESH_ONCE_CONFLICT | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published>
+  /**
+   * Stores several events of one stream in one atomic batch: all, next to each other and in this order, or none. At most
+   * 1000. Retried until `timeoutMs`; within the stream's duplicate window a repeat under the same ids stores nothing.
+   * @throws MeshError MESH_INVALID_BATCH with every fault, and those of `publish`
+   */
+  publishAll(publications: readonly Publication[], options?: PublishAllOptions): Promise<Published[]>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
   /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
@@ -131,6 +138,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     names,
     log,
     publish: (contract, data, publishOptions = {}) => publish(deps, contract, { data, ...publishOptions }),
+    publishAll: (publications, allOptions = {}) =>
+      publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
     start,
     async run(service, { signal } = {}) {
       const running = await start(service)

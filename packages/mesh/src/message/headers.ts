@@ -18,6 +18,9 @@ export const HEADER = {
   expectedLastSubjectSequence: 'Nats-Expected-Last-Subject-Sequence',
   schedule: 'Nats-Schedule',
   scheduleTarget: 'Nats-Schedule-Target',
+  batchId: 'Nats-Batch-Id',
+  batchSequence: 'Nats-Batch-Sequence',
+  batchCommit: 'Nats-Batch-Commit',
 } as const
 
 /** Names and values in the order they go out. */

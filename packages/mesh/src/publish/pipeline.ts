@@ -2,7 +2,7 @@
  * Publishes over the core protocol with one reply inbox for all, instead of a request each.
  *
  * P1  A publish is resolved only by a PubAck.
- * P2  Every resend carries the same headers, and so the same Nats-Msg-Id.
+ * P2  Every resend carries the same headers, and so the same Nats-Msg-Id. (Only the id of an atomic batch is a new one.)
  * P3  At most `window` are on the wire; the rest wait their turn in order. One that is asked to come again waits beside
  *     them: a stream without a leader must not hold up the others.
  * P4  What was on the wire when the connection broke is sent again: the client drops its buffer when it dials.
@@ -12,6 +12,7 @@ import { createInbox, type Msg, type NatsConnection, PermissionViolationError } 
 import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
+import { type BatchMember, writeBatch } from './atomic-batch.ts'
 import { isFull, type PubAck, PublishRefused, readReply } from './pub-ack.ts'
 
 export type PipelineOptions = {
@@ -28,6 +29,8 @@ export type PublishRequest = {
   payload: Uint8Array
   headers: HeaderPairs
   timeoutMs: number
+  /** What is stored together with it, all or nothing, right before it and in this order. All of one stream. */
+  before?: readonly BatchMember[]
 }
 
 type Pending = {
@@ -117,8 +120,10 @@ export class PublishPipeline {
     pending.sends++
     pending.sentAt = performance.now()
     try {
-      const { subject, payload } = pending.request
-      this.#nc.publish(subject, payload, { reply: `${this.#inbox}.${token}`, headers: pending.block as never })
+      const { subject, payload, before } = pending.request
+      const reply = `${this.#inbox}.${token}`
+      if (before) writeBatch(this.#nc, [...before, pending.request], reply)
+      else this.#nc.publish(subject, payload, { reply, headers: pending.block as never })
     } catch (cause) {
       this.#onWire.delete(token)
       pending.reject(
@@ -197,13 +202,16 @@ export class PublishPipeline {
   #onError(error: Error): void {
     if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
     for (const [token, pending] of this.#onWire) {
-      if (pending.request.subject !== error.subject) continue
+      if (!goesTo(pending.request, error.subject)) continue
       this.#onWire.delete(token)
       pending.reject(refusedError(pending, 0, 'this user may not publish there; grant it to the service'))
     }
     this.#pump()
   }
 }
+
+const goesTo = ({ subject, before = [] }: PublishRequest, where: string): boolean =>
+  subject === where || before.some((member) => member.subject === where)
 
 function refusedError(pending: Pending, errCode: number, description: string): PublishRefused {
   const { subject } = pending.request

@@ -33,10 +33,17 @@ export const ERR_CODE = {
   unavailable: 10008,
   insufficientResources: 10023,
   replicasNotReady: 10054,
+  /** Nothing of an atomic batch is stored: a member did not arrive, or too many batches are open (10210 tells only the first member). */
+  batchIncomplete: 10176,
+  /** An atomic batch has a `Nats-Msg-Id` that the stream knows. Nothing is stored. */
+  batchDuplicate: 10201,
 } as const
 
 /** Refusals that mean: the same again, soon. */
 const PASSING: ReadonlySet<number> = new Set([ERR_CODE.conflictInFlight, ERR_CODE.idInProcess, ERR_CODE.unavailable])
+
+const INCOMPLETE =
+  'the batch arrived incomplete; too many are open, or its stream lacks one of its subjects, or this user may not publish there'
 
 /** What one reply to a publish means. */
 export type Reply =
@@ -69,6 +76,7 @@ export function readReply(status: number | undefined, body: string): Reply {
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const errCode = error.err_code ?? 0
   const description = error.description ?? `code ${error.code}`
+  if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE }
   const isPassing = PASSING.has(errCode) || error.code === 429
   return isPassing ? { kind: 'again', why: description } : { kind: 'refused', errCode, description }
 }

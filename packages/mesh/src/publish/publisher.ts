@@ -69,14 +69,14 @@ export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<
   }
 }
 
+/** What an event says of itself on the wire, without the id of its store operation. */
+export function eventHeaders(out: Outgoing, traceHeaders: HeaderPairs): HeaderPairs {
+  const once = out.once ? [[HEADER.expectedLastSubjectSequence, '0'] as const] : []
+  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...once]
+}
+
 async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPairs): Promise<Published> {
-  const headers = [
-    ...envelopeHeaders(out.envelope),
-    ...traceHeaders,
-    ...out.headers,
-    [HEADER.msgId, out.envelope.id] as const,
-    ...(out.once ? [[HEADER.expectedLastSubjectSequence, '0'] as const] : []),
-  ]
+  const headers = [...eventHeaders(out, traceHeaders), [HEADER.msgId, out.envelope.id] as const]
   checkSize(deps.nc, out, headers)
   const request = { subject: out.subject, payload: out.payload, headers, timeoutMs: out.timeoutMs }
   let ack: PubAck
@@ -92,10 +92,10 @@ async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPai
 }
 
 /** @throws MeshError MESH_PUBLISH_TIMEOUT: the event may well be stored, but it could not be compared */
-async function readBack(
+export async function readBack(
   { nc }: PublisherDeps,
   stream: string,
-  query: { seq: number } | { last_by_subj: string },
+  query: Parameters<typeof getStored>[2],
 ): Promise<StoredMessage | undefined> {
   try {
     return await getStored(nc, stream, query)
@@ -130,7 +130,8 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
   return { id: out.envelope.id, stream: out.stream, seq: stored.seq, duplicate: true }
 }
 
-function isSame(stored: StoredMessage, out: Outgoing): boolean {
+/** Whether what is stored is this very event: id, type, key and payload. */
+export function isSame(stored: StoredMessage, out: Outgoing): boolean {
   return isSameEvent(stored, out) && stored.payload.equals(out.payload)
 }
 
@@ -143,7 +144,8 @@ function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
 /** What an event leaves of `max_payload`, so that a copy on a lane and a dead letter, which say more, fit as well. */
 const HEADROOM_BYTES = 16_384
 
-function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {
+/** @throws MeshError MESH_PAYLOAD_TOO_LARGE */
+export function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {
   const limit = (nc.info?.max_payload ?? Infinity) - HEADROOM_BYTES
   const size = out.payload.length + headerBytes(headers)
   if (size > limit)

@@ -18,13 +18,16 @@ type GetReply = {
 }
 
 /**
- * Reads one message from the stream's leader: by sequence, or the last one of a subject. `undefined` when there is none.
+ * Reads one message from the stream's leader: by sequence, the last one of a subject, or the next one from a sequence or time on. `undefined` when there is none.
  * Needs permission to publish on `$JS.API.STREAM.MSG.GET.<stream>`.
  */
 export async function getStored(
   nc: NatsConnection,
   stream: string,
-  query: { seq: number; next_by_subj?: string } | { last_by_subj: string },
+  query:
+    | { seq: number; next_by_subj?: string }
+    | { last_by_subj: string }
+    | { start_time: string; next_by_subj: string },
 ): Promise<StoredMessage | undefined> {
   const answer = await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query), { timeout: 5000 })
   const { message, error } = answer.json<GetReply>()

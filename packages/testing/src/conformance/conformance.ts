@@ -1,3 +1,4 @@
+import { atomicCases } from './atomic-cases.ts'
 import type { Case } from './case.ts'
 import { deadLetterCases } from './dead-letter-cases.ts'
 import { deliveryCases } from './delivery-cases.ts'
@@ -8,6 +9,7 @@ import { survivalCases } from './survival-cases.ts'
 /** Every promise of the library, in the order a reader would meet them. */
 export const conformance: readonly Case[] = Object.freeze([
   ...publishCases,
+  ...atomicCases,
   ...deliveryCases,
   ...retryCases,
   ...deadLetterCases,

@@ -1,3 +1,5 @@
+export type { Limits } from './consume/handler-runner.ts'
+export type { RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
 export { type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
 export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'

@@ -1,4 +1,5 @@
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+import { type RateLimit, TokenBucket } from './rate-limit.ts'
 
 /** What a gate asks of the handler it stands before. */
 export type GatePort = {
@@ -16,12 +17,17 @@ export type GatePort = {
   onState: (state: BreakerState, isNews: boolean) => void
 }
 
-/** Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told. */
+/**
+ * Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told,
+ * nor faster than its rate limit.
+ */
 export class Gate {
   readonly #port: GatePort
   readonly #breaker: HandlerBreaker
   #notBefore = 0
   #timer: NodeJS.Timeout | undefined
+  #bucket: TokenBucket | undefined
+  #tokenTimer: NodeJS.Timeout | undefined
   #probeDue = false
   #saidOpen = false
   #isStopped = false
@@ -39,11 +45,18 @@ export class Gate {
   /** Asked before each start; a yes while the breaker is open uses the probe up. */
   mayStart(): boolean {
     if (performance.now() < this.#notBefore) return false
-    if (this.isFlowing) return true
+    if (this.isFlowing) return this.#hasToken()
     if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
     this.#probeDue = false
     this.#port.onLimit(0)
     return true
+  }
+
+  /** From now on; undefined: as fast as may be. */
+  limitRate(limit: RateLimit | undefined): void {
+    this.#bucket = limit && new TokenBucket(limit)
+    clearTimeout(this.#tokenTimer)
+    this.#tokenTimer = undefined
   }
 
   /** Runs one call of the user's function and takes its outcome into account. */
@@ -69,6 +82,17 @@ export class Gate {
     this.#isStopped = true
     this.#breaker.stop()
     clearTimeout(this.#timer)
+    clearTimeout(this.#tokenTimer)
+  }
+
+  #hasToken(): boolean {
+    const waitMs = this.#bucket?.take() ?? 0
+    if (waitMs === 0) return true
+    this.#tokenTimer ??= setTimeout(() => {
+      this.#tokenTimer = undefined
+      this.#port.onGo()
+    }, waitMs)
+    return false
   }
 
   #onState(state: BreakerState): void {

@@ -17,6 +17,7 @@ import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
 import type { PullLoop } from './pull-loop.ts'
+import { creditsFor, type RateLimit } from './rate-limit.ts'
 import type { RunnerOptions } from './runner-options.ts'
 import { Slots } from './slots.ts'
 import { judge, type Judgement, tryOnce } from './try-once.ts'
@@ -46,6 +47,8 @@ export class HandlerRunner {
   #ready: Delivery[] = []
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
+  #concurrency: number
+  #rateLimit: RateLimit | undefined
   #recoveries = 0
   #saidOthers = false
   #stopping = false
@@ -75,15 +78,19 @@ export class HandlerRunner {
       stopping: this.#abort.signal,
       leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
     }
+    this.#concurrency = def.concurrency
+    this.#rateLimit = def.rateLimit
+    this.#gate.limitRate(def.rateLimit)
     metrics.breaker(this.#labels, 0)
+    this.#sayLimits()
   }
 
   start(): void {
-    const { names, service, handler, stream, durables, def } = this.#options
-    const limit = 2 * def.concurrency
+    const { names, service, handler, stream, durables } = this.#options
+    const limit = creditsFor(this.#concurrency, this.#rateLimit)
     this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit }))
     const lane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
-    this.#lane = this.#intake.open({ via: 'lane', ...lane, limit: def.concurrency })
+    this.#lane = this.#intake.open({ via: 'lane', ...lane, limit: this.#concurrency })
   }
 
   /** Why this handler is not ready; empty when it is. */
@@ -91,6 +98,17 @@ export class HandlerRunner {
     const { leaked } = this.#slots
     const leaks = leaked > 0 ? [`handler ${this.#options.handler}: ${leaked} slots leaked`] : []
     return [...this.#intake.faults(), ...leaks]
+  }
+
+  /** Upholds R2 with other limits from now on; attempts that run are not cut short. */
+  adjust({ concurrency = this.#concurrency, rateLimit = this.#rateLimit }: Limits): void {
+    this.#concurrency = concurrency
+    this.#rateLimit = rateLimit ?? undefined
+    this.#slots.resize(concurrency)
+    this.#gate.limitRate(this.#rateLimit)
+    if (this.#gate.isFlowing) this.#setLimits(undefined)
+    this.#sayLimits()
+    this.#pump()
   }
 
   renewEpoch(epoch: number): void {
@@ -206,8 +224,7 @@ export class HandlerRunner {
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
     const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
-    const mayHold =
-      !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#options.def.concurrency)
+    const mayHold = !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#concurrency)
     if (mayHold || !fitsLane(this.#options.lane, delivery)) this.#hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)
   }
@@ -248,7 +265,7 @@ export class HandlerRunner {
   }
 
   #onLeak(delivery: Delivery): void {
-    const { log, metrics, def, onFatal } = this.#options
+    const { log, metrics, onFatal } = this.#options
     delivery.phase = { kind: 'leaked' }
     this.#slots.leak()
     const { leaked } = this.#slots
@@ -258,8 +275,8 @@ export class HandlerRunner {
       { ...this.#labels, ...delivery.source },
       'a handler ignored its signal and never returned; its slot is lost',
     )
-    if (leaked * 2 < def.concurrency) return
-    const detail = `handler ${handler} of ${service} lost ${leaked} of ${def.concurrency} slots to calls that never return`
+    if (leaked * 2 < this.#concurrency) return
+    const detail = `handler ${handler} of ${service} lost ${leaked} of ${this.#concurrency} slots to calls that never return`
     onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
   }
 
@@ -293,10 +310,16 @@ export class HandlerRunner {
   }
 
   #setLimits(limit: number | undefined): void {
-    const { concurrency } = this.#options.def
-    for (const loop of this.#events) loop.setLimit(limit ?? 2 * concurrency)
-    this.#lane?.setLimit(limit ?? concurrency)
+    for (const loop of this.#events) loop.setLimit(limit ?? creditsFor(this.#concurrency, this.#rateLimit))
+    this.#lane?.setLimit(limit ?? this.#concurrency)
+  }
+
+  #sayLimits(): void {
+    this.#options.metrics.limits(this.#labels, this.#concurrency, this.#rateLimit?.perSecond)
   }
 }
+
+/** What may change while a handler runs. `rateLimit: null` takes the limit away. */
+export type Limits = { concurrency?: number; rateLimit?: RateLimit | null }
 
 type Retry = Extract<Judgement, { kind: 'retry' }>

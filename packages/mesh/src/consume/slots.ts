@@ -2,7 +2,7 @@ const LAST_WORDS_MS = 2000
 
 /** The slots of a handler: how many attempts run, are being concluded, never came back; and when none is left to wait for. */
 export class Slots {
-  readonly #size: number
+  #size: number
   readonly #onChange: (running: number) => void
   #running = 0
   #leaked = 0
@@ -12,6 +12,11 @@ export class Slots {
   constructor(size: number, onChange: (running: number) => void) {
     this.#size = size
     this.#onChange = onChange
+  }
+
+  /** More may start at once; or fewer, as soon as those that run have come back. */
+  resize(size: number): void {
+    this.#size = size
   }
 
   get isFull(): boolean {

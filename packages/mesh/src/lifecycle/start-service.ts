@@ -1,6 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { KV } from '@nats-io/kv'
-import { HandlerRunner } from '../consume/handler-runner.ts'
+import { HandlerRunner, type Limits } from '../consume/handler-runner.ts'
+import { limitFaults } from '../consume/rate-limit.ts'
 import type { FailedAttempt } from '../consume/runner-options.ts'
 import type { Settler } from '../consume/settler.ts'
 import { Supervisor } from '../consume/supervisor.ts'
@@ -42,6 +43,12 @@ export interface RunningService extends AsyncDisposable {
   readonly stopped: Promise<void>
   /** Why the service is not ready; empty when it is. */
   faults(): string[]
+  /**
+   * Changes how much of a handler this process does at once or a second, from now on and until it ends; the service's
+   * own declaration holds again after a restart. `rateLimit: null` takes the limit away.
+   * @throws MeshError MESH_INVALID_OPTIONS: no such handler, or a limit out of bounds
+   */
+  adjust(handler: string, limits: Limits): void
   /** Stops pulling, waits for handlers, hands back the rest. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -172,6 +179,15 @@ async function running(
         ...(supervisor.fault ? [supervisor.fault] : []),
       ]),
     ],
+    adjust(name, limits) {
+      const faults = limitFaults({ concurrency: limits.concurrency, rateLimit: limits.rateLimit ?? undefined })
+      const found = handlers.find(({ handler }) => handler === name)
+      if (!found) faults.push(`there is no such handler; it has ${Object.keys(service.handlers).join(', ')}`)
+      if (!found || faults.length > 0)
+        throw faultsError('MESH_INVALID_OPTIONS', `handler ${name} of ${service.name}`, faults)
+      found.runner.adjust(limits)
+      deps.log.info({ service: service.name, handler: name, ...limits }, `the limits of ${name} were changed`)
+    },
     stop: () => (stopping ??= stop()),
     [Symbol.asyncDispose]: () => (stopping ??= stop()),
   }
@@ -183,7 +199,7 @@ function startHandler(
   deps: ServiceDeps,
   service: ServiceDef,
   parts: HandlerParts,
-): { runner: HandlerRunner; supervisor: Supervisor } {
+): { handler: string; runner: HandlerRunner; supervisor: Supervisor } {
   const { nc, names, options, log, metrics, publisher } = deps
   const { handler, def, consumers } = parts
   const [{ stream, epoch }] = consumers
@@ -237,7 +253,7 @@ function startHandler(
     restore: () => bind(deps, service, { ...parts, onlyMissing: true }),
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
-  return { runner, supervisor }
+  return { handler, runner, supervisor }
 }
 
 /** A failure of a handler of the mesh's own events leaves no record: it would feed itself. */

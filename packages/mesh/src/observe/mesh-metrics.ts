@@ -22,6 +22,7 @@ export function meshMetrics(metrics: Metrics): {
   deadLetter(handler: Labels, code: string): void
   inflight(handler: Labels, count: number): void
   leaked(handler: Labels, count: number): void
+  limits(handler: Labels, concurrency: number, perSecond: number | undefined): void
   breaker(handler: Labels, state: 0 | 1 | 2): void
   consumer(handler: Labels, state: ConsumerGauges): void
   expired(handler: Labels, count: number): void
@@ -74,6 +75,8 @@ export function meshMetrics(metrics: Metrics): {
     metrics.gauge({ name, help, labels: HANDLER })
   const inflight = gauge('mesh_inflight', 'Messages being handled now.')
   const leaked = gauge('mesh_leaked_slots', 'Handlers that never returned; each holds a slot.')
+  const concurrency = gauge('mesh_concurrency', 'Messages this process may handle at once.')
+  const rateLimit = gauge('mesh_rate_limit_per_second', 'Messages this process may start a second; 0 without a limit.')
   const breaker = gauge('mesh_breaker_state', '0 closed, 1 half open, 2 open.')
   const pending = gauge('mesh_consumer_pending', 'Messages not yet delivered to the handler.')
   const ackPending = gauge('mesh_consumer_ack_pending', 'Messages delivered and not settled.')
@@ -97,6 +100,10 @@ export function meshMetrics(metrics: Metrics): {
     deadLetter: (handler, code) => dead.add({ ...handler, code }),
     inflight: (handler, count) => inflight.set(handler, count),
     leaked: (handler, count) => leaked.set(handler, count),
+    limits(handler, atOnce, perSecond = 0) {
+      concurrency.set(handler, atOnce)
+      rateLimit.set(handler, perSecond)
+    },
     breaker: (handler, state) => breaker.set(handler, state),
     expired: (handler, count) => expired.add(handler, count),
     consumer(handler, state) {

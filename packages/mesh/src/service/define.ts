@@ -1,3 +1,4 @@
+import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, type RetryPolicy } from '../failure/retry-policy.ts'
@@ -13,6 +14,8 @@ export type HandlerOptions = {
   retry?: RetryPolicy
   /** How many messages this process works on at once. @default 16 */
   concurrency?: number
+  /** How fast this process starts messages. @default as fast as may be */
+  rateLimit?: RateLimit
   /** After this `ctx.signal` aborts, ms; 10 s later the slot counts as leaked. @default 60 000 */
   timeoutMs?: number
   /** Silence after which the server redelivers, ms; renewed while a message is here, so a slow handler runs once. @default 30 000 */
@@ -27,6 +30,7 @@ export type HandlerDef = {
   readonly startFrom: StartFrom | undefined
   readonly retry: RetryPolicy
   readonly concurrency: number
+  readonly rateLimit: RateLimit | undefined
   readonly timeoutMs: number
   readonly ackWaitMs: number
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
@@ -59,6 +63,7 @@ export function on(
     startFrom: options.startFrom,
     retry: options.retry ?? defaultRetry,
     concurrency: options.concurrency ?? 16,
+    rateLimit: options.rateLimit,
     timeoutMs: options.timeoutMs ?? 60_000,
     ackWaitMs: options.ackWaitMs ?? 30_000,
     handle: handle as Handler<unknown>,
@@ -99,8 +104,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
       say('its name takes letters, digits and -, 48 characters at most')
     if (typeof def.handle !== 'function') say('it has no function')
-    if (!(Number.isInteger(def.concurrency) && def.concurrency >= 1 && def.concurrency <= 1000))
-      say(`concurrency is ${def.concurrency}; 1 to 1000`)
+    for (const fault of limitFaults(def)) say(fault)
     if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
     if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
     if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)

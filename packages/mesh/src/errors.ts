@@ -36,6 +36,12 @@ export const meshErrors = {
   MESH_RETRY_AFTER: 'retry',
   MESH_RETRIES_EXHAUSTED: 'terminal',
   MESH_EXPIRED: 'terminal',
+  MESH_NO_RESPONDER: 'retry',
+  MESH_REQUEST_TIMEOUT: 'retry',
+  MESH_REQUEST_FAILED: 'retry',
+  MESH_BUSY: 'retry',
+  MESH_REPLY_TOO_LARGE: 'terminal',
+  MESH_REPLY_BROKEN: 'retry',
 } as const
 
 export type MeshErrorCode = keyof typeof meshErrors
@@ -76,6 +82,18 @@ export class RetryAfter extends MeshError {
   constructor(delayMs: number, why: string = `the other side asked to wait ${delayMs} ms`, options?: ErrorOptions) {
     super('MESH_RETRY_AFTER', why, options)
     this.delayMs = Number.isFinite(delayMs) ? Math.min(Math.max(0, delayMs), DAY_MS) : 0
+  }
+}
+
+/** Every responder of a request works on as many as it can. The request was not begun. */
+export class Busy extends MeshError {
+  override readonly name = 'Busy'
+  /** After this it is worth asking again, ms. */
+  readonly retryAfterMs: number
+
+  constructor(retryAfterMs: number, why: string) {
+    super('MESH_BUSY', why)
+    this.retryAfterMs = retryAfterMs
   }
 }
 

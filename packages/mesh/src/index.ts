@@ -1,7 +1,7 @@
 export type { Limits } from './consume/handler-runner.ts'
 export type { RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
-export { type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
+export { Busy, type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
 export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'
 export { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from './failure/mesh-events.ts'
 export { LETTER_HEADER } from './failure/dead-letter.ts'
@@ -45,6 +45,25 @@ export {
 } from './publish/publish-all.ts'
 export type { Published } from './publish/publisher.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
+export {
+  type AnyRequest,
+  type ErrorSchemas,
+  type NoErrors,
+  request,
+  type RequestContract,
+  type RequestContractOptions,
+} from './request/contract.ts'
+export type { RequestOptions } from './request/prepare.ts'
+export {
+  reply,
+  type ReplyContext,
+  type ReplyDef,
+  type ReplyHandler,
+  type ReplyOptions,
+  type ReplyStreamHandler,
+} from './request/reply.ts'
+export { isReplyError, type NamedErrors, ReplyError, replyError, type ReplyErrorOf } from './request/reply-error.ts'
+export type { RequestStreamOptions } from './request/request-stream.ts'
 export type { HandlerContext, OutputOptions } from './service/context.ts'
 export {
   defineService,

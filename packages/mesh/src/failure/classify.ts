@@ -1,4 +1,4 @@
-import { MeshError, RetryAfter } from '../errors.ts'
+import { Busy, MeshError, type MeshErrorCode, RetryAfter } from '../errors.ts'
 
 /** What follows from an error of a handler. */
 export type Verdict = {
@@ -15,18 +15,28 @@ export type Verdict = {
   delayMs: number | undefined
 }
 
+/** Codes that say that the other side of a call failed, as an error of the user's own client would. */
+const OTHER_SIDE: ReadonlySet<MeshErrorCode> = new Set([
+  'MESH_HANDLER_TIMEOUT',
+  'MESH_NO_RESPONDER',
+  'MESH_REQUEST_TIMEOUT',
+  'MESH_REQUEST_FAILED',
+  'MESH_REPLY_BROKEN',
+])
+
 /** The one place where errors become decisions. */
 export function classify(error: unknown): Verdict {
   const base = { code: codeOf(error), message: messageOf(error), delayMs: undefined, isPatient: false }
   if (error instanceof RetryAfter) return { ...base, action: 'retry', counts: false, delayMs: error.delayMs }
+  if (error instanceof Busy) return { ...base, action: 'retry', counts: false, delayMs: error.retryAfterMs }
   if (error instanceof MeshError) {
     const isTerminal = error.disposition === 'terminal'
-    const isTimeout = error.code === 'MESH_HANDLER_TIMEOUT'
+    const isOtherSide = OTHER_SIDE.has(error.code)
     return {
       ...base,
       action: isTerminal ? 'dead-letter' : 'retry',
-      counts: isTimeout,
-      isPatient: !isTerminal && !isTimeout,
+      counts: isOtherSide,
+      isPatient: !isTerminal && !isOtherSide,
     }
   }
   return { ...base, action: 'retry', counts: true }
@@ -45,7 +55,7 @@ function codeOf(error: unknown): string {
   if (error instanceof MeshError) return error.code
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     const { code } = at as { code?: unknown }
-    if (typeof code === 'string' && /^[\w-]{1,64}$/.test(code)) return code
+    if (typeof code === 'string' && /^[\w.-]{1,64}$/.test(code)) return code
   }
   return error instanceof Error ? error.constructor.name : 'NotAnError'
 }

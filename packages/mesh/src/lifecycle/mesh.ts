@@ -19,6 +19,10 @@ import { encodeEvent } from '../publish/encode.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type Published, publishEvent } from '../publish/publisher.ts'
+import type { ErrorSchemas, RequestContract } from '../request/contract.ts'
+import type { RequestOptions } from '../request/prepare.ts'
+import { requesterOf } from '../request/requester.ts'
+import type { RequestStreamOptions } from '../request/request-stream.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { type Names, names as namesOf } from '../topology/names.ts'
 import type { BootReport } from './boot-report.ts'
@@ -64,6 +68,28 @@ export interface Mesh extends AsyncDisposable {
    * @throws MeshError MESH_INVALID_BATCH with every fault, and those of `publish`
    */
   publishAll(publications: readonly Publication[], options?: PublishAllOptions): Promise<Published[]>
+  /**
+   * Asks, and waits for the answer: at most `timeoutMs`, in which the connection may have to come back first. Nothing is
+   * stored: when nobody answers such requests, that is an error at once.
+   * @throws ReplyError an error that the contract names; MeshError MESH_NO_RESPONDER | MESH_REQUEST_TIMEOUT | MESH_BUSY |
+   * MESH_REQUEST_FAILED | MESH_REPLY_TOO_LARGE | MESH_SCHEMA_MISMATCH | MESH_UNDECODABLE | MESH_INVALID_PAYLOAD |
+   * MESH_INVALID_HEADER | MESH_INVALID_OPTIONS | MESH_PAYLOAD_TOO_LARGE | MESH_CLOSED
+   */
+  request<In, Out, Given, Answer, Errors extends ErrorSchemas>(
+    contract: RequestContract<In, Out, Given, Answer, Errors, false>,
+    data: In,
+    options?: RequestOptions,
+  ): Promise<Answer>
+  /**
+   * Asks, and gives the parts of the answer as they come, every one of them or an error. Asked when the first part is taken.
+   * Leaving the loop tells the responder to stop.
+   * @throws as `request`, while the parts are taken; MeshError MESH_REPLY_BROKEN when the responder is gone or a part is missing
+   */
+  requestStream<In, Out, Given, Answer, Errors extends ErrorSchemas>(
+    contract: RequestContract<In, Out, Given, Answer, Errors, true>,
+    data: In,
+    options?: RequestStreamOptions,
+  ): AsyncGenerator<Answer, void>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
   /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
@@ -103,6 +129,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     publisher: { nc, pipeline, metrics },
     settler: new Settler(nc, connection),
   }
+  const requester = requesterOf(deps)
   const services = new Map<string, RunningService>()
   const starting = new Set<string>()
   let closing: Promise<void> | undefined
@@ -130,6 +157,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   }
   const close = async (): Promise<void> => {
     await Promise.all([...services.values()].map((service) => service.stop()))
+    await requester.close(CLOSE_PUBLISH_MS)
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
@@ -140,6 +168,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     publish: (contract, data, publishOptions = {}) => publish(deps, contract, { data, ...publishOptions }),
     publishAll: (publications, allOptions = {}) =>
       publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
+    request: requester.request,
+    requestStream: requester.requestStream,
     start,
     async run(service, { signal } = {}) {
       const running = await start(service)

@@ -12,6 +12,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import { traceparentOf } from '../observe/spans.ts'
+import { startReplies } from '../request/start-replies.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
@@ -158,13 +159,14 @@ async function running(
   const stopped = Promise.withResolvers<void>()
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
+  const replies = await startReplies(deps, service)
   const handlers = bound.map((one) => startHandler(deps, service, { ...one, checkpoints, onFatal: stopped.reject }))
   // Before anything is delivered: what aged out while nobody was here shows only now.
   await Promise.all(handlers.map(({ supervisor }) => supervisor.look()))
   for (const { runner } of handlers) runner.start()
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
-    await Promise.all(handlers.map(({ runner }) => runner.stop(DRAIN_MS)))
+    await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
     onStopped()
     stopped.resolve()
@@ -174,6 +176,7 @@ async function running(
     stopped: stopped.promise,
     faults: () => [
       ...(stopping ? ['the service stops'] : []),
+      ...replies.faults(),
       ...handlers.flatMap(({ runner, supervisor }) => [
         ...runner.faults(),
         ...(supervisor.fault ? [supervisor.fault] : []),

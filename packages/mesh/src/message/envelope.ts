@@ -27,7 +27,10 @@ export type Occasion = {
 }
 
 /** The envelope of an event that happens now. */
-export function newEnvelope(contract: AnyContract, { id, from, key, correlationId, causationId }: Occasion): Envelope {
+export function newEnvelope(
+  contract: Pick<AnyContract, 'type' | 'version' | 'codec'>,
+  { id, from, key, correlationId, causationId }: Occasion,
+): Envelope {
   return {
     id,
     type: contract.type,

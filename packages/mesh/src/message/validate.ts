@@ -3,12 +3,15 @@ import { MeshError, type MeshErrorCode } from '../errors.ts'
 import type { AnyContract } from './contract.ts'
 import type { Envelope } from './envelope.ts'
 
+/** What a payload is read by: a contract, or one half of a request's. */
+export type Readable = Pick<AnyContract, 'type' | 'schema' | 'version' | 'codec' | 'upcast'>
+
 /**
  * Checks data against a contract's schema and returns the schema's output. Synchronous schemas stay synchronous.
  * @throws MeshError `code` naming each faulty path; never the value, which may be a secret
  */
 export function validate(
-  contract: AnyContract,
+  contract: Pick<Readable, 'type' | 'schema'>,
   data: unknown,
   code: Extract<MeshErrorCode, 'MESH_INVALID_PAYLOAD' | 'MESH_SCHEMA_MISMATCH'>,
 ): unknown {
@@ -21,7 +24,7 @@ export function validate(
  * The payload of a received message as the contract's data.
  * @throws MeshError MESH_NEWER_VERSION | MESH_UNDECODABLE | MESH_SCHEMA_MISMATCH
  */
-export async function decodePayload(contract: AnyContract, envelope: Envelope, payload: Uint8Array): Promise<unknown> {
+export async function decodePayload(contract: Readable, envelope: Envelope, payload: Uint8Array): Promise<unknown> {
   if (envelope.version > contract.version)
     throw new MeshError(
       'MESH_NEWER_VERSION',
@@ -32,7 +35,7 @@ export async function decodePayload(contract: AnyContract, envelope: Envelope, p
   return await validate(contract, data, 'MESH_SCHEMA_MISMATCH')
 }
 
-function decodeBytes(contract: AnyContract, envelope: Envelope, payload: Uint8Array): unknown {
+function decodeBytes(contract: Readable, envelope: Envelope, payload: Uint8Array): unknown {
   const mediaType = envelope.contentType.split(';', 1)[0]!.trim().toLowerCase()
   if (mediaType !== contract.codec.contentType)
     throw new MeshError(
@@ -50,7 +53,7 @@ function decodeBytes(contract: AnyContract, envelope: Envelope, payload: Uint8Ar
   }
 }
 
-function upcast(contract: AnyContract, data: unknown, from: number): unknown {
+function upcast(contract: Readable, data: unknown, from: number): unknown {
   try {
     return contract.upcast!(data, from)
   } catch (cause) {
@@ -62,7 +65,11 @@ function upcast(contract: AnyContract, data: unknown, from: number): unknown {
   }
 }
 
-function outcome(contract: AnyContract, result: StandardSchemaV1.Result<unknown>, code: MeshErrorCode): unknown {
+function outcome(
+  contract: Pick<Readable, 'type'>,
+  result: StandardSchemaV1.Result<unknown>,
+  code: MeshErrorCode,
+): unknown {
   if (!result.issues) return result.value
   const issues = result.issues.slice(0, 20).map((issue) => `\n  - ${pathOf(issue)}: ${issue.message.slice(0, 200)}`)
   const more = result.issues.length > 20 ? `\n  - and ${result.issues.length - 20} more` : ''

@@ -26,6 +26,10 @@ export function meshMetrics(metrics: Metrics): {
   breaker(handler: Labels, state: 0 | 1 | 2): void
   consumer(handler: Labels, state: ConsumerGauges): void
   expired(handler: Labels, count: number): void
+  requested(type: string, outcome: string, ms: number, traceId?: string): void
+  requesting(type: string, count: number): void
+  replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
+  replying(reply: Labels, count: number): void
 } {
   const sent = metrics.counter({
     name: 'messaging_client_sent_messages_total',
@@ -85,6 +89,25 @@ export function meshMetrics(metrics: Metrics): {
     'mesh_consumer_expires_in_seconds',
     'Until the oldest unsettled message ages out of its stream.',
   )
+  const REPLY = ['service', 'reply'] as const
+  const requestSeconds = metrics.histogram({
+    name: 'mesh_request_duration_seconds',
+    help: 'From request to answer.',
+    labels: ['type', 'outcome'],
+    buckets: SECONDS,
+  })
+  const requests = metrics.gauge({
+    name: 'mesh_requests_inflight',
+    help: 'Requests not yet answered.',
+    labels: ['type'],
+  })
+  const replySeconds = metrics.histogram({
+    name: 'mesh_reply_duration_seconds',
+    help: 'Time to answer a request.',
+    labels: [...REPLY, 'outcome'],
+    buckets: SECONDS,
+  })
+  const replies = metrics.gauge({ name: 'mesh_replies_inflight', help: 'Requests being answered now.', labels: REPLY })
   return {
     published(type, outcome, ms) {
       const labels = { messaging_destination_template: type, outcome }
@@ -106,6 +129,10 @@ export function meshMetrics(metrics: Metrics): {
     },
     breaker: (handler, state) => breaker.set(handler, state),
     expired: (handler, count) => expired.add(handler, count),
+    requested: (type, outcome, ms, traceId) => requestSeconds.observe({ type, outcome }, ms / 1000, traceId),
+    requesting: (type, count) => requests.set({ type }, count),
+    replied: (reply, outcome, ms, traceId) => replySeconds.observe({ ...reply, outcome }, ms / 1000, traceId),
+    replying: (reply, count) => replies.set(reply, count),
     consumer(handler, state) {
       pending.set(handler, state.pending)
       ackPending.set(handler, state.ackPending)

@@ -2,6 +2,7 @@ import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, type RetryPolicy } from '../failure/retry-policy.ts'
+import { type ReplyDef, replyFaults } from '../request/reply.ts'
 import type { HandlerContext } from './context.ts'
 
 /** Where a handler that is new begins on a stream that has history. */
@@ -42,6 +43,7 @@ export type ServiceDef = {
   readonly name: string
   readonly version: string
   readonly handlers: Readonly<Record<string, HandlerDef>>
+  readonly replies: Readonly<Record<string, ReplyDef>>
   readonly publishes: readonly AnyContract[]
   readonly retired: readonly string[]
 }
@@ -72,6 +74,8 @@ export function on(
 
 export type ServiceOptions = {
   handlers: Record<string, HandlerDef>
+  /** Requests it answers. @default none */
+  replies?: Record<string, ReplyDef>
   /** What it publishes outside or inside handlers, so that the streams exist before the first publish. */
   publishes?: readonly AnyContract[]
   /** Handlers that were here once and are gone for good: their durables are left alone. @default none */
@@ -91,6 +95,7 @@ export function defineService(name: string, options: ServiceOptions): ServiceDef
     name,
     version: options.version ?? '0.0.0',
     handlers: Object.freeze({ ...options.handlers }),
+    replies: Object.freeze({ ...options.replies }),
     publishes: [...(options.publishes ?? [])],
     retired: [...(options.retired ?? [])],
   })
@@ -119,7 +124,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
         `it retries for up to ${horizonMs} ms, but stream ${def.source.stream.name} forgets after ${def.source.stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
       )
   }
-  return [...faults, ...sharedSourceFaults(options.handlers)]
+  return [...faults, ...sharedSourceFaults(options.handlers), ...replyFaults(options.replies ?? {})]
 }
 
 /** Two handlers of one service on one command would each take part of the work. */

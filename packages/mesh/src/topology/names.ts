@@ -38,6 +38,12 @@ export type Names = {
   laneSchedule(service: string, handler: string, source: MessagePlace): string
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
+  /** Where a request is asked, and its responders listen. */
+  request(type: string): string
+  /** Below this a responder of a streaming request hears how much its requesters take; a token a stream follows. */
+  requestControl(type: string, instance: string): string
+  /** What the NATS micro protocol calls a service: one account may hold several namespaces. */
+  micro(service: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
   deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
 }
@@ -60,6 +66,9 @@ export function names(namespace: string): Names {
     laneSchedule: (service: string, handler: string, { stream, epoch, seq, storedAt }: MessagePlace) =>
       `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}@${storedAt}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
+    request: (type: string) => `${dotted}request.${type}`,
+    requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,
+    micro: (service: string) => scored + service,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
   })

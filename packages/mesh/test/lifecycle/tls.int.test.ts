@@ -23,7 +23,7 @@ test.each([
 ])('%s: connects, publishes, and comes back after the server was killed', async (_, verify, tls) => {
   await using nats = await testServer({ config: server(verify) })
   await using mesh = await connectMesh({ servers: nats.url, tls })
-  await mesh.provision({ name: 'maker', version: '1', handlers: {}, publishes: [made], retired: [] })
+  await mesh.provision({ name: 'maker', version: '1', handlers: {}, replies: {}, publishes: [made], retired: [] })
   expect((await mesh.publish(made, { id: 'a' })).seq).toBe(1)
   await nats.restart()
   expect((await mesh.publish(made, { id: 'b' })).seq).toBe(2)

@@ -64,6 +64,7 @@ export {
 } from './request/reply.ts'
 export { isReplyError, type NamedErrors, ReplyError, replyError, type ReplyErrorOf } from './request/reply-error.ts'
 export type { RequestStreamOptions } from './request/request-stream.ts'
+export { type BatchContext, type BatchHandler, type BatchMessage, type BatchOptions, onBatch } from './service/batch.ts'
 export type { HandlerContext, OutputOptions } from './service/context.ts'
 export {
   defineService,

@@ -108,6 +108,32 @@ export function processSpan(options: ProcessSpanOptions): { span: Span; context:
   return { span, context: trace.setSpan(parent, span) }
 }
 
+/**
+ * CONSUMER span of one call that takes several messages: a trace of its own, because it belongs to no single one of theirs,
+ * linked to each message's span and from it.
+ */
+export function batchSpan(type: string, messages: readonly (Span | undefined)[]): { span: Span; context: Context } {
+  const members = messages.filter((member) => member !== undefined)
+  const span = tracer().startSpan(
+    `process batch ${type}`,
+    {
+      kind: SpanKind.CONSUMER,
+      root: true,
+      links: members.map((member) => ({ context: member.spanContext(), attributes: { 'mesh.link': 'message' } })),
+      attributes: {
+        ...SYSTEM,
+        'messaging.operation.name': 'process',
+        'messaging.operation.type': 'process',
+        'messaging.destination.template': type,
+        'messaging.batch.message_count': messages.length,
+      },
+    },
+    ROOT_CONTEXT,
+  )
+  for (const member of members) member.addLink({ context: span.spanContext(), attributes: { 'mesh.link': 'batch' } })
+  return { span, context: trace.setSpan(ROOT_CONTEXT, span) }
+}
+
 /** Status ERROR with the code as `error.type`; an expected refusal by the handler is told apart by its code. */
 export function failSpan(span: Span, error: unknown): void {
   const type = error instanceof MeshError ? error.code : error instanceof Error ? error.name : typeof error

@@ -3,6 +3,7 @@ import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
+import { batchFaults, type BatchSize } from './batch-faults.ts'
 import type { HandlerContext } from './context.ts'
 
 /** Where a handler that is new begins on a stream that has history. */
@@ -34,6 +35,8 @@ export type HandlerDef = {
   readonly rateLimit: RateLimit | undefined
   readonly timeoutMs: number
   readonly ackWaitMs: number
+  /** Of a handler that takes several messages in one call. */
+  readonly batch?: BatchSize
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
   readonly handle: Handler<any>
 }
@@ -109,7 +112,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
       say('its name takes letters, digits and -, 48 characters at most')
     if (typeof def.handle !== 'function') say('it has no function')
-    for (const fault of limitFaults(def)) say(fault)
+    for (const fault of [...limitFaults(def), ...batchFaults(def)]) say(fault)
     if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
     if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
     if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)

@@ -1,0 +1,14 @@
+/** How the messages of a batch handler are gathered. */
+export type BatchSize = { readonly size: number; readonly maxAgeMs: number }
+
+/** What is wrong with it, one sentence each; none where there are no batches. */
+export function batchFaults({ batch, concurrency }: { batch?: BatchSize; concurrency: number }): string[] {
+  if (!batch) return []
+  const { size, maxAgeMs } = batch
+  const faults: string[] = []
+  if (!(Number.isInteger(size) && size >= 1 && size <= 500)) faults.push(`size is ${size}; 1 to 500`)
+  else if (concurrency < size)
+    faults.push(`concurrency is ${concurrency}, so a batch of ${size} would never be full; at least size`)
+  if (!(maxAgeMs >= 0 && maxAgeMs <= 60_000)) faults.push(`maxAgeMs is ${maxAgeMs}; 0 to 60000`)
+  return faults
+}

@@ -1,0 +1,129 @@
+/**
+ * Handlers that take several messages in one call. Each message stays a delivery of its own (attempts, retry, dead letter,
+ * outputs, span); only the call of the user's function is shared.
+ *
+ * B1  A message is in one batch at a time, and ends as that batch's call says of it: failed, or done.
+ * B2  What a call throws fails no innocent message: the batch is called again message by message, in order. Only where
+ *     that could tell nothing (the other side named a time, or the call took too long) all fail with it.
+ * B3  Messages of one stream only: two meshes of a process do not share a batch.
+ */
+import { context as otelContext, type Span, trace } from '@opentelemetry/api'
+import { MeshError, RetryAfter } from '../errors.ts'
+import type { Contract } from '../message/contract.ts'
+import { batchSpan, failSpan } from '../observe/spans.ts'
+import type { HandlerContext } from './context.ts'
+import { type Handler, type HandlerDef, type HandlerOptions, on } from './define.ts'
+
+/** One message of a batch: its data, what a handler's context says of it, and a word for its failure. */
+export type BatchMessage<Data> = Omit<HandlerContext, 'signal' | 'log'> & {
+  readonly data: Data
+  /** Only this message failed: it is retried or becomes a dead letter as if its own handler had thrown `error`. The last word counts. */
+  fail(error: unknown): void
+}
+
+/** What a batch handler gets beside the messages. */
+export type BatchContext = Pick<HandlerContext, 'signal' | 'log'>
+
+/** Returns when all is done but what was said to have failed. Messages come in the order of their stream. */
+export type BatchHandler<Data> = (batch: readonly BatchMessage<Data>[], ctx: BatchContext) => void | Promise<void>
+
+export type BatchOptions = HandlerOptions & {
+  /** Messages in a batch at most, 1 to 500. */
+  size: number
+  /** How long the first message of a batch waits for others, ms. @default 100 */
+  maxAgeMs?: number
+  /** How many messages this process works on at once, in all batches together. @default twice `size` */
+  concurrency?: number
+}
+
+type Waiting = {
+  data: unknown
+  ctx: HandlerContext
+  /** The message's own. */
+  span: Span | undefined
+  resolve: () => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Subscribes a handler that takes several messages in one call: for a bulk insert, or a partner that takes many at once.
+ * `timeoutMs` counts from a message's arrival in its batch.
+ */
+export function onBatch<In, Out>(
+  source: Contract<In, Out>,
+  { size, maxAgeMs = 100, ...options }: BatchOptions,
+  handle: BatchHandler<Out>,
+): HandlerDef {
+  const open = new Map<string, { waiting: Waiting[]; timer: NodeJS.Timeout }>()
+  const flush = (stream: string): void => {
+    const batch = open.get(stream)
+    open.delete(stream)
+    clearTimeout(batch?.timer)
+    // What the call throws has reached its messages.
+    if (batch) void callTogether(handle as BatchHandler<unknown>, batch.waiting, source.type)
+  }
+  const join: Handler<Out> = async (data, ctx) => {
+    const { stream } = ctx.source
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const batch = open.get(stream) ?? { waiting: [], timer: setTimeout(() => flush(stream), maxAgeMs) }
+    open.set(stream, batch)
+    batch.waiting.push({ data, ctx, span: trace.getActiveSpan(), resolve, reject })
+    if (batch.waiting.length >= size) flush(stream)
+    await promise
+  }
+  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options }, join)
+  return Object.freeze({ ...def, batch: { size, maxAgeMs } })
+}
+
+/** Upholds B1 and B2. Never throws. */
+async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {
+  const alive = all.filter(({ ctx, reject }) => {
+    if (ctx.signal.aborted) reject(ctx.signal.reason)
+    return !ctx.signal.aborted
+  })
+  if (alive.length === 0) return
+  try {
+    const failures = await call(handle, alive, type)
+    for (const [index, { resolve, reject }] of alive.entries())
+      if (failures.has(index)) reject(failures.get(index))
+      else resolve()
+  } catch (error) {
+    const tellsOfAll = error instanceof RetryAfter || alive.some(({ ctx }) => ctx.signal.aborted)
+    if (alive.length === 1 || tellsOfAll) for (const { reject } of alive) reject(error)
+    else for (const one of alive) await callTogether(handle, [one], type)
+  }
+}
+
+/** One call of the user's function, in a span of its own that is linked to and from its messages. */
+async function call(
+  handle: BatchHandler<unknown>,
+  waiting: readonly Waiting[],
+  type: string,
+): Promise<Map<number, unknown>> {
+  const failures = new Map<number, unknown>()
+  let isOver = false
+  const batch = waiting.map(({ data, ctx }, index) => ({
+    ...ctx,
+    data,
+    fail(error: unknown) {
+      if (isOver) throw new MeshError('MESH_CLOSED', `message ${ctx.id} was failed after its batch had returned`)
+      failures.set(index, error)
+    },
+  }))
+  const first = waiting[0]!.ctx
+  const { span, context } = batchSpan(
+    type,
+    waiting.map(({ span: own }) => own),
+  )
+  try {
+    const signal = AbortSignal.any(waiting.map(({ ctx }) => ctx.signal))
+    await otelContext.with(context, async () => await handle(batch, { signal, log: first.log }))
+    return failures
+  } catch (error) {
+    failSpan(span, error)
+    throw error
+  } finally {
+    isOver = true
+    span.end()
+  }
+}

@@ -5,6 +5,7 @@ import { LANE_HEADER } from '../../packages/mesh/src/failure/lane-headers.ts'
 import { HEADER } from '../../packages/mesh/src/message/headers.ts'
 import { derivedId } from '../../packages/mesh/src/message/id.ts'
 import { keyToken, partitionOf } from '../../packages/mesh/src/message/key.ts'
+import { DONE_HEADER } from '../../packages/mesh/src/service/effects-once.ts'
 import { names } from '../../packages/mesh/src/topology/names.ts'
 import { readText } from './pages.ts'
 
@@ -48,6 +49,10 @@ test('the id of the page is derived as the page says', () => {
 })
 
 test.each(Object.values(HEADER))('the header %s is on the page', (name) => {
+  expect(page).toContain(`\`${name}\``)
+})
+
+test.each(Object.values(DONE_HEADER))('the marker header %s is on the page', (name) => {
   expect(page).toContain(`\`${name}\``)
 })
 

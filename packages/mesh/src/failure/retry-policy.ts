@@ -40,3 +40,8 @@ export const defaultRetry: RetryPolicy = Object.freeze({
 export function retry(options: Partial<RetryPolicy>): RetryPolicy {
   return Object.freeze({ ...defaultRetry, ...options })
 }
+
+/** The longest a message is retried after its first failure, ms. */
+export function horizonOf({ attempts, forMs, maxDelayMs }: RetryPolicy): number {
+  return attempts === Infinity ? forMs : Math.min(forMs, attempts * maxDelayMs)
+}

@@ -16,6 +16,7 @@ import { subjectOf } from '../message/key.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
 import { encodeEvent } from '../publish/encode.ts'
+import { GroupCommit } from '../publish/group-commit.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type Published, publishEvent } from '../publish/publisher.ts'
@@ -126,7 +127,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     options: resolved,
     log,
     metrics,
-    publisher: { nc, pipeline, metrics },
+    publisher: { nc, pipeline, commits: new GroupCommit(pipeline), metrics },
     settler: new Settler(nc, connection),
   }
   const requester = requesterOf(deps)

@@ -18,6 +18,7 @@ export const HEADER = {
   expectedLastSubjectSequence: 'Nats-Expected-Last-Subject-Sequence',
   schedule: 'Nats-Schedule',
   scheduleTarget: 'Nats-Schedule-Target',
+  ttl: 'Nats-TTL',
   batchId: 'Nats-Batch-Id',
   batchSequence: 'Nats-Batch-Sequence',
   batchCommit: 'Nats-Batch-Commit',

@@ -9,8 +9,12 @@ import type { AnyContract } from './contract.ts'
 export function keyToken(key: string): string {
   const fault = keyFault(key)
   if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${JSON.stringify(key)?.slice(0, 64)} ${fault}`)
-  return /^[A-Za-z0-9_-]+$/.test(key) ? key : `=${Buffer.from(key, 'utf8').toString('base64url')}`
+  return textToken(key)
 }
+
+/** Any text as one token of a subject or of a bucket's key, the way keys are: for ids, which are longer. */
+export const textToken = (text: string): string =>
+  /^[A-Za-z0-9_-]+$/.test(text) ? text : `=${Buffer.from(text, 'utf8').toString('base64url')}`
 
 /** FNV-1a 32 of the token modulo `count`: what nats-server's own `partition()` does. */
 export function partitionOf(token: string, count: number): number {

@@ -20,6 +20,7 @@ export function meshMetrics(metrics: Metrics): {
   age(handler: Labels, ms: number): void
   attempts(handler: Labels, count: number): void
   deadLetter(handler: Labels, code: string): void
+  repeated(handler: Labels, by: 'marker' | 'inbox'): void
   inflight(handler: Labels, count: number): void
   leaked(handler: Labels, count: number): void
   limits(handler: Labels, concurrency: number, perSecond: number | undefined): void
@@ -75,6 +76,11 @@ export function meshMetrics(metrics: Metrics): {
     help: 'Sequences that aged out before the handler was past them.',
     labels: HANDLER,
   })
+  const repeated = metrics.counter({
+    name: 'mesh_repeated_messages_total',
+    help: 'Messages that were found to be done before.',
+    labels: [...HANDLER, 'by'],
+  })
   const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> =>
     metrics.gauge({ name, help, labels: HANDLER })
   const inflight = gauge('mesh_inflight', 'Messages being handled now.')
@@ -121,6 +127,7 @@ export function meshMetrics(metrics: Metrics): {
     age: (handler, ms) => age.observe(handler, Math.max(0, ms) / 1000),
     attempts: (handler, count) => attempts.observe(handler, count),
     deadLetter: (handler, code) => dead.add({ ...handler, code }),
+    repeated: (handler, by) => repeated.add({ ...handler, by }),
     inflight: (handler, count) => inflight.set(handler, count),
     leaked: (handler, count) => leaked.set(handler, count),
     limits(handler, atOnce, perSecond = 0) {

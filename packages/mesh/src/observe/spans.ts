@@ -28,6 +28,8 @@ export type PublishSpan = {
   /** `traceparent` (and `tracestate`) to send. `fallback` goes out where no SDK is registered. */
   headers(fallback: string | undefined): HeaderPairs
   end(published: { stream: string; seq: number }): void
+  /** It need not be stored: what it would say was stored before. */
+  endUnstored(): void
   fail(error: unknown): void
 }
 
@@ -50,6 +52,10 @@ export function publishSpan(envelope: Envelope, subject: string, bytes: number):
     headers: (fallback) => traceHeaders(trace.setSpan(context.active(), span), fallback),
     end({ stream, seq }) {
       span.setAttribute('messaging.message.id', `${stream}:${seq}`)
+      span.end()
+    },
+    endUnstored() {
+      span.setAttribute('mesh.repeated', true)
       span.end()
     },
     fail(error) {
@@ -179,3 +185,8 @@ export function traceparentOf(span: SpanContext): string | undefined {
 /** The span context to link the next attempt to; none where no SDK records. */
 export const linkable = (span: SpanContext): SpanContext | undefined =>
   trace.isSpanContextValid(span) ? span : undefined
+
+/** Marks the active attempt: its message was done before, which `by` knows. */
+export function tellRepeated(by: 'marker' | 'inbox'): void {
+  trace.getActiveSpan()?.setAttribute('mesh.repeated_by', by)
+}

@@ -4,6 +4,7 @@ import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
 import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan } from '../observe/spans.ts'
+import type { GroupCommit } from './group-commit.ts'
 import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
 import type { PublishPipeline } from './pipeline.ts'
 import { getStored, type StoredMessage } from './stored-message.ts'
@@ -48,7 +49,13 @@ export class IdConflict extends MeshError {
   }
 }
 
-export type PublisherDeps = { nc: NatsConnection; pipeline: PublishPipeline; metrics: MeshMetrics }
+export type PublisherDeps = {
+  nc: NatsConnection
+  pipeline: PublishPipeline
+  /** Of what handlers publish with `effects: 'once'`. */
+  commits: GroupCommit
+  metrics: MeshMetrics
+}
 
 /**
  * Stores one event. `duplicate` is success only for the same type, key and payload.

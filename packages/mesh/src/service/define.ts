@@ -1,10 +1,11 @@
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
-import { defaultRetry, type RetryPolicy } from '../failure/retry-policy.ts'
+import { defaultRetry, horizonOf, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
 import { batchFaults, type BatchSize } from './batch-faults.ts'
 import type { HandlerContext } from './context.ts'
+import { effectsFaults } from './effects-rules.ts'
 
 /** Where a handler that is new begins on a stream that has history. */
 export type StartFrom = 'all' | 'new' | Date
@@ -22,6 +23,13 @@ export type HandlerOptions = {
   timeoutMs?: number
   /** Silence after which the server redelivers, ms; renewed while a message is here, so a slow handler runs once. @default 30 000 */
   ackWaitMs?: number
+  /**
+   * `'once'`: what the handler publishes for one message is stored once, whatever is run again and however late, with a
+   * marker in one atomic batch. All its outputs belong to one stream then, which keeps events as long as the handler's own
+   * does, or longer. docs/how-to/handle-exactly-once.md
+   * @default outputs are stored one by one under derived ids, which the server recognises for its duplicate window
+   */
+  effects?: 'once'
 }
 
 export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
@@ -37,6 +45,7 @@ export type HandlerDef = {
   readonly ackWaitMs: number
   /** Of a handler that takes several messages in one call. */
   readonly batch?: BatchSize
+  readonly effects?: 'once'
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
   readonly handle: Handler<any>
 }
@@ -71,6 +80,7 @@ export function on(
     rateLimit: options.rateLimit,
     timeoutMs: options.timeoutMs ?? 60_000,
     ackWaitMs: options.ackWaitMs ?? 30_000,
+    ...(options.effects === undefined ? {} : { effects: options.effects }),
     handle: handle as Handler<unknown>,
   })
 }
@@ -118,14 +128,14 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)
     if (!(def.retry.minDelayMs >= 0 && def.retry.maxDelayMs >= def.retry.minDelayMs))
       say('retry needs 0 <= minDelayMs <= maxDelayMs')
-    const horizonMs =
-      def.retry.attempts === Infinity
-        ? def.retry.forMs
-        : Math.min(def.retry.forMs, def.retry.attempts * def.retry.maxDelayMs)
+    const horizonMs = horizonOf(def.retry)
     if (horizonMs > def.source.stream.maxAgeMs)
       say(
         `it retries for up to ${horizonMs} ms, but stream ${def.source.stream.name} forgets after ${def.source.stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
       )
+    faults.push(
+      ...effectsFaults(def, options.publishes ?? []).map((fault) => `handler ${JSON.stringify(handler)}: ${fault}`),
+    )
   }
   return [...faults, ...sharedSourceFaults(options.handlers), ...replyFaults(options.replies ?? {})]
 }

@@ -5,9 +5,12 @@ import { HEADER } from '../message/headers.ts'
 import { derivedId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import { encodeEvent, type Encoded } from '../publish/encode.ts'
-import { IdConflict, publishEvent, type PublisherDeps } from '../publish/publisher.ts'
+import { IdConflict, type Outgoing, publishEvent, type PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import type { OutputOptions } from './context.ts'
+import type { HandlerDef } from './define.ts'
+import { publishOnce } from './effects-once.ts'
+import { checkOnceOutput, markerTtlMs } from './effects-rules.ts'
 
 /** What a handler published so far in this attempt. */
 export type Outputs = {
@@ -24,6 +27,18 @@ export type OutputsOptions = {
   /** The message being handled. */
   cause: Envelope
   traceparent: string | undefined
+  once?: OnceOptions | undefined
+}
+
+/** With `effects: 'once'`. */
+export type OnceOptions = {
+  def: HandlerDef
+  /** Of the message being handled. */
+  payload: Uint8Array
+  /** It may have been handled before. */
+  isRepeat: boolean
+  /** An earlier run's outputs are stored. */
+  onRepeated: () => void
 }
 
 const PUBLISH_MS = 30_000
@@ -31,7 +46,7 @@ const PUBLISH_MS = 30_000
 /** Collects a handler's outputs; nothing leaves before the handler has returned. */
 export function outputs(options: OutputsOptions): Outputs {
   let isOver = false
-  const collected: { encoded: Encoded | Promise<Encoded>; once: boolean }[] = []
+  const collected: { contract: AnyContract; encoded: Encoded | Promise<Encoded>; once: boolean }[] = []
   return {
     add(contract, data, { once = false }) {
       if (isOver)
@@ -44,15 +59,21 @@ export function outputs(options: OutputsOptions): Outputs {
           'MESH_INVALID_CONTRACT',
           `${contract.type} has no key, so it cannot be published once; give its contract a key`,
         )
+      if (options.once) checkOnceOutput(options.once.def, contract, collected)
       const encoded = encodeEvent(contract, data)
       // Awaited in send(); until then a refusal must not count as unhandled.
       if (encoded instanceof Promise) encoded.catch(() => undefined)
-      collected.push({ encoded, once })
+      collected.push({ contract, encoded, once })
     },
     async send() {
       isOver = true
       const ready = await Promise.all(collected.map(async ({ encoded, once }) => ({ ...(await encoded), once })))
-      const results = await Promise.allSettled(numbered(ready).map((output) => sendOne(options, output)))
+      const outs = numbered(ready)
+      if (options.once) {
+        await sendOnce(options, options.once, outs)
+        return
+      }
+      const results = await Promise.allSettled(outs.map((output) => sendOne(options, output)))
       const failed = results.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
     },
@@ -79,29 +100,45 @@ function numbered(outputs: (Encoded & { once: boolean })[]): Output[] {
   return indexed.map((output) => ({ ...output, isOnly: counts.get(slotOf(output)) === 1 }))
 }
 
-async function sendOne(
-  options: OutputsOptions,
-  { contract, payload, key, once, index, isOnly }: Output,
-): Promise<void> {
+function outgoing(options: OutputsOptions, { contract, payload, key, once, index }: Output): Outgoing {
   const { cause, service, handler, names } = options
-  const id = derivedId({ from: cause.id, service, handler, type: contract.type, key, index })
+  return {
+    envelope: newEnvelope(contract, {
+      id: derivedId({ from: cause.id, service, handler, type: contract.type, key, index }),
+      from: service,
+      key,
+      correlationId: cause.correlationId,
+      causationId: cause.id,
+    }),
+    subject: names.subject(subjectOf(contract, key)),
+    stream: names.stream(contract.stream),
+    payload,
+    once,
+    timeoutMs: PUBLISH_MS,
+    headers: [],
+    traceparent: options.traceparent,
+  }
+}
+
+/** A message without outputs needs no marker: what is to be stored once is nothing. */
+async function sendOnce(options: OutputsOptions, once: OnceOptions, outs: readonly Output[]): Promise<void> {
+  const { deps, names, service, handler, cause } = options
+  const [first] = outs
+  if (first === undefined) return
+  const marker = names.doneMarker(first.contract.stream, { service, handler, id: cause.id })
+  const of = { marker, ttlMs: markerTtlMs(once.def), cause, payload: once.payload, isRepeat: once.isRepeat }
+  const isStored = await publishOnce(
+    deps,
+    of,
+    outs.map((output) => outgoing(options, output)),
+  )
+  if (!isStored) once.onRepeated()
+}
+
+async function sendOne(options: OutputsOptions, output: Output): Promise<void> {
+  const { once, isOnly } = output
   try {
-    await publishEvent(options.deps, {
-      envelope: newEnvelope(contract, {
-        id,
-        from: service,
-        key,
-        correlationId: cause.correlationId,
-        causationId: cause.id,
-      }),
-      subject: names.subject(subjectOf(contract, key)),
-      stream: names.stream(contract.stream),
-      payload,
-      once,
-      timeoutMs: PUBLISH_MS,
-      headers: [],
-      traceparent: options.traceparent,
-    })
+    await publishEvent(options.deps, outgoing(options, output))
   } catch (error) {
     // `once` in a handler asks that the event be there, not that it be ours.
     if (once && error instanceof MeshError && error.code === 'MESH_ONCE_CONFLICT') return

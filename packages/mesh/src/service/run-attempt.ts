@@ -5,13 +5,13 @@ import { covers } from '../message/contract.ts'
 import { type Envelope, readEnvelope } from '../message/envelope.ts'
 import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
-import { failSpan, linkable, processSpan } from '../observe/spans.ts'
+import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import type { HandlerContext } from './context.ts'
 import type { HandlerDef } from './define.ts'
-import { outputs, passedOn } from './outputs.ts'
+import { type OnceOptions, outputs, passedOn } from './outputs.ts'
 
 export type AttemptDeps = {
   publisher: PublisherDeps
@@ -91,6 +91,7 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
       handler: deps.handler,
       cause: envelope,
       traceparent: passedOn(delivery.headers),
+      once: deps.def.effects === 'once' ? onceOptions(deps, delivery) : undefined,
     })
     const called = await deps.guard(() =>
       callHandler(deps, data, (signal) => contextOf(deps, { delivery, envelope, signal, out })),
@@ -103,6 +104,18 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
     return { kind: 'done' }
   } catch (error) {
     return { kind: 'failed', error }
+  }
+}
+
+function onceOptions({ def, publisher, service, handler }: AttemptDeps, delivery: Delivery): OnceOptions {
+  return {
+    def,
+    payload: delivery.payload,
+    isRepeat: delivery.via === 'lane' || delivery.deliveryCount > 1 || delivery.attempts > 1,
+    onRepeated() {
+      tellRepeated('marker')
+      publisher.metrics.repeated({ service, handler }, 'marker')
+    },
   }
 }
 

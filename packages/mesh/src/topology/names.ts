@@ -1,3 +1,4 @@
+import { textToken } from '../message/key.ts'
 import type { StreamDef } from './stream.ts'
 
 /** Which message of which stream; `storedAt` in unix ns, because a stream that lost its end gives its sequences again. */
@@ -46,6 +47,10 @@ export type Names = {
   micro(service: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
   deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
+  /** Where a stream holds the markers of handlers that published into it with `effects: 'once'`. */
+  doneMarkers(def: StreamDef): string
+  /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
+  doneMarker(def: StreamDef, done: { service: string; handler: string; id: string }): string
 }
 
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
@@ -69,6 +74,9 @@ export function names(namespace: string): Names {
     request: (type: string) => `${dotted}request.${type}`,
     requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,
     micro: (service: string) => scored + service,
+    doneMarkers: (def: StreamDef) => `${dotted}_done.${def.name}.>`,
+    doneMarker: (def: StreamDef, { service, handler, id }: { service: string; handler: string; id: string }) =>
+      `${dotted}_done.${def.name}.${service}.${handler}.${textToken(id)}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
   })

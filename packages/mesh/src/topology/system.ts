@@ -60,7 +60,10 @@ export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
 
 const MIB = 1024 ** 2
 
-/** A contract's stream. It takes no schedules: NATS refuses them together with `discard: new`. */
+/**
+ * A contract's stream. It holds the done-markers of outputs it holds too, since only one stream can store both or neither.
+ * It takes no schedules: NATS refuses them together with `discard: new`.
+ */
 export function eventStream(names: Names, def: StreamDef, replicas?: number): DesiredStream {
   return {
     kind: 'events',
@@ -70,7 +73,7 @@ export function eventStream(names: Names, def: StreamDef, replicas?: number): De
     replicas: def.replicas ?? replicas,
     metadata: { ...metadata('events', def.owner, def.revision), 'malha.partitions': String(def.partitions) },
     config: {
-      ...base(def.subjects.map((subject) => names.subject(subject))),
+      ...base([...subjectsOf(names, def), names.doneMarkers(def)]),
       max_age: nanos(def.maxAgeMs),
       max_bytes: def.maxBytes,
       duplicate_window: nanos(def.duplicateWindowMs),
@@ -86,9 +89,12 @@ export function ownStream(names: Names, replicas?: number): DesiredStream {
     ...events,
     kind: 'mesh',
     metadata: { ...events.metadata, 'malha.kind': 'mesh' },
-    config: { ...events.config, discard: DiscardPolicy.Old },
+    // No handler publishes there, so there are no markers.
+    config: { ...events.config, subjects: subjectsOf(names, meshStream), discard: DiscardPolicy.Old },
   }
 }
+
+const subjectsOf = (names: Names, def: StreamDef): string[] => def.subjects.map((subject) => names.subject(subject))
 
 /**
  * One letter a subject, a second copy refused for good. No age: a letter stays until someone deals with it. 1 GiB is

@@ -9,6 +9,7 @@ import { stream, type StreamOptions } from '../../src/topology/stream.ts'
 import { deadLetterStream, type DesiredStream, eventStream, laneStream } from '../../src/topology/system.ts'
 
 const MIB = 1024 ** 2
+const DONE = 't._done.CENTERS.>'
 
 const desired = (options: Partial<StreamOptions> = {}, replicas?: number): DesiredStream =>
   eventStream(names('t'), stream('CENTERS', { subjects: ['center.>'], ...options }), replicas)
@@ -43,7 +44,7 @@ test('a newer revision changes all that can be changed, and nothing else', () =>
   )
   expect(diff).toMatchObject({
     kind: 'update',
-    changes: { max_age: nanos(hours(1)), max_bytes: MIB, subjects: ['t.center.*', 't.depot.>'] },
+    changes: { max_age: nanos(hours(1)), max_bytes: MIB, subjects: ['t.center.*', 't.depot.>', DONE] },
   })
   expect(Object.keys(diff.kind === 'update' ? diff.changes : {}).sort()).toEqual([
     'max_age',
@@ -65,7 +66,16 @@ test('at the same revision a stream may grow', () => {
     desired({ maxBytes: 2 * MIB, subjects: ['center.>', 'depot.>'] }),
     onServer(desired({ maxBytes: MIB })),
   )
-  expect(diff).toMatchObject({ kind: 'update', changes: { max_bytes: 2 * MIB, subjects: ['t.center.>', 't.depot.>'] } })
+  expect(diff).toMatchObject({
+    kind: 'update',
+    changes: { max_bytes: 2 * MIB, subjects: ['t.center.>', 't.depot.>', DONE] },
+  })
+})
+
+test('a stream from before there were done-markers gets their subject at its own revision', () => {
+  const diff = diffStream(desired(), onServer(desired(), { subjects: ['t.center.>'] }))
+  expect(diff).toMatchObject({ kind: 'update', changes: { subjects: ['t.center.>', DONE] } })
+  expect(diff.kind === 'update' && Object.keys(diff.changes)).toEqual(['subjects'])
 })
 
 test('at the same revision shrinking is a fault that names the way out', () => {

@@ -35,6 +35,14 @@ test('a namespace is before every name', () => {
   ).toBe('staging.dlq.staging_provider_senninha.CENTERS.17.4-9')
 })
 
+test('a done-marker is in the stream’s own branch, whatever the id', () => {
+  const centers = stream('CENTERS', { subjects: ['center.>'] })
+  const done = { service: 'provider', handler: 'createIt', id: 'c-1' }
+  expect(names('staging').doneMarkers(centers)).toBe('staging._done.CENTERS.>')
+  expect(names('staging').doneMarker(centers, done)).toBe('staging._done.CENTERS.provider.createIt.c-1')
+  expect(names('').doneMarker(centers, { ...done, id: 'a.b/*>' })).toBe('_done.CENTERS.provider.createIt.=YS5iLyo-')
+})
+
 test('a lane takes a stream by either of its names', () => {
   const its = names('staging')
   expect(its.laneSchedule('a', 'b', { ...place, stream: 'staging_CENTERS' })).toBe(its.laneSchedule('a', 'b', place))

@@ -47,7 +47,7 @@ test('streams are made as declared, and left alone by the next start', async () 
     't_MESH',
   ])
   expect(first['t_CENTERS']).toMatchObject({
-    subjects: ['t.center.>'],
+    subjects: ['t.center.>', 't._done.CENTERS.>'],
     maxBytes: 8 * MIB,
     maxAgeMs: hours(1),
     replicas: 1,
@@ -96,7 +96,7 @@ test('a newer revision updates, an older one changes nothing and starts all the 
   const older = await provision(nc, [centers()])
   expect(older['t_CENTERS']).toMatchObject({ action: 'unchanged', maxBytes: 4 * MIB })
   expect(await configOf(nc, 't_CENTERS')).toMatchObject({
-    subjects: ['t.center.>', 't.depot.>'],
+    subjects: ['t.center.>', 't.depot.>', 't._done.CENTERS.>'],
     metadata: { 'malha.revision': '2' },
   })
 })

@@ -2,6 +2,7 @@ import { atomicCases } from './atomic-cases.ts'
 import type { Case } from './case.ts'
 import { deadLetterCases } from './dead-letter-cases.ts'
 import { deliveryCases } from './delivery-cases.ts'
+import { effectsCases } from './effects-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { survivalCases } from './survival-cases.ts'
@@ -11,6 +12,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...publishCases,
   ...atomicCases,
   ...deliveryCases,
+  ...effectsCases,
   ...retryCases,
   ...deadLetterCases,
   ...survivalCases,

@@ -1,4 +1,4 @@
-import { Busy, MeshError, type MeshErrorCode, RetryAfter } from '../errors.ts'
+import { Busy, type Disposition, MeshError, type MeshErrorCode, RetryAfter } from '../errors.ts'
 
 /** What follows from an error of a handler. */
 export type Verdict = {
@@ -29,9 +29,10 @@ export function classify(error: unknown): Verdict {
   const base = { code: codeOf(error), message: messageOf(error), delayMs: undefined, isPatient: false }
   if (error instanceof RetryAfter) return { ...base, action: 'retry', counts: false, delayMs: error.delayMs }
   if (error instanceof Busy) return { ...base, action: 'retry', counts: false, delayMs: error.retryAfterMs }
-  if (error instanceof MeshError) {
-    const isTerminal = error.disposition === 'terminal'
-    const isOtherSide = OTHER_SIDE.has(error.code)
+  const disposition = dispositionOf(error)
+  if (disposition !== undefined) {
+    const isTerminal = disposition === 'terminal'
+    const isOtherSide = error instanceof MeshError && OTHER_SIDE.has(error.code)
     return {
       ...base,
       action: isTerminal ? 'dead-letter' : 'retry',
@@ -40,6 +41,14 @@ export function classify(error: unknown): Verdict {
     }
   }
   return { ...base, action: 'retry', counts: true }
+}
+
+/** A library on top of the mesh may say of its own errors what becomes of the message, as the mesh does of its. */
+function dispositionOf(error: unknown): Disposition | undefined {
+  if (error instanceof MeshError) return error.disposition
+  if (!(error instanceof Error) || !('disposition' in error)) return undefined
+  const { disposition } = error
+  return disposition === 'terminal' || disposition === 'retry' ? disposition : undefined
 }
 
 /** Whether the other side refused the connection: the surest sign that it is away. Looks through causes. */

@@ -21,6 +21,13 @@ test('Reject is a dead letter and no sign of trouble on the other side', () => {
   })
 })
 
+test('an error of a library on top says itself what becomes of the message, under its own code', () => {
+  const own = (disposition: string): Error => Object.assign(new Error('x'), { code: 'PATTERNS_X', disposition })
+  expect(classify(own('terminal'))).toMatchObject({ action: 'dead-letter', code: 'PATTERNS_X', counts: false })
+  expect(classify(own('retry'))).toMatchObject({ action: 'retry', code: 'PATTERNS_X', counts: false, isPatient: true })
+  expect(classify(own('attachment'))).toMatchObject({ action: 'retry', counts: true, isPatient: false })
+})
+
 test('RetryAfter waits as long as it says and counts as no failure', () => {
   expect(classify(new RetryAfter(1500))).toMatchObject({ action: 'retry', delayMs: 1500, counts: false })
 })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export type EventuallyOptions = {
-  /** How long to keep asking, ms. @default 15 000 */
+  /** How long to keep asking, ms. @default 30 000 */
   timeoutMs?: number
   /** Pause between two tries, ms. @default 25 */
   intervalMs?: number
@@ -13,7 +13,7 @@ export type EventuallyOptions = {
  * @throws Error with the number of tries and the last failure when the time is over, also when one try hangs
  */
 export async function eventually<T>(check: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
-  const { timeoutMs = 15_000, intervalMs = 25 } = options
+  const { timeoutMs = 30_000, intervalMs = 25 } = options
   const caller = new Error('not within the time')
   const deadline = performance.now() + timeoutMs
   let last: unknown = new Error('the first try did not come back')

@@ -13,7 +13,7 @@ const harmless = conformance.filter(({ needs }) => needs.length === 0).map(named
 const killing = conformance.filter(({ needs }) => needs.join() === 'restart').map(named)
 
 describe('on a single server', () => {
-  test.concurrent.for(harmless)('%s', ([, one]) => runCase(one, server))
+  test.concurrent.for(harmless)('%s', { timeout: 120_000 }, ([, one]) => runCase(one, server))
 })
 
 describe('on a single server that is killed', () => {

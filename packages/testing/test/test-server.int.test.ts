@@ -10,7 +10,7 @@ import { testServer } from '../src/test-server.ts'
 test('a killed server comes back on its ports with its data, and clients find it again', async () => {
   await using server = await testServer()
   const nats = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
-  const jsm = await jetstreamManager(nats, { timeout: 500 })
+  const jsm = await jetstreamManager(nats)
   await jsm.streams.add({ name: 'KEEP', subjects: ['keep'] })
   await jetstream(nats).publish('keep', 'this')
   const before = server.pid
@@ -18,7 +18,9 @@ test('a killed server comes back on its ports with its data, and clients find it
   expect(server.pid).toBeUndefined()
   await server.start()
   expect(server.pid).not.toBe(before)
-  await eventually(async () => expect((await jsm.streams.info('KEEP')).state.messages).toBe(1))
+  // What it asks before the client is back is not answered; the next try should not have to wait for that.
+  const asking = await jetstreamManager(nats, { timeout: 1_000, checkAPI: false })
+  await eventually(async () => expect((await asking.streams.info('KEEP')).state.messages).toBe(1))
   await nats.close()
 })
 
@@ -62,10 +64,8 @@ test('a cluster keeps three replicas, and another node leads after a step-down o
     return leader
   })
   await second.kill()
-  await eventually(async () => expect((await cluster.leader(nats, 'KEEP')).name).not.toBe(second.name), {
-    timeoutMs: 30_000,
-  })
+  await eventually(async () => expect((await cluster.leader(nats, 'KEEP')).name).not.toBe(second.name))
   await second.start()
   expect(second.pid).toBeDefined()
   await nats.close()
-})
+}, 180_000)

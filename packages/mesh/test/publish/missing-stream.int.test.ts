@@ -13,10 +13,10 @@ test('publishes to a stream that is not there hold up no others, and say so in t
   await mesh.provision(defineService('maker', { handlers: {}, publishes: [here] }))
   // More than are on the wire at once.
   const lost = Array.from({ length: 1100 }, (_, index) =>
-    mesh.publish(gone, { id: `g${index}` }, { timeoutMs: 4000 }).catch((error: unknown) => error),
+    mesh.publish(gone, { id: `g${index}` }, { timeoutMs: 8_000 }).catch((error: unknown) => error),
   )
   await new Promise(setImmediate)
-  const { seq } = await mesh.publish(here, { id: 'h' }, { timeoutMs: 3000 })
+  const { seq } = await mesh.publish(here, { id: 'h' }, { timeoutMs: 7_000 })
   expect(seq).toBe(1)
   for (const error of await Promise.all(lost)) expect(error).toMatchObject({ code: 'MESH_NO_STREAM' })
 })

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { startTelemetry, traceRequests, type Telemetry } from '../src/index.ts'
 import { attributesOf, startCollector } from './collector.ts'
 
-function quiet(endpoint: string | undefined, flushMs = 3_000): { telemetry: Telemetry; lines: string[] } {
+function quiet(endpoint: string | undefined, flushMs = 30_000): { telemetry: Telemetry; lines: string[] } {
   const lines: string[] = []
   const env = { LOG_LEVEL: 'debug', ...(endpoint === undefined ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }) }
   const logTo = { write: (line: string) => lines.push(line) }

@@ -89,7 +89,7 @@ test('an answer without end is given up, not kept in memory', async () => {
 test('a partner that never answers, stops in the middle, or dribbles, is given up in time', async () => {
   const scripts: ((response: ServerResponse) => void)[] = [() => undefined, begin, dribble]
   await using silent = await scriptedPartner((response, nth) => scripts[nth - 1]?.(response))
-  await using client = clientOf(silent, { timeoutMs: 300 })
+  await using client = clientOf(silent, { timeoutMs: 1_000 })
   for (const _ of scripts)
     expect(await failureOf(client.post(call()))).toMatchObject({
       code: 'PARTNER_TIMEOUT',
@@ -123,7 +123,7 @@ test('when the handler gives up, the call ends with its reason', async () => {
   await using client = clientOf(silent)
   const handler = new AbortController()
   const failing = failureOf(client.post(call({ signal: handler.signal })))
-  await expect.poll(() => silent.requests.length).toBe(1)
+  await expect.poll(() => silent.requests.length, { timeout: 20_000 }).toBe(1)
   const reason = new Error('the handler ran too long')
   handler.abort(reason)
   expect(await failing).toBe(reason)

@@ -43,6 +43,7 @@ export {
   type PublicationOptions,
   type PublishAllOptions,
 } from './publish/publish-all.ts'
+export { prepareEvent, type PreparedEvent, type PrepareOptions } from './publish/prepared.ts'
 export type { Published } from './publish/publisher.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
 export {

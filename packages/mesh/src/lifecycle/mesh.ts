@@ -19,6 +19,7 @@ import { encodeEvent } from '../publish/encode.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
+import { type PreparedEvent, withPrepared } from '../publish/prepared.ts'
 import { type Published, publishEvent } from '../publish/publisher.ts'
 import type { ErrorSchemas, RequestContract } from '../request/contract.ts'
 import type { RequestOptions } from '../request/prepare.ts'
@@ -91,6 +92,12 @@ export interface Mesh extends AsyncDisposable {
     data: In,
     options?: RequestStreamOptions,
   ): AsyncGenerator<Answer, void>
+  /**
+   * Stores an event that {@link prepareEvent} made, here or elsewhere: its id, time, key and trace are those of that
+   * moment. Resolves only when the server has it.
+   * @throws MeshError as `publish`
+   */
+  publishPrepared(event: PreparedEvent, options?: { timeoutMs?: number }): Promise<Published>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
   /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
@@ -167,6 +174,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     names,
     log,
     publish: (contract, data, publishOptions = {}) => publish(deps, contract, { data, ...publishOptions }),
+    publishPrepared: (event, { timeoutMs = PUBLISH_MS } = {}) =>
+      withPrepared(event, { names, timeoutMs }, (out) => publishEvent(deps.publisher, out)),
     publishAll: (publications, allOptions = {}) =>
       publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
     request: requester.request,

@@ -11,6 +11,8 @@ export type ChildOptions = {
   /** @default the environment of this process */
   env?: NodeJS.ProcessEnv
   cwd?: string
+  /** Who it runs as, if not this process's own user; only root may choose. */
+  user?: { uid: number; gid: number }
   /** Hears each line of stdout and stderr. */
   onLine?: (line: string, from: 'stdout' | 'stderr') => void
 }
@@ -41,11 +43,12 @@ const DRAIN_MS = 300
 
 /** Starts a child. A command that does not exist exits with 127 and says so in its `tail`. */
 export function spawnChild(options: ChildOptions): Child {
-  const { command, args = [], env = process.env, cwd } = options
+  const { command, args = [], env = process.env, cwd, user } = options
   const child = spawn('/bin/sh', ['-c', GATE, 'sh', command, ...args], {
     detached: true,
     env,
     ...(cwd !== undefined && { cwd }),
+    ...user,
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   })
   const { pid } = child

@@ -1,0 +1,8 @@
+export { type AddOptions, outbox, type Outbox, type OutboxOptions, postgresOutbox } from './add/outbox.ts'
+export type { Transaction } from './add/transaction.ts'
+export { OutboxError, type OutboxErrorCode, outboxErrors } from './errors.ts'
+export type { KyselyTransaction, PgClient, PgPool, PgQueryable, PgResult } from './postgres.ts'
+export type { RelayOptions } from './relay/options.ts'
+export { relayOutbox, type RelayHealth, type RunningRelay } from './relay/relay.ts'
+export { retryDeadRows } from './retry-dead.ts'
+export { migrateOutbox, type MigrateOptions, outboxSql } from './schema/migrate.ts'

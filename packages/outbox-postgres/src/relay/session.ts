@@ -1,0 +1,85 @@
+import type { PgClient, PgPool, PgResult } from '../postgres.ts'
+import type { OutboxNames } from '../schema/names.ts'
+
+export type SessionOptions = {
+  readonly names: OutboxNames
+  /** Silence after which PostgreSQL ends the session, and with it its locks, ms. */
+  readonly sessionMs: number
+  /** Hears the names of streams that got a row. */
+  readonly onNotify: (stream: string) => void
+  /** Hears once that the connection is gone. */
+  readonly onLost: (reason: Error) => void
+}
+
+/**
+ * The one connection a relay works on: it listens, holds the locks of its partitions, and every claim is made on it, so
+ * that nothing is claimed once the locks are gone. PostgreSQL ends it when a relay that is stopped or cut off has been
+ * silent for `sessionMs`; the relay itself stops trusting it at half of that.
+ */
+export class Session {
+  readonly #client: PgClient
+  readonly #options: SessionOptions
+  #isLost = false
+  #lastContact = performance.now()
+
+  private constructor(client: PgClient, options: SessionOptions) {
+    this.#client = client
+    this.#options = options
+    client.on('error', (error) => this.#lose(error))
+    client.on('end', () => this.#lose(new Error('PostgreSQL closed the connection')))
+    client.on('notification', ({ payload = '' }) => options.onNotify(payload))
+  }
+
+  static async open(pool: PgPool, options: SessionOptions): Promise<Session> {
+    const session = new Session(await pool.connect(), options)
+    try {
+      await session.query(`SET idle_session_timeout = ${options.sessionMs}`)
+      await session.query(`LISTEN ${options.names.channel}`)
+      return session
+    } catch (error) {
+      session.close()
+      throw error
+    }
+  }
+
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
+  /** Whether its locks are certainly still held. */
+  get isSure(): boolean {
+    return !this.#isLost && performance.now() - this.#lastContact < this.#options.sessionMs / 2
+  }
+
+  /** @throws Error also when no answer came in time; the session is lost then */
+  async query(text: string, values?: unknown[]): Promise<PgResult> {
+    const asked = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new Error(`PostgreSQL gave no answer within ${this.#options.sessionMs / 2} ms`)
+        this.#lose(error)
+        reject(error)
+      }, this.#options.sessionMs / 2)
+    })
+    try {
+      const result = await Promise.race([this.#client.query(text, values), late])
+      this.#lastContact = asked
+      return result
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Closes the connection: with its settings and locks it is of no use to others. */
+  close(): void {
+    this.#isLost = true
+    this.#client.release(true)
+  }
+
+  #lose(reason: Error): void {
+    if (this.#isLost) return
+    this.#isLost = true
+    this.#options.onLost(reason)
+  }
+}

@@ -25,6 +25,7 @@ export { type Envelope, readEnvelope, type ReceivedHeaders, receivedHeaders } fr
 export { decodeAttribute, encodeAttribute, HEADER } from './message/headers.ts'
 export { derivedId, type DerivedIdParts } from './message/id.ts'
 export { keyToken, partitionOf, subjectOf } from './message/key.ts'
+export type { Priority } from './message/priority.ts'
 export { decodePayload } from './message/validate.ts'
 export { type Logger, silentLogger } from './observe/logger.ts'
 export {

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import type { BreakerState } from '../failure/breaker.ts'
 import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
+import { type Priority, priorityOf } from '../message/priority.ts'
 import type { AttemptDeps } from '../service/run-attempt.ts'
 import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
 import type { Burial, Delivery } from './delivery.ts'
@@ -19,6 +20,7 @@ import { Intake } from './intake.ts'
 import type { PullLoop } from './pull-loop.ts'
 import { creditsFor, type RateLimit } from './rate-limit.ts'
 import type { RunnerOptions } from './runner-options.ts'
+import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
 import { judge, type Judgement, tryOnce } from './try-once.ts'
 import { mostHeld, WaitingRoom } from './waiting-room.ts'
@@ -44,7 +46,7 @@ export class HandlerRunner {
   readonly #slots: Slots
   readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
-  #ready: Delivery[] = []
+  readonly #ready: ReadyQueue
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #concurrency: number
@@ -58,6 +60,7 @@ export class HandlerRunner {
     this.#options = options
     this.#labels = { service: service.name, handler }
     this.#intake = new Intake({ ...options, onDelivery: (delivery) => this.#onDelivery(delivery) })
+    this.#ready = new ReadyQueue(({ source }) => this.#priorityOf(source.subject))
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
     this.#gate = new Gate({
       onGo: () => this.#pump(),
@@ -121,7 +124,7 @@ export class HandlerRunner {
     this.#gate.stop()
     await this.#intake.stopPulling()
     const tried = this.#held.takeAll()
-    for (const delivery of this.#ready.splice(0)) {
+    for (const delivery of this.#ready.takeAll()) {
       if (delivery.isTouched) tried.push({ delivery, delayMs: 0 })
       else this.#intake.handBack(delivery)
     }
@@ -312,6 +315,11 @@ export class HandlerRunner {
   #setLimits(limit: number | undefined): void {
     for (const loop of this.#events) loop.setLimit(limit ?? creditsFor(this.#concurrency, this.#rateLimit))
     this.#lane?.setLimit(limit ?? this.#concurrency)
+  }
+
+  #priorityOf(subject: string): Priority {
+    const { def, names } = this.#options
+    return def.source.kind === 'topic' ? 'normal' : priorityOf(def.source.type, names.strip(subject))
   }
 
   #sayLimits(): void {

@@ -13,8 +13,10 @@ import { newEnvelope } from '../message/envelope.ts'
 import { userHeaders } from '../message/headers.ts'
 import { checkId, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
+import type { Priority } from '../message/priority.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
+import { checkPublish } from '../publish/check-publish.ts'
 import { encodeEvent } from '../publish/encode.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
@@ -40,6 +42,8 @@ export type PublishOptions = {
   id?: string
   /** At most one event of this type and key for as long as the stream holds it. Needs a keyed contract. @default false */
   once?: boolean
+  /** Of a command that has priorities. @default 'normal' */
+  priority?: Priority
   /** What it belongs to. @default its own id */
   correlationId?: string
   /** The id of what caused it. */
@@ -213,11 +217,7 @@ async function publish(
   { data, ...given }: PublishOptions & { data: unknown },
 ): Promise<Published> {
   const { payload, key } = await encodeEvent(contract, data)
-  if (given.once === true && key === undefined)
-    throw new MeshError(
-      'MESH_INVALID_CONTRACT',
-      `${contract.type} has no key, so it cannot be published once; give its contract a key`,
-    )
+  checkPublish(contract, given)
   const id = given.id === undefined ? newId() : checkId(given.id)
   return publishEvent(publisher, {
     envelope: newEnvelope(contract, {
@@ -227,7 +227,7 @@ async function publish(
       correlationId: given.correlationId,
       causationId: given.causationId,
     }),
-    subject: names.subject(subjectOf(contract, key)),
+    subject: names.subject(subjectOf(contract, key, given.priority)),
     stream: names.stream(contract.stream),
     payload,
     once: given.once === true,

@@ -11,6 +11,8 @@ export type ContractOptions<In, Out> = {
   schema: StandardSchemaV1<In, Out>
   /** Whose event it is, e.g. the centre's id: at most 128 bytes. Keyed events can be ordered, and published `once`. */
   key?: (data: Out) => string
+  /** Of a command: it may be published `high`, `normal` or `low`, and its handler does the urgent ones first. @default false */
+  priorities?: boolean
   /** Grows with each incompatible change of the schema. @default 1 */
   version?: number
   /** Brings a payload of an older version to this one, before the schema sees it. Needed as soon as `version` > 1. */
@@ -27,6 +29,7 @@ export type Contract<In = unknown, Out = In> = {
   readonly schema: StandardSchemaV1<In, Out>
   readonly version: number
   readonly codec: Codec
+  readonly priorities: boolean
   readonly key: ((data: Out) => string) | undefined
   readonly upcast: ((data: unknown, fromVersion: number) => unknown) | undefined
 }
@@ -80,6 +83,7 @@ function contract<In, Out>(
     schema: options.schema,
     version: options.version ?? 1,
     codec: options.codec ?? json,
+    priorities: options.priorities ?? false,
     key: options.key,
     upcast: options.upcast,
   }
@@ -106,6 +110,10 @@ function contractFaults(def: AnyContract): string[] {
     )
   else if (def.key && !def.stream.subjects.some((pattern) => covers(pattern, `${def.type}.0.k`)))
     faults.push(`stream ${def.stream.name} does not hold ${def.type}.<partition>.<key>; end its subject in .>`)
+  if (def.priorities && def.kind === 'event')
+    faults.push('only commands have priorities: an event happened, and each handler decides what it is worth')
+  if (def.priorities && !def.stream.subjects.some((pattern) => covers(pattern, `${def.type}._high.0.k`)))
+    faults.push(`stream ${def.stream.name} does not hold ${def.type}._high; end its subject in .>`)
   return faults
 }
 

@@ -1,5 +1,6 @@
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from './contract.ts'
+import { type Priority, priorityToken } from './priority.ts'
 
 /**
  * A key as one token of a subject: itself where it is only letters, digits, `_` and `-`, else `=` and its base64url. The
@@ -23,11 +24,21 @@ export function partitionOf(token: string, count: number): number {
   return (hash >>> 0) % count
 }
 
-/** The subject of an event, without the namespace: `<type>` or `<type>.<partition>.<key>`. */
-export function subjectOf(contract: AnyContract, key: string | undefined): string {
-  if (key === undefined) return contract.type
+/**
+ * The subject of an event, without the namespace: `<type>` or `<type>.<partition>.<key>`; of an urgent or less urgent
+ * command `<type>._high` and so on.
+ */
+export function subjectOf(contract: AnyContract, key: string | undefined, priority: Priority = 'normal'): string {
+  const type = contract.type + priorityToken(priority)
+  if (key === undefined) return type
   const token = keyToken(key)
-  return `${contract.type}.${partitionOf(token, contract.stream.partitions)}.${token}`
+  return `${type}.${partitionOf(token, contract.stream.partitions)}.${token}`
+}
+
+/** Whether an event of `type` may stand on a subject (without the namespace). A filter cannot tell one from a longer type. */
+export function isSubjectOf(type: string, subject: string): boolean {
+  if (!subject.startsWith(type)) return false
+  return /^(\._(high|low))?(\.\d+\.[^.]+)?$/.test(subject.slice(type.length))
 }
 
 function keyFault(key: string): string | undefined {

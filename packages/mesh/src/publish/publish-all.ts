@@ -1,13 +1,15 @@
-import { faultsError, MeshError } from '../errors.ts'
+import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import { newEnvelope } from '../message/envelope.ts'
 import { HEADER, userHeaders } from '../message/headers.ts'
 import { checkId, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
+import type { Priority } from '../message/priority.ts'
 import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { Names } from '../topology/names.ts'
 import { type BatchMember, MAX_BATCH } from './atomic-batch.ts'
 import { batchThatIsThere } from './batch-read-back.ts'
+import { checkPublish } from './check-publish.ts'
 import { encodeEvent } from './encode.ts'
 import {
   checkSize,
@@ -23,6 +25,8 @@ export type PublicationOptions = {
   id?: string
   /** At most one event of this type and key for as long as the stream holds it, or nothing of the batch is stored. @default false */
   once?: boolean
+  /** Of a command that has priorities. @default 'normal' */
+  priority?: Priority
   /** What it belongs to. @default its own id */
   correlationId?: string
   /** The id of what caused it. */
@@ -88,12 +92,8 @@ async function outgoing(
   timeoutMs: number,
 ): Promise<Outgoing> {
   const { payload, key } = await encodeEvent(contract, data)
-  const { id, once = false, correlationId, causationId, headers = {} } = options
-  if (once && key === undefined)
-    throw new MeshError(
-      'MESH_INVALID_CONTRACT',
-      `${contract.type} has no key, so it cannot be published once; give its contract a key`,
-    )
+  const { id, once = false, priority, correlationId, causationId, headers = {} } = options
+  checkPublish(contract, options)
   return {
     envelope: newEnvelope(contract, {
       id: id === undefined ? newId() : checkId(id),
@@ -102,7 +102,7 @@ async function outgoing(
       correlationId,
       causationId,
     }),
-    subject: names.subject(subjectOf(contract, key)),
+    subject: names.subject(subjectOf(contract, key, priority)),
     stream: names.stream(contract.stream),
     payload,
     once,

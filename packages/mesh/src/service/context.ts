@@ -1,4 +1,5 @@
 import type { Contract } from '../message/contract.ts'
+import type { Priority } from '../message/priority.ts'
 import type { Logger } from '../observe/logger.ts'
 
 /** What a handler may say of one of its outputs. */
@@ -8,6 +9,8 @@ export type OutputOptions = {
    * Needs a keyed contract. @default false
    */
   once?: boolean
+  /** Of a command that has priorities. @default 'normal' */
+  priority?: Priority
 }
 
 /** What a handler gets beside the data. */

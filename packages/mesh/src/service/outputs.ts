@@ -4,6 +4,7 @@ import { type Envelope, newEnvelope } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { derivedId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
+import { checkPublish } from '../publish/check-publish.ts'
 import { encodeEvent, type Encoded } from '../publish/encode.ts'
 import { IdConflict, type Outgoing, publishEvent, type PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
@@ -46,28 +47,24 @@ const PUBLISH_MS = 30_000
 /** Collects a handler's outputs; nothing leaves before the handler has returned. */
 export function outputs(options: OutputsOptions): Outputs {
   let isOver = false
-  const collected: { contract: AnyContract; encoded: Encoded | Promise<Encoded>; once: boolean }[] = []
+  const collected: { contract: AnyContract; encoded: Encoded | Promise<Encoded>; how: How }[] = []
   return {
-    add(contract, data, { once = false }) {
+    add(contract, data, how) {
       if (isOver)
         throw new MeshError(
           'MESH_CLOSED',
           `${contract.type} was published after its handler had returned; await what it waits for`,
         )
-      if (once && !contract.key)
-        throw new MeshError(
-          'MESH_INVALID_CONTRACT',
-          `${contract.type} has no key, so it cannot be published once; give its contract a key`,
-        )
+      checkPublish(contract, how)
       if (options.once) checkOnceOutput(options.once.def, contract, collected)
       const encoded = encodeEvent(contract, data)
       // Awaited in send(); until then a refusal must not count as unhandled.
       if (encoded instanceof Promise) encoded.catch(() => undefined)
-      collected.push({ contract, encoded, once })
+      collected.push({ contract, encoded, how: { once: how.once ?? false, priority: how.priority ?? 'normal' } })
     },
     async send() {
       isOver = true
-      const ready = await Promise.all(collected.map(async ({ encoded, once }) => ({ ...(await encoded), once })))
+      const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
       const outs = numbered(ready)
       if (options.once) {
         await sendOnce(options, options.once, outs)
@@ -80,15 +77,16 @@ export function outputs(options: OutputsOptions): Outputs {
   }
 }
 
-type Output = Encoded & {
-  once: boolean
-  /** The n-th of its type and key, from 0. */
-  index: number
-  /** There is no other of its type and key. */
-  isOnly: boolean
-}
+type How = Required<OutputOptions>
+type Output = Encoded &
+  How & {
+    /** The n-th of its type and key, from 0. */
+    index: number
+    /** There is no other of its type and key. */
+    isOnly: boolean
+  }
 
-function numbered(outputs: (Encoded & { once: boolean })[]): Output[] {
+function numbered(outputs: (Encoded & How)[]): Output[] {
   const counts = new Map<string, number>()
   const slotOf = ({ contract, key }: Encoded): string => JSON.stringify([contract.type, key])
   const indexed = outputs.map((output) => {
@@ -100,7 +98,7 @@ function numbered(outputs: (Encoded & { once: boolean })[]): Output[] {
   return indexed.map((output) => ({ ...output, isOnly: counts.get(slotOf(output)) === 1 }))
 }
 
-function outgoing(options: OutputsOptions, { contract, payload, key, once, index }: Output): Outgoing {
+function outgoing(options: OutputsOptions, { contract, payload, key, once, priority, index }: Output): Outgoing {
   const { cause, service, handler, names } = options
   return {
     envelope: newEnvelope(contract, {
@@ -110,7 +108,7 @@ function outgoing(options: OutputsOptions, { contract, payload, key, once, index
       correlationId: cause.correlationId,
       causationId: cause.id,
     }),
-    subject: names.subject(subjectOf(contract, key)),
+    subject: names.subject(subjectOf(contract, key, priority)),
     stream: names.stream(contract.stream),
     payload,
     once,

@@ -3,6 +3,7 @@ import type { Delivery } from '../consume/delivery.ts'
 import { MeshError } from '../errors.ts'
 import { covers } from '../message/contract.ts'
 import { type Envelope, readEnvelope } from '../message/envelope.ts'
+import { isSubjectOf } from '../message/key.ts'
 import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
 import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
@@ -50,11 +51,6 @@ export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
   } catch (error) {
     return { kind: 'unreadable', error }
   }
-}
-
-/** `<type>` or `<type>.<partition>.<key>`. A filter cannot tell the second from a type `a.b.c.d`, whose `c` is no number. */
-function isSubjectOf(type: string, subject: string): boolean {
-  return subject === type || (subject.startsWith(`${type}.`) && /^\d+\.[^.]+$/.test(subject.slice(type.length + 1)))
 }
 
 /** One attempt: decode, call the handler inside its span, publish its outputs. Never throws. */

@@ -8,6 +8,8 @@ import {
 import { nanos } from '@nats-io/transport-node'
 import { mostHeld } from '../consume/waiting-room.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
+import type { AnyContract } from '../message/contract.ts'
+import { PRIORITIES, type Priority, priorityToken } from '../message/priority.ts'
 import type { Names } from './names.ts'
 import { overlap } from './subject-overlap.ts'
 import { FORMAT } from './system.ts'
@@ -52,16 +54,26 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
 }
 
 /**
- * Subjects of a contract or topic, without the namespace: the type itself, and `<type>.<partition>.<key>`.
- * A keyed contract takes the plain type too, because events from before it had a key are there.
+ * Subjects of a contract or topic, without the namespace: the type itself, and `<type>.<partition>.<key>`; the same of each
+ * priority. A keyed contract takes the plain type too, because events from before it had a key are there.
  */
 export function filtersOf(source: HandlerDef['source']): string[] {
-  if (source.kind !== 'topic') return source.key === undefined ? [source.type] : [source.type, `${source.type}.*.*`]
+  if (source.kind !== 'topic')
+    return (source.priorities ? PRIORITIES : (['normal'] as const)).flatMap((priority) =>
+      filtersOfPriority(source, priority),
+    )
   const { pattern, stream } = source
   if (pattern === '>') return [...stream.subjects]
   if (pattern.endsWith('.>')) return [pattern]
-  const keyed = `${pattern}.*.*`
-  return stream.subjects.some((subject) => overlap(subject, keyed)) ? [pattern, keyed] : [pattern]
+  const isHeld = (filter: string): boolean => stream.subjects.some((subject) => overlap(subject, filter))
+  const all = PRIORITIES.map((priority) => pattern + priorityToken(priority)).flatMap((type) => [type, `${type}.*.*`])
+  return all.filter((filter) => filter === pattern || isHeld(filter))
+}
+
+/** Subjects of a contract's messages of one priority, without the namespace. */
+export function filtersOfPriority({ type, key }: AnyContract, priority: Priority): string[] {
+  const plain = type + priorityToken(priority)
+  return key === undefined ? [plain] : [plain, `${plain}.*.*`]
 }
 
 /** Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. */

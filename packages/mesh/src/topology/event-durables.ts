@@ -1,5 +1,5 @@
 import type { HandlerDef, StartFrom } from '../service/define.ts'
-import { filtersOf } from './consumer-config.ts'
+import { filtersOf, filtersOfPriority } from './consumer-config.ts'
 
 /** A durable of a handler on its event stream. Most handlers have one; some share their events out over several. */
 export type EventDurable = {
@@ -13,5 +13,13 @@ export type EventDurable = {
 
 /** The durables of a handler. No two take the same event. */
 export function eventDurablesOf(def: HandlerDef): readonly [EventDurable, ...EventDurable[]] {
-  return [{ part: undefined, filters: filtersOf(def.source), startFrom: def.startFrom }]
+  const { source, startFrom } = def
+  if (source.kind === 'topic' || !source.priorities) return [{ part: undefined, filters: filtersOf(source), startFrom }]
+  // One a priority, so that urgent ones need not wait until those before them are delivered. Their subjects came with the
+  // priorities, so whatever is there is for this handler.
+  return [
+    { part: undefined, filters: filtersOfPriority(source, 'normal'), startFrom },
+    { part: 'high', filters: filtersOfPriority(source, 'high'), startFrom: startFrom ?? 'all' },
+    { part: 'low', filters: filtersOfPriority(source, 'low'), startFrom: startFrom ?? 'all' },
+  ]
 }

@@ -21,7 +21,14 @@ test('filters are the type, and its keyed form where there is one', () => {
 })
 
 test('a topic takes plain and keyed subjects of its types, once each', () => {
-  expect(filtersOf(topic(centers, 'center.*'))).toEqual(['center.*', 'center.*.*.*'])
+  expect(filtersOf(topic(centers, 'center.*'))).toEqual([
+    'center.*._high',
+    'center.*._high.*.*',
+    'center.*',
+    'center.*.*.*',
+    'center.*._low',
+    'center.*._low.*.*',
+  ])
   expect(filtersOf(topic(centers, 'center.>'))).toEqual(['center.>'])
   expect(filtersOf(topic(centers, '>'))).toEqual(['center.>'])
   expect(filtersOf(topic(stream('FLAT', { subjects: ['flat.*'] }), 'flat.*'))).toEqual(['flat.*'])

@@ -1,0 +1,23 @@
+import { MeshError } from '../errors.ts'
+import type { AnyContract } from '../message/contract.ts'
+import { PRIORITIES, type Priority } from '../message/priority.ts'
+
+/**
+ * Whether an event may be published so. `once` compares with what the subject holds, so all that is to be unique must have
+ * one subject.
+ * @throws MeshError MESH_INVALID_CONTRACT
+ */
+export function checkPublish(
+  { type, key, priorities }: AnyContract,
+  { once = false, priority = 'normal' }: { once?: boolean | undefined; priority?: Priority | undefined },
+): void {
+  const say = (why: string): never => {
+    throw new MeshError('MESH_INVALID_CONTRACT', `${type} ${why}`)
+  }
+  if (once && !key) say('has no key, so it cannot be published once; give its contract a key')
+  if (once && priorities)
+    say('has priorities, each with subjects of its own, so it cannot be published once; give it an id of its own')
+  if (!priorities && priority !== 'normal') say('has no priorities; declare its command with priorities: true')
+  if (!PRIORITIES.includes(priority))
+    say(`has no priority ${JSON.stringify(priority).slice(0, 40)}; it has ${PRIORITIES.join(', ')}`)
+}

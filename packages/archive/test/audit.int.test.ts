@@ -15,8 +15,8 @@ async function archived(): Promise<{ name: string; audit: () => Promise<ArchiveA
   const clickhouse = { url: servers.clickhouse.url }
   await servers.stream(name, { subjects: [`${namespace}.c`] })
   await servers.publish(`${namespace}.c`, 1_000)
-  const audit = async () => await auditArchive({ nats: servers.nats, namespace, clickhouse, waitMs: 15_000 })
-  const running = archiveStreams({ nats: servers.nats, namespace }, clickhouse, { pollMs: 100, leaseMs: 1_000 })
+  const audit = async () => await auditArchive({ nats: servers.nats, namespace, clickhouse, waitMs: 40_000 })
+  const running = archiveStreams({ nats: servers.nats, namespace }, clickhouse, { pollMs: 100 })
   expect(await audit()).toMatchObject({ clean: true, totals: { compared: 1_000, archived: 1_000, missing: 0, lag: 0 } })
   await running.stop()
   const quick = async () => await auditArchive({ nats: servers.nats, namespace, clickhouse })

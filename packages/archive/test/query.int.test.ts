@@ -50,7 +50,8 @@ beforeAll(async () => {
     'ce-causationid': 'c',
   })
   await using _ = archiveStreams({ nats: servers.nats }, clickhouse, { pollMs: 100 })
-  await auditArchive({ nats: servers.nats, clickhouse, waitMs: 15_000 })
+  const { clean, totals } = await auditArchive({ nats: servers.nats, clickhouse, waitMs: 40_000 })
+  if (!clean) throw new Error(`not archived: ${JSON.stringify(totals)}`)
 })
 afterAll(async () => await servers[Symbol.asyncDispose]())
 

@@ -28,31 +28,37 @@ async function start(env: Record<string, string>): Promise<Process> {
   return { child, lines, health: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: stop }
 }
 
-test('the process is ready only once it writes, shows its metrics, speaks JSON, and ends with 0 when told to', async () => {
-  const namespace = servers.namespace()
-  const url = new URL(servers.clickhouse.url)
-  url.username = 'default'
-  await servers.stream(`${namespace}_CENTERS`, { subjects: [`${namespace}.c`] })
-  await servers.publish(`${namespace}.c`, 100)
-  await using archive = await start({ CLICKHOUSE_URL: url.href, MALHA_NAMESPACE: namespace })
-  await eventually(async () => {
-    const answer = await fetch(`${archive.health}/readyz`)
-    expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(/ECONNREFUSED/)])
-  })
-  await servers.clickhouse.start()
-  await eventually(async () => expect((await fetch(`${archive.health}/readyz`)).status).toBe(200), {
-    timeoutMs: 30_000,
-  })
-  const clickhouse = { url: servers.clickhouse.url }
-  const audit = await auditArchive({ nats: servers.nats, namespace, clickhouse, waitMs: 10_000 })
-  expect(audit).toMatchObject({ clean: true, totals: { archived: 100 } })
-  const metrics = await (await fetch(`${archive.health}/metrics`)).text()
-  expect(metrics).toMatch(new RegExp(`mesh_archive_rows_total\\{.*stream="${namespace}_CENTERS".*\\} 100`))
+test(
+  'the process is ready only once it writes, shows its metrics, speaks JSON, and ends with 0 when told to',
+  { timeout: 180_000 },
+  async () => {
+    const namespace = servers.namespace()
+    const url = new URL(servers.clickhouse.url)
+    url.username = 'default'
+    await servers.stream(`${namespace}_CENTERS`, { subjects: [`${namespace}.c`] })
+    await servers.publish(`${namespace}.c`, 100)
+    await using archive = await start({ CLICKHOUSE_URL: url.href, MALHA_NAMESPACE: namespace })
+    await eventually(async () => {
+      const answer = await fetch(`${archive.health}/readyz`)
+      expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(/ECONNREFUSED/)])
+    })
+    await servers.clickhouse.start()
+    await eventually(async () => {
+      const answer = await fetch(`${archive.health}/readyz`)
+      expect([answer.status, await answer.text()]).toEqual([200, expect.any(String)])
+    })
+    const clickhouse = { url: servers.clickhouse.url }
+    const audit = await auditArchive({ nats: servers.nats, namespace, clickhouse, waitMs: 40_000 })
+    expect(audit).toMatchObject({ clean: true, totals: { archived: 100 } })
+    // Rows are there before the process has heard that they are.
+    const counted = new RegExp(`mesh_archive_rows_total\\{.*stream="${namespace}_CENTERS".*\\} 100`)
+    await eventually(async () => expect(await (await fetch(`${archive.health}/metrics`)).text()).toMatch(counted))
 
-  archive.child.kill('SIGTERM')
-  expect(await archive.child.exited).toMatchObject({ code: 0 })
-  for (const line of archive.lines) expect(JSON.parse(line)).toMatchObject({ level: expect.anything() })
-})
+    archive.child.kill('SIGTERM')
+    expect(await archive.child.exited).toMatchObject({ code: 0 })
+    for (const line of archive.lines) expect(JSON.parse(line)).toMatchObject({ level: expect.anything() })
+  },
+)
 
 test('settings that are wrong are told all at once, without a secret, and end the process with 1', async () => {
   await using archive = await start({ CLICKHOUSE_URL: 'reader:s3cret@nowhere', MALHA_NAMESPACE: 'Not Fit' })

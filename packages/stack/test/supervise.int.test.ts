@@ -76,13 +76,16 @@ test('a process that never becomes ready is reported with how it ended and its l
 
 test('stop ends a process that ignores SIGTERM, and nothing is started after it', async () => {
   const started: number[] = []
+  const said: string[] = []
   const stubborn = superviseProcess({
     name: 'stubborn',
     command: '/bin/sh',
     args: ['-c', "trap '' TERM; echo up; while :; do sleep 1; done"],
     onEvent: (event) => void (event.type === 'started' && started.push(event.pid)),
+    onLine: (line) => said.push(line),
   })
-  await until(() => stubborn.pid !== undefined)
+  // Before that line it would end with SIGTERM as any other.
+  await until(() => said.includes('up'))
   await stubborn.stop({ graceMs: 200 })
   expect(started).toHaveLength(1)
   expect(stubborn.pid).toBeUndefined()

@@ -24,7 +24,7 @@ test('SIGKILL of the parent ends every child within seconds, the stubborn ones a
   expect(pids).toHaveLength(5)
   expect(await Promise.all(pids.map(isAlive))).toEqual([true, true, true, true, true])
   kill()
-  await until(async () => !(await Promise.all(pids.map(isAlive))).includes(true), 15_000)
+  await until(async () => !(await Promise.all(pids.map(isAlive))).includes(true), 30_000)
 })
 
 test('a start on the same folder and ports right after SIGKILL of the parent waits for the old server and works', async () => {
@@ -34,5 +34,5 @@ test('a start on the same folder and ports right after SIGKILL of the parent wai
   const [port, monitorPort] = ports
   await using nats = await startNats({ dataDir: join(dir.path, 'nats'), port, monitorPort })
   expect(nats.port).toBe(port)
-  await until(async () => !(await Promise.all(pids.map(isAlive))).includes(true), 15_000)
+  await until(async () => !(await Promise.all(pids.map(isAlive))).includes(true), 30_000)
 })

@@ -25,6 +25,7 @@ export const meshErrors = {
   MESH_PUBLISH_REFUSED: 'retry',
   MESH_ID_CONFLICT: 'terminal',
   MESH_ONCE_CONFLICT: 'terminal',
+  MESH_EXPECTATION_FAILED: 'retry',
   MESH_INVALID_BATCH: 'terminal',
   MESH_UNDECODABLE: 'terminal',
   MESH_UNKNOWN_TYPE: 'terminal',

@@ -38,6 +38,7 @@ export {
   noMetrics,
 } from './observe/metrics.ts'
 export type { Stage, StageEvent } from './observe/stages.ts'
+export type { Expectation } from './publish/expectation.ts'
 export {
   type Publication,
   publication,

@@ -19,6 +19,7 @@ import { meshMetrics } from '../observe/mesh-metrics.ts'
 import { checkPublish } from '../publish/check-publish.ts'
 import { encodeEvent } from '../publish/encode.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
+import { type Expectation, expectationOf } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type PreparedEvent, withPrepared } from '../publish/prepared.ts'
@@ -44,6 +45,8 @@ export type PublishOptions = {
   once?: boolean
   /** Of a command that has priorities. @default 'normal' */
   priority?: Priority
+  /** Stored only if this holds, or MESH_EXPECTATION_FAILED. @default nothing is expected */
+  expect?: Expectation
   /** What it belongs to. @default its own id */
   correlationId?: string
   /** The id of what caused it. */
@@ -65,7 +68,7 @@ export interface Mesh extends AsyncDisposable {
   /**
    * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`.
    * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
-   * MESH_ONCE_CONFLICT | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
+   * MESH_ONCE_CONFLICT | MESH_EXPECTATION_FAILED | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published>
   /**
@@ -219,6 +222,8 @@ async function publish(
   const { payload, key } = await encodeEvent(contract, data)
   checkPublish(contract, given)
   const id = given.id === undefined ? newId() : checkId(given.id)
+  const subject = names.subject(subjectOf(contract, key, given.priority))
+  const once = given.once === true
   return publishEvent(publisher, {
     envelope: newEnvelope(contract, {
       id,
@@ -227,10 +232,11 @@ async function publish(
       correlationId: given.correlationId,
       causationId: given.causationId,
     }),
-    subject: names.subject(subjectOf(contract, key, given.priority)),
+    subject,
     stream: names.stream(contract.stream),
     payload,
-    once: given.once === true,
+    once,
+    expect: given.expect && expectationOf(names, given.expect, { subject, once }),
     timeoutMs: given.timeoutMs ?? PUBLISH_MS,
     headers: userHeaders(given.headers ?? {}),
   })

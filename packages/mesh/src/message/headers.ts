@@ -16,6 +16,7 @@ export const HEADER = {
   tracestate: 'tracestate',
   msgId: 'Nats-Msg-Id',
   expectedLastSubjectSequence: 'Nats-Expected-Last-Subject-Sequence',
+  expectedUnder: 'Nats-Expected-Last-Subject-Sequence-Subject',
   schedule: 'Nats-Schedule',
   scheduleTarget: 'Nats-Schedule-Target',
   ttl: 'Nats-TTL',

@@ -2,7 +2,7 @@ import { millis } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
-import { IdConflict, isSame, type Outgoing, type PublisherDeps, readBack } from './publisher.ts'
+import { firstBehind, IdConflict, isSame, type Outgoing, type PublisherDeps, readBack } from './publisher.ts'
 import type { StoredMessage } from './stored-message.ts'
 
 /** Messages read at once. */
@@ -23,6 +23,11 @@ export async function batchThatIsThere(
   refusal: unknown,
 ): Promise<number> {
   if (!(refusal instanceof PublishRefused)) throw refusal
+  const { expect } = outs[0]!
+  if (refusal.errCode === ERR_CODE.wrongLastSequence && expect) {
+    const { seq } = await firstBehind(deps, outs[0]!, expect)
+    return await compare(deps, outs, { index: 0, seq })
+  }
   if (refusal.errCode === ERR_CODE.wrongLastSequence) return await afterOnce(deps, outs, refusal)
   if (refusal.errCode !== ERR_CODE.batchDuplicate) throw refusal
   const first = outs[0]!

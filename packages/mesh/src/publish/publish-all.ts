@@ -11,6 +11,7 @@ import { type BatchMember, MAX_BATCH } from './atomic-batch.ts'
 import { batchThatIsThere } from './batch-read-back.ts'
 import { checkPublish } from './check-publish.ts'
 import { encodeEvent } from './encode.ts'
+import { type Expectation, expectationOf } from './expectation.ts'
 import {
   checkSize,
   eventHeaders,
@@ -52,6 +53,8 @@ export function publication<In, Out>(
 }
 
 export type PublishAllOptions = {
+  /** Stored only if this holds before the first of them, or MESH_EXPECTATION_FAILED. @default nothing is expected */
+  expect?: Expectation
   /** How long to try, ms; an election of a new leader takes up to 9 s. @default 30 000 */
   timeoutMs?: number
 }
@@ -72,12 +75,13 @@ const PUBLISH_MS = 30_000
 export async function publishAll(
   deps: PublishAllDeps,
   publications: readonly Publication[],
-  { timeoutMs = PUBLISH_MS }: PublishAllOptions,
+  { timeoutMs = PUBLISH_MS, expect }: PublishAllOptions,
 ): Promise<Published[]> {
   const outs = await Promise.all(publications.map((one) => outgoing(deps, one, timeoutMs)))
   const faults = batchFaults(outs)
   if (faults.length > 0) throw faultsError('MESH_INVALID_BATCH', 'nothing was stored', faults)
   const [first] = outs
+  if (first && expect) first.expect = expectationOf(deps.names, expect, first)
   if (first === undefined) return []
   if (outs.length === 1) return [await publishEvent(deps.publisher, first)]
   return await observed(deps.publisher, outs, async (spans) => {

@@ -5,6 +5,7 @@ import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../messa
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan } from '../observe/spans.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { type Expectation, expectationError, expectationHeaders } from './expectation.ts'
 import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
 import type { PublishPipeline } from './pipeline.ts'
 import { getStored, type StoredMessage } from './stored-message.ts'
@@ -28,6 +29,8 @@ export type Outgoing = {
   stream: string
   payload: Uint8Array
   once: boolean
+  /** With the namespace. */
+  expect?: Expectation | undefined
   timeoutMs: number
   /** The user's own headers, checked. */
   headers: HeaderPairs
@@ -79,7 +82,7 @@ export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<
 /** What an event says of itself on the wire, without the id of its store operation. */
 export function eventHeaders(out: Outgoing, traceHeaders: HeaderPairs): HeaderPairs {
   const once = out.once ? [[HEADER.expectedLastSubjectSequence, '0'] as const] : []
-  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...once]
+  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...once, ...expectationHeaders(out.expect)]
 }
 
 async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPairs): Promise<Published> {
@@ -92,6 +95,8 @@ async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPai
   } catch (error) {
     if (out.once && error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence)
       return await alreadyThere(deps, out)
+    if (out.expect && error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence)
+      return publishedBefore(out, await firstBehind(deps, out, out.expect))
     throw error
   }
   if (ack.duplicate) await checkDuplicate(deps, out, ack)
@@ -136,6 +141,26 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
   if (!isSame(stored, out)) throw new IdConflict(out, stored)
   return { id: out.envelope.id, stream: out.stream, seq: stored.seq, duplicate: true }
 }
+
+/**
+ * The expectation does not hold: what came behind may be this very event, by a send whose answer was lost.
+ * @throws MeshError MESH_EXPECTATION_FAILED | MESH_ID_CONFLICT
+ */
+export async function firstBehind(deps: PublisherDeps, out: Outgoing, expect: Expectation): Promise<StoredMessage> {
+  const { lastSeq, subjects } = expect
+  const stored = await readBack(deps, out.stream, { seq: lastSeq + 1, next_by_subj: subjects })
+  if (!stored || decodeAttribute(stored.headers[HEADER.id] ?? '') !== out.envelope.id)
+    throw expectationError(expect, stored?.seq)
+  if (!isSame(stored, out)) throw new IdConflict(out, stored)
+  return stored
+}
+
+const publishedBefore = ({ envelope, stream }: Outgoing, { seq }: StoredMessage): Published => ({
+  id: envelope.id,
+  stream,
+  seq,
+  duplicate: true,
+})
 
 /** Whether what is stored is this very event: id, type, key and payload. */
 export function isSame(stored: StoredMessage, out: Outgoing): boolean {

@@ -3,6 +3,7 @@ import type { Case } from './case.ts'
 import { deadLetterCases } from './dead-letter-cases.ts'
 import { deliveryCases } from './delivery-cases.ts'
 import { effectsCases } from './effects-cases.ts'
+import { expectationCases } from './expectation-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { survivalCases } from './survival-cases.ts'
@@ -11,6 +12,7 @@ import { survivalCases } from './survival-cases.ts'
 export const conformance: readonly Case[] = Object.freeze([
   ...publishCases,
   ...atomicCases,
+  ...expectationCases,
   ...deliveryCases,
   ...effectsCases,
   ...retryCases,

@@ -50,5 +50,10 @@ export function runService(env: Record<string, string>): ServiceProcess {
 
 /** Waits until a process that listens on `port` says that it is ready. */
 export async function ready(healthUrl: string): Promise<void> {
-  await eventually(async () => (await fetch(`${healthUrl}/readyz`)).status === 200, { timeoutMs: 30_000 })
+  const check = async (): Promise<boolean> => {
+    const answer = await fetch(`${healthUrl}/readyz`)
+    if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}: ${await answer.text()}`)
+    return true
+  }
+  await eventually(check, { timeoutMs: 60_000 })
 }

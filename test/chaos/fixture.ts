@@ -47,7 +47,14 @@ export interface Worker extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-export async function startWorker(t: TestMesh, options: { partner: Partner; natsUrl?: string }): Promise<Worker> {
+type WorkerOptions = {
+  partner: Partner
+  natsUrl?: string
+  /** How soon what a killed worker had in hand comes again, ms. @default 30 000 */
+  ackWaitMs?: number
+}
+
+export async function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker> {
   const lines: string[] = []
   const child: Child = spawnChild({
     command: process.execPath,
@@ -57,6 +64,7 @@ export async function startWorker(t: TestMesh, options: { partner: Partner; nats
       NATS_URL: options.natsUrl ?? t.url,
       MALHA_NAMESPACE: t.namespace,
       PARTNER_URL: options.partner.url,
+      ACK_WAIT_MS: String(options.ackWaitMs ?? 30_000),
     },
     onLine: (line) => lines.push(line),
   })
@@ -101,13 +109,22 @@ export async function storedIds(t: TestMesh, name = 'JOBS'): Promise<Map<string,
   return types
 }
 
-/** A handler's durable once it has nothing more to do: nothing pending, nothing unacked. */
+/**
+ * A handler's durable once it has nothing more to do: nothing pending, nothing unacked, and all there is for it acked, as
+ * the server counts what is pending only a moment after it has stored it.
+ */
 export async function settled(t: TestMesh, handler: string): Promise<ConsumerInfo> {
   const jsm = await jetstreamManager(t.nats)
   return eventually(
     async () => {
-      const info = await jsm.consumers.info(`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}`)
-      expect({ pending: info.num_pending, unacked: info.num_ack_pending }).toEqual({ pending: 0, unacked: 0 })
+      const [stream, durable] = [`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}`]
+      const { config } = await jsm.consumers.info(stream, durable)
+      const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
+      const newest = await Promise.all(filters.map((last_by_subj) => jsm.streams.getMessage(stream, { last_by_subj })))
+      const last = Math.max(0, ...newest.map((message) => message?.seq ?? 0))
+      const info = await jsm.consumers.info(stream, durable)
+      const { num_pending: pending, num_ack_pending: unacked, ack_floor: floor } = info
+      expect({ pending, unacked, behind: floor.stream_seq < last }).toEqual({ pending: 0, unacked: 0, behind: false })
       return info
     },
     { timeoutMs: 180_000, intervalMs: 100 },

@@ -2,11 +2,14 @@
  * A service process to be killed: does each job at a partner (`PARTNER_URL`), says that it is finished, and of what is
  * finished that it is closed. Three attempts are allowed.
  */
-import { connectMesh, defineService, meshOptions, on, responseError, retry, seconds } from '@malha/mesh'
+import { connectMesh, defineService, meshOptions, on, responseError, retry } from '@malha/mesh'
 import { asked, closed, finished } from './jobs.ts'
 
 const partner = process.env['PARTNER_URL'] ?? ''
-const policy = { retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: 2_000 }), ackWaitMs: seconds(3) }
+const policy = {
+  retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: 2_000 }),
+  ackWaitMs: Number(process.env['ACK_WAIT_MS']),
+}
 
 const worker = defineService('worker', {
   handlers: {

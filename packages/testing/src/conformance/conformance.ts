@@ -7,6 +7,7 @@ import { expectationCases } from './expectation-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { survivalCases } from './survival-cases.ts'
+import { workCases } from './work-cases.ts'
 
 /** Every promise of the library, in the order a reader would meet them. */
 export const conformance: readonly Case[] = Object.freeze([
@@ -15,6 +16,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...expectationCases,
   ...deliveryCases,
   ...effectsCases,
+  ...workCases,
   ...retryCases,
   ...deadLetterCases,
   ...survivalCases,

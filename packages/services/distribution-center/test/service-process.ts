@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { eventually, type TestMesh } from '@malha/testing'
@@ -48,20 +50,22 @@ export async function startService(
 ): Promise<ServiceProcess> {
   const health = await freePort()
   const running = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: String(health), ...env })
-  const api = await eventually(() => {
+  const serving = (): string => {
     const url = running.lines.find(({ msg }) => msg === 'distribution-center serves')?.url
     if (url === undefined)
       throw new Error(`not serving: ${JSON.stringify([...running.lines.slice(-5), running.noise])}`)
     return url
-  })
+  }
+  const api = await eventually(serving, { timeoutMs: 60_000 })
   return { ...running, api, health: `http://127.0.0.1:${health}` }
 }
 
+/** Below the range that outgoing connections take theirs from: it is some time until the process listens. */
 async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
+  const port = randomInt(12_000, 32_000)
+  const server = createServer().listen(port, '127.0.0.1')
+  const isFree = await once(server, 'listening').catch(() => false)
+  if (isFree === false) return await freePort()
   server.close()
   await once(server, 'close')
   return port

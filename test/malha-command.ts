@@ -58,7 +58,10 @@ export type Up = {
 export async function untilUp(command: MalhaCommand): Promise<Up> {
   let over: number | NodeJS.Signals | undefined
   void command.ended.then((how) => (over = how))
-  await eventually(() => command.stdout.includes('\n') || over !== undefined, { timeoutMs: 60_000 })
+  const isOver = (): void => {
+    if (!command.stdout.includes('\n') && over === undefined) throw new Error(`malha is not up:\n${command.stderr}`)
+  }
+  await eventually(isOver, { timeoutMs: 120_000 })
   if (over !== undefined) throw new Error(`malha ended with ${over} before it was up:\n${command.stderr}`)
   return JSON.parse(command.stdout) as Up
 }

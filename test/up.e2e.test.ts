@@ -45,7 +45,7 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
   await using second = malha('up', '--data', data.path, '--json', '--ports', 'random')
   const after = await untilUp(second)
   for (const id of ids)
-    await eventually(async () => (await center(after, id)).status === 'onboarded', { timeoutMs: 60_000 })
+    await eventually(async () => (await center(after, id)).status === 'onboarded', { timeoutMs: 90_000 })
   for (const partner of ['senninha', 'maas', 'dmitri']) {
     const { byCenter } = await json<Received>(`${after.partnerControls[partner]}/_received`)
     for (const id of ids)
@@ -63,7 +63,7 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
   expect(await second.ended).toBe(0)
   await eventually(() => stillRunning(running).length === 0)
   expect(second.stdout.trimEnd().split('\n')).toHaveLength(1)
-}, 180_000)
+}, 300_000)
 
 test('a service that dies is started again with a line that says so, and a killed parent leaves no orphan', async () => {
   await using data = await dataFolder()
@@ -72,13 +72,13 @@ test('a service that dies is started again with a line that says so, and a kille
   const { pid, health } = up.services['provider']!
   process.kill(pid, 'SIGKILL')
   await eventually(() => command.stderr.includes(`provider (pid ${pid}) died (SIGKILL); it is started again in`))
-  await eventually(async () => (await fetch(`${health}/readyz`)).status === 200, { timeoutMs: 30_000 })
+  await eventually(async () => (await fetch(`${health}/readyz`)).status === 200, { timeoutMs: 60_000 })
 
   const family = descendants(command.pid)
   command.process.kill('SIGKILL')
   expect(await command.ended).toBe('SIGKILL')
   await eventually(() => stillRunning(family).length === 0)
-}, 180_000)
+}, 300_000)
 
 test('a port that is taken is an error that names the port and its flag, and nothing is started', async () => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -103,4 +103,4 @@ test('SIGTERM while it starts ends it too, with nothing left', async () => {
   expect(await command.ended).toBe(130)
   await eventually(() => stillRunning(family).length === 0)
   expect(command.stdout).toBe('')
-}, 120_000)
+}, 240_000)

@@ -53,7 +53,7 @@ async function registered(api: string, key: string): Promise<string> {
       expect(answer.status).toBe(202)
       return answer
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   )
   return answer.body.id!
 }
@@ -66,14 +66,16 @@ test('a full disk: what cannot be stored is refused, what was answered is kept, 
   })
   const ids: string[] = []
   let refused: Answer | undefined
-  for (let n = 0; refused === undefined; n += 1) {
-    const answer = await post(mesh.api, `key-${n}`)
+  const isFull = (): boolean => /nats .*critical write error: .*file too large/.test(mesh.output.join('\n'))
+  while (refused === undefined) {
+    const answer = await post(mesh.api, `key-${ids.length}`)
     if (answer.status === 202) ids.push(answer.body.id!)
-    else refused = answer
+    // A busy machine may be too slow for one answer; only the disk's refusal is looked for.
+    else if (isFull()) refused = answer
+    else if (answer.status !== 503) throw new Error(`POST /centers answered ${answer.status}`)
   }
   expect(refused).toMatchObject({ status: 503, retryAfter: '1', body: { type: 'urn:malha:problem:unavailable' } })
   expect(refused.ms).toBeLessThan(5_000)
-  expect(mesh.output.join('\n')).toMatch(/nats .*critical write error: .*file too large/)
   expect(ids.length).toBeGreaterThan(10)
   // The same as the library says it, to a program of one's own.
   await using direct = await connectMesh({ servers: mesh.nats.server.url })
@@ -95,7 +97,7 @@ test('a full disk: what cannot be stored is refused, what was answered is kept, 
   for (let n = 0; n <= ids.length; n += 1) again.push(await registered(mesh.api, `key-${n}`))
   expect(again.slice(0, -1)).toEqual(ids)
   expect((await eventsOf(mesh.watch, 'CENTERS')).some(({ data }) => data['centerId'] === 'direct')).toBe(false)
-  await untilOnboarded(mesh, again, 50_000)
+  await untilOnboarded(mesh, again, 120_000)
   await expectEachFactOnce(mesh, again)
   await expectOneEffectEach(mesh, again)
-}, 120_000)
+}, 300_000)

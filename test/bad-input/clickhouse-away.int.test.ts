@@ -13,7 +13,7 @@ async function ready(mesh: ReferenceMesh, name: ServiceName): Promise<{ status: 
 test('with ClickHouse away for a whole run the services notice nothing, the archive says so, and is complete later', async () => {
   await using mesh = await referenceMesh({ clickhouse: false })
   const ids = await registerCenters(mesh, 'away', 50)
-  await untilOnboarded(mesh, ids, 30_000)
+  await untilOnboarded(mesh, ids, 60_000)
   await expectEachFactOnce(mesh, ids)
   for (const name of serviceNames.filter((name) => name !== 'archive'))
     expect((await ready(mesh, name)).status).toBe(200)
@@ -29,12 +29,12 @@ test('with ClickHouse away for a whole run the services notice nothing, the arch
 
   await mesh.clickhouse.restart()
   const clickhouse = { url: mesh.clickhouseUrl }
-  await eventually(async () => expect((await ready(mesh, 'archive')).status).toBe(200), { timeoutMs: 30_000 })
-  const { clean, totals } = await auditArchive({ nats: mesh.watch, clickhouse, waitMs: 20_000 })
+  await eventually(async () => expect((await ready(mesh, 'archive')).status).toBe(200), { timeoutMs: 60_000 })
+  const { clean, totals } = await auditArchive({ nats: mesh.watch, clickhouse, waitMs: 60_000 })
   expect({ clean, missing: totals.missing, duplicates: totals.duplicates }).toEqual({
     clean: true,
     missing: 0,
     duplicates: 0,
   })
   expect(totals.archived).toBeGreaterThanOrEqual(ids.length * 5)
-})
+}, 240_000)

@@ -23,7 +23,7 @@ export async function testArchive({ nats, namespace }: TestMesh): Promise<TestAr
   const all = opened.move()
   return {
     clickhouse,
-    audit: () => auditArchive({ nats, namespace, clickhouse, waitMs: 20_000 }),
+    audit: () => auditArchive({ nats, namespace, clickhouse, waitMs: 40_000 }),
     async events(stream, filter = {}) {
       const found = await queryArchive(clickhouse, { ...filter, stream: `${namespace}_${stream}`, limit: 1_000 })
       return found.toReversed()

@@ -30,6 +30,6 @@ export async function letters(t: TestMesh, count: number): Promise<Kept[]> {
       expect(found.map(({ subject }) => subject)).toHaveLength(count)
       return found
     },
-    { timeoutMs: 20_000, intervalMs: 100 },
+    { timeoutMs: 30_000, intervalMs: 100 },
   )
 }

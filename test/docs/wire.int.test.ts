@@ -49,7 +49,9 @@ test('a message without headers becomes a dead letter with its bytes, as the pag
     handlers: { read: on(centerRegistered, { startFrom: 'all' }, () => {}) },
   })
   await using _running = await mesh.start(service)
-  await nats.request(mesh.names.subject('center.registered.4.c-1'), Buffer.from([0xff, 0xfe]))
+  await nats.request(mesh.names.subject('center.registered.4.c-1'), Buffer.from([0xff, 0xfe]), {
+    timeout: 5000,
+  })
   const durable = mesh.names.durable('reader', 'read')
   const letter = await eventually(async () => {
     const found = await getStored(nats, mesh.names.stream('DEAD_LETTERS'), {

@@ -33,6 +33,7 @@ export const meshErrors = {
   MESH_NEWER_VERSION: 'retry',
   MESH_HANDLER_TIMEOUT: 'retry',
   MESH_HANDLER_LEAKED: 'refuse',
+  MESH_PARTITION_LOST: 'retry',
   MESH_REJECTED: 'terminal',
   MESH_RETRY_AFTER: 'retry',
   MESH_RETRIES_EXHAUSTED: 'terminal',

@@ -92,6 +92,7 @@ function contextOf({ handler, given, clock, input, signal, outputs }: Run): Hand
     correlationId: given.correlationId ?? id,
     causationId: given.causationId,
     attempt: given.attempt ?? 1,
+    fence: undefined,
     signal,
     headers: lowered(given.headers ?? {}),
     source: { stream: source.stream.name, epoch: 1, seq: 1, subject: type, publishedAt: clock.date(), ...given.source },

@@ -5,6 +5,8 @@ export type AckInfo = {
   /** Deliveries so far, this one included. Hand-backs count too, so it is no attempt counter. */
   deliveryCount: number
   streamSeq: number
+  /** Counts the deliveries of its consumer, from 1 without a gap. */
+  consumerSeq: number
   /** Unix ns, as the server writes it. */
   storedAt: string
   publishedAt: Date
@@ -18,12 +20,13 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
   if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined
   const from = tokens.length === 9 ? 2 : tokens.length >= 11 ? 4 : -1
   if (from < 0) return undefined
-  const [stream, durable, deliveryCount, streamSeq, , nanos, pending] = tokens.slice(from)
+  const [stream, durable, deliveryCount, streamSeq, consumerSeq, nanos, pending] = tokens.slice(from)
   return {
     stream: stream!,
     durable: durable!,
     deliveryCount: Number(deliveryCount),
     streamSeq: Number(streamSeq),
+    consumerSeq: Number(consumerSeq),
     storedAt: nanos!,
     publishedAt: new Date(Number(BigInt(nanos!) / 1_000_000n)),
     pending: Number(pending),

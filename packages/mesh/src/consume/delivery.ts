@@ -7,6 +7,7 @@ import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
 import { LANE_HEADER } from '../failure/lane-headers.ts'
 import { parseAckSubject } from './ack-subject.ts'
+import type { Claim } from './ordered/claim.ts'
 
 /** Where an event stands in its stream; a retry on the lane keeps it. */
 export type Source = {
@@ -65,6 +66,8 @@ export type Delivery = {
   isTouched: boolean
   /** It is dead, but its letter is not stored yet. */
   burial?: Burial
+  /** Of an ordered handler: the right to work on its partition. */
+  claim?: Claim
   phase: Phase
 }
 

@@ -2,7 +2,8 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { KV } from '@nats-io/kv'
 import { HandlerRunner, type Limits } from '../consume/handler-runner.ts'
 import { limitFaults } from '../consume/rate-limit.ts'
-import type { FailedAttempt } from '../consume/runner-options.ts'
+import type { Beginning } from '../consume/ordered/partition-store.ts'
+import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
 import type { Settler } from '../consume/settler.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { faultsError, MeshError } from '../errors.ts'
@@ -19,12 +20,14 @@ import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../top
 import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
 import type { Names } from '../topology/names.ts'
+import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
 import { provisionStreams } from '../topology/provision.ts'
 import { meshStream } from '../topology/system.ts'
 import type { StreamDef } from '../topology/stream.ts'
 import { type BootReport, logReport } from './boot-report.ts'
 import type { ConnectionWatch } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
+import { hasOrder, partitionStoreOf, startOrdered } from './start-ordered.ts'
 
 export type ServiceDeps = {
   nc: NatsConnection
@@ -65,6 +68,7 @@ export async function provisionService(deps: ServiceDeps, service: ServiceDef): 
   const { streams } = await provisionStreams(nc, names, {
     streams: streamsOf(service),
     lanesFor: service.name,
+    ordered: hasOrder(service),
     mode: options.topology,
     replicas: options.replicas,
     log,
@@ -100,7 +104,7 @@ export async function startService(
 }
 
 /** A handler with its durables on its event stream. */
-type Bound = { handler: string; def: HandlerDef; consumers: Consumers }
+type Bound = { handler: string; def: HandlerDef; consumers: Consumers; beginning?: Beginning | undefined }
 type Consumers = readonly [EnsuredConsumer, ...EnsuredConsumer[]]
 
 async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV): Promise<Bound[]> {
@@ -115,11 +119,8 @@ async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV):
   const bound: Bound[] = []
   for (const [handler, def] of Object.entries(service.handlers)) {
     try {
-      bound.push({
-        handler,
-        def,
-        consumers: await bind(deps, service, { handler, def, checkpoints, onlyMissing: false }),
-      })
+      const parts = { handler, def, checkpoints, onlyMissing: false }
+      bound.push({ handler, def, ...(await (def.order ? bindOrdered : bind)(deps, service, parts)) })
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
       faults.push(error.message)
@@ -135,7 +136,8 @@ async function bind(
   { nc, names, options, log }: ServiceDeps,
   service: ServiceDef,
   { handler, def, checkpoints, onlyMissing }: BindParts,
-): Promise<Consumers> {
+): Promise<{ consumers: Consumers }> {
+  await checkOrder(nc, names, { service: service.name, handler, def })
   const common = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
   const stream = names.stream(def.source.stream)
   const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
@@ -143,7 +145,21 @@ async function bind(
   const [main, ...more] = eventDurablesOf(def)
   const consumers: Consumers = [await ensure(main), ...(await Promise.all(more.map(ensure)))]
   await ensureLaneConsumer(nc, names, common)
-  return consumers
+  return { consumers }
+}
+
+async function bindOrdered(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  { handler, def }: BindParts,
+): Promise<{ consumers: Consumers; beginning: Beginning }> {
+  const { nc, names, options, log } = deps
+  const store = partitionStoreOf(deps, service, handler)
+  const whose = { service: service.name, handler, def, log }
+  const stream = names.stream(def.source.stream)
+  const { consumer, beginning } = await ensureOrdered(nc, names, { ...whose, stream, store })
+  await ensureLaneConsumer(nc, names, { ...whose, mode: options.topology })
+  return { consumers: [consumer], beginning }
 }
 
 async function running(
@@ -196,13 +212,20 @@ async function running(
   }
 }
 
+/** A handler that runs, and who looks after it. */
+type StartedHandler = {
+  handler: string
+  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust'>
+  supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault'>
+}
+
 type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
 
 function startHandler(
   deps: ServiceDeps,
   service: ServiceDef,
   parts: HandlerParts,
-): { handler: string; runner: HandlerRunner; supervisor: Supervisor } {
+): StartedHandler {
   const { nc, names, options, log, metrics, publisher } = deps
   const { handler, def, consumers } = parts
   const [{ stream, epoch }] = consumers
@@ -217,7 +240,7 @@ function startHandler(
   }
   const labels = { service: service.name, handler }
   const own = { pipeline: publisher.pipeline, names, log }
-  const runner = new HandlerRunner({
+  const runnerOptions: RunnerOptions = {
     nc,
     connection: deps.connection,
     names,
@@ -241,7 +264,12 @@ function startHandler(
     },
     onDoubt: (why) => supervisor.doubt(why),
     onFatal: parts.onFatal,
-  })
+  }
+  if (parts.beginning) {
+    const store = partitionStoreOf(deps, service, handler)
+    return { handler, ...startOrdered({ ...runnerOptions, store, beginning: parts.beginning }) }
+  }
+  const runner = new HandlerRunner(runnerOptions)
   const supervisor: Supervisor = new Supervisor({
     nc,
     connection: deps.connection,
@@ -253,7 +281,7 @@ function startHandler(
     durables: consumers,
     maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
-    restore: () => bind(deps, service, { ...parts, onlyMissing: true }),
+    restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
   return { handler, runner, supervisor }

@@ -31,6 +31,8 @@ export function meshMetrics(metrics: Metrics): {
   requesting(type: string, count: number): void
   replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
   replying(reply: Labels, count: number): void
+  takeover(handler: Labels): void
+  partitions(handler: Labels, state: PartitionGauges): void
 } {
   const sent = metrics.counter({
     name: 'messaging_client_sent_messages_total',
@@ -88,6 +90,14 @@ export function meshMetrics(metrics: Metrics): {
   const concurrency = gauge('mesh_concurrency', 'Messages this process may handle at once.')
   const rateLimit = gauge('mesh_rate_limit_per_second', 'Messages this process may start a second; 0 without a limit.')
   const breaker = gauge('mesh_breaker_state', '0 closed, 1 half open, 2 open.')
+  const owned = gauge('mesh_partitions_owned', 'Partitions of an ordered handler this process has.')
+  const keysHeld = gauge('mesh_keys_held', 'Keys whose first event waits for a retry.')
+  const keysParked = gauge('mesh_keys_parked', 'Keys with events left in the stream until their turn comes.')
+  const takeovers = metrics.counter({
+    name: 'mesh_partition_takeovers_total',
+    help: 'Partitions taken from an instance that was gone.',
+    labels: HANDLER,
+  })
   const pending = gauge('mesh_consumer_pending', 'Messages not yet delivered to the handler.')
   const ackPending = gauge('mesh_consumer_ack_pending', 'Messages delivered and not settled.')
   const oldest = gauge('mesh_consumer_oldest_seconds', 'Age of the oldest unsettled message.')
@@ -140,6 +150,12 @@ export function meshMetrics(metrics: Metrics): {
     requesting: (type, count) => requests.set({ type }, count),
     replied: (reply, outcome, ms, traceId) => replySeconds.observe({ ...reply, outcome }, ms / 1000, traceId),
     replying: (reply, count) => replies.set(reply, count),
+    takeover: (handler) => takeovers.add(handler),
+    partitions(handler, state) {
+      owned.set(handler, state.owned)
+      keysHeld.set(handler, state.held)
+      keysParked.set(handler, state.parked)
+    },
     consumer(handler, state) {
       pending.set(handler, state.pending)
       ackPending.set(handler, state.ackPending)
@@ -150,3 +166,5 @@ export function meshMetrics(metrics: Metrics): {
 }
 
 export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }
+
+export type PartitionGauges = { owned: number; held: number; parked: number }

@@ -73,6 +73,8 @@ export type ProcessSpanOptions = {
   stream: string
   seq: number
   attempt: number
+  /** Of an ordered handler. */
+  claim?: { partition: number; fence: number } | undefined
   deliveryCount: number
   publishedAt: Date
   /** The attempt before this one, if known. */
@@ -107,6 +109,7 @@ export function processSpan(options: ProcessSpanOptions): { span: Span; context:
         'messaging.nats.time_in_stream_ms': Date.now() - options.publishedAt.getTime(),
         'mesh.message.id': options.envelope.id,
         'mesh.attempt': options.attempt,
+        ...(options.claim && { 'mesh.partition': options.claim.partition, 'mesh.fence': options.claim.fence }),
       },
     },
     parent,

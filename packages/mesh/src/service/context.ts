@@ -25,6 +25,12 @@ export type HandlerContext = {
   readonly causationId: string | undefined
   /** 1 for the first attempt. A delivery that was handed back unstarted is none. */
   readonly attempt: number
+  /**
+   * Of a handler with `order: 'key'`: grows whenever another instance takes the key's partition over. Give it to what you
+   * write to and have it refuse a lower one than it has seen: a process that was stopped and wakes is then harmless.
+   * Undefined without order.
+   */
+  readonly fence: number | undefined
   /** Aborts when the handler's time is over, or the service stops and cannot wait longer. */
   readonly signal: AbortSignal
   /** Headers as they came, names in lower case. */

@@ -1,3 +1,4 @@
+import { orderFaults } from '../consume/ordered/order-faults.ts'
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
@@ -17,11 +18,19 @@ export type HandlerOptions = {
   retry?: RetryPolicy
   /** How many messages this process works on at once. @default 16 */
   concurrency?: number
+  /**
+   * `'key'`: events of one key are handled one after the other, in the order of the stream, over all instances; a failing
+   * one holds its key and no other. Needs a contract with a key. @default none
+   */
+  order?: 'key'
   /** How fast this process starts messages. @default as fast as may be */
   rateLimit?: RateLimit
   /** After this `ctx.signal` aborts, ms; 10 s later the slot counts as leaked. @default 60 000 */
   timeoutMs?: number
-  /** Silence after which the server redelivers, ms; renewed while a message is here, so a slow handler runs once. @default 30 000 */
+  /**
+   * Silence after which the server redelivers, ms; renewed while a message is here, so a slow handler runs once. With
+   * `order: 'key'`: silence of an instance after which others take its partitions, whole seconds. @default 30 000, ordered 10 000
+   */
   ackWaitMs?: number
   /**
    * `'once'`: what the handler publishes for one message is stored once, whatever is run again and however late, with a
@@ -41,6 +50,7 @@ export type HandlerDef = {
   readonly retry: RetryPolicy
   readonly concurrency: number
   readonly rateLimit: RateLimit | undefined
+  readonly order: 'key' | undefined
   readonly timeoutMs: number
   readonly ackWaitMs: number
   /** Of a handler that takes several messages in one call. */
@@ -78,9 +88,10 @@ export function on(
     retry: options.retry ?? defaultRetry,
     concurrency: options.concurrency ?? 16,
     rateLimit: options.rateLimit,
+    order: options.order,
     timeoutMs: options.timeoutMs ?? 60_000,
-    ackWaitMs: options.ackWaitMs ?? 30_000,
     ...(options.effects === undefined ? {} : { effects: options.effects }),
+    ackWaitMs: options.ackWaitMs ?? (options.order === 'key' ? 10_000 : 30_000),
     handle: handle as Handler<unknown>,
   })
 }
@@ -125,6 +136,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     for (const fault of [...limitFaults(def), ...batchFaults(def)]) say(fault)
     if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
     if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
+    for (const fault of orderFaults(def)) say(fault)
     if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)
     if (!(def.retry.minDelayMs >= 0 && def.retry.maxDelayMs >= def.retry.minDelayMs))
       say('retry needs 0 <= minDelayMs <= maxDelayMs')

@@ -63,6 +63,7 @@ export async function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope
     stream: delivery.source.stream,
     seq: delivery.source.seq,
     attempt: delivery.attempts,
+    claim: delivery.claim,
     deliveryCount: delivery.deliveryCount,
     publishedAt: delivery.source.publishedAt,
     previous: delivery.previousAttempt,
@@ -89,12 +90,16 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
       traceparent: passedOn(delivery.headers),
       once: deps.def.effects === 'once' ? onceOptions(deps, delivery) : undefined,
     })
+    const endings = [deps.stopping, ...(delivery.claim ? [delivery.claim.lost] : [])]
+    // Decoding took a moment, in which the process may have been stopped for long.
+    await delivery.claim?.confirm()
     const called = await deps.guard(() =>
-      callHandler(deps, data, (signal) => contextOf(deps, { delivery, envelope, signal, out })),
+      callHandler(deps, data, { endings, contextFor: (signal) => contextOf(deps, { delivery, envelope, signal, out }) }),
     )
     if (called === 'leaked') return { kind: 'leaked' }
     const about = { service: deps.service, handler: deps.handler, source: delivery.source }
     tellStage('returned', about)
+    await delivery.claim?.confirm()
     await out.send()
     tellStage('stored', about)
     return { kind: 'done' }
@@ -119,7 +124,7 @@ function onceOptions({ def, publisher, service, handler }: AttemptDeps, delivery
 async function callHandler(
   deps: AttemptDeps,
   data: unknown,
-  contextFor: (signal: AbortSignal) => HandlerContext,
+  { endings, contextFor }: { endings: AbortSignal[]; contextFor: (signal: AbortSignal) => HandlerContext },
 ): Promise<'returned' | 'leaked'> {
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
@@ -127,7 +132,7 @@ async function callHandler(
   const leakTimer = setTimeout(() => leak.resolve('leaked'), deps.def.timeoutMs + deps.leakAfterMs)
   try {
     const call = (async () => {
-      await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, deps.stopping])))
+      await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, ...endings])))
       return 'returned' as const
     })()
     return await Promise.race([call, leak.promise])
@@ -159,6 +164,7 @@ function contextOf(deps: AttemptDeps, { delivery, envelope, signal, out }: Conte
     correlationId: envelope.correlationId,
     causationId: envelope.causationId,
     attempt: delivery.attempts,
+    fence: delivery.claim?.fence,
     signal,
     headers: delivery.headers,
     source: delivery.source,

@@ -28,6 +28,9 @@ export type DesiredConsumer = Pick<ConsumerConfig, 'ack_wait' | 'max_deliver'> &
 /** Event streams a handler ever read, space separated; on its lane durable. Only ever added to. */
 export const STREAMS = 'malha.streams'
 
+/** `key` on the lane durable of a handler that keeps the order of its keys. */
+export const ORDER = 'malha.order'
+
 type Whose = { readonly service: string; readonly handler: string; readonly def: HandlerDef }
 
 /** A durable of a handler on its event stream, which takes `filters`. */
@@ -49,7 +52,11 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
   return {
     ...limits(def),
     filter_subjects: [names.laneTarget(service, handler)],
-    metadata: { ...metadata(service, handler, type), [STREAMS]: names.stream(def.source.stream) },
+    metadata: {
+      ...metadata(service, handler, type),
+      [STREAMS]: names.stream(def.source.stream),
+      ...(def.order && { [ORDER]: def.order }),
+    },
   }
 }
 

@@ -239,7 +239,7 @@ async function startOf(
   return { start: startAt(startFrom, state.lastSeq) }
 }
 
-function startFromSentence({ firstSeq, lastSeq }: StreamState): string {
+export function startFromSentence({ firstSeq, lastSeq }: StreamState): string {
   return (
     `it has no durable and no checkpoint, and the stream already had ${lastSeq} events (${firstSeq} to ${lastSeq} are left); ` +
     `say where to begin with startFrom: 'all' for every event that is left, 'new' for none of them, or a Date`

@@ -9,6 +9,7 @@ import {
   laneStream,
   meshStream,
   ownStream,
+  partitionStream,
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
@@ -20,7 +21,7 @@ const RESERVED = ['mesh', 'dlq', 'lane', 'request']
  */
 export function declared(
   names: Names,
-  options: { streams: readonly StreamDef[]; lanesFor?: string; replicas?: number | undefined },
+  options: { streams: readonly StreamDef[]; lanesFor?: string; ordered?: boolean; replicas?: number | undefined },
 ): { desired: DesiredStream[]; faults: string[] } {
   const { replicas, lanesFor } = options
   const faults: string[] = []
@@ -39,6 +40,7 @@ export function declared(
     ownStream(names, replicas),
     deadLetterStream(names, replicas),
     checkpointStream(names, replicas),
+    ...(options.ordered === true ? [partitionStream(names, replicas)] : []),
     ...(lanesFor === undefined ? [] : [laneStream(names, lanesFor, replicas)]),
   ]
   if (faults.length === 0) faults.push(...overlapFaults(desired))

@@ -20,6 +20,8 @@ export type ProvisionOptions = {
   streams: readonly StreamDef[]
   /** The service whose lanes are needed too. */
   lanesFor?: string
+  /** It has handlers that keep the order of keys. @default false */
+  ordered?: boolean
   mode: TopologyMode
   /** For streams that do not say themselves. @default 1 when a stream is made, otherwise as it is */
   replicas?: number | undefined

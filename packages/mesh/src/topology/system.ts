@@ -11,7 +11,7 @@ import type { Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
 /** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, floors of durables. */
-export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'checkpoints'
+export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'checkpoints' | 'partitions'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -57,6 +57,9 @@ export const meshStream: StreamDef = stream('MESH', {
 
 /** Bucket with the floor of every durable, so that a lost one is made again where it stood. */
 export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
+
+/** Bucket of ordered handlers: how far each partition is and who has it, and which instances are there. */
+export const PARTITION_BUCKET = 'MESH_PARTITIONS'
 
 const MIB = 1024 ** 2
 
@@ -140,6 +143,15 @@ export function checkpointStream(names: Names, replicas?: number): DesiredStream
       max_msgs_per_subject: 1,
       allow_rollup_hdrs: true,
     },
+  }
+}
+
+/** The stream under the bucket of ordered handlers. Their leases are keys with a time to live. */
+export function partitionStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(PARTITION_BUCKET)
+  return {
+    ...system('partitions', `KV_${bucket}`, replicas),
+    config: { ...base([`$KV.${bucket}.>`]), max_bytes: 256 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
   }
 }
 

@@ -1,0 +1,184 @@
+/**
+ * Brings the events of one partition in stream order, each once, from a given one on.
+ *
+ * F1  Events come in the order of the stream without a gap: the consumer behind it is read only as long as its own count of
+ *     deliveries has none, and made anew after the last event at any sign that something was lost.
+ * F2  Nothing is acked and the server keeps no account of it: who is how far stands in the partition's record alone.
+ * F3  After `stop()` nothing is handed on.
+ */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nanos, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import type { ConnectionWatch } from '../../lifecycle/connection-watch.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { parseAckSubject } from '../ack-subject.ts'
+import { PullLoop } from '../pull-loop.ts'
+
+export type FeedOptions = {
+  nc: NatsConnection
+  connection: ConnectionWatch
+  inboxPrefix: string | undefined
+  log: Logger
+  /** As the server names them. */
+  stream: string
+  filters: readonly string[]
+  /** What the consumer's name begins with. */
+  name: string
+  /** The last sequence that is not wanted. */
+  after: number
+  limit: number
+  onEvent: (msg: Msg, loop: PullLoop) => void
+  /** It cannot be read; told again at every attempt. undefined: all is well again. */
+  onFault: (fault: string | undefined) => void
+}
+
+const REQUEST_MS = 5000
+const AGAIN_MS = [100, 250, 500, 1000, 2000]
+/** The server forgets a consumer that nobody pulls from. */
+const FORGET_MS = 30_000
+
+export class Feed {
+  readonly #options: FeedOptions
+  readonly #unlisten: () => void
+  #after: number
+  #limit: number
+  #loop: PullLoop | undefined
+  #name = ''
+  /** Of the consumer that is read now; a message of an older one is not counted. */
+  #deliveries = 0
+  #isOpening = false
+  #mustReopen = false
+  #isStopped = false
+
+  constructor(options: FeedOptions) {
+    this.#options = options
+    this.#after = options.after
+    this.#limit = options.limit
+    // What was on its way when the connection broke is gone, and nothing would tell.
+    this.#unlisten = options.connection.listen({ up: () => this.reopen() })
+    this.reopen()
+  }
+
+  /** The last event handed on. */
+  get position(): number {
+    return this.#after
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Events in hand and asked for at most; 0 stops asking. */
+  setLimit(limit: number): void {
+    this.#limit = limit
+    this.#loop?.setLimit(limit)
+  }
+
+  /** Goes on behind the last event, with a new consumer. */
+  reopen(): void {
+    if (this.#isStopped) return
+    this.#mustReopen = true
+    if (!this.#isOpening) void this.#open()
+  }
+
+  /** How many events it has not brought yet; 0 where that cannot be known now. */
+  async pending(): Promise<number> {
+    const { nc, stream } = this.#options
+    if (this.#name === '' || nc.isClosed()) return 0
+    try {
+      const answer = await nc.request(`$JS.API.CONSUMER.INFO.${stream}.${this.#name}`, '', { timeout: REQUEST_MS })
+      return answer.json<{ num_pending?: number }>().num_pending ?? 0
+    } catch {
+      return 0
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#unlisten()
+    await this.#close()
+  }
+
+  async #open(): Promise<void> {
+    this.#isOpening = true
+    for (let attempt = 0; this.#mustReopen && !this.#isStopped; attempt++) {
+      this.#mustReopen = false
+      await this.#close()
+      try {
+        await this.#make()
+        this.#options.onFault(undefined)
+        attempt = 0
+      } catch (error) {
+        this.#options.onFault(error instanceof Error ? error.message : String(error))
+        this.#mustReopen = true
+        await sleep(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], undefined, { ref: false })
+      }
+    }
+    this.#isOpening = false
+  }
+
+  async #make(): Promise<void> {
+    const { nc, stream, filters, connection, inboxPrefix } = this.#options
+    if (nc.isClosed()) throw new Error('the connection is closed')
+    const name = `${this.#options.name}_${randomBytes(6).toString('hex')}`
+    const config = {
+      name,
+      ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+      deliver_policy: 'by_start_sequence',
+      opt_start_seq: this.#after + 1,
+      ack_policy: 'none',
+      replay_policy: 'instant',
+      inactive_threshold: nanos(FORGET_MS),
+      mem_storage: true,
+      num_replicas: 1,
+    }
+    const body = JSON.stringify({ stream_name: stream, config, action: 'create' })
+    const answer = await nc.request(`$JS.API.CONSUMER.CREATE.${stream}.${name}`, body, { timeout: REQUEST_MS })
+    const { error } = answer.json<{ error?: { description?: string } }>()
+    if (error) throw new Error(error.description ?? 'the consumer was not made')
+    this.#deliveries = 0
+    this.#name = name
+    if (this.#isStopped) return this.#close()
+    const loop: PullLoop = new PullLoop(nc, {
+      connection,
+      inboxPrefix,
+      stream,
+      durable: name,
+      limit: this.#limit,
+      onMessage: (msg) => {
+        if (loop === this.#loop) this.#onMessage(msg, loop)
+      },
+      onLapse: () => this.#onDoubt(loop),
+      onDoubt: () => this.#onDoubt(loop),
+    })
+    this.#loop = loop
+  }
+
+  /** Upholds F3. */
+  async #close(): Promise<void> {
+    const { nc, stream } = this.#options
+    const loop = this.#loop
+    this.#loop = undefined
+    void loop?.stop()
+    if (this.#name === '' || nc.isClosed()) return
+    // Nobody waits for it: the server forgets it by itself.
+    nc.publish(`$JS.API.CONSUMER.DELETE.${stream}.${this.#name}`)
+    this.#name = ''
+  }
+
+  /** Upholds F1. */
+  #onMessage(msg: Msg, loop: PullLoop): void {
+    const info = parseAckSubject(msg.reply ?? '')
+    if (!info || info.consumerSeq !== this.#deliveries + 1) {
+      this.reopen()
+      return
+    }
+    this.#deliveries++
+    this.#after = info.streamSeq
+    this.#options.onEvent(msg, loop)
+  }
+
+  #onDoubt(loop: PullLoop): void {
+    if (loop === this.#loop) this.reopen()
+  }
+}

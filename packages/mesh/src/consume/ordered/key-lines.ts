@@ -1,0 +1,157 @@
+/**
+ * The events of one partition that are not settled, a line a key. Pure: it only keeps account, so that it can be tested
+ * with any order of things.
+ *
+ * K1  Of a line, the events in memory are the first ones that are not settled, in stream order. Those behind them may be
+ *     left in the stream (`leftUpTo`); as long as there are such, no newer event is added to the memory.
+ * K2  At most one event of a key is being worked on, or settled without the record saying so yet.
+ * K3  `snapshot()` tells exactly the unsettled events up to `read`: whoever begins with it misses none and repeats only
+ *     what was begun and not written down.
+ * K4  After `restore()` nothing is begun until all up to the record's `read` was seen again (`isRestored`).
+ */
+import type { KeptRetry, OpenKey } from './partition-record.ts'
+
+export type Phase = 'idle' | 'ready' | 'running' | 'settling' | 'held' | 'loading' | 'stuck'
+
+/** One key's line. */
+export type KeyLine<Item> = {
+  readonly token: string
+  phase: Phase
+  readonly items: { readonly seq: number; readonly item: Item }[]
+  /** Events of this key behind those in memory are in the stream, up to here; 0 when there are none. */
+  leftUpTo: number
+  /** Everything of this key below is settled. */
+  from: number
+  retry: KeptRetry | undefined
+}
+
+export type Progress = { read: number; running: readonly number[]; open: readonly OpenKey[] }
+
+/** What became of an event that arrived. `left` and `settled` ones need not stay in memory. */
+export type Arrival<Item> = { kind: 'kept'; line: KeyLine<Item> } | { kind: 'left' } | { kind: 'settled' }
+
+export class KeyLines<Item> {
+  readonly #lines = new Map<string, KeyLine<Item>>()
+  readonly #mostPerKey: number
+  /** First events of keys that were being worked on, not yet seen again. */
+  readonly #unseen: Set<number>
+  /** Up to here the record knows what is settled. */
+  readonly #known: number
+  /** One of `#unseen` is gone from the stream, and with it whose key it was: from here on nothing counts as settled. */
+  #doubtFrom = Infinity
+  #at: number
+
+  /** `mostPerKey` events of one key stay in memory. */
+  constructor(begin: Progress, mostPerKey: number) {
+    this.#mostPerKey = mostPerKey
+    this.#known = begin.read
+    this.#unseen = new Set(begin.running)
+    this.#at = begin.running[0] === undefined ? begin.read : Math.min(begin.read, begin.running[0] - 1)
+    for (const { from, token, retry } of begin.open)
+      this.#lines.set(token, { token, phase: 'idle', items: [], leftUpTo: begin.read, from, retry })
+  }
+
+  /** The last event seen; the next one to ask the stream for comes after it. */
+  get position(): number {
+    return this.#at
+  }
+
+  get isRestored(): boolean {
+    return this.#at >= this.#known
+  }
+
+  get lines(): Iterable<KeyLine<Item>> {
+    return this.#lines.values()
+  }
+
+  get size(): number {
+    return this.#lines.size
+  }
+
+  /** The next event in stream order. */
+  add(token: string, seq: number, item: Item): Arrival<Item> {
+    this.#doubt(seq)
+    this.#at = Math.max(this.#at, seq)
+    const wasOpen = this.#unseen.delete(seq)
+    let line = this.#lines.get(token)
+    if (!line) {
+      if (seq <= this.#known && seq < this.#doubtFrom && !wasOpen) return { kind: 'settled' }
+      line = { token, phase: 'idle', items: [], leftUpTo: 0, from: seq, retry: undefined }
+      this.#lines.set(token, line)
+    }
+    if (seq < line.from) return { kind: 'settled' }
+    if (line.leftUpTo > 0 || line.items.length >= this.#mostPerKey || line.phase === 'held') {
+      line.leftUpTo = Math.max(line.leftUpTo, seq)
+      return { kind: 'left' }
+    }
+    line.items.push({ seq, item })
+    return { kind: 'kept', line }
+  }
+
+  /** Up to there the stream has nothing that was not seen. */
+  advance(to: number): void {
+    if (this.isRestored) this.#at = Math.max(this.#at, to)
+  }
+
+  /** The stream has nothing more up to the record's `read`. */
+  endRestore(): void {
+    this.#doubt(this.#known + 1)
+    this.#at = Math.max(this.#at, this.#known)
+  }
+
+  /** Keeps only the first of a line in memory; returns the others. */
+  trim(line: KeyLine<Item>): Item[] {
+    const rest = line.items.splice(1)
+    const last = rest.at(-1)
+    if (last) line.leftUpTo = Math.max(line.leftUpTo, last.seq)
+    return rest.map(({ item }) => item)
+  }
+
+  /** The first of a line is done. */
+  settleHead(line: KeyLine<Item>): void {
+    const head = line.items.shift()
+    if (head) line.from = head.seq + 1
+    line.retry = undefined
+    line.phase = 'settling'
+  }
+
+  /**
+   * What the stream gave as the next of a line that has left some there. `askedUpTo` is what `leftUpTo` was when it was asked.
+   * @returns false when it must be asked again: an event was left there since
+   */
+  loaded(line: KeyLine<Item>, next: { seq: number; item: Item } | undefined, askedUpTo: number): boolean {
+    if (next && next.seq <= line.leftUpTo) {
+      line.items.push(next)
+      if (next.seq === line.leftUpTo) line.leftUpTo = 0
+      return true
+    }
+    if (!next && line.leftUpTo > askedUpTo) return false
+    line.leftUpTo = 0
+    return true
+  }
+
+  /** Forgets a line that has nothing left. */
+  drop(line: KeyLine<Item>): void {
+    if (line.items.length === 0 && line.leftUpTo === 0) this.#lines.delete(line.token)
+  }
+
+  snapshot(): Progress {
+    const running = [...this.#unseen]
+    const open: OpenKey[] = []
+    for (const { token, items, leftUpTo, from, retry } of this.#lines.values()) {
+      const first = items[0]
+      if (!first && leftUpTo === 0) continue
+      if (first && leftUpTo === 0 && !retry) running.push(first.seq)
+      else open.push({ from: first?.seq ?? from, token, ...(retry && { retry }) })
+    }
+    return { read: Math.max(this.#at, this.#known), running: running.sort((a, b) => a - b), open }
+  }
+
+  #doubt(seq: number): void {
+    for (const missing of this.#unseen) {
+      if (missing >= seq) continue
+      this.#unseen.delete(missing)
+      this.#doubtFrom = Math.min(this.#doubtFrom, missing)
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Looks after an ordered handler while it runs: how far its partitions are (metrics), what aged out before it got there,
+ * whether its stream was made anew, and whether a partition reads all there is.
+ */
+import { writeExpiredLetter } from '../../failure/dead-letter.ts'
+import { getStored } from '../../publish/stored-message.ts'
+import { type StreamState, streamState } from '../../topology/stream-state.ts'
+import { progress } from '../progress.ts'
+import type { RunnerOptions } from '../runner-options.ts'
+import type { OrderedRunner } from './ordered-runner.ts'
+import type { Partition } from './partition.ts'
+
+export type OrderedWatchOptions = RunnerOptions & {
+  runner: OrderedRunner
+  filtersOf: (partition: number) => readonly string[]
+}
+
+/** An event that is there for this long and was not brought, though nothing stands in its way, was missed. */
+const MISSED_MS = 5000
+
+type Seen = { /** All up to here is settled, or told of as aged out. */ settled: number; isFirst: boolean }
+
+export class OrderedWatch {
+  readonly #options: OrderedWatchOptions
+  readonly #timer: NodeJS.Timeout
+  readonly #seen = new WeakMap<Partition, Seen>()
+  #epoch: number
+  #busy: Promise<void> | undefined
+  #fault: string | undefined
+
+  constructor(options: OrderedWatchOptions) {
+    this.#options = options
+    this.#epoch = options.epoch
+    const { maxAgeMs } = options.def.source.stream
+    this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, maxAgeMs / 4)))
+  }
+
+  /** Why the handler cannot work, for readiness. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  /** Never throws; what fails is seen again at the next look. */
+  look(): Promise<void> {
+    this.#busy ??= this.#look().finally(() => {
+      this.#busy = undefined
+    })
+    return this.#busy
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#busy
+  }
+
+  async #look(): Promise<void> {
+    const { nc, stream, handler, log, service } = this.#options
+    if (nc.isClosed()) return
+    try {
+      const state = await streamState(nc, stream)
+      if (state.epoch === this.#epoch) await this.#measure(state)
+      else this.#onNewStream(state.epoch)
+      this.#fault = undefined
+    } catch (error) {
+      const fault = `handler ${handler}: its stream ${stream}: ${error instanceof Error ? error.message : String(error)}`
+      if (fault !== this.#fault && !nc.isClosed())
+        log.warn({ service: service.name, handler, stream, err: error }, 'the stream cannot be looked at; trying again')
+      this.#fault = fault
+    }
+  }
+
+  #onNewStream(epoch: number): void {
+    const { log, service, handler, stream, runner } = this.#options
+    log.warn({ service: service.name, handler, stream }, 'the stream was made anew; the handler begins at its start')
+    this.#epoch = epoch
+    runner.renewEpoch(epoch)
+  }
+
+  async #measure(state: StreamState): Promise<void> {
+    const { runner, metrics, service, handler } = this.#options
+    const each = await Promise.all([...runner.partitions.values()].map((partition) => this.#measureOne(partition, state)))
+    const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
+    metrics.consumer(
+      { service: service.name, handler },
+      {
+        pending: each.reduce((sum, one) => sum + one.pending, 0),
+        ackPending: each.reduce((sum, one) => sum + one.open, 0),
+        oldestMs,
+        expiresInMs: Math.max(0, state.maxAgeMs - oldestMs),
+      },
+    )
+  }
+
+  async #measureOne(
+    partition: Partition,
+    state: StreamState,
+  ): Promise<{ pending: number; open: number; oldestMs: number }> {
+    const { from, read } = partition.floor
+    const seen = this.#seen.get(partition) ?? { settled: from - 1, isFirst: true }
+    const { settled, expired } = progress(seen.settled, { firstSeq: state.firstSeq, ackFloor: from - 1 }, seen.isFirst)
+    if (expired && !partition.lost.aborted) await this.#onExpired(expired)
+    const oldest = settled < state.lastSeq ? await this.#oldestFrom(partition, settled + 1) : undefined
+    // What lies before it is not for this partition: when that ages out, nothing is lost. The stream’s leader says so.
+    this.#seen.set(partition, { settled: Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq), isFirst: false })
+    // Told a look later, so that no leader that was just elected is believed.
+    if (from > read && !seen.isFirst) partition.advance(seen.settled)
+    const oldestMs = oldest ? Math.max(0, Date.now() - oldest.at) : 0
+    const isMissed = oldest !== undefined && oldest.seq > read && oldestMs > MISSED_MS
+    if (isMissed && partition.openKeys === 0 && partition.floor.read < oldest.seq) partition.refresh()
+    return { pending: await partition.pending(), open: partition.openKeys, oldestMs }
+  }
+
+  /** The first event of a partition at or after `seq`. */
+  async #oldestFrom(partition: Partition, seq: number): Promise<{ seq: number; at: number } | undefined> {
+    const { nc, stream, filtersOf } = this.#options
+    const filters = filtersOf(partition.partition)
+    const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
+    const first = found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
+    return first && { seq: first.seq, at: Date.parse(first.time) }
+  }
+
+  async #onExpired(range: { from: number; to: number }): Promise<void> {
+    const { stream, office, log, metrics, service, handler } = this.#options
+    const labels = { service: service.name, handler }
+    await writeExpiredLetter(office, { stream, epoch: this.#epoch, ...range })
+    metrics.expired(labels, range.to - range.from + 1)
+    metrics.deadLetter(labels, 'MESH_EXPIRED')
+    log.error({ ...labels, stream, ...range }, 'events aged out before this handler was past them; see its dead letter')
+  }
+}

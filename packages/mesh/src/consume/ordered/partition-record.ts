@@ -1,0 +1,96 @@
+import { MeshError } from '../../errors.ts'
+
+/** What is known of the failed attempts at the first event of a key that waits. */
+export type KeptRetry = {
+  attempts: number
+  failures: number
+  /** Unix ms; 0 before the first failure that counts. */
+  firstFailureAt: number
+  /** Unix ms by the clock of the instance that wrote it. */
+  dueAt: number
+  /** The whole wait, ms: another instance's clock may be wrong, so it never waits longer than this. */
+  delayMs: number
+}
+
+/** A key of which events up to `read` are not settled, from `from` on. */
+export type OpenKey = { from: number; token: string; retry?: KeptRetry }
+
+/**
+ * How far a partition of a handler is, and who works on it. One value of the bucket, changed by compare-and-set only.
+ *
+ * An event of the partition with sequence s and key k is settled if s <= `read`, s is not in `running`, no event of k with
+ * a lower sequence is, and `open` has no entry for k with from <= s.
+ */
+export type PartitionRecord = {
+  /** Creation time of the event stream, unix seconds. */
+  epoch: number
+  /** Grows with every takeover. */
+  fence: number
+  /** The instance; empty when nobody has it. */
+  owner: string
+  /** Counts the owner's writes, so that it knows one of its own again. */
+  writes: number
+  read: number
+  /** First events of keys that are being worked on, ascending. */
+  running: readonly number[]
+  open: readonly OpenKey[]
+}
+
+type Written = {
+  v: 1
+  epoch: number
+  fence: number
+  owner: string
+  writes: number
+  read: number
+  running: string
+  open: [from: number, token: string, ...retry: number[]][]
+}
+
+/** The value of the bucket: JSON; `running` as differences in base 36, since it is written with every commit. */
+export function encodeRecord({ running, open, ...rest }: PartitionRecord): string {
+  let last = 0
+  const differences = running.map((seq) => {
+    const difference = seq - last
+    last = seq
+    return difference.toString(36)
+  })
+  return JSON.stringify({
+    v: 1,
+    ...rest,
+    running: differences.join(' '),
+    open: open.map(({ from, token, retry }) => [from, token, ...(retry ? numbersOf(retry) : [])] as const),
+  } satisfies { [Field in keyof Written]: unknown })
+}
+
+/** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it */
+export function decodeRecord(text: string): PartitionRecord {
+  const { v, running, open, ...rest } = JSON.parse(text) as Written
+  if (v !== 1)
+    throw new MeshError(
+      'MESH_TOPOLOGY',
+      `a partition's record has version ${String(v)}, written by a newer release of the library; upgrade this service`,
+    )
+  let last = 0
+  return {
+    ...rest,
+    running: running.split(' ').filter(Boolean).map((difference) => (last += Number.parseInt(difference, 36))),
+    open: open.map(([from, token, ...numbers]) => ({ from, token, ...(numbers.length > 0 && { retry: retryOf(numbers) }) })),
+  }
+}
+
+const numbersOf = ({ attempts, failures, firstFailureAt, dueAt, delayMs }: KeptRetry): number[] => [
+  attempts,
+  failures,
+  firstFailureAt,
+  dueAt,
+  delayMs,
+]
+
+const retryOf = ([attempts = 0, failures = 0, firstFailureAt = 0, dueAt = 0, delayMs = 0]: number[]): KeptRetry => ({
+  attempts,
+  failures,
+  firstFailureAt,
+  dueAt,
+  delayMs,
+})

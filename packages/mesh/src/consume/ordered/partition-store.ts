@@ -1,0 +1,153 @@
+/** Records of a handler's partitions and of its instances, in the bucket MESH_PARTITIONS (docs/reference/wire.md). */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { HEADER } from '../../message/headers.ts'
+import type { PublishPipeline } from '../../publish/pipeline.ts'
+import { ERR_CODE, PublishRefused } from '../../publish/pub-ack.ts'
+import { getStored, type StoredMessage } from '../../publish/stored-message.ts'
+import { decodeRecord, encodeRecord, type PartitionRecord } from './partition-record.ts'
+
+export type StoredRecord = { record: PartitionRecord; revision: number }
+
+/** Where a handler began, so that a partition without a record of its own is known. */
+export type Beginning = { epoch: number; partitions: number; /** All up to here is not for this handler. */ read: number }
+
+export type StoreOptions = {
+  nc: NatsConnection
+  pipeline: PublishPipeline
+  /** The bucket, as the server names it. */
+  bucket: string
+  /** `<service>_<handler>`, with the namespace: the first token of its keys. */
+  handler: string
+}
+
+const REQUEST_MS = 5000
+const encoder = new TextEncoder()
+
+export class PartitionStore {
+  readonly #options: StoreOptions
+  readonly #stream: string
+  readonly #prefix: string
+
+  constructor(options: StoreOptions) {
+    this.#options = options
+    this.#stream = `KV_${options.bucket}`
+    this.#prefix = `$KV.${options.bucket}.${options.handler}`
+  }
+
+  /** Where a nudge is published: something changed that others wait for. */
+  get nudgeSubject(): string {
+    return `${this.#prefix}.nudge`
+  }
+
+  /**
+   * Writes a partition's record if its revision is still `revision` (0: if there is none). Returns the new revision;
+   * undefined when somebody wrote since.
+   */
+  write(partition: number, record: PartitionRecord, revision: number, timeoutMs: number): Promise<number | undefined> {
+    return this.#put(`at.${partition}`, encodeRecord(record), { revision, timeoutMs })
+  }
+
+  /** One record, from the bucket's leader. */
+  async read(partition: number): Promise<StoredRecord | undefined> {
+    const stored = await this.#get(`at.${partition}`)
+    return stored && { record: decodeRecord(stored.payload.toString()), revision: stored.seq }
+  }
+
+  /** All records, from any replica: a little old perhaps, which `write` finds out. */
+  async readAll(): Promise<Map<number, StoredRecord>> {
+    const jsm = await jetstreamManager(this.#options.nc, { checkAPI: false, timeout: REQUEST_MS })
+    const found = new Map<number, StoredRecord>()
+    const all = await jsm.direct.getLastMessagesFor(this.#stream, { multi_last: [`${this.#prefix}.at.*`] })
+    for await (const message of all)
+      found.set(Number(message.subject.slice(this.#prefix.length + 4)), {
+        record: decodeRecord(message.string()),
+        revision: message.seq,
+      })
+    return found
+  }
+
+  async readBeginning(): Promise<Beginning | undefined> {
+    const stored = await this.#get('begin')
+    return stored && (JSON.parse(stored.payload.toString()) as Beginning)
+  }
+
+  /** The first one counts; returns it. */
+  async begin(beginning: Beginning): Promise<Beginning> {
+    await this.#put('begin', JSON.stringify({ v: 1, ...beginning }), { revision: 0, timeoutMs: REQUEST_MS })
+    const stored = await this.readBeginning()
+    if (!stored) throw new Error('where this handler begins was written, and is not there')
+    return stored
+  }
+
+  /**
+   * Says that an instance is here, for `leaseMs` (whole seconds) from when the server has it. Returns the revision;
+   * undefined when `revision` is not the newest any more: the lease was over in between.
+   */
+  announce(instance: string, { revision, leaseMs, timeoutMs }: AnnounceOptions): Promise<number | undefined> {
+    return this.#put(`here.${instance}`, String(revision), {
+      revision,
+      timeoutMs,
+      more: [['Nats-TTL', `${Math.round(leaseMs / 1000)}s`]],
+    })
+  }
+
+  /** The revision of an instance's announcement; undefined when there is none. */
+  async announced(instance: string): Promise<{ revision: number; said: string } | undefined> {
+    const stored = await this.#get(`here.${instance}`)
+    return stored && { revision: stored.seq, said: stored.payload.toString() }
+  }
+
+  /** Takes an announcement back. */
+  async withdraw(instance: string): Promise<void> {
+    await this.#request(`STREAM.PURGE.${this.#stream}`, { filter: `${this.#prefix}.here.${instance}` })
+  }
+
+  /** Who is here, from the bucket's leader; sorted. */
+  async members(): Promise<string[]> {
+    const filter = `${this.#prefix}.here.>`
+    const info = await this.#request<{ state?: { subjects?: Record<string, number> } }>(`STREAM.INFO.${this.#stream}`, {
+      subjects_filter: filter,
+    })
+    return Object.keys(info.state?.subjects ?? {})
+      .map((subject) => subject.slice(filter.length - 1))
+      .sort()
+  }
+
+  /** Tells the others to look now. */
+  nudge(): void {
+    if (!this.#options.nc.isClosed()) this.#options.nc.publish(this.nudgeSubject, '')
+  }
+
+  async #put(
+    key: string,
+    text: string,
+    { revision, timeoutMs, more = [] }: { revision: number; timeoutMs: number; more?: [string, string][] },
+  ): Promise<number | undefined> {
+    try {
+      const ack = await this.#options.pipeline.publish({
+        subject: `${this.#prefix}.${key}`,
+        payload: encoder.encode(text),
+        headers: [[HEADER.expectedLastSubjectSequence, String(revision)], ...more],
+        timeoutMs,
+      })
+      return ack.seq
+    } catch (error) {
+      if (error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence) return undefined
+      throw error
+    }
+  }
+
+  #get(key: string): Promise<StoredMessage | undefined> {
+    return getStored(this.#options.nc, this.#stream, { last_by_subj: `${this.#prefix}.${key}` })
+  }
+
+  async #request<T>(api: string, body: object): Promise<T> {
+    const answer = await this.#options.nc.request(`$JS.API.${api}`, JSON.stringify(body), { timeout: REQUEST_MS })
+    const reply = answer.json<T & { error?: { description?: string; code?: number } }>()
+    if (reply.error) throw new Error(reply.error.description ?? `code ${reply.error.code}`)
+    return reply
+  }
+}
+
+type AnnounceOptions = { revision: number; leaseMs: number; timeoutMs: number }

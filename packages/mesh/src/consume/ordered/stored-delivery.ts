@@ -1,0 +1,41 @@
+import { receivedHeaders } from '../../message/envelope.ts'
+import type { StoredMessage } from '../../publish/stored-message.ts'
+import type { Delivery } from '../delivery.ts'
+import type { Claim } from './claim.ts'
+import type { KeptRetry } from './partition-record.ts'
+
+export type StoredDeliveryOptions = { stream: string; epoch: number; retry: KeptRetry | undefined; claim: Claim }
+
+/** An event that was read from the stream by its sequence, with what is known of earlier attempts at it. */
+export function storedDelivery(stored: StoredMessage, { stream, epoch, retry, claim }: StoredDeliveryOptions): Delivery {
+  const storedAt = nanosOf(stored.time)
+  return {
+    via: 'event',
+    credit: { release: () => undefined, reclaim: () => undefined },
+    deliveredSeq: stored.seq,
+    storedAt,
+    reply: '',
+    deliveryCount: 1,
+    headers: receivedHeaders(stored.pairs.map(([name, value]) => [name, [value]])),
+    pairs: stored.pairs,
+    payload: stored.payload,
+    source: { stream, epoch, seq: stored.seq, subject: stored.subject, publishedAt: new Date(stored.time), storedAt },
+    attempts: retry?.attempts ?? 0,
+    failures: retry?.failures ?? 0,
+    hop: 0,
+    firstFailureAt: retry?.firstFailureAt || undefined,
+    attemptTimes: [],
+    previousAttempt: undefined,
+    lastRecordAt: 0,
+    isTouched: false,
+    phase: { kind: 'ready' },
+    claim,
+  }
+}
+
+/** RFC 3339 with up to nine decimals as unix ns, as the server names it in the subject of an ack. */
+export function nanosOf(time: string): string {
+  const [, seconds = '', decimals = '', zone = ''] = /^([^.Z+]+)(?:\.(\d+))?(Z|[+-].*)$/.exec(time) ?? []
+  const whole = BigInt(Date.parse(`${seconds}${zone}`)) * 1_000_000n
+  return String(whole + BigInt(decimals.padEnd(9, '0').slice(0, 9)))
+}

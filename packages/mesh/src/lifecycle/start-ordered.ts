@@ -21,11 +21,13 @@ export const hasOrder = (service: ServiceDef): boolean =>
   Object.values(service.handlers).some(({ order }) => order !== undefined)
 
 /** A handler that keeps the order of its keys, and who looks after it. */
-export function startOrdered(
-  options: RunnerOptions & { store: PartitionStore; beginning: Beginning },
-): { runner: OrderedRunner; supervisor: OrderedWatch } {
+export function startOrdered(options: RunnerOptions & { store: PartitionStore; beginning: Beginning }): {
+  runner: OrderedRunner
+  supervisor: OrderedWatch
+} {
   const { def, names } = options
-  const filtersOf = (partition: number): string[] => partitionFilters(def, partition).map((filter) => names.subject(filter))
+  const filtersOf = (partition: number): string[] =>
+    partitionFilters(def, partition).map((filter) => names.subject(filter))
   const runner = new OrderedRunner({ ...options, leaseMs: def.ackWaitMs, filtersOf })
   return { runner, supervisor: new OrderedWatch({ ...options, runner, filtersOf }) }
 }

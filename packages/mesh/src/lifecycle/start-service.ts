@@ -221,11 +221,7 @@ type StartedHandler = {
 
 type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
 
-function startHandler(
-  deps: ServiceDeps,
-  service: ServiceDef,
-  parts: HandlerParts,
-): StartedHandler {
+function startHandler(deps: ServiceDeps, service: ServiceDef, parts: HandlerParts): StartedHandler {
   const { nc, names, options, log, metrics, publisher } = deps
   const { handler, def, consumers } = parts
   const [{ stream, epoch }] = consumers

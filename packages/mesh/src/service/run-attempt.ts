@@ -94,7 +94,10 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
     // Decoding took a moment, in which the process may have been stopped for long.
     await delivery.claim?.confirm()
     const called = await deps.guard(() =>
-      callHandler(deps, data, { endings, contextFor: (signal) => contextOf(deps, { delivery, envelope, signal, out }) }),
+      callHandler(deps, data, {
+        endings,
+        contextFor: (signal) => contextOf(deps, { delivery, envelope, signal, out }),
+      }),
     )
     if (called === 'leaked') return { kind: 'leaked' }
     const about = { service: deps.service, handler: deps.handler, source: delivery.source }

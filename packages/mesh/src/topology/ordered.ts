@@ -71,11 +71,7 @@ export async function ensureOrdered(
 }
 
 /** All up to there is not for this handler, or was done by it before. */
-async function readFrom(
-  nc: NatsConnection,
-  names: Names,
-  options: EnsureOrderedOptions & Found,
-): Promise<number> {
+async function readFrom(nc: NatsConnection, names: Names, options: EnsureOrderedOptions & Found): Promise<number> {
   const { service, before, stream, state } = options
   if (!before) return startOf(nc, options)
   const inHand = before.num_ack_pending + (await onLane(nc, names, options))

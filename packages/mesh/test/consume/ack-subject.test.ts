@@ -6,6 +6,7 @@ const expected = {
   durable: 'provider_maas',
   deliveryCount: 2,
   streamSeq: 17,
+  consumerSeq: 9,
   storedAt: '1795277533582000001',
   publishedAt: new Date(1_795_277_533_582),
   pending: 4,

@@ -1,7 +1,11 @@
 import type { HandlerDef } from '../../service/define.ts'
 
 /** What is wrong with a handler's `order`, one sentence each; none when all is well. */
-export function orderFaults({ order, source, ackWaitMs }: Pick<HandlerDef, 'order' | 'source' | 'ackWaitMs'>): string[] {
+export function orderFaults({
+  order,
+  source,
+  ackWaitMs,
+}: Pick<HandlerDef, 'order' | 'source' | 'ackWaitMs'>): string[] {
   if (order === undefined) return []
   if (order !== 'key') return [`order is ${JSON.stringify(order)}; 'key' is the one there is`]
   const faults: string[] = []

@@ -115,7 +115,7 @@ export class OrderedRunner {
   }
 
   start(): void {
-    const { nc, store, leaseMs } = this.#options
+    const { nc, store, leaseMs, log } = this.#options
     this.#nudges = nc.subscribe(store.nudgeSubject, { callback: (error) => void (error ?? this.#takeTurn()) })
     this.#timer = setInterval(() => {
       // By itself: however long a look takes, the lease is kept.
@@ -124,6 +124,7 @@ export class OrderedRunner {
     }, leaseMs / 5)
     this.#takeTurn()
     store.nudge()
+    log.info({ ...this.#labels, instance: this.#instance }, 'joins those who share the partitions')
   }
 
   /** The partitions this instance has. */

@@ -78,7 +78,9 @@ export class OrderedWatch {
 
   async #measure(state: StreamState): Promise<void> {
     const { runner, metrics, service, handler } = this.#options
-    const each = await Promise.all([...runner.partitions.values()].map((partition) => this.#measureOne(partition, state)))
+    const each = await Promise.all(
+      [...runner.partitions.values()].map((partition) => this.#measureOne(partition, state)),
+    )
     const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
     metrics.consumer(
       { service: service.name, handler },

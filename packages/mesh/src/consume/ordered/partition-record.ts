@@ -74,8 +74,15 @@ export function decodeRecord(text: string): PartitionRecord {
   let last = 0
   return {
     ...rest,
-    running: running.split(' ').filter(Boolean).map((difference) => (last += Number.parseInt(difference, 36))),
-    open: open.map(([from, token, ...numbers]) => ({ from, token, ...(numbers.length > 0 && { retry: retryOf(numbers) }) })),
+    running: running
+      .split(' ')
+      .filter(Boolean)
+      .map((difference) => (last += Number.parseInt(difference, 36))),
+    open: open.map(([from, token, ...numbers]) => ({
+      from,
+      token,
+      ...(numbers.length > 0 && { retry: retryOf(numbers) }),
+    })),
   }
 }
 

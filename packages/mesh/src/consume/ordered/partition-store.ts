@@ -10,7 +10,11 @@ import { decodeRecord, encodeRecord, type PartitionRecord } from './partition-re
 export type StoredRecord = { record: PartitionRecord; revision: number }
 
 /** Where a handler began, so that a partition without a record of its own is known. */
-export type Beginning = { epoch: number; partitions: number; /** All up to here is not for this handler. */ read: number }
+export type Beginning = {
+  epoch: number
+  partitions: number
+  /** All up to here is not for this handler. */ read: number
+}
 
 export type StoreOptions = {
   nc: NatsConnection

@@ -7,7 +7,10 @@ import type { KeptRetry } from './partition-record.ts'
 export type StoredDeliveryOptions = { stream: string; epoch: number; retry: KeptRetry | undefined; claim: Claim }
 
 /** An event that was read from the stream by its sequence, with what is known of earlier attempts at it. */
-export function storedDelivery(stored: StoredMessage, { stream, epoch, retry, claim }: StoredDeliveryOptions): Delivery {
+export function storedDelivery(
+  stored: StoredMessage,
+  { stream, epoch, retry, claim }: StoredDeliveryOptions,
+): Delivery {
   const storedAt = nanosOf(stored.time)
   return {
     via: 'event',

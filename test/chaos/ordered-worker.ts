@@ -1,0 +1,44 @@
+/**
+ * A process to be killed, stopped and woken: takes each key's steps in order and writes when it begins and ends one to a
+ * file that outlives it (`BOOK`), one line a write.
+ */
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectMesh, defineService, meshOptions, on, retry } from '@malha/mesh'
+import { taken } from './ordered-jobs.ts'
+
+const book = process.env['BOOK'] ?? ''
+const workMs = Number(process.env['WORK_MS'] ?? '3')
+const write = (...words: (string | number)[]): void => appendFileSync(book, `${words.join(' ')}\n`)
+
+const worker = defineService('worker', {
+  handlers: {
+    walk: on(
+      taken,
+      {
+        order: 'key',
+        startFrom: 'all',
+        concurrency: 64,
+        ackWaitMs: 2000,
+        retry: retry({ attempts: 50, minDelayMs: 150, maxDelayMs: 2000, factor: 1.5 }),
+      },
+      async ({ key, n, failures }, ctx) => {
+        const about = [key, n, ctx.fence ?? 0, ctx.attempt, process.pid]
+        write('begin', ...about)
+        await sleep(Math.random() * 2 * workMs)
+        if (ctx.attempt <= failures) throw new Error('not yet')
+        write('end', ...about)
+      },
+    ),
+  },
+})
+
+const line = (fields: object, message: string): void =>
+  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
+const mute = (): void => undefined
+
+await using mesh = await connectMesh({
+  ...meshOptions(process.env),
+  logger: { debug: mute, info: line, warn: line, error: line },
+})
+await mesh.run(worker)

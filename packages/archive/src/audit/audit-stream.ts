@@ -2,6 +2,7 @@ import type { StreamInfo } from '@nats-io/jetstream'
 import type { StreamEpoch } from '../message/row.ts'
 import { type ComparedSources, compareStream } from './compare-stream.ts'
 import { type Range, without } from './ranges.ts'
+import { markersIn } from '../write/markers.ts'
 import { FindingBuilder, type GapRow, isClean, type StreamAudit } from './report.ts'
 import { countRows, deadLettersOf, duplicatesOf, gapsOf, holesOf, type RowCounts } from './table-facts.ts'
 
@@ -93,9 +94,13 @@ async function unexplained(
   const upTo = before === undefined ? Number.MAX_SAFE_INTEGER : before - 1
   const below = upTo < 1 ? undefined : await countRows(client, target, upTo)
   if (!below) return []
-  const holes = below.seqs === below.last - below.first + 1 ? [] : await holesOf(client, target, upTo)
+  const inside = { from: below.first, upTo: below.last }
+  const holes = below.seqs === below.last - below.first + 1 ? [] : await holesOf(client, target, inside)
   // From the last row below to the first message the stream still has.
-  if (before !== undefined && below.last < upTo) holes.push({ first: below.last + 1, last: upTo })
+  if (before !== undefined && below.last < upTo) {
+    const tail = { first: below.last + 1, last: upTo }
+    holes.push(...without(tail, await markersIn(client, target, tail)))
+  }
   return holes.flatMap((hole) => without(hole, explained))
 }
 

@@ -30,15 +30,22 @@ export async function countRows(
   return { rows: Number(row.rows), seqs: Number(row.seqs), first: Number(row.first), last: Number(row.last) }
 }
 
-/** Ranges between the first and the last row up to `upTo` of which there is none. */
-export async function holesOf(client: ClickHouseClient, target: StreamEpoch, upTo: number): Promise<Range[]> {
+/** Ranges between the first and the last row up to `upTo` of which there is none, and which hold no markers. */
+export async function holesOf(
+  client: ClickHouseClient,
+  target: StreamEpoch,
+  { from, upTo }: { from: number; upTo: number },
+): Promise<Range[]> {
   const rows = await select<Record<'first' | 'last', string>>(
     client,
     `SELECT prev + 1 AS first, seq - 1 AS last FROM (
        SELECT seq, lagInFrame(seq, 1, seq) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS prev
-       FROM (SELECT DISTINCT seq FROM archive.events WHERE ${OF_STREAM} AND seq <= {upTo:UInt64})
+       FROM (SELECT DISTINCT seq FROM (
+         SELECT seq FROM archive.events WHERE ${OF_STREAM} AND seq <= {upTo:UInt64}
+         UNION ALL
+         SELECT seq FROM archive.markers WHERE ${OF_STREAM} AND seq <= {upTo:UInt64} AND seq > {from:UInt64}))
      ) WHERE seq > prev + 1 ORDER BY first`,
-    { ...target, upTo },
+    { ...target, from, upTo },
   )
   return rows.map((row) => ({ first: Number(row.first), last: Number(row.last) }))
 }

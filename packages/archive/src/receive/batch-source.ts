@@ -1,6 +1,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type StreamEpoch, toRow } from '../message/row.ts'
+import { isMarker } from '../write/markers.ts'
 import { type Batch, type BatchLimits, RowBuffer } from '../write/row-buffer.ts'
 import { dueAtMs, type FlushTimes } from '../write/flush-policy.ts'
 import { type Feed, openFeed } from './pull-feed.ts'
@@ -36,7 +37,8 @@ export class BatchSource {
       rows: options.limits.rows,
       bytes: options.limits.bytes,
       onMessage: ({ message, pending }) => {
-        source.#buffer.push(toRow(options.target, message), Date.now())
+        const isNoEvent = isMarker(options.target.stream, message.subject)
+        source.#buffer.push(toRow(options.target, message), Date.now(), { isMarker: isNoEvent })
         source.#caughtUp = pending === 0
         source.#wake?.()
       },

@@ -6,6 +6,8 @@ export type Hole = { readonly first: number; readonly last: number }
 /** Rows that are inserted together: from one month, so that the insert is one part and stored whole or not at all. */
 export type Batch = {
   readonly rows: readonly Row[]
+  /** Sequences among them that hold no event. */
+  readonly markers: readonly number[]
   readonly bytes: number
   readonly first: number
   readonly last: number
@@ -14,7 +16,7 @@ export type Batch = {
 
 export type BatchLimits = { readonly rows: number; readonly bytes: number }
 
-type Entry = { readonly row: Row; readonly bytes: number; readonly atMs: number }
+type Entry = { readonly row: Row; readonly bytes: number; readonly atMs: number; readonly isMarker: boolean }
 
 /** Rows in the order of their stream, waiting to be inserted. Holds two batches at most if its feeder asks `hasRoom` first. */
 export class RowBuffer {
@@ -47,9 +49,9 @@ export class RowBuffer {
     return this.#entries.length >= this.#limits.rows || this.#bytes >= this.#limits.bytes
   }
 
-  push(row: Row, atMs: number): void {
+  push(row: Row, atMs: number, { isMarker = false } = {}): void {
     const bytes = sizeOf(row)
-    this.#entries.push({ row, bytes, atMs })
+    this.#entries.push({ row, bytes, atMs, isMarker })
     this.#bytes += bytes
   }
 
@@ -66,10 +68,12 @@ export class RowBuffer {
       count += 1
       bytes += entry.bytes
     }
-    const rows = this.#entries.splice(0, count).map((entry) => entry.row)
+    const taken = this.#entries.splice(0, count)
     this.#bytes -= bytes
-    const holes = this.#holesIn(rows)
-    return { rows, bytes, first: seqOf(head.row), last: this.#expected - 1, holes }
+    const holes = this.#holesIn(taken.map(({ row }) => row))
+    const rows = taken.filter(({ isMarker }) => !isMarker).map(({ row }) => row)
+    const markers = taken.filter(({ isMarker }) => isMarker).map(({ row }) => seqOf(row))
+    return { rows, markers, bytes, first: seqOf(head.row), last: this.#expected - 1, holes }
   }
 
   #holesIn(rows: readonly Row[]): Hole[] {

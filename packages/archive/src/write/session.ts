@@ -1,5 +1,6 @@
 import { epochOf } from '@malha/mesh'
 import type { StreamInfo } from '@nats-io/jetstream'
+import { without } from '../audit/ranges.ts'
 import { ArchiveError } from '../errors.ts'
 import { BatchSource } from '../receive/batch-source.ts'
 import type { StreamEpoch } from '../message/row.ts'
@@ -8,6 +9,7 @@ import type { Lease } from '../lease/lease.ts'
 import type { WriterDeps } from './deps.ts'
 import { type Cursor, killLeftInserts, readCursor } from './cursor.ts'
 import { gapOf, recordGaps } from './gaps.ts'
+import { markersIn, recordMarkers } from './markers.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { Batch } from './row-buffer.ts'
 import type { Progress } from './progress.ts'
@@ -17,7 +19,8 @@ import type { Progress } from './progress.ts'
  * S1  The cursor is read after the inserts of every earlier writer have ended, so it is final.
  * S2  A session never mends itself: on any doubt (a fault of the feed, tables gone) it ends, and the next one starts at
  *     the cursor. What was received before is still stored, for its stream may be gone by then.
- * S3  Gaps are written before the rows behind them, so that a crash between both finds them again.
+ * S3  Gaps and markers are written before the rows behind them, so that a crash between both finds them again. For the
+ *     same reason the cursor is the last row, never the last marker.
  */
 
 export type SessionSignals = {
@@ -86,7 +89,8 @@ async function pump(deps: WriterDeps, source: BatchSource, { target, lease, sign
     const startedAt = performance.now()
     progress.writing(batch)
     await recordHoles(deps, { batch, target, signals })
-    await writer.store(batch.rows)
+    await recordMarkers(deps.client, target, batch.markers)
+    if (batch.rows.length > 0) await writer.store(batch.rows)
     source.inserted()
     progress.reached(batch.last, (performance.now() - startedAt) / 1000)
   }
@@ -113,9 +117,11 @@ async function recordLostHead(
   { cursor, firstSeq }: { cursor: number; firstSeq: number },
 ): Promise<number> {
   if (firstSeq <= cursor + 1) return cursor
-  const gap = gapOf(target, { first: cursor + 1, last: firstSeq - 1 }, firstSeq)
-  await recordGaps(deps.client, [gap])
-  deps.on.gap(gap)
+  const head = { first: cursor + 1, last: firstSeq - 1 }
+  const lost = without(head, await markersIn(deps.client, target, head))
+  const gaps = lost.map((range) => gapOf(target, range, firstSeq))
+  await recordGaps(deps.client, gaps)
+  for (const gap of gaps) deps.on.gap(gap)
   return firstSeq - 1
 }
 

@@ -48,7 +48,7 @@ export type Names = {
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
   deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
   /** Where a stream holds the markers of handlers that published into it with `effects: 'once'`. */
-  doneMarkers(def: StreamDef): string
+  doneMarkers(def: StreamDef | string): string
   /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
   doneMarker(def: StreamDef, done: { service: string; handler: string; id: string }): string
 }
@@ -74,7 +74,7 @@ export function names(namespace: string): Names {
     request: (type: string) => `${dotted}request.${type}`,
     requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,
     micro: (service: string) => scored + service,
-    doneMarkers: (def: StreamDef) => `${dotted}_done.${def.name}.>`,
+    doneMarkers: (def: StreamDef | string) => `${dotted}_done.${typeof def === 'string' ? def : def.name}.>`,
     doneMarker: (def: StreamDef, { service, handler, id }: { service: string; handler: string; id: string }) =>
       `${dotted}_done.${def.name}.${service}.${handler}.${textToken(id)}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>

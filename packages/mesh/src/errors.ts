@@ -12,6 +12,7 @@ export const meshErrors = {
   MESH_INVALID_PAYLOAD: 'terminal',
   MESH_INVALID_KEY: 'terminal',
   MESH_INVALID_HEADER: 'terminal',
+  MESH_INVALID_DELAY: 'terminal',
   MESH_PAYLOAD_TOO_LARGE: 'terminal',
   MESH_CONNECT_FAILED: 'refuse',
   MESH_AUTH_FAILED: 'refuse',

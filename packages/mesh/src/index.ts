@@ -1,6 +1,7 @@
 export type { Limits } from './consume/handler-runner.ts'
 export type { RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
+export type { DelayOptions } from './delay/delay.ts'
 export { Busy, type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
 export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'
 export { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from './failure/mesh-events.ts'

@@ -3,10 +3,10 @@ import { inNamespace } from '../naming.ts'
 
 /**
  * Whether a stream belongs into the archive: the mesh made it in this namespace, and it holds events. Lanes hold copies
- * meant for one handler, and work queues can't be read by anyone else.
+ * meant for one handler, delayed events come again in their own stream, and work queues can't be read by anyone else.
  */
 export function isArchived(info: StreamInfo, namespace: string): boolean {
   const { name, metadata, retention } = info.config
   if (!inNamespace(namespace, name) || /^(KV|OBJ)_/.test(name) || retention !== RetentionPolicy.Limits) return false
-  return metadata?.['malha.format'] !== undefined && metadata['malha.kind'] !== 'lanes'
+  return metadata?.['malha.format'] !== undefined && !['lanes', 'delays'].includes(metadata['malha.kind'] ?? '')
 }

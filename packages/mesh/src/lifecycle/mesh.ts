@@ -7,6 +7,8 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
+import { type DelayOptions, readDelay } from '../delay/delay.ts'
+import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import { newEnvelope } from '../message/envelope.ts'
@@ -38,7 +40,7 @@ import { type MeshOptions, resolveMeshOptions } from './options.ts'
 import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
 
-export type PublishOptions = {
+export type PublishOptions = DelayOptions & {
   /** The message's identity: a second publish under it stores nothing. Letters, digits and `_ . : / -`. @default a new one */
   id?: string
   /** At most one event of this type and key for as long as the stream holds it. Needs a keyed contract. @default false */
@@ -67,7 +69,7 @@ export interface Mesh extends AsyncDisposable {
   readonly log: Logger
   /**
    * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`.
-   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
+   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_DELAY | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
    * MESH_ONCE_CONFLICT | MESH_EXPECTATION_FAILED | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published>
@@ -105,6 +107,12 @@ export interface Mesh extends AsyncDisposable {
    * @throws MeshError as `publish`
    */
   publishPrepared(event: PreparedEvent, options?: { timeoutMs?: number }): Promise<Published>
+  /**
+   * Takes back what was published for later under a `delayKey`. `true`: it will not come. `false`: nothing waits under this
+   * key, or its time has come, and then it comes or came. Within a second of that time the answer may take a second.
+   * @throws MeshError MESH_INVALID_KEY | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
+   */
+  cancelDelayed(contract: AnyContract, delayKey: string): Promise<boolean>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
   /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
@@ -134,6 +142,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   const metrics = meshMetrics(resolved.metrics)
   const connection = watchConnection(nc)
   const pipeline = new PublishPipeline(nc, connection, { inboxPrefix: resolved.inboxPrefix })
+  const settler = new Settler(nc, connection)
+  const delays = new Delays({ ...resolved, nc, connection, names, pipeline, settler, metrics, log })
   const deps: ServiceDeps = {
     nc,
     connection,
@@ -141,8 +151,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     options: resolved,
     log,
     metrics,
-    publisher: { nc, pipeline, commits: new GroupCommit(pipeline), metrics },
-    settler: new Settler(nc, connection),
+    publisher: { nc, pipeline, commits: new GroupCommit(pipeline), metrics, delays },
+    settler,
   }
   const requester = requesterOf(deps)
   const services = new Map<string, RunningService>()
@@ -153,7 +163,10 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
       if (closing === undefined) log.warn({}, 'NATS is away; reconnecting')
     },
     up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
-    error: (error) => log.error({ err: error }, 'NATS refused something'),
+    error(error) {
+      if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
+      else log.error({ err: error }, 'NATS refused something')
+    },
   })
 
   const start = async (service: ServiceDef): Promise<RunningService> => {
@@ -173,6 +186,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   const close = async (): Promise<void> => {
     await Promise.all([...services.values()].map((service) => service.stop()))
     await requester.close(CLOSE_PUBLISH_MS)
+    await delays.stop()
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
@@ -187,6 +201,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
       publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
     request: requester.request,
     requestStream: requester.requestStream,
+    cancelDelayed: (contract, delayKey) => delays.cancel(contract.type, delayKey),
     start,
     async run(service, { signal } = {}) {
       const running = await start(service)
@@ -224,6 +239,7 @@ async function publish(
   const id = given.id === undefined ? newId() : checkId(given.id)
   const subject = names.subject(subjectOf(contract, key, given.priority))
   const once = given.once === true
+  const delay = readDelay(contract.type, given)
   return publishEvent(publisher, {
     envelope: newEnvelope(contract, {
       id,
@@ -239,6 +255,7 @@ async function publish(
     expect: given.expect && expectationOf(names, given.expect, { subject, once }),
     timeoutMs: given.timeoutMs ?? PUBLISH_MS,
     headers: userHeaders(given.headers ?? {}),
+    delay,
   })
 }
 

@@ -100,6 +100,7 @@ export async function startService(
     })),
   }
   logReport(deps.log, report)
+  deps.publisher.delays.serve()
   return await running(deps, service, { report, bound, checkpoints, onStopped })
 }
 

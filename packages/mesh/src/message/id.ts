@@ -19,7 +19,11 @@ export type DerivedIdParts = {
 /** The `ce-id` of a handler's output: 128 bits of SHA-256 over the parts, in the shape of a UUID (version 8, RFC 9562). */
 export function derivedId(parts: DerivedIdParts): string {
   const { from, service, handler, type, key, index } = parts
-  const hex = hash('sha256', JSON.stringify([from, service, handler, type, key ?? null, index]), 'hex')
+  return uuidOf(hash('sha256', JSON.stringify([from, service, handler, type, key ?? null, index]), 'hex'))
+}
+
+/** The first 128 bits of a hash, given as hexadecimal digits, in the shape of a UUID (version 8, RFC 9562). */
+export function uuidOf(hex: string): string {
   const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

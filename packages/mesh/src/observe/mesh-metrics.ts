@@ -11,6 +11,9 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
 const AGE_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400]
 const ATTEMPTS = [1, 2, 3, 5, 10, 20, 50, 100, 1000]
 
+/** The server looks for what is due every 250 ms. */
+const LATENESS_SECONDS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2, 5, 15, 60, 600]
+
 const HANDLER = ['service', 'handler'] as const
 
 // oxlint-disable-next-line typescript/explicit-module-boundary-types -- an object of functions, typed by MeshMetrics
@@ -19,6 +22,8 @@ export function meshMetrics(metrics: Metrics): {
   processed(handler: Labels, outcome: Outcome, ms: number, traceId?: string): void
   age(handler: Labels, ms: number): void
   attempts(handler: Labels, count: number): void
+  delayed(count: number): void
+  lateness(type: string, ms: number): void
   deadLetter(handler: Labels, code: string): void
   repeated(handler: Labels, by: 'marker' | 'inbox'): void
   inflight(handler: Labels, count: number): void
@@ -83,6 +88,17 @@ export function meshMetrics(metrics: Metrics): {
     help: 'Messages that were found to be done before.',
     labels: [...HANDLER, 'by'],
   })
+  const delayed = metrics.gauge({
+    name: 'mesh_delayed_messages',
+    help: 'Events that wait to be due, in the whole mesh.',
+    labels: [],
+  })
+  const lateness = metrics.histogram({
+    name: 'mesh_delay_lateness_seconds',
+    help: 'From when a delayed event was due until its stream had it.',
+    labels: ['messaging_destination_template'],
+    buckets: LATENESS_SECONDS,
+  })
   const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> =>
     metrics.gauge({ name, help, labels: HANDLER })
   const inflight = gauge('mesh_inflight', 'Messages being handled now.')
@@ -135,6 +151,8 @@ export function meshMetrics(metrics: Metrics): {
       processSeconds.observe({ ...handler, outcome }, ms / 1000, traceId)
     },
     age: (handler, ms) => age.observe(handler, Math.max(0, ms) / 1000),
+    delayed: (count) => delayed.set({}, count),
+    lateness: (type, ms) => lateness.observe({ messaging_destination_template: type }, Math.max(0, ms) / 1000),
     attempts: (handler, count) => attempts.observe(handler, count),
     deadLetter: (handler, code) => dead.add({ ...handler, code }),
     repeated: (handler, by) => repeated.add({ ...handler, by }),

@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   context,
   type Context,
   type Link,
@@ -33,10 +34,59 @@ export type PublishSpan = {
   fail(error: unknown): void
 }
 
+/** Marks in the trace of whoever asked that an event comes later; the event begins a trace of its own, linked to this. */
+export function delayMarker(
+  envelope: Envelope,
+  due: Date,
+): { traceparent: string | undefined; end(): void; fail(error: unknown): void } {
+  const startTime = Date.now()
+  const span = tracer().startSpan(`delay ${envelope.type}`, {
+    kind: SpanKind.PRODUCER,
+    startTime,
+    attributes: {
+      ...SYSTEM,
+      'messaging.operation.name': 'delay',
+      'messaging.operation.type': 'create',
+      'messaging.destination.template': envelope.type,
+      'messaging.message.conversation_id': envelope.correlationId,
+      'mesh.message.id': envelope.id,
+      'mesh.due': due.toISOString(),
+    },
+  })
+  return {
+    traceparent: traceparentOf(span.spanContext()),
+    end: () => span.end(startTime),
+    fail(error) {
+      failSpan(span, error)
+      span.end(startTime)
+    },
+  }
+}
+
+/** PRODUCER span of a delayed event that goes into its stream: the first of a trace, linked to whoever asked for it. */
+export function dueSpan(
+  due: { type: string; id: string; subject: string; dueMs: number; trace: string | undefined },
+  bytes: number,
+): PublishSpan {
+  const asked = spanContextOf(due.trace)
+  return producerSpan(ROOT_CONTEXT, `publish ${due.type}`, {
+    links: asked ? [{ context: asked, attributes: { 'mesh.link': 'delay' } }] : [],
+    attributes: {
+      ...SYSTEM,
+      'messaging.operation.name': 'publish',
+      'messaging.operation.type': 'send',
+      'messaging.destination.name': due.subject,
+      'messaging.destination.template': due.type,
+      'messaging.message.body.size': bytes,
+      'mesh.message.id': due.id,
+      'mesh.due': new Date(due.dueMs).toISOString(),
+    },
+  })
+}
+
 /** PRODUCER span of one publish, child of the active context. */
 export function publishSpan(envelope: Envelope, subject: string, bytes: number): PublishSpan {
-  const span = tracer().startSpan(`publish ${envelope.type}`, {
-    kind: SpanKind.PRODUCER,
+  return producerSpan(context.active(), `publish ${envelope.type}`, {
     attributes: {
       ...SYSTEM,
       'messaging.operation.name': 'publish',
@@ -48,8 +98,12 @@ export function publishSpan(envelope: Envelope, subject: string, bytes: number):
       'mesh.message.id': envelope.id,
     },
   })
+}
+
+function producerSpan(parent: Context, name: string, options: { links?: Link[]; attributes: Attributes }): PublishSpan {
+  const span = tracer().startSpan(name, { kind: SpanKind.PRODUCER, ...options }, parent)
   return {
-    headers: (fallback) => traceHeaders(trace.setSpan(context.active(), span), fallback),
+    headers: (fallback) => traceHeaders(trace.setSpan(parent, span), fallback),
     end({ stream, seq }) {
       span.setAttribute('messaging.message.id', `${stream}:${seq}`)
       span.end()

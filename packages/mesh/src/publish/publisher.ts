@@ -1,4 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { Delay } from '../delay/delay.ts'
+import type { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
 import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
 import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
@@ -19,6 +21,8 @@ export type Published = {
   seq: number
   /** It was stored before, by an earlier publish of the same id and payload. */
   duplicate: boolean
+  /** Of one that comes later: until then it waits in `stream`, the stream of delays, and moves to its own when it is due. */
+  waitsUntil?: Date
 }
 
 export type Outgoing = {
@@ -36,6 +40,8 @@ export type Outgoing = {
   headers: HeaderPairs
   /** Used where no tracing SDK injects one. */
   traceparent?: string | undefined
+  /** It comes later. */
+  delay?: Delay | undefined
 }
 
 /** An id that names something else already. */
@@ -58,6 +64,7 @@ export type PublisherDeps = {
   /** Of what handlers publish with `effects: 'once'`. */
   commits: GroupCommit
   metrics: MeshMetrics
+  delays: Delays
 }
 
 /**
@@ -65,6 +72,7 @@ export type PublisherDeps = {
  * @throws MeshError MESH_ID_CONFLICT | MESH_ONCE_CONFLICT | MESH_PAYLOAD_TOO_LARGE and those of the pipeline
  */
 export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<Published> {
+  if (out.delay) return deps.delays.store(out, out.delay)
   const span = publishSpan(out.envelope, out.subject, out.payload.length)
   const started = performance.now()
   try {

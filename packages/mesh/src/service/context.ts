@@ -1,9 +1,10 @@
+import type { DelayOptions } from '../delay/delay.ts'
 import type { Contract } from '../message/contract.ts'
 import type { Priority } from '../message/priority.ts'
 import type { Logger } from '../observe/logger.ts'
 
 /** What a handler may say of one of its outputs. */
-export type OutputOptions = {
+export type OutputOptions = DelayOptions & {
   /**
    * At most one such event per key for as long as the stream holds it; one that is there already, by whomever, is fine.
    * Needs a keyed contract. @default false
@@ -47,7 +48,7 @@ export type HandlerContext = {
   /**
    * Publishes after the handler returns and before the message is acked, under an id derived from this message: a
    * redelivery publishes the same ids. Validated now.
-   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_CONTRACT
+   * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_CONTRACT | MESH_INVALID_DELAY
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: OutputOptions): void
   /** Carries the handler, the message id and the trace id. */

@@ -1,3 +1,4 @@
+import { type Delay, readDelay } from '../delay/delay.ts'
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { type Envelope, newEnvelope } from '../message/envelope.ts'
@@ -56,18 +57,29 @@ export function outputs(options: OutputsOptions): Outputs {
           `${contract.type} was published after its handler had returned; await what it waits for`,
         )
       checkPublish(contract, how)
-      if (options.once) checkOnceOutput(options.once.def, contract, collected)
+      const delay = readDelay(contract.type, how)
+      // What comes later waits in another stream, so no batch can hold it.
+      if (options.once && !delay) {
+        const others = collected.filter((one) => !one.how.delay)
+        checkOnceOutput(options.once.def, contract, others)
+      }
       const encoded = encodeEvent(contract, data)
       // Awaited in send(); until then a refusal must not count as unhandled.
       if (encoded instanceof Promise) encoded.catch(() => undefined)
-      collected.push({ contract, encoded, how: { once: how.once ?? false, priority: how.priority ?? 'normal' } })
+      collected.push({ contract, encoded, how: { once: how.once ?? false, priority: how.priority ?? 'normal', delay } })
     },
     async send() {
       isOver = true
       const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
       const outs = numbered(ready)
       if (options.once) {
-        await sendOnce(options, options.once, outs)
+        // First, under ids that make a repeat add nothing: after the batch, a crash would lose them.
+        await Promise.all(outs.filter(({ delay }) => delay).map((output) => sendOne(options, output)))
+        await sendOnce(
+          options,
+          options.once,
+          outs.filter(({ delay }) => !delay),
+        )
         return
       }
       const results = await Promise.allSettled(outs.map((output) => sendOne(options, output)))
@@ -77,7 +89,7 @@ export function outputs(options: OutputsOptions): Outputs {
   }
 }
 
-type How = Required<OutputOptions>
+type How = Required<Pick<OutputOptions, 'once' | 'priority'>> & { delay: Delay | undefined }
 type Output = Encoded &
   How & {
     /** The n-th of its type and key, from 0. */
@@ -98,7 +110,7 @@ function numbered(outputs: (Encoded & How)[]): Output[] {
   return indexed.map((output) => ({ ...output, isOnly: counts.get(slotOf(output)) === 1 }))
 }
 
-function outgoing(options: OutputsOptions, { contract, payload, key, once, priority, index }: Output): Outgoing {
+function outgoing(options: OutputsOptions, { contract, payload, key, once, priority, delay, index }: Output): Outgoing {
   const { cause, service, handler, names } = options
   return {
     envelope: newEnvelope(contract, {
@@ -115,6 +127,7 @@ function outgoing(options: OutputsOptions, { contract, payload, key, once, prior
     timeoutMs: PUBLISH_MS,
     headers: [],
     traceparent: options.traceparent,
+    delay,
   }
 }
 

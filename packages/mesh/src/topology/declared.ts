@@ -4,6 +4,7 @@ import { overlap } from './subject-overlap.ts'
 import {
   checkpointStream,
   deadLetterStream,
+  delayStream,
   type DesiredStream,
   eventStream,
   laneStream,
@@ -13,7 +14,7 @@ import {
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
-const RESERVED = ['mesh', 'dlq', 'lane', 'request']
+const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request']
 
 /**
  * Every stream a service needs, as it should be, and what is wrong with them among themselves. Pure.
@@ -39,6 +40,7 @@ export function declared(
     ...contracts.map((def) => eventStream(names, def, replicas)),
     ownStream(names, replicas),
     deadLetterStream(names, replicas),
+    delayStream(names, replicas),
     checkpointStream(names, replicas),
     ...(options.ordered === true ? [partitionStream(names, replicas)] : []),
     ...(lanesFor === undefined ? [] : [laneStream(names, lanesFor, replicas)]),

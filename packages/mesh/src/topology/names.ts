@@ -45,6 +45,14 @@ export type Names = {
   requestControl(type: string, instance: string): string
   /** What the NATS micro protocol calls a service: one account may hold several namespaces. */
   micro(service: string): string
+  /** The stream that holds what is published for later. */
+  delays(): string
+  /** Where one delayed event waits: `kind` says by what it is known (delay/slot.ts), so a second one in that slot replaces the first. */
+  delayWaiting(type: string, kind: string, slot: string): string
+  /** Where delayed events of a type arrive when they are due. */
+  delayDue(type: string): string
+  /** The durable of those who forward a type that is due. */
+  delayDurable(type: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
   deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
   /** Where a stream holds the markers of handlers that published into it with `effects: 'once'`. */
@@ -52,6 +60,9 @@ export type Names = {
   /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
   doneMarker(def: StreamDef, done: { service: string; handler: string; id: string }): string
 }
+
+/** The name of the stream of delayed events, without a namespace. */
+export const DELAYS = 'DELAYS'
 
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
 export function names(namespace: string): Names {
@@ -77,6 +88,10 @@ export function names(namespace: string): Names {
     doneMarkers: (def: StreamDef | string) => `${dotted}_done.${typeof def === 'string' ? def : def.name}.>`,
     doneMarker: (def: StreamDef, { service, handler, id }: { service: string; handler: string; id: string }) =>
       `${dotted}_done.${def.name}.${service}.${handler}.${textToken(id)}`,
+    delays: () => `${scored}${DELAYS}`,
+    delayWaiting: (type: string, kind: string, slot: string) => `${dotted}delay.at.${type}.${kind}.${slot}`,
+    delayDue: (type: string) => `${dotted}delay.due.${type}`,
+    delayDurable: (type: string) => `${scored}delay_${type.replaceAll('.', '_')}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
   })

@@ -10,8 +10,8 @@ import { days, minutes } from '../durations.ts'
 import type { Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, floors of durables. */
-export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'checkpoints' | 'partitions'
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, what is published for later, floors of durables. */
+export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'delays' | 'checkpoints' | 'partitions'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -128,6 +128,23 @@ export function laneStream(names: Names, service: string, replicas?: number): De
       retention: RetentionPolicy.Workqueue,
       discard: DiscardPolicy.Old,
       allow_msg_schedules: true,
+    },
+  }
+}
+
+/**
+ * What is published for later waits here, and is gone once it is in its own stream. No age and no size, for the reason
+ * lanes have none. Roll-ups take back what waits.
+ */
+export function delayStream(names: Names, replicas?: number): DesiredStream {
+  return {
+    ...system('delays', names.delays(), replicas),
+    config: {
+      ...base([names.subject('delay.>')]),
+      retention: RetentionPolicy.Workqueue,
+      discard: DiscardPolicy.Old,
+      allow_msg_schedules: true,
+      allow_rollup_hdrs: true,
     },
   }
 }

@@ -17,6 +17,7 @@ test('a service needs its contracts’ streams, the mesh’s own and its lanes',
     ['t_CENTERS', 'events', 3],
     ['t_MESH', 'mesh', 3],
     ['t_DEAD_LETTERS', 'dead-letters', 3],
+    ['t_DELAYS', 'delays', 3],
     ['KV_t_MESH_CHECKPOINTS', 'checkpoints', 3],
     ['t_LANES_PROVIDER', 'lanes', 3],
   ])
@@ -39,6 +40,7 @@ test('no contract takes the mesh’s own name or subjects', () => {
     stream('MESH', { subjects: ['other.>'] }),
     stream('A', { subjects: ['lane.x.>'] }),
     stream('B', { subjects: ['dlq.>'] }),
+    stream('C', { subjects: ['delay.>'] }),
   ])
     expect(declared(names(''), { streams: [def] }).faults).toHaveLength(1)
 })

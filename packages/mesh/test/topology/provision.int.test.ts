@@ -43,6 +43,7 @@ test('streams are made as declared, and left alone by the next start', async () 
     'KV_t_MESH_CHECKPOINTS',
     't_CENTERS',
     't_DEAD_LETTERS',
+    't_DELAYS',
     't_LANES_PROVIDER',
     't_MESH',
   ])
@@ -131,7 +132,7 @@ test('verify makes nothing and changes nothing; it lists what is missing and wha
   await using server = await testServer()
   await using nc = await connect({ servers: server.url })
   const missing = await failure(provision(nc, [centers()], { mode: 'verify' }))
-  expect(missing).toContain('4 faults')
+  expect(missing).toContain('5 faults')
   expect(missing).toContain('t_CENTERS: it does not exist')
   await provision(nc, [centers()])
   const differs = await failure(provision(nc, [centers({ maxBytes: 16 * MIB })], { mode: 'verify' }))

@@ -1,0 +1,200 @@
+/**
+ * What is published for later: stores it, and brings what is due to its stream.
+ *
+ * Whoever runs a service, or published something for later, forwards every type that has a durable, unless its user may
+ * not pull there. So an event comes on time as long as anyone of the mesh is there who may bring it.
+ */
+import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
+import { nanos, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
+import type { Settler } from '../consume/settler.ts'
+import { MeshError } from '../errors.ts'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
+import type { TopologyMode } from '../lifecycle/options.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { PublishPipeline } from '../publish/pipeline.ts'
+import type { Outgoing, Published } from '../publish/publisher.ts'
+import { apiCode, apiCodes, apiSentence } from '../topology/api-errors.ts'
+import type { Names } from '../topology/names.ts'
+import { FORMAT } from '../topology/system.ts'
+import type { Delay } from './delay.ts'
+import { Forwarder } from './forwarder.ts'
+import type { SlotDeps } from './in-slot.ts'
+import { readStream, ServerClock, type StreamReading } from './server-clock.ts'
+import { slotOf } from './slot.ts'
+import { takeBack } from './take-back.ts'
+import { storeDelayed } from './waiting.ts'
+
+export type DelaysOptions = {
+  nc: NatsConnection
+  connection: ConnectionWatch
+  names: Names
+  pipeline: PublishPipeline
+  settler: Settler
+  metrics: MeshMetrics
+  log: Logger
+  inboxPrefix: string
+  topology: TopologyMode
+}
+
+/** How soon a type is forwarded here that another process began to delay, and how old the gauge may be. */
+const LOOK_MS = 10_000
+/** A forwarder's whole attempt fits in, and what a killed one had in hand is not late for long. */
+const ACK_WAIT_MS = 10_000
+
+export class Delays {
+  readonly #options: DelaysOptions
+  readonly #deps: SlotDeps
+  readonly #clock: ServerClock
+  readonly #forwarders = new Map<string, Forwarder>()
+  readonly #ready = new Map<string, Promise<void>>()
+  #epoch = 0
+  #look: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: DelaysOptions) {
+    const { nc, pipeline, names, connection, log } = options
+    this.#options = options
+    this.#clock = new ServerClock(() => this.#read(), { connection, log })
+    this.#deps = { nc, pipeline, names, clock: this.#clock }
+  }
+
+  /**
+   * Stores an event that comes later.
+   * @throws MeshError MESH_NO_STREAM when there is no stream of delays, MESH_ID_CONFLICT and those of a publish
+   */
+  async store(out: Outgoing, delay: Delay): Promise<Published> {
+    await this.#prepare(out.envelope.type)
+    return storeDelayed(this.#deps, out, delay)
+  }
+
+  /** Takes back what waits under a key. See take-back.ts. @throws MeshError MESH_INVALID_KEY and those of a publish */
+  async cancel(type: string, key: string): Promise<boolean> {
+    return await takeBack(this.#deps, slotOf(type, '_key', key))
+  }
+
+  /** Forwards from now on, whatever this user may. */
+  serve(): void {
+    if (this.#look || this.#stopped) return
+    this.#look = setInterval(() => this.#lookAround(), LOOK_MS)
+    this.#lookAround()
+  }
+
+  /** A refusal that is no fault: what this user may not forward, others forward. */
+  isOther(refusal: Error): boolean {
+    const stream = this.#options.names.delays()
+    if (!(refusal instanceof PermissionViolationError)) return false
+    if (refusal.subject === `$JS.API.CONSUMER.NAMES.${stream}`) clearInterval(this.#look)
+    return (
+      refusal.subject === `$JS.API.CONSUMER.NAMES.${stream}` ||
+      refusal.subject.startsWith(`$JS.API.CONSUMER.MSG.NEXT.${stream}.`)
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#look)
+    await this.#looking
+    await Promise.all([...this.#forwarders.values()].map((forwarder) => forwarder.stop()))
+  }
+
+  /** The durable is there before the first event waits, and this process forwards: it may be the only one that may. */
+  #prepare(type: string): Promise<void> {
+    let ready = this.#ready.get(type)
+    if (!ready) {
+      ready = this.#makeReady(type)
+      this.#ready.set(type, ready)
+      ready.catch(() => this.#ready.delete(type))
+    }
+    return ready
+  }
+
+  async #makeReady(type: string): Promise<void> {
+    await this.#ensureDurable(type)
+    this.#forward(type)
+    this.serve()
+  }
+
+  /** @throws MeshError MESH_NO_STREAM | MESH_TOPOLOGY */
+  async #ensureDurable(type: string): Promise<void> {
+    const { nc, names, topology } = this.#options
+    if (topology === 'none') return
+    const jsm = await jetstreamManager(nc, { checkAPI: false })
+    const stream = names.delays()
+    const durable = names.delayDurable(type)
+    try {
+      if (topology === 'verify') await jsm.consumers.info(stream, durable)
+      else
+        await jsm.consumers.add(stream, {
+          durable_name: durable,
+          filter_subject: names.delayDue(type),
+          ack_policy: AckPolicy.Explicit,
+          deliver_policy: DeliverPolicy.All,
+          ack_wait: nanos(ACK_WAIT_MS),
+          max_deliver: -1,
+          max_ack_pending: 20_000,
+          max_waiting: 2048,
+          metadata: { 'malha.type': type, 'malha.format': FORMAT },
+        })
+    } catch (error) {
+      const code = apiCode(error)
+      if (code === apiCodes.consumerExists) return
+      if (code === apiCodes.streamMissing)
+        throw new MeshError(
+          'MESH_NO_STREAM',
+          `${type} cannot be published for later: stream ${stream} does not exist; provision or start a service once`,
+          { cause: error },
+        )
+      throw new MeshError('MESH_TOPOLOGY', `durable ${durable} on ${stream}: ${apiSentence(error)}`, { cause: error })
+    }
+  }
+
+  #forward(type: string): void {
+    if (this.#forwarders.has(type) || this.#stopped) return
+    const { nc, pipeline, names, log } = this.#options
+    const office = { nc, pipeline, names, service: 'malha', serviceVersion: FORMAT, handler: 'delays' }
+    const forwarder = new Forwarder({
+      ...this.#options,
+      clock: this.#clock,
+      office,
+      type,
+      epoch: () => this.#epoch,
+      onDoubt: (why) => {
+        log.debug({ type, why }, 'due events do not come; looking after the durable')
+        if (this.#ready.has(type)) this.#ensureDurable(type).catch(() => undefined)
+      },
+    })
+    this.#forwarders.set(type, forwarder)
+  }
+
+  #lookAround(): void {
+    this.#looking ??= this.#lookOnce()
+      .catch((error: unknown) => this.#options.log.debug({ err: error }, 'the stream of delays cannot be looked at'))
+      .finally(() => (this.#looking = undefined))
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { nc, names, connection, metrics } = this.#options
+    if (!connection.isUp() || nc.isClosed()) return
+    metrics.delayed((await this.#read()).messages)
+    const api = `$JS.API.CONSUMER.NAMES.${names.delays()}`
+    const prefix = names.delayDurable('')
+    for (let offset = 0; ;) {
+      const page = (await nc.request(api, JSON.stringify({ offset }), { timeout: 5000 })).json<NamesPage>()
+      const found = page.consumers ?? []
+      for (const durable of found)
+        if (durable.startsWith(prefix)) this.#forward(durable.slice(prefix.length).replaceAll('_', '.'))
+      offset += found.length
+      if (found.length === 0 || offset >= (page.total ?? 0)) return
+    }
+  }
+
+  async #read(): Promise<StreamReading> {
+    const reading = await readStream(this.#options.nc, this.#options.names.delays())
+    this.#epoch = reading.epoch
+    return reading
+  }
+}
+
+type NamesPage = { total?: number; consumers?: string[] | null }

@@ -1,0 +1,81 @@
+import type { Delivery } from '../consume/delivery.ts'
+import { MeshError } from '../errors.ts'
+import { hash } from 'node:crypto'
+import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
+import { isSubjectOf } from '../message/key.ts'
+import { uuidOf } from '../message/id.ts'
+import type { Names } from '../topology/names.ts'
+import { DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import { parseSlot, slotName } from './slot.ts'
+
+/** A delayed event whose time has come, as it goes into its stream. */
+export type DueEvent = {
+  type: string
+  id: string
+  /** Names as on the server. */
+  subject: string
+  stream: string
+  /** When it was to come, unix ms. */
+  dueMs: number
+  /** The event's own, without trace context. */
+  headers: HeaderPairs
+  /** `traceparent` of the span that asked for it. */
+  trace: string | undefined
+}
+
+const NEXT = SCHEDULE_HEADER.next.toLowerCase()
+/** What only the time of waiting needs, and the trace of whoever asked: the event begins one of its own. */
+const DROPPED = /^(nats-|malha-delay-|traceparent$|tracestate$)/i
+
+/**
+ * Reads what became due. Its type is that of the subject it waited on, which the server tells and for which its publisher
+ * needed permission; where it says that it goes must fit.
+ * @throws MeshError MESH_UNDECODABLE
+ */
+export function readDueEvent(names: Names, type: string, delivery: Delivery): DueEvent {
+  const { headers, source } = delivery
+  const slot = parseSlot(names, headers[SCHEDULE_HEADER.scheduler.toLowerCase()] ?? '')
+  if (slot?.type !== type || headers[HEADER.type] !== type)
+    throw unreadable(`it waited as ${slot?.type ?? 'no delayed event'} and says that it is ${headers[HEADER.type]}`)
+  const subject = headers[DELAY_HEADER.subject] ?? ''
+  if (!isSubjectOf(type, subject) || /[\s*>]/.test(subject)) throw unreadable(`it goes to ${subject}`)
+  const next = headers[NEXT]
+  const isRecurring = next !== undefined && next !== 'purge'
+  const id = isRecurring ? occurrenceId(type, slotName(slot), next) : decodeAttribute(headers[HEADER.id] ?? '')
+  if (id === '') throw unreadable('it has no ce-id')
+  // The server fires recurring ones at whole seconds.
+  const dueMs = isRecurring
+    ? Math.floor(source.publishedAt.getTime() / 1000) * 1000
+    : Date.parse(headers[DELAY_HEADER.due] ?? '') || source.publishedAt.getTime()
+  return {
+    type,
+    id,
+    subject: names.subject(subject),
+    stream: names.stream(headers[DELAY_HEADER.stream] ?? ''),
+    dueMs,
+    headers: isRecurring ? occurrence(delivery, { id, dueMs }) : delivery.pairs.filter(([name]) => !DROPPED.test(name)),
+    trace: headers[DELAY_HEADER.trace],
+  }
+}
+
+/** Each time a recurring event comes it is an event of its own. */
+function occurrence({ pairs }: Delivery, { id, dueMs }: { id: string; dueMs: number }): HeaderPairs {
+  const due = new Date(dueMs).toISOString()
+  const replaced: Record<string, string> = {
+    [HEADER.id]: encodeAttribute(id),
+    [HEADER.correlationId]: encodeAttribute(id),
+    [HEADER.time]: due,
+    [DELAY_HEADER.due]: due,
+  }
+  const kept = pairs.filter(([name]) => !DROPPED.test(name) && replaced[name.toLowerCase()] === undefined)
+  return [...kept, ...Object.entries(replaced)]
+}
+
+/** The same however often the server or a forwarder repeats it: by the time of the one after it. */
+export function occurrenceId(type: string, name: string, next: string): string {
+  return uuidOf(hash('sha256', JSON.stringify(['schedule', type, name, next]), 'hex'))
+}
+
+function unreadable(why: string): MeshError {
+  return new MeshError('MESH_UNDECODABLE', `a delayed event cannot be brought to its stream: ${why}`)
+}

@@ -1,0 +1,25 @@
+/** What waits and what is due say beside the event's own headers. Format 1; docs/reference/wire.md. */
+export const DELAY_HEADER = {
+  format: 'malha-delay-format',
+  /** The subject the event goes to, without the namespace. */
+  subject: 'malha-delay-subject',
+  /** The stream it goes to, without the namespace. */
+  stream: 'malha-delay-stream',
+  /** `traceparent` of the span that asked for it. */
+  trace: 'malha-delay-trace',
+  /** When it was to come, RFC 3339. Stays on the event. */
+  due: 'malha-due',
+} as const
+
+/** Of nats-server (ADR-51), in the spelling it writes. */
+export const SCHEDULE_HEADER = {
+  schedule: 'Nats-Schedule',
+  target: 'Nats-Schedule-Target',
+  timeZone: 'Nats-Schedule-Time-Zone',
+  /** On what is due: the subject it waited on. Only the server can write it. */
+  scheduler: 'Nats-Scheduler',
+  /** On what is due: `purge`, or when it comes again. */
+  next: 'Nats-Schedule-Next',
+  rollup: 'Nats-Rollup',
+  ttl: 'Nats-TTL',
+} as const

@@ -13,7 +13,6 @@ import {
   type HandlerOptions,
   type Mesh,
   on,
-  type OutputOptions,
   untilBack,
 } from '@malha/mesh'
 import { PatternsError } from '../errors.ts'
@@ -153,7 +152,7 @@ function publish<State>(def: SagaDef<State>, ctx: HandlerContext, { type, data, 
   }
   const { sagaId, name } = data as TimeoutData
   const delay = { deliverAt: new Date(at), delayKey: `${def.name}.${sagaId}.${name}` }
-  ctx.publish(contract, data, delay as OutputOptions)
+  ctx.publish(contract, data, delay)
 }
 
 function contractOf<State>(def: SagaDef<State>, type: string): AnyContract {

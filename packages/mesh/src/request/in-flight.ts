@@ -33,16 +33,20 @@ export class InFlight {
     }
   }
 
-  /** Takes nothing new; resolves when all are answered, or after `ms`, when the rest fails with MESH_CLOSED. */
+  /**
+   * Takes nothing new; resolves when all are answered, or after `ms`, when the rest fails with MESH_CLOSED. A stream that
+   * somebody began to read and forgot is not waited for any longer.
+   */
   async close(ms: number): Promise<void> {
     this.#isClosing = true
     if (this.#count === 0) return
-    const idle = new Promise<void>((resolve) => this.#idle.push(resolve))
-    const late = setTimeout(
-      () => this.#closed.abort(new MeshError('MESH_CLOSED', 'the mesh was closed before the answer came')),
-      ms,
-    )
-    await idle
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#idle.push(resolve)
+    const late = setTimeout(() => {
+      this.#closed.abort(new MeshError('MESH_CLOSED', 'the mesh was closed before the answer came'))
+      resolve()
+    }, ms)
+    await promise
     clearTimeout(late)
   }
 

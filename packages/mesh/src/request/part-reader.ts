@@ -89,7 +89,9 @@ export class PartReader {
   /** Upholds T1: what is said names the number of the last part. */
   #onAnswer(answer: Incoming): void {
     const kind = kindOf(answer)
-    if (kind === 'value' || this.#state.kind !== 'open') return
+    if (this.#state.kind !== 'open') return
+    if (answer.isNoResponder && this.#control !== '') this.#fail(this.#broken('its responder is gone'))
+    if (kind === 'value') return
     this.#silence.heard()
     if (answer.reply !== '') this.#control = answer.reply
     if (kind === 'error') {
@@ -124,7 +126,9 @@ export class PartReader {
 
   #tell(what: string): void {
     const { nc } = this.#deps
-    if (this.#control !== '' && !nc.isClosed() && !nc.isDraining()) nc.publish(this.#control, what)
+    if (this.#control === '' || nc.isClosed() || nc.isDraining()) return
+    // The server answers for a responder that is not there any more.
+    nc.publish(this.#control, what, this.#box ? { reply: this.#box.subject } : {})
   }
 
   #broken(why: string): MeshError {

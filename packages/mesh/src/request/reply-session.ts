@@ -45,12 +45,18 @@ export class ReplySession {
 
   /** `more <n>`: parts up to number n may be sent. `stop`: the requester wants no more. */
   onControl(said: string): void {
-    this.#silence.heard()
     if (said === 'stop') this.#end('the requester stopped early')
     const upTo = wholeNumber(/^more (\d+)$/.exec(said)?.[1])
-    if (upTo === undefined || upTo <= this.#allowed) return
+    if (upTo === undefined) return
+    this.#silence.heard()
+    if (upTo <= this.#allowed) return
     this.#allowed = upTo
     this.#waiting?.()
+  }
+
+  /** The server found nobody to hand a part to. */
+  onGone(): void {
+    this.#end('the requester is gone')
   }
 
   /** Upholds S1. Resolves when another part may go out; never when `signal` aborts. */
@@ -70,7 +76,7 @@ export class ReplySession {
 
   /** Upholds S2. */
   #onBeat(): void {
-    if (this.#silence.isOver) this.#end('the requester is gone')
+    if (this.#silence.isOver) this.#end('the requester is silent')
     if (this.#isQuiet) this.#say('alive', this.#sent)
     this.#isQuiet = true
   }

@@ -168,9 +168,11 @@ export class Responder {
     return { session, subject, close }
   }
 
-  #onControl({ subject, payload }: Incoming): void {
-    const token = subject.slice(subject.lastIndexOf('.') + 1)
-    this.#sessions.get(token)?.onControl(new TextDecoder().decode(payload.subarray(0, 64)))
+  #onControl({ subject, payload, isNoResponder }: Incoming): void {
+    const session = this.#sessions.get(subject.slice(subject.lastIndexOf('.') + 1))
+    // Parts name this subject for answers, and the server answers for whoever is not there.
+    if (isNoResponder) session?.onGone()
+    else session?.onControl(new TextDecoder().decode(payload.subarray(0, 64)))
   }
 
   #control(): string {

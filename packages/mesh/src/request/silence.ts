@@ -1,3 +1,6 @@
+/** A side that is gone is found by what cannot be delivered to it, so there has to be something now and then, ms. */
+const MOST_BEAT_MS = 5000
+
 /** Notices when the other side has said nothing for too long. */
 export class Silence {
   readonly #idleMs: number
@@ -5,16 +8,19 @@ export class Silence {
   #heardAt = performance.now()
   #beatAt = performance.now()
 
-  /** Beats three times in `idleMs`, for as long as the stream lasts. */
+  /** Beats three times in `idleMs`, and every 5 s at least, for as long as the stream lasts. */
   constructor(idleMs: number, onBeat: () => void) {
     this.#idleMs = idleMs
-    this.#timer = setInterval(() => {
-      const now = performance.now()
-      // Whoever stood still himself has not listened.
-      if (now - this.#beatAt > idleMs) this.#heardAt = now
-      this.#beatAt = now
-      onBeat()
-    }, idleMs / 3)
+    this.#timer = setInterval(
+      () => {
+        const now = performance.now()
+        // Whoever stood still himself has not listened.
+        if (now - this.#beatAt > idleMs) this.#heardAt = now
+        this.#beatAt = now
+        onBeat()
+      },
+      Math.min(idleMs / 3, MOST_BEAT_MS),
+    )
   }
 
   get isOver(): boolean {

@@ -5,6 +5,7 @@ import { deliveryCases } from './delivery-cases.ts'
 import { effectsCases } from './effects-cases.ts'
 import { expectationCases } from './expectation-cases.ts'
 import { publishCases } from './publish-cases.ts'
+import { requestCases } from './request-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { survivalCases } from './survival-cases.ts'
 import { workCases } from './work-cases.ts'
@@ -19,5 +20,6 @@ export const conformance: readonly Case[] = Object.freeze([
   ...workCases,
   ...retryCases,
   ...deadLetterCases,
+  ...requestCases,
   ...survivalCases,
 ])

@@ -54,24 +54,38 @@ type WorkerOptions = {
   ackWaitMs?: number
 }
 
-export async function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker> {
-  const lines: string[] = []
-  const child: Child = spawnChild({
-    command: process.execPath,
-    args: [fileURLToPath(new URL('worker.ts', import.meta.url))],
+export function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker> {
+  return startProcess(t, {
+    file: 'worker.ts',
     env: {
-      ...process.env,
       NATS_URL: options.natsUrl ?? t.url,
-      MALHA_NAMESPACE: t.namespace,
       PARTNER_URL: options.partner.url,
       ACK_WAIT_MS: String(options.ackWaitMs ?? 30_000),
     },
+    isReady: (said) => said.includes('is bound'),
+  })
+}
+
+/** A process that answers the requests of sums.ts. */
+export function startResponder(t: TestMesh): Promise<Worker> {
+  const isReady = (said: string): boolean => said.includes('answers sum.of') && said.includes('answers sum.counting')
+  return startProcess(t, { file: 'responder.ts', env: { NATS_URL: t.url }, isReady })
+}
+
+type ProcessOptions = { file: string; env: Record<string, string>; isReady: (said: string) => boolean }
+
+async function startProcess(t: TestMesh, { file, env, isReady }: ProcessOptions): Promise<Worker> {
+  const lines: string[] = []
+  const child: Child = spawnChild({
+    command: process.execPath,
+    args: [fileURLToPath(new URL(file, import.meta.url))],
+    env: { ...process.env, MALHA_NAMESPACE: t.namespace, ...env },
     onLine: (line) => lines.push(line),
   })
   await eventually(
     () => {
       const said = lines.join('\n')
-      if (!said.includes('is bound')) throw new Error(`the worker is not bound (exit ${child.exit?.code}):\n${said}`)
+      if (!isReady(said)) throw new Error(`${file} is not ready (exit ${child.exit?.code}):\n${said}`)
     },
     { timeoutMs: 60_000 },
   )

@@ -108,23 +108,23 @@ const rolling: Case = promise(`${ROLLS} rolling restarts under load: no request 
 
 /** Asks eight at a time, each as soon as one is answered. Stopping throws the first failure. */
 function asking(mesh: Mesh): { next(count: number): Promise<void>; stop(): Promise<number> } {
-  let stopped = false
+  const stop = new AbortController()
   let done = 0
   const lane = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       await mesh.request(double, { n: '1' }, { timeoutMs: 20_000 })
       done++
     }
   }
   const lanes = Promise.all(Array.from({ length: 8 }, lane))
-  lanes.catch(() => (stopped = true))
+  lanes.catch(() => stop.abort())
   return {
     async next(count) {
       const target = done + count
-      await eventually(() => done >= target || stopped, { timeoutMs: 60_000 })
+      await eventually(() => done >= target || stop.signal.aborted, { timeoutMs: 60_000 })
     },
     async stop() {
-      stopped = true
+      stop.abort()
       await lanes
       return done
     },

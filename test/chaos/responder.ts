@@ -1,0 +1,32 @@
+/** A service process to be restarted and killed: answers requests, each after a little while. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectMesh, defineService, meshOptions, reply } from '@malha/mesh'
+import { counting, sum } from './sums.ts'
+
+const by = process.pid
+
+const sums = defineService('sums', {
+  handlers: {},
+  replies: {
+    sum: reply(sum, async (numbers) => {
+      await sleep(20)
+      return { sum: numbers.reduce((total, n) => total + n, 0), by }
+    }),
+    counting: reply(counting, async function* ({ everyMs }, ctx) {
+      for (let n = 1; ; n++) {
+        yield { n, by }
+        await sleep(everyMs, undefined, { signal: ctx.signal })
+      }
+    }),
+  },
+})
+
+const line = (fields: object, message: string): void =>
+  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
+const mute = (): void => undefined
+
+await using mesh = await connectMesh({
+  ...meshOptions(process.env),
+  logger: { debug: mute, info: line, warn: line, error: line },
+})
+await mesh.run(sums)

@@ -11,6 +11,8 @@ export const patternsErrors = {
   PATTERNS_SAGA_NOT_BEGUN: 'terminal',
   PATTERNS_SAGA_WAITS: 'retry',
   PATTERNS_SAGA_BEGAN_BEFORE: 'terminal',
+  PATTERNS_AGGREGATE_GAP: 'terminal',
+  PATTERNS_UNKNOWN_EVENT: 'retry',
   PATTERNS_CONFLICT: 'retry',
   PATTERNS_NEWER_FORMAT: 'retry',
   PATTERNS_STORE_UNAVAILABLE: 'retry',

@@ -1,3 +1,20 @@
+export {
+  aggregate,
+  type AggregateDef,
+  type AggregateOptions,
+  type EventContracts,
+  type NewEvent,
+  type PastEvent,
+} from './aggregate/aggregate.ts'
+export { type Decision, given } from './aggregate/given.ts'
+export type { Loaded } from './aggregate/load.ts'
+export {
+  type Aggregates,
+  type Executed,
+  type ExecuteOptions,
+  openAggregate,
+  type OpenAggregateOptions,
+} from './aggregate/open-aggregate.ts'
 export { PatternsError, type PatternsErrorCode, patternsErrors } from './errors.ts'
 export { openSaga, type OpenSagaOptions, type Saga } from './saga/open-saga.ts'
 export type { SagaRecord } from './saga/record.ts'

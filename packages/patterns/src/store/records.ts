@@ -94,6 +94,18 @@ function isConflict(error: unknown): boolean {
   return error instanceof JetStreamApiError && CONFLICTS.has(error.code)
 }
 
+/**
+ * What is read of a stream, or why not.
+ * @throws PatternsError PATTERNS_STORE_UNAVAILABLE
+ */
+export async function reading<T>(what: string, read: Promise<T>): Promise<T> {
+  try {
+    return await read
+  } catch (cause) {
+    throw new PatternsError('PATTERNS_STORE_UNAVAILABLE', `${what} could not be read; that is tried again`, { cause })
+  }
+}
+
 const TRIES = 6
 
 /**

@@ -1,0 +1,106 @@
+import { type AnyContract, type Contract, keyToken, partitionOf, type StreamDef } from '@malha/mesh'
+import { faultsError } from '../errors.ts'
+
+/** The contracts of an aggregate's events, by the names under which its functions know them. */
+export type EventContracts = Readonly<Record<string, AnyContract>>
+
+/** An event as `decide` returns it: the data a publisher gives. */
+export type NewEvent<Events extends EventContracts> = {
+  [Name in keyof Events & string]: {
+    readonly type: Name
+    readonly data: Events[Name] extends Contract<infer In, infer _Out> ? In : never
+  }
+}[keyof Events & string]
+
+/** An event as `evolve` gets it: the data a handler gets. */
+export type PastEvent<Events extends EventContracts> = {
+  [Name in keyof Events & string]: {
+    readonly type: Name
+    readonly data: Events[Name] extends Contract<infer _In, infer Out> ? Out : never
+  }
+}[keyof Events & string]
+
+export type AggregateOptions<State, Command, Events extends EventContracts> = {
+  /** All events of the aggregate: of one stream, keyed by the aggregate's id, of a type that begins alike (`account.…`). */
+  events: Events
+  /** The state before anything has happened. */
+  initial: () => State
+  /** What a command leads to; nothing is fine. Pure. Throw to refuse it: `Reject` in a handler. */
+  decide: (state: NoInfer<State>, command: Command) => readonly NewEvent<NoInfer<Events>>[]
+  /** The state after an event. Pure, and never refuses: what happened has happened. */
+  evolve: (state: NoInfer<State>, event: PastEvent<NoInfer<Events>>) => NoInfer<State>
+  /** Grows with each change of `State` or `evolve`: snapshots of another version are not used. @default 1 */
+  version?: number
+}
+
+/** An event-sourced aggregate as declared data. */
+export type AggregateDef<State, Command, Events extends EventContracts> = Required<
+  AggregateOptions<State, Command, Events>
+> & {
+  readonly kind: 'aggregate'
+  readonly name: string
+  readonly stream: StreamDef
+  /** What all of its types have in common, `*` where they differ: `account.*`. */
+  readonly pattern: string
+}
+
+/**
+ * Declares an aggregate. Nothing happens until `openAggregate`.
+ * @param name lower case, e.g. `account`
+ * @throws PatternsError PATTERNS_INVALID_DEFINITION with every fault
+ */
+export function aggregate<State, Command, Events extends EventContracts>(
+  name: string,
+  options: AggregateOptions<State, Command, Events>,
+): AggregateDef<State, Command, Events> {
+  const contracts = Object.values(options.events)
+  const pattern = commonPattern(contracts.map(({ type }) => type))
+  const faults = aggregateFaults({ name, contracts, pattern, version: options.version ?? 1 })
+  if (faults.length > 0) throw faultsError(`aggregate ${JSON.stringify(name)}`, faults)
+  return Object.freeze({
+    ...options,
+    kind: 'aggregate' as const,
+    name,
+    version: options.version ?? 1,
+    stream: contracts[0]!.stream,
+    pattern: pattern!,
+  })
+}
+
+/** Where all that happened to one aggregate stands, whatever its types: `account.*.4.a-1`. */
+export function subjectsOf({ pattern, stream }: { pattern: string; stream: StreamDef }, id: string): string {
+  const token = keyToken(id)
+  return `${pattern}.${partitionOf(token, stream.partitions)}.${token}`
+}
+
+/** Undefined where they have different lengths, or begin differently. */
+export function commonPattern(types: readonly string[]): string | undefined {
+  const [first = [], ...others] = types.map((type) => type.split('.'))
+  if (others.some((tokens) => tokens.length !== first.length || tokens[0] !== first[0])) return undefined
+  return first.map((token, at) => (others.every((tokens) => tokens[at] === token) ? token : '*')).join('.')
+}
+
+function aggregateFaults(def: {
+  name: string
+  contracts: readonly AnyContract[]
+  pattern: string | undefined
+  version: number
+}): string[] {
+  const faults: string[] = []
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(def.name)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
+  if (def.contracts.length === 0) faults.push('it has no events')
+  if (!(Number.isSafeInteger(def.version) && def.version >= 1))
+    faults.push(`version is ${def.version}; a whole number from 1`)
+  const streams = new Set(def.contracts.map(({ stream }) => stream.name))
+  if (streams.size > 1)
+    faults.push(`its events are of ${streams.size} streams (${[...streams].join(', ')}); one holds them all`)
+  if (def.contracts.length > 0 && def.pattern === undefined)
+    faults.push(
+      'its types differ in their first token or in length; give them a common beginning, e.g. account.opened, account.closed',
+    )
+  for (const { type, key, kind } of def.contracts) {
+    if (key === undefined) faults.push(`${type} has no key; it is the aggregate’s id`)
+    if (kind !== 'event') faults.push(`${type} is a ${kind}; an aggregate is made of events`)
+  }
+  return faults
+}

@@ -1,0 +1,191 @@
+/**
+ * An aggregate at work.
+ *
+ * A1  What a command leads to is stored all together, and only if nothing has happened to the aggregate since it was read.
+ * A2  Overtaken, it is read again and decided again; never is an old decision stored on a new state.
+ * A3  A command with an id leads to its events once, also when it comes again.
+ */
+import { type AnyContract, derivedId, type Mesh, MeshError, publication, streamState } from '@malha/mesh'
+import { again, type Records } from '../store/records.ts'
+import { type AggregateDef, type EventContracts, type NewEvent, type PastEvent, subjectsOf } from './aggregate.ts'
+import { load, type Loaded, VERSION_HEADER } from './load.ts'
+import { KEPT_COMMANDS, openSnapshots, type Snapshot, SNAPSHOT_FORMAT } from './snapshot.ts'
+
+export type OpenAggregateOptions = {
+  /**
+   * Keeps the state of each aggregate in a bucket: fewer events to read, and they may age out of their stream. `every` is
+   * after how many events; with 1 an aggregate outlives all of its events. @default none
+   */
+  snapshots?: { every: number; maxBytes?: number }
+}
+
+export type ExecuteOptions = {
+  /** The command's identity, in a handler `ctx.id`: a second time it leads to nothing. @default every call is another one */
+  id?: string
+  /** What it belongs to, in a handler `ctx.correlationId`. @default the command's id */
+  correlationId?: string
+}
+
+/** What a command led to. */
+export type Executed<State, Events extends EventContracts> = {
+  readonly state: State
+  /** How many events the aggregate has now. */
+  readonly version: number
+  readonly events: readonly PastEvent<Events>[]
+  /** The command came before, and led to its events then. */
+  readonly duplicate: boolean
+}
+
+/** Aggregates of one kind. */
+export interface Aggregates<State, Command, Events extends EventContracts> {
+  /** What it publishes; for `defineService`. */
+  readonly publishes: readonly AnyContract[]
+  /** One aggregate as its events make it. @throws as `execute` */
+  load(id: string): Promise<Loaded<State>>
+  /**
+   * Reads the aggregate, decides, appends. Overtaken by another command it does so again, a few times.
+   * @throws PatternsError PATTERNS_AGGREGATE_GAP | PATTERNS_UNKNOWN_EVENT | PATTERNS_CONFLICT, what `decide` throws, and
+   * MeshError as `mesh.publishAll`
+   */
+  execute(id: string, command: Command, options?: ExecuteOptions): Promise<Executed<State, Events>>
+}
+
+/**
+ * Opens an aggregate: its stream must be there (`publishes` of a service), its bucket is made.
+ * @throws MeshError MESH_TOPOLOGY where the bucket cannot be opened
+ */
+export async function openAggregate<State, Command, Events extends EventContracts>(
+  mesh: Mesh,
+  def: AggregateDef<State, Command, Events>,
+  { snapshots }: OpenAggregateOptions = {},
+): Promise<Aggregates<State, Command, Events>> {
+  const every = snapshots?.every ?? 0
+  const store = snapshots && (await openSnapshots(mesh, def.name, snapshots.maxBytes ?? 1024 ** 3))
+  const at: Place<State, Command, Events> = { mesh, def, store, every }
+  return {
+    publishes: Object.values(def.events),
+    load: async (id) => (await loadWith(at, id)).loaded,
+    execute: (id, command, options = {}) => again(`${def.name} ${id}`, () => attempt(at, { id, command, options })),
+  }
+}
+
+type Place<State, Command, Events extends EventContracts> = {
+  mesh: Mesh
+  def: AggregateDef<State, Command, Events>
+  store: Records<Snapshot> | undefined
+  every: number
+}
+
+type Read<State> = { loaded: Loaded<State>; snapshot: { version: number; revision: number } | undefined }
+
+async function loadWith<State, Command, Events extends EventContracts>(
+  { mesh, def, store, every }: Place<State, Command, Events>,
+  id: string,
+): Promise<Read<State>> {
+  const snapshot = await store?.read(id)
+  const loaded = await load({ mesh, def, id, snapshot, isAlwaysFresh: every === 1 })
+  return { loaded, snapshot: snapshot && { version: snapshot.value.version, revision: snapshot.revision } }
+}
+
+type Call<Command> = { id: string; command: Command; options: ExecuteOptions }
+
+/** Upholds A1 to A3. Undefined when it was overtaken. */
+async function attempt<State, Command, Events extends EventContracts>(
+  at: Place<State, Command, Events>,
+  call: Call<Command>,
+): Promise<Executed<State, Events> | undefined> {
+  const read = await loadWith(at, call.id)
+  const { state, version, handled } = read.loaded
+  if (call.options.id !== undefined && handled.includes(call.options.id)) {
+    // Whoever appended may have died before the snapshot.
+    await keep(at, call.id, read)
+    return { state, version, events: [], duplicate: true }
+  }
+  const decided = at.def.decide(state, call.command)
+  if (decided.length === 0) return { state, version, events: [], duplicate: false }
+  const lastSeq = await append(at, { ...call, decided, loaded: read.loaded })
+  if (lastSeq === undefined) return undefined
+  const events = await Promise.all(decided.map((event) => past(at.def, event)))
+  const after: Loaded<State> = {
+    state: events.reduce((before, event) => at.def.evolve(before, event), state),
+    version: version + events.length,
+    lastSeq,
+    handled: [...handled, ...(call.options.id === undefined ? [] : [call.options.id])].slice(-KEPT_COMMANDS),
+  }
+  await keep(at, call.id, { ...read, loaded: after })
+  return { state: after.state, version: after.version, events, duplicate: false }
+}
+
+type Append<State, Command, Events extends EventContracts> = Call<Command> & {
+  decided: readonly NewEvent<Events>[]
+  loaded: Loaded<State>
+}
+
+/** The sequence of the last event; undefined when something has happened to the aggregate meanwhile. */
+async function append<State, Command, Events extends EventContracts>(
+  { mesh, def }: Place<State, Command, Events>,
+  { id, options, decided, loaded }: Append<State, Command, Events>,
+): Promise<number | undefined> {
+  const publications = decided.map(({ type, data }, index) => {
+    const contract = def.events[type]!
+    const from = options.id
+    return publication(contract, data, {
+      headers: { [VERSION_HEADER]: String(loaded.version + index + 1) },
+      ...(from === undefined
+        ? {}
+        : {
+            id: derivedId({ from, service: 'aggregate', handler: def.name, type: contract.type, key: id, index }),
+            causationId: from,
+            correlationId: options.correlationId ?? from,
+          }),
+    })
+  })
+  try {
+    const stored = await mesh.publishAll(publications, {
+      expect: { lastSeq: loaded.lastSeq, subjects: subjectsOf(def, id) },
+    })
+    return stored.at(-1)!.seq
+  } catch (error) {
+    if (error instanceof MeshError && error.code === 'MESH_EXPECTATION_FAILED') return undefined
+    throw error
+  }
+}
+
+/** A decided event as it will be read: through its contract's encoding and schema. */
+async function past<Events extends EventContracts>(
+  { events }: { events: Events },
+  { type, data }: NewEvent<Events>,
+): Promise<PastEvent<Events>> {
+  const { codec, schema } = events[type]!
+  const result = await schema['~standard'].validate(codec.decode(codec.encode(data)))
+  return { type, data: result.issues ? data : (result.value as unknown) } as PastEvent<Events>
+}
+
+/** A snapshot that cannot be written is no harm: the next command tries again. */
+async function keep<State, Command, Events extends EventContracts>(
+  { mesh, def, store, every }: Place<State, Command, Events>,
+  id: string,
+  { loaded, snapshot }: Read<State>,
+): Promise<void> {
+  const { state, version, lastSeq, handled } = loaded
+  if (!store || lastSeq === 0) return
+  const isDue = snapshot === undefined || version - snapshot.version >= every
+  if (!isDue || version === snapshot?.version) return
+  try {
+    const { epoch } = await streamState(mesh.nats, mesh.names.stream(def.stream))
+    const value: Snapshot = {
+      v: SNAPSHOT_FORMAT,
+      aggregate: def.name,
+      id,
+      stateVersion: def.version,
+      state,
+      version,
+      seq: lastSeq,
+      epoch,
+      handled,
+    }
+    await store.write(id, value, snapshot?.revision)
+  } catch (err) {
+    mesh.log.warn({ err, aggregate: def.name, id }, 'a snapshot could not be written; the next command tries again')
+  }
+}

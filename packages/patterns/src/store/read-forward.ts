@@ -1,0 +1,63 @@
+import { getStored, type Mesh, type ReceivedHeaders, receivedHeaders } from '@malha/mesh'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { reading } from './records.ts'
+
+/** A message as it stands in its stream. */
+export type StoredEvent = {
+  readonly subject: string
+  readonly seq: number
+  readonly headers: ReceivedHeaders
+  readonly payload: Uint8Array
+}
+
+export type Stretch = {
+  /** With the namespace. */
+  stream: string
+  /** A subject pattern with the namespace. */
+  subjects: string
+  /** The first sequence. */
+  from: number
+  /** The last sequence. */
+  to: number
+}
+
+/** Messages asked for at once. */
+const BATCH = 256
+
+/**
+ * The messages of a stretch of a stream, in order. Any replica gives what it has, many at a time; what it lacks comes from
+ * the stream's leader, so that nothing is missing. Needs `$JS.API.STREAM.MSG.GET.<stream>`, and is much faster with
+ * `$JS.API.DIRECT.GET.<stream>`.
+ */
+export async function* readForward(mesh: Mesh, { stream, subjects, from, to }: Stretch): AsyncGenerator<StoredEvent> {
+  let next = from
+  while (next <= to) {
+    const some = await manyFrom(mesh, { stream, subjects, from: next, to })
+    const found = some.length > 0 ? some : await oneFrom(mesh, { stream, subjects, from: next, to })
+    if (found.length === 0) return
+    yield* found
+    next = found.at(-1)!.seq + 1
+  }
+}
+
+/** What the leader has next. */
+async function oneFrom(mesh: Mesh, { stream, subjects, from, to }: Stretch): Promise<StoredEvent[]> {
+  const found = await reading(`stream ${stream}`, getStored(mesh.nats, stream, { seq: from, next_by_subj: subjects }))
+  return found && found.seq <= to ? [found] : []
+}
+
+/** What some replica has; nothing where it has nothing, cannot say it, or says what this client cannot read. */
+async function manyFrom(mesh: Mesh, { stream, subjects, from, to }: Stretch): Promise<StoredEvent[]> {
+  const many: StoredEvent[] = []
+  try {
+    const { direct } = await jetstreamManager(mesh.nats, { checkAPI: false })
+    const batch = await direct.getBatch(stream, { seq: from, next_by_subj: subjects, batch: BATCH })
+    for await (const { seq, subject, header, data } of batch) {
+      if (seq > to) break
+      many.push({ seq, subject, headers: receivedHeaders(header), payload: data })
+    }
+  } catch {
+    // Up to where it went wrong it is right; the leader has the rest.
+  }
+  return many
+}

@@ -32,7 +32,11 @@ test('whatever comes and goes: order within a priority is kept, nothing is lost,
   const priorities = fc.constantFrom<Priority>('high', 'normal', 'low')
   const step = fc.oneof(fc.record({ push: priorities }), fc.constant('shift' as const))
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 300, size: 'max' }), fc.nat(40), (some, atFirst) => {
+      const start = (['low', 'normal', 'high'] as const).flatMap((push) =>
+        Array.from({ length: atFirst }, () => ({ push })),
+      )
+      const steps = [...start, ...some]
       const ready = queue()
       const waiting: Record<Priority, Item[]> = { high: [], normal: [], low: [] }
       const passedOver: Record<Priority, number> = { high: 0, normal: 0, low: 0 }

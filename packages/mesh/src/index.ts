@@ -4,12 +4,19 @@ export { days, hours, minutes, seconds } from './durations.ts'
 export type { DelayOptions } from './delay/delay.ts'
 export { Busy, type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
 export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'
-export { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from './failure/mesh-events.ts'
+export {
+  type AttemptFailed,
+  attemptFailed,
+  type BreakerChanged,
+  breakerChanged,
+  type PublishFailed,
+  publishFailed,
+} from './failure/mesh-events.ts'
 export { LETTER_HEADER } from './failure/dead-letter.ts'
 export { defaultRetry, retry, type RetryPolicy, untilBack } from './failure/retry-policy.ts'
 export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
 export type { BucketOptions } from './lifecycle/bucket.ts'
-export { connectMesh, type Health, type Mesh, type PublishOptions } from './lifecycle/mesh.ts'
+export { connectMesh, type Health, type Mesh } from './lifecycle/mesh.ts'
 export { type MeshOptions, meshOptions, type TlsFiles, type TopologyMode } from './lifecycle/options.ts'
 export type { RunningService } from './lifecycle/start-service.ts'
 export { type Codec, json } from './message/codec.ts'
@@ -47,7 +54,9 @@ export {
   type PublishAllOptions,
 } from './publish/publish-all.ts'
 export { prepareEvent, type PreparedEvent, type PrepareOptions } from './publish/prepared.ts'
-export type { Published } from './publish/publisher.ts'
+export type { PublishOptions } from './publish/outgoing.ts'
+export type { Published, Queued } from './publish/publisher.ts'
+export type { SpoolOptions } from './publish/spool/spool.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
 export {
   type AnyRequest,

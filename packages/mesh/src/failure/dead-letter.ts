@@ -27,6 +27,8 @@ export const LETTER_HEADER = {
   attempts: 'malha-dlq-attempts',
   attemptTimes: 'malha-dlq-attempt-times',
   at: 'malha-dlq-at',
+  spool: 'malha-dlq-spool',
+  queuedAt: 'malha-dlq-queued-at',
 } as const
 
 export type LetterOffice = {
@@ -137,7 +139,7 @@ type Body = { payload: Uint8Array; headers: [string, string][] }
  * What the server takes of a letter. Publishers of the mesh leave room for it; another client's event may not. Then first
  * the stack goes, then the payload, said in a header: the event itself is still in its stream.
  */
-function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, string][]): Body {
+export function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, string][]): Body {
   const limit = nc.info?.max_payload ?? Infinity
   if (payload.length + headerBytes(headers) <= limit) return { payload, headers }
   const brief = headers.filter(([name]) => name !== LETTER_HEADER.stack)
@@ -146,14 +148,14 @@ function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, stri
 }
 
 /** `discard_new_per_subject` refused a second letter: the first one stands. */
-function isStoredAlready(error: unknown): boolean {
+export function isStoredAlready(error: unknown): boolean {
   return (
     error instanceof PublishRefused && error.errCode === ERR_CODE.storeFailed && error.message.includes('per subject')
   )
 }
 
 /** Cut between characters: one of another script takes up to twelve bytes, and half of one cannot be read. */
-function reasonOf(message: string): string {
+export function reasonOf(message: string): string {
   let encoded = ''
   for (const char of message) {
     const next = encodeAttribute(char)

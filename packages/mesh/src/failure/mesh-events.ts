@@ -39,6 +39,28 @@ export type BreakerChanged = {
   at: string
 }
 
+/** An event that a process took into its spool while the broker was away, and that was refused for good afterwards. */
+export type PublishFailed = {
+  /** `ce-id` of the event. */
+  id: string
+  type: string
+  key?: string | undefined
+  /** A code of the mesh. */
+  code: string
+  /** At most 500 characters. */
+  message: string
+  /** When it was published, RFC 3339: the publisher was told that it is queued. */
+  queuedAt: string
+  /** When it was given up, RFC 3339. */
+  at: string
+  /** The connection name of the process. */
+  instance: string
+  /** The stream it was meant for, as the server names it. */
+  stream: string
+  /** Subject of its dead letter. */
+  letter: string
+}
+
 /** `mesh.attempt.failed`, keyed like the message it is about (by its id where that has no key). */
 export const attemptFailed: Contract<AttemptFailed> = event('mesh.attempt.failed', {
   stream: meshStream,
@@ -69,6 +91,23 @@ export const breakerChanged: Contract<BreakerChanged> = event('mesh.breaker.chan
     state: 'string',
     at: 'string',
   }),
+})
+
+/** `mesh.publish.failed`, keyed like the event it is about (by its id where that has no key). */
+export const publishFailed: Contract<PublishFailed> = event('mesh.publish.failed', {
+  stream: meshStream,
+  schema: shape<PublishFailed>({
+    id: 'string',
+    type: 'string',
+    code: 'string',
+    message: 'string',
+    queuedAt: 'string',
+    at: 'string',
+    instance: 'string',
+    stream: 'string',
+    letter: 'string',
+  }),
+  key: (record) => record.key ?? record.id,
 })
 
 /** A Standard Schema for a flat record; the library itself depends on no schema library. */

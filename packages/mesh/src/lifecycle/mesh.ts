@@ -7,57 +7,31 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
-import { type DelayOptions, readDelay } from '../delay/delay.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
-import type { AnyContract, Contract } from '../message/contract.ts'
-import { newEnvelope } from '../message/envelope.ts'
-import { userHeaders } from '../message/headers.ts'
-import { checkId, newId } from '../message/id.ts'
-import { subjectOf } from '../message/key.ts'
-import type { Priority } from '../message/priority.ts'
+import type { Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
-import { checkPublish } from '../publish/check-publish.ts'
-import { encodeEvent } from '../publish/encode.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
-import { type Expectation, expectationOf } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
+import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type PreparedEvent, withPrepared } from '../publish/prepared.ts'
-import { type Published, publishEvent } from '../publish/publisher.ts'
 import type { ErrorSchemas, RequestContract } from '../request/contract.ts'
 import type { RequestOptions } from '../request/prepare.ts'
 import { requesterOf } from '../request/requester.ts'
 import type { RequestStreamOptions } from '../request/request-stream.ts'
+import { type Published, publishEvent, type Queued } from '../publish/publisher.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { type Names, names as namesOf } from '../topology/names.ts'
 import type { BootReport } from './boot-report.ts'
 import { type BucketOptions, openBucket } from './bucket.ts'
 import { connectNats } from './connect.ts'
 import { watchConnection } from './connection-watch.ts'
-import { type MeshOptions, resolveMeshOptions } from './options.ts'
+import { type MeshOptions, type ResolvedMeshOptions, resolveMeshOptions } from './options.ts'
+import { type Connected, spoolingMesh } from './spooling-mesh.ts'
 import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
-
-export type PublishOptions = DelayOptions & {
-  /** The message's identity: a second publish under it stores nothing. Letters, digits and `_ . : / -`. @default a new one */
-  id?: string
-  /** At most one event of this type and key for as long as the stream holds it. Needs a keyed contract. @default false */
-  once?: boolean
-  /** Of a command that has priorities. @default 'normal' */
-  priority?: Priority
-  /** Stored only if this holds, or MESH_EXPECTATION_FAILED. @default nothing is expected */
-  expect?: Expectation
-  /** What it belongs to. @default its own id */
-  correlationId?: string
-  /** The id of what caused it. */
-  causationId?: string
-  /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
-  headers?: Readonly<Record<string, string>>
-  /** How long to try, ms; an election of a new leader takes up to 9 s. @default 30 000 */
-  timeoutMs?: number
-}
 
 export type Health = { ready: boolean; reasons: string[] }
 
@@ -67,12 +41,15 @@ export interface Mesh extends AsyncDisposable {
   readonly nats: NatsConnection
   readonly names: Names
   readonly log: Logger
+  /** Resolves when NATS was there for the first time: at once, unless there is a `spool`. Rejects (MESH_CLOSED) when closed before. */
+  connected(): Promise<void>
   /**
-   * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`.
+   * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`. With a `spool` it
+   * resolves with `queued: true` when the event is on the disk instead; then also MESH_SPOOL_FULL | MESH_SPOOL_FAILED.
    * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_DELAY | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
    * MESH_ONCE_CONFLICT | MESH_EXPECTATION_FAILED | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
-  publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published>
+  publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published | Queued>
   /**
    * Stores several events of one stream in one atomic batch: all, next to each other and in this order, or none. At most
    * 1000. Retried until `timeoutMs`; within the stream's duplicate window a repeat under the same ids stores nothing.
@@ -131,11 +108,17 @@ const PUBLISH_MS = 30_000
 const CLOSE_PUBLISH_MS = 10_000
 
 /**
- * Connects to NATS (nats-server 2.14 or later, JetStream on).
- * @throws MeshError MESH_INVALID_OPTIONS | MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF
+ * Connects to NATS (nats-server 2.14 or later, JetStream on). With a `spool` also when NATS is away; see `connected()`.
+ * @throws MeshError MESH_INVALID_OPTIONS | MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF |
+ * MESH_SPOOL_IN_USE | MESH_SPOOL_UNUSABLE
  */
 export async function connectMesh(options: MeshOptions): Promise<Mesh> {
   const resolved = resolveMeshOptions(options)
+  if (resolved.spool) return await spoolingMesh(resolved, resolved.spool, () => connectNow(resolved))
+  return (await connectNow(resolved)).mesh
+}
+
+async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const nc = await connectNats(resolved)
   const names = namesOf(resolved.namespace)
   const log = resolved.logger
@@ -190,11 +173,16 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
-  return {
+  const mesh: Mesh = {
     nats: nc,
     names,
     log,
-    publish: (contract, data, publishOptions = {}) => publish(deps, contract, { data, ...publishOptions }),
+    connected: () => Promise.resolve(),
+    publish: async (contract, data, publishOptions = {}) =>
+      publishEvent(
+        deps.publisher,
+        await outgoing({ names, from: resolved.name }, contract, { data, ...publishOptions }),
+      ),
     publishPrepared: (event, { timeoutMs = PUBLISH_MS } = {}) =>
       withPrepared(event, { names, timeoutMs }, (out) => publishEvent(deps.publisher, out)),
     publishAll: (publications, allOptions = {}) =>
@@ -211,7 +199,8 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     health() {
       const reasons = [
         ...(closing ? ['the mesh closes'] : []),
-        ...(connection.isUp() ? [] : ['NATS is away']),
+        // With a spool the process takes events all the same.
+        ...(connection.isUp() || resolved.spool ? [] : ['NATS is away']),
         ...[...starting].map((service) => `${service} starts`),
         ...[...services.values()].flatMap((service) => service.faults()),
       ]
@@ -227,36 +216,7 @@ export async function connectMesh(options: MeshOptions): Promise<Mesh> {
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }
-}
-
-async function publish(
-  { publisher, names, options }: ServiceDeps,
-  contract: AnyContract,
-  { data, ...given }: PublishOptions & { data: unknown },
-): Promise<Published> {
-  const { payload, key } = await encodeEvent(contract, data)
-  checkPublish(contract, given)
-  const id = given.id === undefined ? newId() : checkId(given.id)
-  const subject = names.subject(subjectOf(contract, key, given.priority))
-  const once = given.once === true
-  const delay = readDelay(contract.type, given)
-  return publishEvent(publisher, {
-    envelope: newEnvelope(contract, {
-      id,
-      from: options.name,
-      key,
-      correlationId: given.correlationId,
-      causationId: given.causationId,
-    }),
-    subject,
-    stream: names.stream(contract.stream),
-    payload,
-    once,
-    expect: given.expect && expectationOf(names, given.expect, { subject, once }),
-    timeoutMs: given.timeoutMs ?? PUBLISH_MS,
-    headers: userHeaders(given.headers ?? {}),
-    delay,
-  })
+  return { mesh, deps }
 }
 
 const after = (ms: number): Promise<void> =>

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { faultsError } from '../errors.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { type Metrics, noMetrics } from '../observe/metrics.ts'
+import { SPOOL_MAX_BYTES, type SpoolOptions } from '../publish/spool/spool.ts'
 import { type Auth, parseServers } from './servers.ts'
 
 /** What the mesh does about streams and consumers: makes them, only compares them, or trusts that they are there. */
@@ -36,6 +37,11 @@ export type MeshOptions = {
   topology?: TopologyMode
   /** Replicas of streams that do not say themselves. Unset: 1 for new ones, others are left as they are. Env `MALHA_REPLICAS`. */
   replicas?: 1 | 3 | 5
+  /**
+   * Where events wait while the broker is away: `publish` then resolves with `queued: true` as soon as they are on the disk,
+   * and the process starts without a broker too. @default none: `publish` waits, and rejects
+   */
+  spool?: SpoolOptions
   /** pino's logger fits as it is. @default silent */
   logger?: Logger
   /** @default none */
@@ -54,6 +60,7 @@ export type ResolvedMeshOptions = {
   readonly inboxPrefix: string
   readonly topology: TopologyMode
   readonly replicas: number | undefined
+  readonly spool: Readonly<Required<SpoolOptions>> | undefined
   readonly logger: Logger
   readonly metrics: Metrics
 }
@@ -74,6 +81,8 @@ const VARIABLES = {
   inboxPrefix: 'NATS_INBOX_PREFIX',
   topology: 'MALHA_TOPOLOGY',
   replicas: 'MALHA_REPLICAS',
+  'spool.file': 'MALHA_SPOOL_FILE',
+  'spool.maxBytes': 'MALHA_SPOOL_MAX_BYTES',
 } as const
 
 type Setting = keyof typeof VARIABLES
@@ -86,12 +95,16 @@ type Label = (setting: Setting) => string
 export function meshOptions(env: Readonly<Record<string, string | undefined>>): MeshOptions {
   const values: Record<string, unknown> = {}
   const tls: Record<string, string> = {}
+  const spool: Record<string, unknown> = {}
   for (const [setting, variable] of Object.entries(VARIABLES)) {
     const value = env[variable]
     if (value === undefined || value === '') continue
     if (setting.startsWith('tls.')) tls[setting.slice(4)] = value
+    else if (setting.startsWith('spool.'))
+      spool[setting.slice(6)] = setting === 'spool.maxBytes' ? Number(value) : value
     else values[setting] = setting === 'replicas' ? Number(value) : value
   }
+  if (Object.keys(spool).length > 0) values['spool'] = spool
   if (Object.keys(tls).length > 0) values['tls'] = tls
   const options = { servers: '', ...values } as MeshOptions
   const { faults } = resolve(options, (setting) => VARIABLES[setting])
@@ -123,6 +136,7 @@ function resolve(options: MeshOptions, label: Label): { resolved: ResolvedMeshOp
     inboxPrefix: options.inboxPrefix ?? '_INBOX',
     topology: options.topology ?? 'ensure',
     replicas: options.replicas,
+    spool: options.spool && { maxBytes: SPOOL_MAX_BYTES, ...options.spool },
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? noMetrics,
   }
@@ -163,5 +177,20 @@ function valueFaults(options: ResolvedMeshOptions, label: Label): string[] {
     faults.push(`${label('topology')} is ${JSON.stringify(topology)}; it is ensure, verify or none`)
   if (replicas !== undefined && ![1, 3, 5].includes(replicas))
     faults.push(`${label('replicas')} is ${replicas}; it is 1, 3 or 5`)
+  faults.push(...spoolFaults(options, label))
+  return faults
+}
+
+/** Less than this holds no event of the usual size with its headers. */
+const MIN_SPOOL_BYTES = 65_536
+
+function spoolFaults({ spool }: ResolvedMeshOptions, label: Label): string[] {
+  if (spool === undefined) return []
+  const faults: string[] = []
+  if (typeof spool.file !== 'string' || spool.file === '')
+    faults.push(`${label('spool.file')} is missing; a path on a local disk, one for each process`)
+  else if (spool.file.includes('\0')) faults.push(`${label('spool.file')} is no path: it holds a NUL character`)
+  if (!(Number.isSafeInteger(spool.maxBytes) && spool.maxBytes >= MIN_SPOOL_BYTES))
+    faults.push(`${label('spool.maxBytes')} is ${spool.maxBytes}; a whole number of bytes, at least ${MIN_SPOOL_BYTES}`)
   return faults
 }

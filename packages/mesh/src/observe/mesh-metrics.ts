@@ -18,7 +18,8 @@ const HANDLER = ['service', 'handler'] as const
 
 // oxlint-disable-next-line typescript/explicit-module-boundary-types -- an object of functions, typed by MeshMetrics
 export function meshMetrics(metrics: Metrics): {
-  published(type: string, outcome: 'ok' | 'error', ms: number): void
+  published(type: string, outcome: 'ok' | 'error' | 'queued', ms: number): void
+  spool(state: SpoolGauges): void
   processed(handler: Labels, outcome: Outcome, ms: number, traceId?: string): void
   age(handler: Labels, ms: number): void
   attempts(handler: Labels, count: number): void
@@ -140,7 +141,19 @@ export function meshMetrics(metrics: Metrics): {
     buckets: SECONDS,
   })
   const replies = metrics.gauge({ name: 'mesh_replies_inflight', help: 'Requests being answered now.', labels: REPLY })
+  const spoolGauge = (name: string, help: string, labels: readonly string[] = []): ReturnType<Metrics['gauge']> =>
+    metrics.gauge({ name, help, labels })
+  const spoolEntries = spoolGauge('mesh_spool_entries', 'Events that wait in the spool.', ['stream'])
+  const spoolBytes = spoolGauge('mesh_spool_bytes', 'What the spool holds, the dead included.')
+  const spoolOldest = spoolGauge('mesh_spool_oldest_seconds', 'Age of the oldest event that waits in the spool.')
+  const spoolDead = spoolGauge('mesh_spool_dead', 'Spooled events that were refused for good.')
   return {
+    spool({ entries, bytes, oldestMs, dead }) {
+      for (const [stream, count] of entries) spoolEntries.set({ stream }, count)
+      spoolBytes.set({}, bytes)
+      spoolOldest.set({}, oldestMs / 1000)
+      spoolDead.set({}, dead)
+    },
     published(type, outcome, ms) {
       const labels = { messaging_destination_template: type, outcome }
       sent.add(labels)
@@ -186,3 +199,4 @@ export function meshMetrics(metrics: Metrics): {
 export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }
 
 export type PartitionGauges = { owned: number; held: number; parked: number }
+export type SpoolGauges = { entries: ReadonlyMap<string, number>; bytes: number; oldestMs: number; dead: number }

@@ -127,7 +127,9 @@ export class PublishPipeline {
     } catch (cause) {
       this.#onWire.delete(token)
       pending.reject(
-        this.#nc.isClosed() ? closedError(pending.request, cause) : refusedError(pending, 0, String(cause)),
+        this.#nc.isClosed()
+          ? closedError(pending.request, cause)
+          : refusedError(pending, { errCode: 0, description: String(cause) }),
       )
     }
   }
@@ -156,7 +158,7 @@ export class PublishPipeline {
       return
     }
     if (reply.kind === 'stored') pending.resolve({ ...reply, resent: pending.sends > 1 })
-    else pending.reject(refusedError(pending, reply.errCode, reply.description))
+    else pending.reject(refusedError(pending, reply))
     this.#pump()
   }
 
@@ -204,7 +206,12 @@ export class PublishPipeline {
     for (const [token, pending] of this.#onWire) {
       if (!goesTo(pending.request, error.subject)) continue
       this.#onWire.delete(token)
-      pending.reject(refusedError(pending, 0, 'this user may not publish there; grant it to the service'))
+      pending.reject(
+        refusedError(pending, {
+          errCode: 0,
+          description: 'this user may not publish there; grant it to the service',
+        }),
+      )
     }
     this.#pump()
   }
@@ -213,9 +220,11 @@ export class PublishPipeline {
 const goesTo = ({ subject, before = [] }: PublishRequest, where: string): boolean =>
   subject === where || before.some((member) => member.subject === where)
 
-function refusedError(pending: Pending, errCode: number, description: string): PublishRefused {
+type Refusal = { errCode: number; status?: number; description: string }
+
+function refusedError(pending: Pending, { errCode, status = 0, description }: Refusal): PublishRefused {
   const { subject } = pending.request
-  const refusal = { errCode, resent: pending.sends > 1 }
+  const refusal = { errCode, status, resent: pending.sends > 1 }
   if (isFull(errCode, description))
     return new PublishRefused(
       'MESH_STREAM_FULL',

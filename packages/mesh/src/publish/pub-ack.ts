@@ -13,12 +13,15 @@ export type PubAck = {
 /** A publish the server refused. `errCode` is JetStream's `err_code` (nats-server's errors.json). */
 export class PublishRefused extends MeshError {
   readonly errCode: number
+  /** Of the answer, as in HTTP; 0 where the server did not say. */
+  readonly status: number
   /** As for {@link PubAck.resent}. */
   readonly resent: boolean
 
-  constructor(code: MeshErrorCode, detail: string, refusal: { errCode: number; resent: boolean }) {
+  constructor(code: MeshErrorCode, detail: string, refusal: { errCode: number; status?: number; resent: boolean }) {
     super(code, detail)
     this.errCode = refusal.errCode
+    this.status = refusal.status ?? 0
     this.resent = refusal.resent
   }
 }
@@ -49,7 +52,7 @@ const INCOMPLETE =
 export type Reply =
   | { kind: 'stored'; stream: string; seq: number; duplicate: boolean }
   | { kind: 'again'; why: string }
-  | { kind: 'refused'; errCode: number; description: string }
+  | { kind: 'refused'; errCode: number; status: number; description: string }
 
 type ReplyBody = {
   stream?: string
@@ -65,11 +68,11 @@ export function readReply(status: number | undefined, body: string): Reply {
   try {
     parsed = JSON.parse(body) as ReplyBody
   } catch {
-    return { kind: 'refused', errCode: 0, description: `an answer that is no PubAck: ${body.slice(0, 80)}` }
+    return { kind: 'refused', errCode: 0, status: 0, description: `an answer that is no PubAck: ${body.slice(0, 80)}` }
   }
   if (parsed.error) return readError(parsed.error)
   if (typeof parsed.seq !== 'number' || typeof parsed.stream !== 'string')
-    return { kind: 'refused', errCode: 0, description: 'an answer without a sequence' }
+    return { kind: 'refused', errCode: 0, status: 0, description: 'an answer without a sequence' }
   return { kind: 'stored', stream: parsed.stream, seq: parsed.seq, duplicate: parsed.duplicate === true }
 }
 
@@ -78,7 +81,7 @@ function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const description = error.description ?? `code ${error.code}`
   if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE }
   const isPassing = PASSING.has(errCode) || error.code === 429
-  return isPassing ? { kind: 'again', why: description } : { kind: 'refused', errCode, description }
+  return isPassing ? { kind: 'again', why: description } : { kind: 'refused', errCode, status: error.code, description }
 }
 
 /** Whether a refusal says that the stream's limits are reached. */

@@ -23,6 +23,20 @@ export type Published = {
   duplicate: boolean
   /** Of one that comes later: until then it waits in `stream`, the stream of delays, and moves to its own when it is due. */
   waitsUntil?: Date
+  /** Never true here; see {@link Queued}. */
+  queued?: false
+}
+
+/** An event that is on this process's disk, because the broker is away; it is stored when that is back. Only with a `spool`. */
+export type Queued = {
+  /** Its `ce-id`. */
+  id: string
+  /** Name of the stream on the server. */
+  stream: string
+  queued: true
+  /** It has none yet. */
+  seq?: undefined
+  duplicate: false
 }
 
 export type Outgoing = {

@@ -59,6 +59,8 @@ export type Names = {
   doneMarkers(def: StreamDef | string): string
   /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
   doneMarker(def: StreamDef, done: { service: string; handler: string; id: string }): string
+  /** The subject of the letter of an event that never reached its stream: the n-th of a spool. No durable begins with `_`. */
+  spoolLetter(stream: string, spoolId: string, seq: number): string
 }
 
 /** The name of the stream of delayed events, without a namespace. */
@@ -94,5 +96,7 @@ export function names(namespace: string): Names {
     delayDurable: (type: string) => `${scored}delay_${type.replaceAll('.', '_')}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
+    spoolLetter: (stream: string, spoolId: string, seq: number) =>
+      `${dotted}dlq._spool.${plain(stream)}.${spoolId}.${seq}`,
   })
 }

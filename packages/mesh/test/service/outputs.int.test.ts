@@ -44,7 +44,7 @@ test.each([{ once: true }, { once: false }])(
     })
     expect((await jsm.streams.info(mesh.names.stream('DEAD_LETTERS'))).state.messages).toBe(0)
     expect((await jsm.streams.info(mesh.names.stream(orders))).state.messages).toBe(2)
-    const stored = await jsm.streams.getMessage(mesh.names.stream(orders), { seq: earlier.seq })
+    const stored = await jsm.streams.getMessage(mesh.names.stream(orders), { seq: earlier.seq ?? 0 })
     expect(stored?.json()).toMatchObject({ invoice: 'first answer' })
   },
 )

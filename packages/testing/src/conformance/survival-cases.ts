@@ -183,7 +183,7 @@ const expired: Case = promise('events that age out before a handler was past the
     handlers: { see: on(hatched, { startFrom: 'all', retry: policy }, (d, c) => void seen.note(d, c)) },
   })
   const running = await mesh.start(watching)
-  const { seq } = await mesh.publish(hatched, order(0), { id: 'p0' })
+  const { seq = 0 } = await mesh.publish(hatched, order(0), { id: 'p0' })
   await eventually(async () => assert.equal((await consumer(env, 'MAYFLY', 'watch_see')).ack_floor.stream_seq, seq))
   await running.stop()
   for (const n of [1, 2, 3]) await mesh.publish(hatched, order(n), { id: `p${n}` })

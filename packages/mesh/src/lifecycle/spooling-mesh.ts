@@ -1,0 +1,143 @@
+/**
+ * A mesh with a spool: what is published goes to the broker, or to the disk while that is away. It exists before the first
+ * connection does.
+ *
+ * L1  Whoever needs the broker waits for it (`start`, `run`, `provision`, `bucket`, `publishAll`); whoever publishes does not;
+ *     a request fails at once (MESH_CONNECT_FAILED).
+ * L2  That the broker is away is no reason not to be ready: the process is there to take events.
+ * L3  The spool is closed last, so that what handlers publish while they end is kept.
+ */
+import { MeshError } from '../errors.ts'
+import { meshMetrics, type MeshMetrics } from '../observe/mesh-metrics.ts'
+import { outgoing } from '../publish/outgoing.ts'
+import { Drainer } from '../publish/spool/drainer.ts'
+import { Heard, type Line } from '../publish/spool/line.ts'
+import { Obituary } from '../publish/spool/obituary.ts'
+import { publishOrQueue } from '../publish/spool/queueing-publisher.ts'
+import { Spool, type SpoolOptions } from '../publish/spool/spool.ts'
+import { names as namesOf } from '../topology/names.ts'
+import { connectSoonOrLater } from './late-connection.ts'
+import type { Mesh } from './mesh.ts'
+import type { ResolvedMeshOptions } from './options.ts'
+import type { ServiceDeps } from './start-service.ts'
+
+/** A mesh and what it is made of. */
+export type Connected = { readonly mesh: Mesh; readonly deps: ServiceDeps }
+
+const GAUGES_MS = 1000
+const LOG_EVERY = 60
+
+/** @throws MeshError MESH_SPOOL_IN_USE | MESH_SPOOL_UNUSABLE, and those of `connect` but for MESH_CONNECT_FAILED */
+export async function spoolingMesh(
+  options: ResolvedMeshOptions,
+  spoolOptions: SpoolOptions,
+  connect: () => Promise<Connected>,
+): Promise<Mesh> {
+  const { logger: log } = options
+  const names = namesOf(options.namespace)
+  const metrics = meshMetrics(options.metrics)
+  const spool = await Spool.open(spoolOptions, log)
+  const link = await connectSoonOrLater(connect, log).catch((error: unknown) => {
+    spool.close()
+    throw error
+  })
+  const heard = new Heard()
+  const line = (): Line | undefined => link.current?.deps
+  const drainer = new Drainer({ spool, line, heard, log })
+  const obituary = new Obituary({ spool, line, names, instance: options.name, log })
+  const wake = (): void => {
+    drainer.wake()
+    obituary.wake()
+  }
+  spool.onAdded = () => drainer.wake()
+  spool.onDead = () => obituary.wake()
+  const stopWatching = watchSpool(spool, metrics, log)
+  const onceThere = async (): Promise<void> => {
+    const { connection } = (await link.ready).deps
+    connection.listen({ down: () => heard.forget(), up: wake })
+    wake()
+  }
+  // It rejects when the mesh is closed before; then nobody waits for it.
+  onceThere().catch(() => undefined)
+  // A loop for what an earlier process left, which says so while the broker is still away.
+  drainer.wake()
+
+  const there = async (): Promise<Mesh> => (await link.ready).mesh
+  const now = (): Mesh => {
+    if (link.current) return link.current.mesh
+    const why = 'NATS was not there yet since this process started; await mesh.connected()'
+    throw new MeshError('MESH_CONNECT_FAILED', why)
+  }
+  /** What is not queued does not overtake what is. */
+  const behind = async (streams: readonly string[], timeoutMs: number): Promise<void> => {
+    for (const stream of new Set(streams))
+      if (!(await drainer.emptied(stream, AbortSignal.timeout(timeoutMs))))
+        throw new MeshError(
+          'MESH_PUBLISH_TIMEOUT',
+          `${stream}: earlier events were still queued after ${timeoutMs} ms; nothing was sent`,
+        )
+  }
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await link.stop()
+    await Promise.all([drainer.stop(), obituary.stop()])
+    await link.current?.mesh.close()
+    stopWatching()
+    spool.close()
+  }
+  return {
+    get nats() {
+      return now().nats
+    },
+    names,
+    log,
+    connected: async () => void (await there()),
+    async publish(contract, data, given = {}) {
+      const out = await outgoing({ names, from: options.name }, contract, { data, ...given })
+      if (out.expect === undefined) return await publishOrQueue({ spool, line, heard, metrics }, out)
+      // Whether an expectation holds is known only to the broker, and whoever asks waits for the answer.
+      await behind([out.stream], out.timeoutMs)
+      return await (await there()).publish(contract, data, given)
+    },
+    async publishAll(publications, given = {}) {
+      const mesh = await there()
+      // All together or not at all is nothing a spool can promise.
+      const streams = publications.map(({ contract }) => names.stream(contract.stream))
+      await behind(streams, given.timeoutMs ?? PUBLISH_MS)
+      return await mesh.publishAll(publications, given)
+    },
+    publishPrepared: async (event, given) => (await there()).publishPrepared(event, given),
+    request: async (contract, data, given) => now().request(contract, data, given),
+    async *requestStream(contract, data, given) {
+      yield* now().requestStream(contract, data, given)
+    },
+    start: async (service) => (await there()).start(service),
+    run: async (service, given) => (await there()).run(service, given),
+    provision: async (service) => (await there()).provision(service),
+    bucket: async (name, given) => (await there()).bucket(name, given),
+    health() {
+      const reasons = link.current?.mesh.health().reasons ?? (closing ? ['the mesh closes'] : [])
+      return { ready: reasons.length === 0, reasons }
+    },
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  }
+}
+
+const PUBLISH_MS = 30_000
+
+/** Gauges, and a line a minute while something waits. Returns how to stop. */
+function watchSpool(spool: Spool, metrics: MeshMetrics, log: ServiceDeps['log']): () => void {
+  let ticks = 0
+  const look = (): void => {
+    const { entries, bytes, dead, oldestAt } = spool.state()
+    const oldestMs = oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt)
+    metrics.spool({ entries, bytes, oldestMs, dead })
+    const queued = [...entries.values()].reduce((sum, count) => sum + count, 0)
+    if (queued > 0 && ++ticks % LOG_EVERY === 0)
+      log.warn({ queued, bytes, oldestMs, dead }, 'events wait in the spool for the broker')
+  }
+  look()
+  const timer = setInterval(look, GAUGES_MS).unref()
+  return () => clearInterval(timer)
+}

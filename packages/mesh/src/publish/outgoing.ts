@@ -1,0 +1,66 @@
+import { type DelayOptions, readDelay } from '../delay/delay.ts'
+import type { AnyContract } from '../message/contract.ts'
+import { newEnvelope } from '../message/envelope.ts'
+import { userHeaders } from '../message/headers.ts'
+import { checkId, newId } from '../message/id.ts'
+import { subjectOf } from '../message/key.ts'
+import type { Priority } from '../message/priority.ts'
+import type { Names } from '../topology/names.ts'
+import { checkPublish } from './check-publish.ts'
+import { encodeEvent } from './encode.ts'
+import { type Expectation, expectationOf } from './expectation.ts'
+import type { Outgoing } from './publisher.ts'
+
+export type PublishOptions = DelayOptions & {
+  /** The message's identity: a second publish under it stores nothing. Letters, digits and `_ . : / -`. @default a new one */
+  id?: string
+  /** At most one event of this type and key for as long as the stream holds it. Needs a keyed contract. @default false */
+  once?: boolean
+  /** Of a command that has priorities. @default 'normal' */
+  priority?: Priority
+  /** Stored only if this holds, or MESH_EXPECTATION_FAILED. @default nothing is expected */
+  expect?: Expectation
+  /** What it belongs to. @default its own id */
+  correlationId?: string
+  /** The id of what caused it. */
+  causationId?: string
+  /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
+  headers?: Readonly<Record<string, string>>
+  /** How long to try, ms; an election of a new leader takes up to 9 s. @default 30 000 */
+  timeoutMs?: number
+}
+
+const PUBLISH_MS = 30_000
+
+/**
+ * An event as it goes out, checked; needs no connection.
+ * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_CONTRACT
+ */
+export async function outgoing(
+  { names, from }: { names: Names; from: string },
+  contract: AnyContract,
+  { data, ...given }: PublishOptions & { data: unknown },
+): Promise<Outgoing> {
+  const { payload, key } = await encodeEvent(contract, data)
+  checkPublish(contract, given)
+  const id = given.id === undefined ? newId() : checkId(given.id)
+  const subject = names.subject(subjectOf(contract, key, given.priority))
+  const once = given.once === true
+  return {
+    envelope: newEnvelope(contract, {
+      id,
+      from,
+      key,
+      correlationId: given.correlationId,
+      causationId: given.causationId,
+    }),
+    subject,
+    stream: names.stream(contract.stream),
+    payload,
+    once,
+    expect: given.expect && expectationOf(names, given.expect, { subject, once }),
+    timeoutMs: given.timeoutMs ?? PUBLISH_MS,
+    headers: userHeaders(given.headers ?? {}),
+    delay: readDelay(contract.type, given),
+  }
+}

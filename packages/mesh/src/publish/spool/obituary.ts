@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { publishFailed, type PublishFailed } from '../../failure/mesh-events.ts'
+import { writeSpoolLetter } from '../../failure/spool-letter.ts'
+import type { Logger } from '../../observe/logger.ts'
+import type { Names } from '../../topology/names.ts'
+import { outgoing } from '../outgoing.ts'
+import { publishEvent } from '../publisher.ts'
+import { type DeadEntry, readHead } from './entry.ts'
+import type { Line } from './line.ts'
+import type { Spool } from './spool.ts'
+
+export type ObituaryDeps = {
+  spool: Spool
+  line: () => Line | undefined
+  names: Names
+  /** Connection name of the process. */
+  instance: string
+  log: Logger
+}
+
+const AGAIN_MS = 5000
+
+/**
+ * Tells of every dead entry: a letter for the person on call, then `mesh.publish.failed` for read models. Both are tried until
+ * they are stored, and both may come twice.
+ */
+export class Obituary {
+  readonly #deps: ObituaryDeps
+  readonly #stopping = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(deps: ObituaryDeps) {
+    this.#deps = deps
+  }
+
+  wake(): void {
+    if (this.#stopping.signal.aborted) return
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { spool, line, log } = this.#deps
+    const { signal } = this.#stopping
+    for (let dead = spool.untold(); dead !== undefined && !signal.aborted; dead = spool.untold()) {
+      const current = line()
+      if (!current?.connection.isUp()) return
+      try {
+        await this.#tell(current, dead)
+        spool.told(dead.seq)
+      } catch (error) {
+        log.warn(
+          { err: error, stream: dead.stream },
+          'the letter of a spooled event could not be stored; it is tried again',
+        )
+        await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined)
+      }
+    }
+  }
+
+  async #tell({ publisher }: Line, dead: DeadEntry): Promise<void> {
+    const { spool, names, instance } = this.#deps
+    const { out, queuedAt, trace } = readHead(dead)
+    const { id, type, key, correlationId } = out.envelope
+    const letter = await writeSpoolLetter({ ...publisher, names }, spool.id, dead)
+    const data: PublishFailed = {
+      id,
+      type,
+      ...(key === undefined ? {} : { key }),
+      code: dead.death.code,
+      message: dead.death.reason.slice(0, 500),
+      queuedAt: new Date(queuedAt).toISOString(),
+      at: dead.death.at,
+      instance,
+      stream: dead.stream,
+      letter,
+    }
+    const occasion = { id: `spool.${spool.id}.${dead.seq}`, correlationId, causationId: id, timeoutMs: 10_000 }
+    const event = await outgoing({ names, from: instance }, publishFailed, { data, ...occasion })
+    await publishEvent(publisher, { ...event, traceparent: trace.traceparent })
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Events that wait for the broker, in a file.
+ *
+ * S1  `add` resolves only when the event is on the disk. All that came within `GROUP_MS` share one commit.
+ * S2  The order of a stream's events is the order of the calls of `add`, also after a restart.
+ * S3  An entry leaves only because it is stored (`settle`), or refused for good, and then it is among the dead.
+ * S4  Before an entry is sent the file says so (`mark`): after a crash it is looked up before it is sent again.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { MeshError } from '../../errors.ts'
+import type { Logger } from '../../observe/logger.ts'
+import { checksum, type DeadEntry, type Death, type Entry, type EntryHead, readHead, sizeOf } from './entry.ts'
+import { openSpoolFile, type OpenFile } from './open-file.ts'
+import { resultCode, SQLITE } from './sqlite.ts'
+
+export type SpoolOptions = {
+  /** On a local disk; its folder is made where it is missing. One process a file. Env `MALHA_SPOOL_FILE`. */
+  file: string
+  /** What it holds at most, bytes of events with their headers. Env `MALHA_SPOOL_MAX_BYTES`. @default 268 435 456 (256 MiB) */
+  maxBytes?: number
+}
+
+export const SPOOL_MAX_BYTES: number = 256 * 1024 ** 2
+
+/** One commit for all that came within it, ms. */
+const GROUP_MS = 5
+
+type Slot = { seq: number; bytes: number; queuedAt: number }
+
+type Waiting = { entry: Entry; slot: Slot; resolve: () => void; reject: (error: Error) => void }
+
+/** Sent up to here, and if it is stored then behind `floor`. */
+export type Mark = { sentTo: number; floor: number }
+
+export type SpoolState = {
+  /** By stream, as the server names it. */
+  entries: ReadonlyMap<string, number>
+  bytes: number
+  dead: number
+  /** Unix ms; undefined when nothing is queued. */
+  oldestAt: number | undefined
+}
+
+export class Spool {
+  readonly id: string
+  readonly #file: OpenFile
+  readonly #db: DatabaseSync
+  readonly #maxBytes: number
+  readonly #log: Logger
+  readonly #sql: ReturnType<typeof statements>
+  /** Committed, in order. */
+  readonly #queues = new Map<string, Slot[]>()
+  readonly #marks = new Map<string, Mark>()
+  #waiting: Waiting[] = []
+  #timer: NodeJS.Timeout | undefined
+  #nextSeq: number
+  #bytes = 0
+  #dead = 0
+  #closed = false
+  /** Called after a commit that added to a stream. */
+  onAdded: (stream: string) => void = () => undefined
+  /** Called after an entry died. */
+  onDead: () => void = () => undefined
+
+  /** @throws MeshError MESH_SPOOL_IN_USE | MESH_SPOOL_UNUSABLE */
+  static async open(options: SpoolOptions, log: Logger): Promise<Spool> {
+    return new Spool(await openSpoolFile(options.file, log), { maxBytes: SPOOL_MAX_BYTES, ...options }, log)
+  }
+
+  private constructor(file: OpenFile, { maxBytes }: Required<SpoolOptions>, log: Logger) {
+    this.#file = file
+    this.#db = file.db
+    this.id = file.id
+    this.#maxBytes = maxBytes
+    this.#log = log
+    this.#sql = statements(file.db)
+    for (const row of this.#sql.all.iterate()) {
+      const entry = row as unknown as Entry
+      const slot = { seq: entry.seq, bytes: sizeOf(entry), queuedAt: readHead(entry).queuedAt }
+      this.#queue(entry.stream).push(slot)
+      this.#bytes += slot.bytes
+    }
+    for (const row of this.#sql.marks.iterate()) {
+      const { stream, sentTo, floor } = row as unknown as Mark & { stream: string }
+      this.#marks.set(stream, { sentTo, floor })
+    }
+    for (const row of this.#sql.dead.iterate()) {
+      this.#dead++
+      this.#bytes += sizeOf(row as unknown as Entry)
+    }
+    this.#nextSeq = Number(this.#sql.last.get()?.['seq'] ?? 0) + 1
+  }
+
+  /** Whether an event of this stream has to wait its turn behind others. */
+  holds(stream: string): boolean {
+    return (this.#queues.get(stream)?.length ?? 0) > 0 || this.#waiting.some(({ entry }) => entry.stream === stream)
+  }
+
+  /** Streams with committed entries. */
+  streams(): string[] {
+    return [...this.#queues].filter(([, queue]) => queue.length > 0).map(([stream]) => stream)
+  }
+
+  state(): SpoolState {
+    const queues = [...this.#queues].filter(([, queue]) => queue.length > 0)
+    const oldest = queues.map(([, [first]]) => first!.queuedAt)
+    return {
+      entries: new Map([...this.#queues].map(([stream, queue]) => [stream, queue.length])),
+      bytes: this.#bytes,
+      dead: this.#dead,
+      oldestAt: oldest.length > 0 ? Math.min(...oldest) : undefined,
+    }
+  }
+
+  /**
+   * Queues an event; resolves when it is on the disk.
+   * @throws MeshError MESH_SPOOL_FULL | MESH_SPOOL_FAILED | MESH_CLOSED
+   */
+  add(stream: string, head: EntryHead, payload: Uint8Array): Promise<void> {
+    if (this.#closed) return Promise.reject(new MeshError('MESH_CLOSED', `${stream}: the spool is closed`))
+    const entry: Entry = { seq: this.#nextSeq, stream, head: JSON.stringify(head), payload }
+    const bytes = sizeOf(entry)
+    return new Promise((resolve, reject) => {
+      if (this.#bytes + bytes > this.#maxBytes && !this.#makeRoom(bytes)) throw this.#full(stream)
+      this.#nextSeq++
+      this.#bytes += bytes
+      this.#waiting.push({ entry, slot: { seq: entry.seq, bytes, queuedAt: head.queuedAt }, resolve, reject })
+      this.#timer ??= setTimeout(() => this.#commit(), GROUP_MS)
+    })
+  }
+
+  /** The first entries of a stream, at most `count`. */
+  first(stream: string, count: number): Entry[] {
+    const slots = this.#queue(stream).slice(0, count)
+    return slots.map(({ seq }) => this.#sql.one.get(seq) as unknown as Entry)
+  }
+
+  markOf(stream: string): Mark | undefined {
+    return this.#marks.get(stream)
+  }
+
+  /**
+   * Removes what is stored, and says what is sent next: one commit. Upholds S3 and S4.
+   * @throws MeshError MESH_SPOOL_FAILED
+   */
+  settle(stream: string, stored: readonly number[], mark?: Mark): void {
+    this.#transaction(() => {
+      for (const seq of stored) this.#sql.remove.run(seq)
+      if (mark) this.#sql.mark.run(stream, mark.sentTo, mark.floor)
+    })
+    if (mark) this.#marks.set(stream, mark)
+    this.#forget(stream, new Set(stored))
+  }
+
+  /** Gives an entry up. @throws MeshError MESH_SPOOL_FAILED */
+  bury(entry: Entry, death: Death): void {
+    const { seq, stream, head, payload } = entry
+    this.#transaction(() => {
+      this.#sql.bury.run(seq, stream, head, payload, checksum(entry), death.code, death.reason, death.at)
+      this.#sql.remove.run(seq)
+    })
+    const freed = this.#forget(stream, new Set([seq]))
+    this.#bytes += freed
+    this.#dead++
+    this.onDead()
+  }
+
+  /** One of the dead nobody was told of yet. */
+  untold(): DeadEntry | undefined {
+    const row = this.#sql.untold.get() as (Entry & Death) | undefined
+    if (row === undefined) return undefined
+    const { code, reason, at, ...entry } = row
+    return { ...entry, death: { code, reason, at } }
+  }
+
+  /** The letter of a dead entry is stored. @throws MeshError MESH_SPOOL_FAILED */
+  told(seq: number): void {
+    this.#transaction(() => this.#sql.told.run(seq))
+  }
+
+  /** Writes what waits, and lets the file go. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#timer) this.#commit()
+    this.#file.close()
+  }
+
+  /** Upholds S1. */
+  #commit(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const group = this.#waiting
+    this.#waiting = []
+    try {
+      this.#transaction(() => {
+        for (const { entry } of group) {
+          const { seq, stream, head, payload } = entry
+          this.#sql.insert.run(seq, stream, head, payload, checksum(entry))
+        }
+      })
+    } catch (error) {
+      for (const { slot, reject } of group) {
+        this.#bytes -= slot.bytes
+        reject(error as Error)
+      }
+      return
+    }
+    for (const { entry, slot, resolve } of group) {
+      this.#queue(entry.stream).push(slot)
+      resolve()
+    }
+    for (const stream of new Set(group.map(({ entry }) => entry.stream))) this.onAdded(stream)
+  }
+
+  #transaction(work: () => void): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE')
+      work()
+      this.#db.exec('COMMIT')
+    } catch (cause) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw failed(cause)
+    }
+  }
+
+  /** Dead ones whose letters are stored give way, the oldest first. */
+  #makeRoom(bytes: number): boolean {
+    const gone: number[] = []
+    let freed = 0
+    for (const row of this.#sql.dead.iterate()) {
+      if (this.#bytes - freed + bytes <= this.#maxBytes) break
+      const { told, ...entry } = row as unknown as Entry & { told: number }
+      if (told === 0) continue
+      gone.push(entry.seq)
+      freed += sizeOf(entry)
+    }
+    if (this.#bytes - freed + bytes > this.#maxBytes) return false
+    this.#transaction(() => {
+      for (const seq of gone) this.#sql.exhume.run(seq)
+    })
+    this.#log.warn({ dead: gone.length }, 'the spool is full: dead events whose letters are stored made room')
+    this.#dead -= gone.length
+    this.#bytes -= freed
+    return true
+  }
+
+  #full(stream: string): MeshError {
+    const queued = [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0)
+    return new MeshError(
+      'MESH_SPOOL_FULL',
+      `an event of ${stream} was not queued: the spool has ${this.#bytes} of ${this.#maxBytes} bytes (${queued} queued, ${this.#dead} dead); nothing was stored. Try again later, or raise maxBytes`,
+    )
+  }
+
+  #queue(stream: string): Slot[] {
+    let queue = this.#queues.get(stream)
+    if (!queue) this.#queues.set(stream, (queue = []))
+    return queue
+  }
+
+  #forget(stream: string, seqs: ReadonlySet<number>): number {
+    const queue = this.#queue(stream)
+    // Entries leave from the head.
+    let count = 0
+    let freed = 0
+    for (const { seq, bytes } of queue) {
+      if (!seqs.has(seq)) break
+      count++
+      freed += bytes
+    }
+    queue.splice(0, count)
+    this.#bytes -= freed
+    return freed
+  }
+}
+
+// oxlint-disable-next-line typescript/explicit-function-return-type -- a table of statements
+function statements(db: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => db.prepare(sql)
+  return {
+    all: prepare('SELECT seq, stream, head, payload FROM entries ORDER BY seq'),
+    one: prepare('SELECT seq, stream, head, payload FROM entries WHERE seq = ?'),
+    insert: prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?)'),
+    remove: prepare('DELETE FROM entries WHERE seq = ?'),
+    last: prepare("SELECT seq FROM sqlite_sequence WHERE name = 'entries'"),
+    marks: prepare('SELECT stream, sent_to AS sentTo, floor FROM marks'),
+    mark: prepare('INSERT OR REPLACE INTO marks VALUES (?, ?, ?)'),
+    bury: prepare('INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)'),
+    dead: prepare('SELECT seq, stream, head, payload, told FROM dead ORDER BY seq'),
+    untold: prepare(
+      'SELECT seq, stream, head, payload, code, reason, at FROM dead WHERE told = 0 ORDER BY seq LIMIT 1',
+    ),
+    told: prepare('UPDATE dead SET told = 1 WHERE seq = ?'),
+    exhume: prepare('DELETE FROM dead WHERE seq = ?'),
+  }
+}
+
+function failed(cause: unknown): MeshError {
+  const isFull = resultCode(cause) === SQLITE.full
+  const why = isFull ? 'the disk has no room' : (cause as Error).message
+  return new MeshError('MESH_SPOOL_FAILED', `the spool’s file could not be written: ${why}; nothing was queued`, {
+    cause,
+  })
+}

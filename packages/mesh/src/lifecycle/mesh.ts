@@ -9,10 +9,11 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
-import type { Contract } from '../message/contract.ts'
+import type { AnyContract, Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
+import type { Expectation } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
 import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
@@ -45,10 +46,16 @@ export interface Mesh extends AsyncDisposable {
   connected(): Promise<void>
   /**
    * Stores one event; resolves only when the server has it. Retried under the same id until `timeoutMs`. With a `spool` it
-   * resolves with `queued: true` when the event is on the disk instead; then also MESH_SPOOL_FULL | MESH_SPOOL_FAILED.
+   * resolves with `queued: true` when the event is on the disk instead (never one that expects something, or comes later); then also
+   * MESH_SPOOL_FULL | MESH_SPOOL_FAILED.
    * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_DELAY | MESH_PAYLOAD_TOO_LARGE | MESH_ID_CONFLICT |
    * MESH_ONCE_CONFLICT | MESH_EXPECTATION_FAILED | MESH_STREAM_FULL | MESH_NO_STREAM | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
+  publish<In, Out>(
+    contract: Contract<In, Out>,
+    data: In,
+    options: PublishOptions & { expect: Expectation },
+  ): Promise<Published>
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published | Queued>
   /**
    * Stores several events of one stream in one atomic batch: all, next to each other and in this order, or none. At most
@@ -173,16 +180,14 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
+  const publish = async (contract: AnyContract, data: unknown, given: PublishOptions = {}): Promise<Published> =>
+    publishEvent(deps.publisher, await outgoing({ names, from: resolved.name }, contract, { data, ...given }))
   const mesh: Mesh = {
     nats: nc,
     names,
     log,
     connected: () => Promise.resolve(),
-    publish: async (contract, data, publishOptions = {}) =>
-      publishEvent(
-        deps.publisher,
-        await outgoing({ names, from: resolved.name }, contract, { data, ...publishOptions }),
-      ),
+    publish,
     publishPrepared: (event, { timeoutMs = PUBLISH_MS } = {}) =>
       withPrepared(event, { names, timeoutMs }, (out) => publishEvent(deps.publisher, out)),
     publishAll: (publications, allOptions = {}) =>

@@ -3,13 +3,15 @@
  * connection does.
  *
  * L1  Whoever needs the broker waits for it (`start`, `run`, `provision`, `bucket`, `publishAll`); whoever publishes does not;
- *     a request fails at once (MESH_CONNECT_FAILED).
+ *     whoever needs an answer fails at once (MESH_CONNECT_FAILED).
  * L2  That the broker is away is no reason not to be ready: the process is there to take events.
  * L3  The spool is closed last, so that what handlers publish while they end is kept.
  */
 import { MeshError } from '../errors.ts'
+import type { AnyContract } from '../message/contract.ts'
 import { meshMetrics, type MeshMetrics } from '../observe/mesh-metrics.ts'
-import { outgoing } from '../publish/outgoing.ts'
+import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
+import type { Published, Queued } from '../publish/publisher.ts'
 import { Drainer } from '../publish/spool/drainer.ts'
 import { Heard, type Line } from '../publish/spool/line.ts'
 import { Obituary } from '../publish/spool/obituary.ts'
@@ -77,6 +79,17 @@ export async function spoolingMesh(
           `${stream}: earlier events were still queued after ${timeoutMs} ms; nothing was sent`,
         )
   }
+  const publish = async (
+    contract: AnyContract,
+    data: unknown,
+    given: PublishOptions = {},
+  ): Promise<Published | Queued> => {
+    const out = await outgoing({ names, from: options.name }, contract, { data, ...given })
+    if (!out.expect && !out.delay) return await publishOrQueue({ spool, line, heard, metrics }, out)
+    // Only the broker knows whether an expectation holds, and its clock is the one a delay goes by.
+    await behind([out.stream], out.timeoutMs)
+    return await now().publish(contract, data, given)
+  }
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     await link.stop()
@@ -92,13 +105,7 @@ export async function spoolingMesh(
     names,
     log,
     connected: async () => void (await there()),
-    async publish(contract, data, given = {}) {
-      const out = await outgoing({ names, from: options.name }, contract, { data, ...given })
-      if (out.expect === undefined) return await publishOrQueue({ spool, line, heard, metrics }, out)
-      // Whether an expectation holds is known only to the broker, and whoever asks waits for the answer.
-      await behind([out.stream], out.timeoutMs)
-      return await (await there()).publish(contract, data, given)
-    },
+    publish: publish as Mesh['publish'],
     async publishAll(publications, given = {}) {
       const mesh = await there()
       // All together or not at all is nothing a spool can promise.
@@ -107,6 +114,7 @@ export async function spoolingMesh(
       return await mesh.publishAll(publications, given)
     },
     publishPrepared: async (event, given) => (await there()).publishPrepared(event, given),
+    cancelDelayed: async (contract, delayKey) => now().cancelDelayed(contract, delayKey),
     request: async (contract, data, given) => now().request(contract, data, given),
     async *requestStream(contract, data, given) {
       yield* now().requestStream(contract, data, given)

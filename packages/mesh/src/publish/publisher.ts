@@ -36,6 +36,7 @@ export type Queued = {
   queued: true
   /** It has none yet. */
   seq?: undefined
+  waitsUntil?: undefined
   duplicate: false
 }
 

@@ -37,16 +37,20 @@ export async function fixture(
 
   const transaction = async <T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await db.pool.connect()
+    let failure: Error | undefined
     try {
       await client.query('BEGIN')
       const result = await work(client)
       await client.query('COMMIT')
       return result
     } catch (error) {
-      await client.query('ROLLBACK')
+      failure = await client.query('ROLLBACK').then(
+        () => undefined,
+        (reason: Error) => reason,
+      )
       throw error
     } finally {
-      client.release()
+      client.release(failure)
     }
   }
   return {

@@ -100,6 +100,7 @@ async function makeDatabase(url: (database?: string) => string): Promise<TestDat
   const pool = new pg.Pool({ connectionString: url(name), max: 20 })
   // A server that is killed ends idle connections too; each test hears of it where it asks.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return {
     url: url(name),
     pool,

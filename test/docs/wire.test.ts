@@ -6,6 +6,7 @@ import { HEADER } from '../../packages/mesh/src/message/headers.ts'
 import { derivedId } from '../../packages/mesh/src/message/id.ts'
 import { keyToken, partitionOf } from '../../packages/mesh/src/message/key.ts'
 import { DONE_HEADER } from '../../packages/mesh/src/service/effects-once.ts'
+import { REQUEST_HEADER } from '../../packages/mesh/src/request/wire.ts'
 import { names } from '../../packages/mesh/src/topology/names.ts'
 import { readText } from './pages.ts'
 
@@ -60,6 +61,10 @@ test.each(Object.values(LANE_HEADER))('the lane header %s is on the page', (name
   expect(page).toContain(`\`${name}\``)
 })
 
+test.each(Object.values(REQUEST_HEADER))('the request header %s is on the page', (name) => {
+  expect(page).toContain(`\`${name}\``)
+})
+
 test.each(Object.values(LETTER_HEADER))('the letter header %s is on the page', (name) => {
   const inShort = name.replace('malha-dlq', '')
   expect([`\`${name}\``, `\`${inShort}\``].some((text) => page.includes(text))).toBe(true)
@@ -73,11 +78,14 @@ test('names in a namespace are those of the page', () => {
     staging.lanes('provider'),
     staging.durable('provider', 'senninha'),
     staging.bucket('MESH_CHECKPOINTS'),
+    staging.request('price.quote'),
   ]
   for (const name of given) expect(page).toContain(`\`${name}\``)
   expect(names('').laneSchedule('s', 'h', { stream: 'CENTERS', epoch: 1, seq: 2, storedAt: '3' })).toBe(
     'lane.s.h.at.CENTERS.1.2@3',
   )
+  expect(names('').requestControl('price.quote', 'i')).toBe('request.price.quote._.i')
+  expect([names('').micro('pricing'), staging.micro('pricing')]).toEqual(['pricing', 'staging_pricing'])
   expect(names('').laneTarget('s', 'h')).toBe('lane.s.h.now')
   expect(names('').deadLetter('s_h', { stream: 'CENTERS', epoch: 1, from: 2, to: 3 })).toBe('dlq.s_h.CENTERS.1.2-3')
 })

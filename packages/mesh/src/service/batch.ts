@@ -27,13 +27,18 @@ export type BatchContext = Pick<HandlerContext, 'signal' | 'log'>
 /** Returns when all is done but what was said to have failed. Messages come in the order of their stream. */
 export type BatchHandler<Data> = (batch: readonly BatchMessage<Data>[], ctx: BatchContext) => void | Promise<void>
 
-export type BatchOptions = HandlerOptions & {
+export type BatchOptions = Omit<HandlerOptions, 'order'> & {
   /** Messages in a batch at most, 1 to 500. */
   size: number
   /** How long the first message of a batch waits for others, ms. @default 100 */
   maxAgeMs?: number
   /** How many messages this process works on at once, in all batches together. @default twice `size` */
   concurrency?: number
+  /**
+   * `'key'`: as for `on`, so a batch has at most one message of a key. `'none'`: a failing message is overtaken by later ones
+   * of its key. @default 'key' for a contract with a key
+   */
+  order?: 'key' | 'none'
 }
 
 type Waiting = {
@@ -51,7 +56,7 @@ type Waiting = {
  */
 export function onBatch<In, Out>(
   source: Contract<In, Out>,
-  { size, maxAgeMs = 100, ...options }: BatchOptions,
+  { size, maxAgeMs = 100, order = source.key ? 'key' : 'none', ...options }: BatchOptions,
   handle: BatchHandler<Out>,
 ): HandlerDef {
   const open = new Map<string, { waiting: Waiting[]; timer: NodeJS.Timeout }>()
@@ -71,7 +76,8 @@ export function onBatch<In, Out>(
     if (batch.waiting.length >= size) flush(stream)
     await promise
   }
-  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options }, join)
+  const ordered = order === 'none' ? {} : { order }
+  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options, ...ordered }, join)
   return Object.freeze({ ...def, batch: { size, maxAgeMs } })
 }
 

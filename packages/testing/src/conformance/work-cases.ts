@@ -24,15 +24,19 @@ const batches: Case = promise(
     const mesh = await env.mesh()
     const sizes: number[] = []
     const seen = recorder()
-    const bill = onBatch(placed, { startFrom: 'all', size: 20, maxAgeMs: 200, retry: briefly }, (batch) => {
-      sizes.push(batch.length)
-      for (const message of batch) {
-        seen.calls.push({ ...message, at: 0 })
-        if (message.data.n === 3) message.fail(new Reject('no such customer'))
-        if (message.data.n === 4 && message.attempt < 3) message.fail(new Error('not yet'))
-        message.publish(billed, message.data)
-      }
-    })
+    const bill = onBatch(
+      placed,
+      { startFrom: 'all', size: 20, maxAgeMs: 200, retry: briefly, order: 'none' },
+      (batch) => {
+        sizes.push(batch.length)
+        for (const message of batch) {
+          seen.calls.push({ ...message, at: 0 })
+          if (message.data.n === 3) message.fail(new Reject('no such customer'))
+          if (message.data.n === 4 && message.attempt < 3) message.fail(new Error('not yet'))
+          message.publish(billed, message.data)
+        }
+      },
+    )
     await mesh.provision(defineService('feeder', { handlers: {}, publishes: [placed] }))
     await publishOrders(mesh, 0, 60)
     await mesh.start(defineService('billing', { handlers: { bill }, publishes: [billed] }))
@@ -48,10 +52,14 @@ const batches: Case = promise(
 const poison: Case = promise('a message that breaks its whole batch becomes a dead letter alone', async (env) => {
   const mesh = await env.mesh()
   const done: string[] = []
-  const bill = onBatch(placed, { startFrom: 'all', size: 10, maxAgeMs: 100, retry: briefly }, (batch) => {
-    if (batch.some(({ data }) => data.n === 5)) throw new Error('the bulk insert failed')
-    done.push(...batch.map(({ id }) => id))
-  })
+  const bill = onBatch(
+    placed,
+    { startFrom: 'all', size: 10, maxAgeMs: 100, retry: briefly, order: 'none' },
+    (batch) => {
+      if (batch.some(({ data }) => data.n === 5)) throw new Error('the bulk insert failed')
+      done.push(...batch.map(({ id }) => id))
+    },
+  )
   await mesh.start(defineService('billing', { handlers: { bill } }))
   await publishOrders(mesh, 0, 30)
   await deadLetters(env, 1, 'billing_bill')

@@ -1,7 +1,11 @@
 export type { Limits } from './consume/handler-runner.ts'
 export type { RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
+export type { DelayApi } from './delay/api.ts'
 export type { DelayOptions } from './delay/delay.ts'
+export type { Delayed, DelayedOptions } from './delay/listing.ts'
+export type { ScheduleOptions } from './delay/recurrence.ts'
+export type { Scheduled } from './delay/recurring.ts'
 export { Busy, type Disposition, MeshError, type MeshErrorCode, meshErrors, Reject, RetryAfter } from './errors.ts'
 export { ResponseError, responseError, type ResponseLike } from './failure/http.ts'
 export {

@@ -20,6 +20,9 @@ import { FORMAT } from '../topology/system.ts'
 import type { Delay } from './delay.ts'
 import { Forwarder } from './forwarder.ts'
 import type { SlotDeps } from './in-slot.ts'
+import { type Delayed, type DelayedOptions, listDelayed } from './listing.ts'
+import type { Recurrence } from './recurrence.ts'
+import { type Scheduled, storeRecurring } from './recurring.ts'
 import { readStream, ServerClock, type StreamReading } from './server-clock.ts'
 import { slotOf } from './slot.ts'
 import { takeBack } from './take-back.ts'
@@ -69,9 +72,22 @@ export class Delays {
     return storeDelayed(this.#deps, out, delay)
   }
 
-  /** Takes back what waits under a key. See take-back.ts. @throws MeshError MESH_INVALID_KEY and those of a publish */
-  async cancel(type: string, key: string): Promise<boolean> {
-    return await takeBack(this.#deps, slotOf(type, '_key', key))
+  /**
+   * Makes an event come again and again.
+   * @throws MeshError MESH_NO_STREAM when there is no stream of delays, MESH_INVALID_DELAY and those of a publish
+   */
+  async storeRecurring(out: Outgoing, recurrence: Recurrence): Promise<Scheduled> {
+    await this.#prepare(out.envelope.type)
+    return storeRecurring(this.#deps, out, recurrence)
+  }
+
+  /** Takes back what waits under a key or a name. @throws MeshError MESH_INVALID_KEY and those of a publish */
+  async takeBack(type: string, kind: '_key' | '_name', name: string): Promise<boolean> {
+    return await takeBack(this.#deps, slotOf(type, kind, name))
+  }
+
+  list(type: string | undefined, options: DelayedOptions): Promise<Delayed[]> {
+    return listDelayed(this.#deps, type, options)
   }
 
   /** Forwards from now on, whatever this user may. */

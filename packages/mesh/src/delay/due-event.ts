@@ -53,19 +53,25 @@ export function readDueEvent(names: Names, type: string, delivery: Delivery): Du
     subject: names.subject(subject),
     stream: names.stream(headers[DELAY_HEADER.stream] ?? ''),
     dueMs,
-    headers: isRecurring ? occurrence(delivery, { id, dueMs }) : delivery.pairs.filter(([name]) => !DROPPED.test(name)),
+    headers: isRecurring
+      ? occurrence(delivery, { id, dueMs, next })
+      : delivery.pairs.filter(([name]) => !DROPPED.test(name)),
     trace: headers[DELAY_HEADER.trace],
   }
 }
 
 /** Each time a recurring event comes it is an event of its own. */
-function occurrence({ pairs }: Delivery, { id, dueMs }: { id: string; dueMs: number }): HeaderPairs {
+function occurrence(
+  { pairs }: Delivery,
+  { id, dueMs, next }: { id: string; dueMs: number; next: string },
+): HeaderPairs {
   const due = new Date(dueMs).toISOString()
   const replaced: Record<string, string> = {
     [HEADER.id]: encodeAttribute(id),
     [HEADER.correlationId]: encodeAttribute(id),
     [HEADER.time]: due,
     [DELAY_HEADER.due]: due,
+    [DELAY_HEADER.next]: next,
   }
   const kept = pairs.filter(([name]) => !DROPPED.test(name) && replaced[name.toLowerCase()] === undefined)
   return [...kept, ...Object.entries(replaced)]

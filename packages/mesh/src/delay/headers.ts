@@ -7,6 +7,12 @@ export const DELAY_HEADER = {
   stream: 'malha-delay-stream',
   /** `traceparent` of the span that asked for it. */
   trace: 'malha-delay-trace',
+  /** What a recurring event is made of: another one is a change. */
+  digest: 'malha-delay-digest',
+  /** The name of a recurring event. Stays on each. */
+  name: 'malha-schedule',
+  /** On a recurring event: when the next one comes, RFC 3339. */
+  next: 'malha-next',
   /** When it was to come, RFC 3339. Stays on the event. */
   due: 'malha-due',
 } as const

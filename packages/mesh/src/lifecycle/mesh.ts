@@ -7,6 +7,7 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
+import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
@@ -37,7 +38,7 @@ import { untilStopped } from './until-stopped.ts'
 export type Health = { ready: boolean; reasons: string[] }
 
 /** A connection to the mesh. */
-export interface Mesh extends AsyncDisposable {
+export interface Mesh extends AsyncDisposable, DelayApi {
   /** The NATS client's own connection, for what the mesh does not do. */
   readonly nats: NatsConnection
   readonly names: Names
@@ -91,12 +92,6 @@ export interface Mesh extends AsyncDisposable {
    * @throws MeshError as `publish`
    */
   publishPrepared(event: PreparedEvent, options?: { timeoutMs?: number }): Promise<Published>
-  /**
-   * Takes back what was published for later under a `delayKey`. `true`: it will not come. `false`: nothing waits under this
-   * key, or its time has come, and then it comes or came. Within a second of that time the answer may take a second.
-   * @throws MeshError MESH_INVALID_KEY | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
-   */
-  cancelDelayed(contract: AnyContract, delayKey: string): Promise<boolean>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
   /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
@@ -194,7 +189,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
     request: requester.request,
     requestStream: requester.requestStream,
-    cancelDelayed: (contract, delayKey) => delays.cancel(contract.type, delayKey),
+    ...delayApi(delays, { names, from: resolved.name }),
     start,
     async run(service, { signal } = {}) {
       const running = await start(service)

@@ -115,6 +115,9 @@ export async function spoolingMesh(
     },
     publishPrepared: async (event, given) => (await there()).publishPrepared(event, given),
     cancelDelayed: async (contract, delayKey) => now().cancelDelayed(contract, delayKey),
+    schedule: async (contract, data, scheduleOptions) => now().schedule(contract, data, scheduleOptions),
+    unschedule: async (contract, name) => now().unschedule(contract, name),
+    delayed: async (contract, listOptions) => now().delayed(contract, listOptions),
     request: async (contract, data, given) => now().request(contract, data, given),
     async *requestStream(contract, data, given) {
       yield* now().requestStream(contract, data, given)

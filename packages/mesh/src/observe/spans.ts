@@ -37,7 +37,7 @@ export type PublishSpan = {
 /** Marks in the trace of whoever asked that an event comes later; the event begins a trace of its own, linked to this. */
 export function delayMarker(
   envelope: Envelope,
-  due: Date,
+  due: Date | undefined,
 ): { traceparent: string | undefined; end(): void; fail(error: unknown): void } {
   const startTime = Date.now()
   const span = tracer().startSpan(`delay ${envelope.type}`, {
@@ -50,7 +50,7 @@ export function delayMarker(
       'messaging.destination.template': envelope.type,
       'messaging.message.conversation_id': envelope.correlationId,
       'mesh.message.id': envelope.id,
-      'mesh.due': due.toISOString(),
+      ...(due && { 'mesh.due': due.toISOString() }),
     },
   })
   return {

@@ -1,14 +1,7 @@
-import { defineService, event, on, stream } from '@malha/mesh'
+import { defineService, on } from '@malha/mesh'
 import { eventually, type TestMesh, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
-
-const orders = stream('ORDERS', { subjects: ['order.>'] })
-const timedOut = event('order.timed-out', {
-  stream: orders,
-  schema: z.object({ orderId: z.string() }),
-  key: ({ orderId }) => orderId,
-})
+import { timedOut } from './fixture.ts'
 
 test('a delayed event comes when it is due, as any other event of its stream', async () => {
   await using env = await testMesh()

@@ -21,12 +21,19 @@ import { again, type Records, records, type Versioned } from '../store/records.t
 import { advance, type Arrival } from './advance.ts'
 import { checkSends } from './check-sends.ts'
 import { current, SAGA_FORMAT, type SagaRecord, type Sent } from './record.ts'
-import type { Occasion, SagaDef, SagaStep, TimeoutData } from './saga.ts'
+import { isExactlyOnce } from './exactly-once.ts'
+import type { Occasion, SagaDef, SagaStep } from './saga.ts'
 import { allSagas, listStuck, type StuckSaga } from './stuck.ts'
 
 export type OpenSagaOptions = {
   /** Of each of its handlers. @default from the first event (`startFrom: 'all'`), retried until it works (`untilBack`) */
-  handler?: HandlerOptions
+  handler?: Omit<HandlerOptions, 'effects'>
+  /**
+   * What it sends is stored once, however late a crashed process comes back (`effects: 'once'`). Needs that all it sends
+   * belongs to one stream, which keeps it for as long as the saga's events are kept.
+   * @default true where that is so; else it is sent under ids that the server knows for its duplicate window
+   */
+  exactlyOnce?: boolean
   /** Size at which the bucket takes no more, bytes. @default 1 GiB */
   maxBytes?: number
 }
@@ -48,17 +55,23 @@ export interface Saga<State> {
 
 /**
  * Opens a saga: its bucket, and its handlers for a service of one's own.
- * @throws MeshError MESH_TOPOLOGY where the bucket cannot be opened
+ * @throws MeshError MESH_TOPOLOGY where the bucket cannot be opened; PatternsError PATTERNS_INVALID_DEFINITION where
+ * `exactlyOnce` is asked for and cannot be
  */
 export async function openSaga<State>(
   mesh: Mesh,
   def: SagaDef<State>,
   options: OpenSagaOptions = {},
 ): Promise<Saga<State>> {
+  const given: HandlerOptions = {
+    startFrom: 'all',
+    retry: untilBack,
+    ...options.handler,
+    ...(isExactlyOnce(def, options.exactlyOnce) ? { effects: 'once' } : {}),
+  }
   const bucket = bucketName('SAGA', def.name)
   const kv = await mesh.bucket(bucket, { maxBytes: options.maxBytes ?? 1024 ** 3 })
   const store = records<SagaRecord>(mesh, { kv, what: `saga ${def.name}`, format: SAGA_FORMAT })
-  const given: HandlerOptions = { startFrom: 'all', retry: untilBack, ...options.handler }
   const whole = { mesh, bucket, def }
   return {
     def,
@@ -150,9 +163,8 @@ function publish<State>(def: SagaDef<State>, ctx: HandlerContext, { type, data, 
     ctx.publish(contract, data)
     return
   }
-  const { sagaId, name } = data as TimeoutData
-  const delay = { deliverAt: new Date(at), delayKey: `${def.name}.${sagaId}.${name}` }
-  ctx.publish(contract, data, delay)
+  // Without a key: an event that comes again must not replace a time-out that was set after it.
+  ctx.publish(contract, data, { deliverAt: new Date(at) })
 }
 
 function contractOf<State>(def: SagaDef<State>, type: string): AnyContract {

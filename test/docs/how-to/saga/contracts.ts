@@ -1,4 +1,4 @@
-import { command, type Contract, event, hours, stream } from '@malha/mesh'
+import { command, type Contract, event, hours, seconds, stream } from '@malha/mesh'
 import { sagaTimeout, type TimeoutData } from '@malha/patterns'
 import { z } from 'zod'
 
@@ -11,6 +11,8 @@ export const orders = stream('ORDERS', {
   subjects: ['order.>', 'stock.>', 'payment.>', 'parcel.>'],
   maxAgeMs: hours(24 * 30),
   maxBytes: 256 * 1024 ** 2,
+  // Short, so that a test can wait it out.
+  duplicateWindowMs: seconds(1),
 })
 const base = { stream: orders, schema: Ref, key: (ref: Ref) => ref.orderId }
 

@@ -56,7 +56,7 @@ type WorkerOptions = {
 
 export function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker> {
   return startProcess(t, {
-    file: 'worker.ts',
+    file: new URL('worker.ts', import.meta.url),
     env: {
       NATS_URL: options.natsUrl ?? t.url,
       PARTNER_URL: options.partner.url,
@@ -69,23 +69,23 @@ export function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker
 /** A process that answers the requests of sums.ts. */
 export function startResponder(t: TestMesh): Promise<Worker> {
   const isReady = (said: string): boolean => said.includes('answers sum.of') && said.includes('answers sum.counting')
-  return startProcess(t, { file: 'responder.ts', env: { NATS_URL: t.url }, isReady })
+  return startProcess(t, { file: new URL('responder.ts', import.meta.url), env: { NATS_URL: t.url }, isReady })
 }
 
-type ProcessOptions = { file: string; env: Record<string, string>; isReady: (said: string) => boolean }
+type ProcessOptions = { file: URL; env: Record<string, string>; isReady: (said: string) => boolean }
 
 async function startProcess(t: TestMesh, { file, env, isReady }: ProcessOptions): Promise<Worker> {
   const lines: string[] = []
   const child: Child = spawnChild({
     command: process.execPath,
-    args: [fileURLToPath(new URL(file, import.meta.url))],
+    args: [fileURLToPath(file)],
     env: { ...process.env, MALHA_NAMESPACE: t.namespace, ...env },
     onLine: (line) => lines.push(line),
   })
   await eventually(
     () => {
       const said = lines.join('\n')
-      if (!isReady(said)) throw new Error(`${file} is not ready (exit ${child.exit?.code}):\n${said}`)
+      if (!isReady(said)) throw new Error(`${file.pathname} is not ready (exit ${child.exit?.code}):\n${said}`)
     },
     { timeoutMs: 60_000 },
   )

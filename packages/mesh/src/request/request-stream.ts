@@ -1,5 +1,5 @@
 import { faultsError, MeshError } from '../errors.ts'
-import { failSpan, traceHeaders } from '../observe/spans.ts'
+import { traceHeaders } from '../observe/spans.ts'
 import { ask } from './ask.ts'
 import type { AnyRequest } from './contract.ts'
 import { PartReader } from './part-reader.ts'
@@ -8,7 +8,7 @@ import { prepare, type Prepared, type RequestOptions } from './prepare.ts'
 import { errorOf } from './read-answer.ts'
 import { DEFAULT_IDLE_MS, DEFAULT_WINDOW, LEAST_IDLE_MS } from './reply-session.ts'
 import { outcomeOf, type RequestDeps } from './request.ts'
-import { requestSpan } from './spans.ts'
+import { failRequestSpan, requestSpan } from './spans.ts'
 import { kindOf, REQUEST_HEADER } from './wire.ts'
 
 export type RequestStreamOptions = RequestOptions & {
@@ -48,7 +48,7 @@ export async function* requestStream(
     outcome = 'ok'
   } catch (error) {
     outcome = outcomeOf(error)
-    failSpan(span, error)
+    failRequestSpan(span, error)
     throw error
   } finally {
     reader.close()

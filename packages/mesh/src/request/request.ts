@@ -1,13 +1,13 @@
 import { MeshError } from '../errors.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
-import { failSpan, traceHeaders } from '../observe/spans.ts'
+import { traceHeaders } from '../observe/spans.ts'
 import { ask, type AskDeps } from './ask.ts'
 import type { AnyRequest } from './contract.ts'
 import { type InFlight } from './in-flight.ts'
 import { prepare, type PrepareDeps, type RequestOptions } from './prepare.ts'
 import { readAnswer } from './read-answer.ts'
 import { ReplyError } from './reply-error.ts'
-import { requestSpan } from './spans.ts'
+import { failRequestSpan, requestSpan } from './spans.ts'
 
 export type RequestDeps = PrepareDeps & AskDeps & { metrics: MeshMetrics; inFlight: InFlight }
 
@@ -40,7 +40,7 @@ export async function sendRequest(
     deps.metrics.requested(contract.type, 'ok', performance.now() - started, traceId)
     return data
   } catch (error) {
-    failSpan(span, error)
+    failRequestSpan(span, error)
     deps.metrics.requested(contract.type, outcomeOf(error), performance.now() - started, traceId)
     throw error
   } finally {

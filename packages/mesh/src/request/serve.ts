@@ -11,14 +11,13 @@ import { MeshError } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
-import { failSpan } from '../observe/spans.ts'
 import { type Answer, answerOf, checkFits, numbered, type Refusal, refusalAnswer, type ReplyOutcome } from './answer.ts'
 import { encodePayload, errorPayload, replyPayload } from './payload.ts'
 import type { ReplyContext, ReplyDef, ReplyHandler, ReplyStreamHandler } from './reply.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplySession } from './reply-session.ts'
 import { requestEnvelope } from './request-envelope.ts'
-import { replySpan } from './spans.ts'
+import { failRequestSpan, replySpan } from './spans.ts'
 import type { Incoming } from './wire.ts'
 
 export type ServeDeps = {
@@ -94,7 +93,7 @@ async function call(deps: ServeDeps, job: Job, { envelope, data, span }: CallPar
   } catch (error) {
     // What a function throws because it was told to stop is not its own fault.
     const cause = signal.aborted ? signal.reason : error
-    failSpan(span, cause)
+    failRequestSpan(span, cause)
     const { refusal, outcome } = await refusalOf(deps, { error: cause, id: envelope.id, job })
     if (outcome !== 'cancelled') job.send(refusalAnswer(contract, refusal))
     tell(ctx.log, { outcome, refusal, error, name: deps.name })

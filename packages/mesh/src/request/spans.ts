@@ -9,6 +9,8 @@ import {
   type Tracer,
 } from '@opentelemetry/api'
 import type { Envelope, ReceivedHeaders } from '../message/envelope.ts'
+import { failSpan } from '../observe/spans.ts'
+import { ReplyError } from './reply-error.ts'
 
 /** Names of the RPC semantic conventions, and their older spelling, which tools still read. */
 const SYSTEM = { 'rpc.system.name': 'nats', 'rpc.system': 'nats' } as const
@@ -37,6 +39,12 @@ export function replySpan(
     parent,
   )
   return { span, context: trace.setSpan(parent, span) }
+}
+
+/** Status ERROR; an error of the contract is told by its code. */
+export function failRequestSpan(span: Span, error: unknown): void {
+  failSpan(span, error)
+  if (error instanceof ReplyError) span.setAttribute('error.type', error.code)
 }
 
 function attributes(envelope: Envelope, subject: string): Record<string, string> {

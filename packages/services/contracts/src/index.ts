@@ -18,5 +18,6 @@ export {
   providerCreated,
   ProviderCreated,
 } from './events.ts'
+export { CenterStatus, centerStatus } from './requests.ts'
 export { centers, partners } from './streams.ts'
 export { text } from './text.ts'

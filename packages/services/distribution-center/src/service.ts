@@ -20,13 +20,14 @@ import {
   type Occurrence,
 } from './status/changes.ts'
 import type { CenterRegistry } from './status/registry.ts'
+import { statusReply } from './status/reply.ts'
 import { isComplete } from './status/status.ts'
 import type { StatusStore } from './status/store.ts'
 
 export type ReadModel = { readonly statuses: StatusStore; readonly registry: CenterRegistry }
 
 /**
- * Keeps the status of every centre, and says `center.onboarded` when its last partner is done.
+ * Keeps the status of every centre, says `center.onboarded` when its last partner is done, and answers `center.status`.
  * Every handler may see any event more than once and in any order: see `applyToStatus`.
  */
 export function distributionCenter({ statuses, registry }: ReadModel, version = '0.0.0'): ServiceDef {
@@ -34,6 +35,7 @@ export function distributionCenter({ statuses, registry }: ReadModel, version = 
   return defineService('distribution-center', {
     version,
     publishes: [centerRegistered, centerOnboarded],
+    replies: { status: statusReply(statuses) },
     handlers: {
       registered: on(centerRegistered, options, async (data, ctx) => {
         await registry.add(data.centerId)

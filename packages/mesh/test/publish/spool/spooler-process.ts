@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { TestMesh } from '@malha/testing'
+
+export type SpoolerLine = { ready?: true; n?: number; queued?: boolean; code?: string; message?: string }
+
+export interface Spooler extends AsyncDisposable {
+  readonly child: ChildProcess
+  readonly lines: SpoolerLine[]
+  readonly errors: string[]
+  readonly exited: Promise<number | null>
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>
+}
+
+/** Runs `spooler.ts` as a process of its own. */
+export function startSpooler(file: string, { url, namespace }: TestMesh, count: number): Spooler {
+  const script = fileURLToPath(new URL('spooler.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, file, url, namespace, String(count)], {
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: SpoolerLine[] = []
+  const errors: string[] = []
+  createInterface(child.stdout).on('line', (line) => lines.push(JSON.parse(line) as SpoolerLine))
+  createInterface(child.stderr).on('line', (line) => errors.push(line))
+  const exited = once(child, 'close').then(([code]) => code as number | null)
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  return { child, lines, errors, exited, kill, [Symbol.asyncDispose]: kill }
+}

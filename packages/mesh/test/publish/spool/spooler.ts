@@ -1,0 +1,21 @@
+/**
+ * A process with a spool: publishes as many events as it is told, one line of JSON each when it was answered, and stays.
+ * `node spooler.ts <file> <url> <namespace> <count>`
+ */
+import { connectMesh, MeshError } from '@malha/mesh'
+import { order, placed } from './spool-kit.ts'
+
+const [file = '', servers = '', namespace = '', count = '0'] = process.argv.slice(2)
+const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
+try {
+  const mesh = await connectMesh({ servers, namespace, spool: { file } })
+  say({ ready: true })
+  for (let n = 0; n < Number(count); n++) {
+    const { queued = false } = await mesh.publish(placed, order(n), { id: `p${n}` })
+    say({ n, queued })
+  }
+  setInterval(() => undefined, 60_000)
+} catch (error) {
+  say({ code: error instanceof MeshError ? error.code : 'unknown', message: String(error) })
+  process.exitCode = 1
+}

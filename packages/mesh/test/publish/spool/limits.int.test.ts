@@ -1,0 +1,47 @@
+import { eventually, testMesh, testServer } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+
+const text = 'x'.repeat(10_000)
+
+test('a full spool refuses and says so; what it took is stored, and then it takes again', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  await server.kill()
+  const mesh = await t.connect({ spool: { file: folder.file, maxBytes: 100_000 } })
+  const answers = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) => mesh.publish(noted, { ...order(n), text }, { id: `p${n}` })),
+  )
+  const taken = answers.filter(({ status }) => status === 'fulfilled').length
+  expect(taken).toBe(9)
+  for (const answer of answers.slice(taken))
+    expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'MESH_SPOOL_FULL', disposition: 'retry' } })
+  await server.start()
+  await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(9))
+  await server.kill()
+  await eventually(async () =>
+    expect((await mesh.publish(noted, { ...order(9), text }, { id: 'p9' })).queued).toBe(true),
+  )
+  await server.start()
+  await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(10))
+  expect((await storedIn(t, orders)).map(({ n }) => n)).toStrictEqual(Array.from({ length: 10 }, (_, n) => n))
+})
+
+test('dead events whose letters are stored make room for new ones', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  for (let n = 0; n < 8; n++) await t.mesh.publish(noted, order(n), { id: `p${n}` })
+  await server.kill()
+  const mesh = await t.connect({ spool: { file: folder.file, maxBytes: 100_000 } })
+  for (let n = 0; n < 8; n++) await mesh.publish(noted, { ...order(n), text }, { id: `p${n}` })
+  await server.start()
+  await eventually(async () => expect(await storedIn(t, 'MESH')).toHaveLength(8))
+  await server.kill()
+  const again = Array.from({ length: 8 }, (_, n) => mesh.publish(noted, { ...order(n), text }, { id: `q${n}` }))
+  for (const answer of await Promise.all(again)) expect(answer.queued).toBe(true)
+  await server.start()
+})

@@ -1,0 +1,88 @@
+import { jetstreamManager } from '@nats-io/jetstream'
+import { eventually, testMesh, testServer } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { audited, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+
+test('poisoned heads do not stop the rest: each becomes a dead letter with its reason, and a record', async () => {
+  using folder = tempFolder()
+  await using server = await testServer({ config: 'max_payload: 65536' })
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  const jsm = await jetstreamManager(t.nats)
+  // Since then somebody narrowed the stream: it holds no order.noted any more.
+  await jsm.streams.update(t.mesh.names.stream(orders), { subjects: [`${t.namespace}.order.placed.>`] })
+  await t.mesh.publish(placed, { ...order(0), text: 'first' }, { id: 'taken' })
+  await server.kill()
+  const { lines, logger } = linesOf()
+  const mesh = await t.connect({ spool: { file: folder.file }, logger })
+  const queued = [
+    // Nobody knew yet what this server takes.
+    mesh.publish(placed, { ...order(1), text: 'x'.repeat(100_000) }, { id: 'too-large' }),
+    mesh.publish(noted, order(2), { id: 'no-subject' }),
+    mesh.publish(placed, { ...order(0), text: 'second' }, { id: 'taken' }),
+    mesh.publish(placed, order(4), { id: 'p4' }),
+    mesh.publish(audited, order(5), { id: 'a5' }),
+  ]
+  for (const answer of await Promise.all(queued)) expect(answer.queued).toBe(true)
+  await server.start()
+  await eventually(async () => expect((await storedIn(t, orders)).map(({ id }) => id)).toStrictEqual(['taken', 'p4']))
+  await eventually(async () => expect(await storedIn(t, 'AUDITS')).toHaveLength(1))
+  await eventually(async () => expect(await storedIn(t, 'MESH')).toHaveLength(3))
+
+  const letters = await storedIn(t, 'DEAD_LETTERS')
+  expect(letters.map(({ headers }) => [headers['ce-id'], headers['malha-dlq-code']])).toStrictEqual([
+    ['too-large', 'MESH_PAYLOAD_TOO_LARGE'],
+    ['no-subject', 'MESH_NO_STREAM'],
+    ['taken', 'MESH_ID_CONFLICT'],
+  ])
+  for (const { subject, headers } of letters) {
+    expect(subject).toMatch(new RegExp(`^${t.namespace}\\.dlq\\._spool\\.ORDERS\\.[0-9a-f-]{36}\\.\\d+$`))
+    expect(headers).toMatchObject({ 'malha-dlq-format': '1', 'malha-dlq-stream': `${t.namespace}_ORDERS` })
+    expect(Date.parse(headers['malha-dlq-queued-at'] ?? '')).toBeLessThanOrEqual(Date.now())
+  }
+  // The payload that is too large for the server is left out of its letter; it stays in the file.
+  expect(letters.map(({ headers }) => headers['malha-dlq-payload'])).toStrictEqual(['left-out', undefined, undefined])
+  const records = (await storedIn(t, 'MESH')).map(({ headers }) => headers)
+  expect(records.map((headers) => headers['ce-type'])).toStrictEqual(Array(3).fill('mesh.publish.failed'))
+  expect(records.map((headers) => headers['ce-causationid'])).toStrictEqual(['too-large', 'no-subject', 'taken'])
+  expect(lines.filter(({ level }) => level === 'error').map(({ code }) => code)).toHaveLength(3)
+  await mesh.close()
+
+  const { DatabaseSync } = await import('node:sqlite')
+  const db = new DatabaseSync(folder.file)
+  expect(db.prepare('SELECT code, told FROM dead ORDER BY seq').all()).toMatchObject([
+    { code: 'MESH_PAYLOAD_TOO_LARGE', told: 1 },
+    { code: 'MESH_NO_STREAM', told: 1 },
+    { code: 'MESH_ID_CONFLICT', told: 1 },
+  ])
+  db.close()
+})
+
+test('a stream that does not exist holds back its own events only, and they are stored once it does', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  const jsm = await jetstreamManager(t.nats)
+  await jsm.streams.delete(t.mesh.names.stream('AUDITS'))
+  await server.kill()
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await Promise.all([mesh.publish(audited, order(1)), mesh.publish(placed, order(2))])
+  await server.start()
+  await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(1))
+  await t.mesh.provision(shop)
+  await eventually(async () => expect(await storedIn(t, 'AUDITS')).toHaveLength(1), { timeoutMs: 30_000 })
+})
+
+test('while the broker is there, a mistake is told to whoever publishes and not queued', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await expect(mesh.publish(placed, order(1))).rejects.toThrow('MESH_NO_STREAM')
+  await mesh.provision(shop)
+  await mesh.publish(placed, order(1), { id: 'p1' })
+  await expect(mesh.publish(placed, order(2), { id: 'p1' })).rejects.toThrow('MESH_ID_CONFLICT')
+  await expect(mesh.publish(placed, { ...order(3), text: 'x'.repeat(2 ** 20) })).rejects.toThrow('TOO_LARGE')
+  await mesh.publish(placed, order(4), { once: true, id: 'o4' })
+  await expect(mesh.publish(placed, order(4), { once: true, id: 'o4b' })).rejects.toThrow('MESH_ONCE_CONFLICT')
+})

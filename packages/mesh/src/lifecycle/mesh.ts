@@ -43,6 +43,8 @@ export interface Mesh extends AsyncDisposable, DelayApi {
   readonly nats: NatsConnection
   readonly names: Names
   readonly log: Logger
+  /** How many events wait in the spool; undefined without one. */
+  readonly queued: number | undefined
   /** Resolves when NATS was there for the first time: at once, unless there is a `spool`. Rejects (MESH_CLOSED) when closed before. */
   connected(): Promise<void>
   /**
@@ -181,6 +183,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     nats: nc,
     names,
     log,
+    queued: undefined,
     connected: () => Promise.resolve(),
     publish,
     publishPrepared: (event, { timeoutMs = PUBLISH_MS } = {}) =>

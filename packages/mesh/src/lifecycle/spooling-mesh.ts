@@ -104,6 +104,9 @@ export async function spoolingMesh(
     },
     names,
     log,
+    get queued() {
+      return spool.size
+    },
     connected: async () => void (await there()),
     publish: publish as Mesh['publish'],
     async publishAll(publications, given = {}) {
@@ -144,7 +147,7 @@ function watchSpool(spool: Spool, metrics: MeshMetrics, log: ServiceDeps['log'])
     const { entries, bytes, dead, oldestAt } = spool.state()
     const oldestMs = oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt)
     metrics.spool({ entries, bytes, oldestMs, dead })
-    const queued = [...entries.values()].reduce((sum, count) => sum + count, 0)
+    const queued = spool.size
     if (queued > 0 && ++ticks % LOG_EVERY === 0)
       log.warn({ queued, bytes, oldestMs, dead }, 'events wait in the spool for the broker')
   }

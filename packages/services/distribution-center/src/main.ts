@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { connectMesh } from '@malha/mesh'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { connectMesh, type Mesh, type RunningService } from '@malha/mesh'
 import { serveHealth, startTelemetry, type Telemetry } from '@malha/telemetry'
 import manifest from '../package.json' with { type: 'json' }
 import { serviceConfig } from './config.ts'
@@ -7,7 +8,7 @@ import { buildApp } from './http/app.ts'
 import { closeGracefully } from './http/close.ts'
 import { meshCenters } from './mesh/mesh-centers.ts'
 import { openReadModel } from './read-model.ts'
-import { distributionCenter } from './service.ts'
+import { distributionCenter, type ReadModel } from './service.ts'
 
 const { version } = manifest
 const stopping = new AbortController()
@@ -32,17 +33,58 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   }
   await using _health = await serveHealth({ ...config.health, mesh, metrics, checks: { lifecycle } })
 
-  const readModel = await openReadModel(mesh)
-  const running = await mesh.start(distributionCenter(readModel, version))
-  const centers = meshCenters({ mesh, ...readModel })
-  const app = await buildApp({ centers, logger: log, metrics, version })
+  // While the broker is away only registrations can be taken, and they are; nothing is read until it is there.
+  let readModel: ReadModel | undefined
+  const begin = async (): Promise<RunningService> => {
+    readModel = await openReadModel(mesh)
+    return await mesh.start(distributionCenter(readModel, version))
+  }
+  const wasThere = await isThere(mesh)
+  const starting = wasThere ? begin() : beginLater(mesh, begin, log)
+  // Awaited below; when the process is told to stop first, nobody waits for it.
+  starting.catch(() => undefined)
+  if (wasThere) await starting
+  const app = await buildApp({
+    centers: meshCenters({ mesh, readModel: () => readModel }),
+    logger: log,
+    metrics,
+    version,
+  })
   const url = await app.listen(config.http)
   isListening = true
   log.info({ url }, 'distribution-center serves')
 
-  if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), running.stopped])
+  const ended = (async (): Promise<void> => (await starting).stopped)()
+  ended.catch(() => undefined)
+  if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), ended])
   await closeGracefully(app)
-  await running.stop()
+  if (readModel) await (await starting).stop()
   if (!stopping.signal.aborted) throw new Error('the handlers ended by themselves; the lines before say why')
   log.info({}, 'distribution-center stopped')
+}
+
+/** Whether the broker was there when the mesh was made; without a spool it was. */
+async function isThere(mesh: Mesh): Promise<boolean> {
+  const there = (async (): Promise<boolean> => {
+    await mesh.connected()
+    return true
+  })()
+  there.catch(() => false)
+  return await Promise.race([there, setImmediate(false)])
+}
+
+const LATE_TRIES = 6
+
+/** A broker that has just come up may lack a leader for a while; the process takes registrations meanwhile. */
+async function beginLater<T>(mesh: Mesh, begin: () => Promise<T>, log: Telemetry['log']): Promise<T> {
+  await mesh.connected()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await begin()
+    } catch (err) {
+      if (attempt === LATE_TRIES || stopping.signal.aborted) throw err
+      log.warn({ err, attempt }, 'the broker is there, but not ready for this service; trying again')
+      await sleep(500 * 2 ** attempt, undefined, { signal: stopping.signal })
+    }
+  }
 }

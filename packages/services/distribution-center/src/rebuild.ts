@@ -9,7 +9,9 @@ await using telemetry = startTelemetry({ service: 'distribution-center-rebuild',
 const { log } = telemetry
 try {
   const { values } = parseArgs({ options: { replace: { type: 'boolean', default: false } } })
-  await using mesh = await connectMesh({ ...meshOptions(process.env), logger: log })
+  // The spool is the service's, which may be running.
+  const { spool: _, ...options } = meshOptions(process.env)
+  await using mesh = await connectMesh({ ...options, logger: log })
   const report = await rebuildStatus({ mesh, ...(await openReadModel(mesh)), replace: values.replace })
   log.info(report, 'the status of every centre is rebuilt from the streams')
 } catch (err) {

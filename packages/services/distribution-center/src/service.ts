@@ -4,6 +4,7 @@ import {
   defineService,
   HEADER,
   on,
+  publishFailed,
   untilBack,
   type HandlerContext,
   type ServiceDef,
@@ -16,6 +17,7 @@ import {
   cityChange,
   onboardedChange,
   providerChange,
+  refusedChange,
   registeredChange,
   type Occurrence,
 } from './status/changes.ts'
@@ -53,6 +55,12 @@ export function distributionCenter({ statuses, registry }: ReadModel, version = 
       attempts: on(attemptFailed, options, async (data, ctx) => {
         const change = attemptChange(data, occurrenceOf(attemptFailed.stream, ctx))
         if (change) await statuses.apply(change)
+      }),
+      refused: on(publishFailed, options, async (data, ctx) => {
+        const change = refusedChange(data, occurrenceOf(publishFailed.stream, ctx))
+        if (!change) return
+        await registry.add(change.centerId)
+        await statuses.apply(change)
       }),
     },
   })

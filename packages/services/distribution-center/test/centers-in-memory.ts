@@ -15,7 +15,7 @@ export function centersInMemory(): Centers & { readonly known: Map<string, Cente
       const before = known.get(centerId)
       if (before && !isDeepStrictEqual(before, center)) throw new Problem('idempotency-conflict', 'another body')
       known.set(centerId, center)
-      return { traceId: null }
+      return { traceId: null, queued: false }
     },
     find: async (centerId) => {
       const center = known.get(centerId)

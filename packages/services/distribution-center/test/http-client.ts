@@ -14,7 +14,13 @@ export type Answer<Body> = {
   readonly text: string
 }
 
-export type Accepted = { id: string; status: string; traceId: string | null; links: { self: string } }
+export type Accepted = {
+  id: string
+  status: string
+  traceId: string | null
+  links: { self: string }
+  queued?: true
+}
 export type CenterPage = { centers: CenterView[]; next: string | null }
 
 export async function ask<Body>(url: string, init?: RequestInit): Promise<Answer<Body>> {

@@ -26,7 +26,7 @@ export async function runningApi(
   const service = distributionCenter(readModel)
   if (options.handlers === false) await mesh.provision(service)
   else stack.use(await mesh.start(service))
-  const app = await buildApp({ centers: meshCenters({ mesh, ...readModel }), logger: silentLogger })
+  const app = await buildApp({ centers: meshCenters({ mesh, readModel: () => readModel }), logger: silentLogger })
   stack.defer(() => closeGracefully(app))
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const running = stack.move()

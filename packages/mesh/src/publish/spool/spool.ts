@@ -96,6 +96,11 @@ export class Spool {
     return (this.#queues.get(stream)?.length ?? 0) > 0 || this.#waiting.some(({ entry }) => entry.stream === stream)
   }
 
+  /** How many events wait. */
+  get size(): number {
+    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, this.#waiting.length)
+  }
+
   /** Streams with committed entries. */
   streams(): string[] {
     return [...this.#queues].filter(([, queue]) => queue.length > 0).map(([stream]) => stream)
@@ -246,10 +251,9 @@ export class Spool {
   }
 
   #full(stream: string): MeshError {
-    const queued = [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, 0)
     return new MeshError(
       'MESH_SPOOL_FULL',
-      `an event of ${stream} was not queued: the spool has ${this.#bytes} of ${this.#maxBytes} bytes (${queued} queued, ${this.#dead} dead); nothing was stored. Try again later, or raise maxBytes`,
+      `an event of ${stream} was not queued: the spool has ${this.#bytes} of ${this.#maxBytes} bytes (${this.size} queued, ${this.#dead} dead); nothing was stored. Try again later, or raise maxBytes`,
     )
   }
 

@@ -40,7 +40,7 @@ function registerRoute(app: FastifyInstance, centers: Centers): void {
       operationId: 'registerCenter',
       summary: 'Register a distribution centre',
       description:
-        'Answers as soon as the registration is stored; the partners are told afterwards, for as long as it takes. With an `Idempotency-Key` the request can be repeated safely for 30 days.',
+        'Answers as soon as the registration is stored, or, while the broker is away, on the disk of this instance (`queued`); the partners are told afterwards, for as long as it takes. With an `Idempotency-Key` the request can be repeated safely for 30 days.',
       ...request,
       response: {
         202: answer(schemas.Accepted, 'Registered. `Location` names the centre.'),
@@ -54,9 +54,12 @@ function registerRoute(app: FastifyInstance, centers: Centers): void {
     handler: async ({ headers, body }, reply) => {
       const key = headers['idempotency-key']
       const id = key === undefined ? randomCenterId() : derivedCenterId(headers['x-client-id'] ?? 'anonymous', key)
-      const { traceId } = await centers.register(id, body)
+      const { traceId, queued } = await centers.register(id, body)
       const self = `/centers/${id}`
-      return reply.code(202).header('location', self).send({ id, status: 'registered', traceId, links: { self } })
+      return reply
+        .code(202)
+        .header('location', self)
+        .send({ id, status: 'registered', traceId, links: { self }, ...(queued && { queued }) })
     },
   })
 }

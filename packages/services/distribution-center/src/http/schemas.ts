@@ -35,7 +35,18 @@ export const ListQuery = z.strictObject({
 const Links = z.object({ self: z.string() })
 
 export const Accepted = z
-  .object({ id: CenterId, status: z.literal('registered'), traceId: z.string().nullable(), links: Links })
+  .object({
+    id: CenterId,
+    status: z.literal('registered'),
+    traceId: z.string().nullable(),
+    links: Links,
+    queued: z
+      .literal(true)
+      .optional()
+      .describe(
+        'The broker is away: the registration is kept here and goes on when it is back. Until then GET is 503.',
+      ),
+  })
   .meta({
     id: 'Accepted',
     examples: [
@@ -69,8 +80,12 @@ export const CenterView = z
     id: CenterId,
     status: z.enum(centerStates),
     traceId: z.string().nullable().describe('The trace from the registration to the onboarding.'),
-    name: z.string(),
-    city: City,
+    name: z.string().optional().describe('Not there when the registration itself was refused.'),
+    city: City.optional().describe('Not there when the registration itself was refused.'),
+    failure: z
+      .object({ at: time, code: z.enum(['idempotency-conflict', 'not-stored']), message: z.string() })
+      .optional()
+      .describe('Why a registration that was queued while the broker was away was refused when it was back.'),
     address: z.string().optional(),
     capacity: z.int().nonnegative().optional(),
     partners: z.object({ senninha: PartnerView, maas: PartnerView, dmitri: PartnerView }),

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { centerRegistered, type Center } from '@malha/contracts'
 import { MeshError, type Mesh } from '@malha/mesh'
-import type { Centers, Page, PageQuery } from '../centers.ts'
+import type { Centers, Page, PageQuery, Registered } from '../centers.ts'
 import { Problem, unavailable } from '../http/problem.ts'
 import type { CenterView } from '../http/schemas.ts'
 import type { ReadModel } from '../service.ts'
@@ -12,7 +12,13 @@ import { watchConnection } from './connection.ts'
 import { BROKER_MS, inTime } from './deadline.ts'
 import { findRegistration } from './registrations.ts'
 
-export type MeshCentersOptions = ReadModel & { readonly mesh: Mesh }
+export type MeshCentersOptions = {
+  readonly mesh: Mesh
+  /** Undefined until the broker was there for the first time. */
+  readonly readModel: () => ReadModel | undefined
+}
+
+type Reading = ReadModel & { readonly mesh: Mesh }
 
 /** How many centres one request looks through for a status, and for how long, ms. */
 const SCAN = 1000
@@ -20,36 +26,44 @@ const SCAN_MS = BROKER_MS / 2
 const CHUNK = 200
 
 /** Centres on the mesh: the stream for what was registered, the read model for how far it is. */
-export function meshCenters(options: MeshCentersOptions): Centers {
-  const isUp = watchConnection(options.mesh.nats)
-  const asked = <T>(what: string, work: () => Promise<T>): Promise<T> =>
-    isUp() ? inTime(what, work) : Promise.reject(unavailable(`${what}: the broker is away`))
+export function meshCenters({ mesh, readModel }: MeshCentersOptions): Centers {
+  const isUp = watchConnection(mesh)
+  const asked = <T>(what: string, work: (reading: Reading) => Promise<T>): Promise<T> => {
+    const model = readModel()
+    return isUp() && model
+      ? inTime(what, () => work({ ...model, mesh }))
+      : Promise.reject(unavailable(`${what}: the broker is away`))
+  }
   return {
-    register: (centerId, center) => asked('The centre was not registered', () => register(options, centerId, center)),
-    find: (centerId) => asked('The centre was not read', () => find(options, centerId)),
-    page: (query) => asked('The centres were not read', () => page(options, query)),
+    register(centerId, center) {
+      const what = 'The centre was not registered'
+      // With a spool it is taken whether the broker is there or not.
+      if (mesh.queued === undefined && !isUp()) return Promise.reject(unavailable(`${what}: the broker is away`))
+      return inTime(what, () => register(mesh, centerId, center))
+    },
+    find: (centerId) => asked('The centre was not read', (reading) => find(reading, centerId)),
+    page: (query) => asked('The centres were not read', (reading) => page(reading, query)),
   }
 }
 
-async function register(
-  options: MeshCentersOptions,
-  centerId: string,
-  center: Center,
-): Promise<{ traceId: string | null }> {
-  const { mesh } = options
+/** Leaves the spool time to take what the broker did not. */
+const DIRECT_MS = BROKER_MS / 2
+
+async function register(mesh: Mesh, centerId: string, center: Center): Promise<Registered> {
   const data = { centerId, ...center }
   try {
     const id = `${centerId}.registered`
-    const { duplicate } = await mesh.publish(centerRegistered, data, { id, once: true, timeoutMs: BROKER_MS })
-    if (!duplicate) return { traceId: activeTraceId() ?? null }
+    const timeoutMs = mesh.queued === undefined ? BROKER_MS : DIRECT_MS
+    const { duplicate, queued = false } = await mesh.publish(centerRegistered, data, { id, once: true, timeoutMs })
+    if (!duplicate) return { traceId: activeTraceId() ?? null, queued }
   } catch (error) {
     if (!isTaken(error)) throw error
   }
-  return await repeated(options, data)
+  return await repeated(mesh, data)
 }
 
 /** The id holds a registration. The same centre: the first answer again. Another: the key was used for two requests. */
-async function repeated({ mesh }: MeshCentersOptions, data: Center & { centerId: string }) {
+async function repeated(mesh: Mesh, data: Center & { centerId: string }): Promise<Registered> {
   const stored = await findRegistration(mesh, data.centerId)
   if (stored === undefined) throw unavailable('The stream lost a registration while it was read')
   if (!isDeepStrictEqual(stored.data, data))
@@ -57,19 +71,22 @@ async function repeated({ mesh }: MeshCentersOptions, data: Center & { centerId:
       'idempotency-conflict',
       'This Idempotency-Key was used for another centre. Send the first body again, or a new key for a new centre.',
     )
-  return { traceId: stored.change.registration.traceId ?? null }
+  return { traceId: stored.change.registration.traceId ?? null, queued: false }
 }
 
 /** The read model, and where it is behind (right after the 202) the stream it is made from. */
-async function find(options: MeshCentersOptions, centerId: string): Promise<CenterView | undefined> {
+async function find(options: Reading, centerId: string): Promise<CenterView | undefined> {
   const status = await options.statuses.get(centerId)
   const view = status && viewOf(status)
   if (view) return view
   const stored = await findRegistration(options.mesh, centerId)
-  return stored && viewOf(applyToStatus(status, stored.change))
+  if (stored) return viewOf(applyToStatus(status, stored.change))
+  // It may be among what this instance has answered and not stored yet.
+  if ((options.mesh.queued ?? 0) > 0) throw unavailable('Registrations from while the broker was away are being stored')
+  return undefined
 }
 
-async function page(options: MeshCentersOptions, { after, limit, status }: PageQuery): Promise<Page> {
+async function page(options: Reading, { after, limit, status }: PageQuery): Promise<Page> {
   const centers: CenterView[] = []
   let { centerId: last, place } = await startOf(options, after)
   const until = performance.now() + SCAN_MS
@@ -91,7 +108,7 @@ async function page(options: MeshCentersOptions, { after, limit, status }: PageQ
 
 type Place = { readonly centerId: string | null; readonly place: number }
 
-async function startOf({ registry }: MeshCentersOptions, after: string | undefined): Promise<Place> {
+async function startOf({ registry }: Reading, after: string | undefined): Promise<Place> {
   if (after === undefined) return { centerId: null, place: 0 }
   const place = await registry.placeOf(after)
   if (place !== undefined) return { centerId: after, place }

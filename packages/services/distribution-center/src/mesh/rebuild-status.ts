@@ -7,6 +7,7 @@ import {
   epochOf,
   HEADER,
   type Mesh,
+  publishFailed,
   readEnvelope,
   type ReceivedHeaders,
   receivedHeaders,
@@ -19,6 +20,7 @@ import {
   cityChange,
   onboardedChange,
   providerChange,
+  refusedChange,
   registeredChange,
   type Occurrence,
 } from '../status/changes.ts'
@@ -60,6 +62,7 @@ const SOURCES: readonly Source[] = [
   { contract: providerCreated, change: providerChange },
   { contract: cityRegistered, change: cityChange },
   { contract: attemptFailed, change: attemptChange },
+  { contract: publishFailed, change: refusedChange },
 ]
 
 /**
@@ -126,7 +129,7 @@ async function take(mesh: Mesh, { msg, stream, epoch }: Stored, snapshot: Snapsh
     traceparent: headers[HEADER.traceparent],
   })
   if (change === undefined) return true
-  if (change.kind === 'registered') snapshot.registered.push(change.centerId)
+  if (change.kind === 'registered' || change.kind === 'refused') snapshot.registered.push(change.centerId)
   snapshot.centers.set(change.centerId, applyToStatus(snapshot.centers.get(change.centerId), change))
   return true
 }

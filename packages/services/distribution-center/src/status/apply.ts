@@ -1,9 +1,19 @@
 import { partnerSystems, type PartnerSystem } from '@malha/contracts'
-import type { CenterStatus, Fact, PartnerDone, PartnerEntry, PartnerFailure, Position, Registration } from './status.ts'
+import type {
+  CenterStatus,
+  Fact,
+  PartnerDone,
+  PartnerEntry,
+  PartnerFailure,
+  Position,
+  Refusal,
+  Registration,
+} from './status.ts'
 
 /** What one event changes in the status of its centre. */
 export type StatusChange = { readonly centerId: string; readonly stream: string; readonly position: Position } & (
   | { readonly kind: 'registered'; readonly registration: Registration }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'partner-done'; readonly partner: PartnerSystem; readonly done: PartnerDone }
   | { readonly kind: 'partner-failed'; readonly partner: PartnerSystem; readonly failure: PartnerFailure }
   | { readonly kind: 'onboarded'; readonly onboarded: Fact }
@@ -24,17 +34,23 @@ export function applyToStatus(status: CenterStatus | undefined, change: StatusCh
  */
 export function joinStatus(a: CenterStatus, b: CenterStatus): CenterStatus {
   const registered = first(a.registered, b.registered)
+  const refused = last(a.refused, b.refused)
   const onboarded = first(a.onboarded, b.onboarded)
   const partners = joinPartners(a.partners, b.partners)
   const applied = joinApplied(a.applied, b.applied)
   const same =
-    registered === a.registered && onboarded === a.onboarded && partners === a.partners && applied === a.applied
+    registered === a.registered &&
+    refused === a.refused &&
+    onboarded === a.onboarded &&
+    partners === a.partners &&
+    applied === a.applied
   if (same) return a
   return {
     v: 1,
     centerId: a.centerId,
     applied,
     ...(registered && { registered }),
+    ...(refused && { refused }),
     partners,
     ...(onboarded && { onboarded }),
   }
@@ -48,6 +64,7 @@ function statusOf(change: StatusChange): CenterStatus {
 
 function factsOf(change: StatusChange): Partial<CenterStatus> {
   if (change.kind === 'registered') return { registered: change.registration }
+  if (change.kind === 'refused') return { refused: change.refusal }
   if (change.kind === 'partner-done') return { partners: { [change.partner]: { done: change.done } } }
   if (change.kind === 'partner-failed') return { partners: { [change.partner]: { failure: change.failure } } }
   return { onboarded: change.onboarded }
@@ -89,7 +106,7 @@ function first<T extends Position>(a: T | undefined, b: T | undefined): T | unde
   return compare(b, a) < 0 ? b : a
 }
 
-/** Of failures the latest counts. */
+/** Of failures and refusals the latest counts. */
 function last<T extends Position>(a: T | undefined, b: T | undefined): T | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return compare(b, a) > 0 ? b : a

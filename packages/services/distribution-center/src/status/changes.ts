@@ -6,7 +6,7 @@ import {
   type PartnerSystem,
   type ProviderCreated,
 } from '@malha/contracts'
-import type { AttemptFailed } from '@malha/mesh'
+import type { AttemptFailed, PublishFailed } from '@malha/mesh'
 import type { StatusChange } from './apply.ts'
 import type { Fact } from './status.ts'
 
@@ -53,6 +53,16 @@ export function attemptChange(record: AttemptFailed, occurrence: Occurrence): St
   const { attempt, code, message, at, nextAttemptAt, outcome } = record
   const failure = { ...positionOf(occurrence), at, attempt, code, message, nextAttemptAt, outcome }
   return { ...baseOf(centerId, occurrence), kind: 'partner-failed', partner, failure }
+}
+
+/** Undefined for anything but a registration: every service's records are in one stream. */
+export function refusedChange(record: PublishFailed, occurrence: Occurrence): StatusChange | undefined {
+  const { data: centerId } = CenterId.safeParse(record.key)
+  if (record.type !== 'center.registered' || centerId === undefined) return undefined
+  const traceId = traceIdOf(occurrence.traceparent)
+  const { code, queuedAt, at } = record
+  const refusal = { ...positionOf(occurrence), at, code, queuedAt, ...(traceId !== undefined && { traceId }) }
+  return { ...baseOf(centerId, occurrence), kind: 'refused', refusal }
 }
 
 /** The trace id of a `traceparent`, when it is one. */

@@ -8,6 +8,9 @@ export type Fact = Position & { readonly at: string }
 
 export type Registration = Fact & Center & { readonly traceId?: string }
 
+/** A registration that was answered while the broker was away, and refused when it was back. */
+export type Refusal = Fact & { readonly code: string; readonly queuedAt: string; readonly traceId?: string }
+
 /** What a partner answered: its id of the provider or the registration. */
 export type PartnerDone = Fact & { readonly ref: string }
 
@@ -33,6 +36,7 @@ export type CenterStatus = {
   /** By stream, the furthest event that went into this entry. */
   readonly applied: Readonly<Record<string, Position>>
   readonly registered?: Registration
+  readonly refused?: Refusal
   readonly partners: Readonly<Partial<Record<PartnerSystem, PartnerEntry>>>
   readonly onboarded?: Fact
 }

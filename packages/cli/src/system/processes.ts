@@ -21,6 +21,12 @@ export type ProcessPlan = {
 /** Where the parts that are no services listen. */
 export type Backends = { nats: string; clickhouse: string; otlp: string }
 
+/** What services are given to find their way. */
+export type Places = Backends & {
+  /** The file in which distribution-center keeps what it accepted while the broker was away. */
+  spool: string
+}
+
 const packages = new URL('../../../', import.meta.url)
 const mainOf = (folder: string): string => fileURLToPath(new URL(`${folder}/src/main.ts`, packages))
 const at = (port: number): string => `http://127.0.0.1:${port}`
@@ -54,24 +60,24 @@ export function partnerPlan(name: PartnerName, ports: Ports, dataDir: string): P
   }
 }
 
-/** A service or the archive, in its shipped configuration: nothing but addresses. */
-export function servicePlan(name: ServiceName, ports: Ports, backends: Backends): ProcessPlan {
+/** A service or the archive, in its shipped configuration: nothing but addresses and the place of a file. */
+export function servicePlan(name: ServiceName, ports: Ports, places: Places): ProcessPlan {
   return {
     name,
     main: mainOf(name === 'archive' ? 'archive' : `services/${name}`),
     env: {
-      NATS_URL: backends.nats,
-      OTEL_EXPORTER_OTLP_ENDPOINT: backends.otlp,
+      NATS_URL: places.nats,
+      OTEL_EXPORTER_OTLP_ENDPOINT: places.otlp,
       HEALTH_PORT: String(ports[healthPort[name]]),
-      ...ownEnv(name, ports, backends),
+      ...ownEnv(name, ports, places),
     },
     readyUrl: `${healthUrl(name, ports)}/readyz`,
   }
 }
 
-function ownEnv(name: ServiceName, ports: Ports, backends: Backends): Record<string, string> {
-  if (name === 'distribution-center') return { HTTP_PORT: String(ports.api) }
-  if (name === 'archive') return { CLICKHOUSE_URL: backends.clickhouse }
+function ownEnv(name: ServiceName, ports: Ports, { clickhouse, spool }: Places): Record<string, string> {
+  if (name === 'distribution-center') return { HTTP_PORT: String(ports.api), MALHA_SPOOL_FILE: spool }
+  if (name === 'archive') return { CLICKHOUSE_URL: clickhouse }
   return Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, partnerUrl(partner, ports)]))
 }
 

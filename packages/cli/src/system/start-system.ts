@@ -1,4 +1,5 @@
 import { type Supervised, superviseProcess } from '@malha/stack'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { partnerNames } from './partners.ts'
 import { assertPortsFree, type Ports } from './ports.ts'
@@ -56,7 +57,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const partners = startPartners(options, backends)
   const where = await settle(started, partners)
   signal?.throwIfAborted()
-  for (const name of serviceNames) services.set(name, supervise(servicePlan(name, ports, where.addresses), options))
+  const places = { ...where.addresses, spool: join(await data.folder('distribution-center'), 'spool.db') }
+  for (const name of serviceNames) services.set(name, supervise(servicePlan(name, ports, places), options))
   const ready = Promise.all([
     ...[...services.values()].map((service) => service.whenReady({ timeoutMs: READY_MS })),
     // A service is ready when it can work, the system when the API takes requests too.

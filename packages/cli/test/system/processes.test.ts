@@ -3,16 +3,16 @@ import { expect, test } from 'vitest'
 import { inheritedEnv, partnerPlan, serviceNames, servicePlan } from '../../src/system/processes.ts'
 import { choosePorts } from '../../src/system/ports.ts'
 
-const backends = { nats: 'nats://n', clickhouse: 'http://c', otlp: 'http://o' }
+const places = { nats: 'nats://n', clickhouse: 'http://c', otlp: 'http://o', spool: '/data/dc/spool.db' }
 
 test('every process has an entry that exists', async () => {
   const ports = await choosePorts({}, false)
-  const plans = [...serviceNames.map((name) => servicePlan(name, ports, backends)), partnerPlan('maas', ports, '/data')]
+  const plans = [...serviceNames.map((name) => servicePlan(name, ports, places)), partnerPlan('maas', ports, '/data')]
   expect(plans.map(({ main }) => main).filter((main) => !existsSync(main))).toEqual([])
 })
 
 test('a service is told addresses and nothing else: no retry time, no special mode', async () => {
-  const { env } = servicePlan('provider', await choosePorts({}, false), backends)
+  const { env } = servicePlan('provider', await choosePorts({}, false), places)
   expect(Object.keys(env).sort()).toEqual([
     'DMITRI_URL',
     'HEALTH_PORT',
@@ -21,6 +21,11 @@ test('a service is told addresses and nothing else: no retry time, no special mo
     'OTEL_EXPORTER_OTLP_ENDPOINT',
     'SENNINHA_URL',
   ])
+})
+
+test('the API keeps what it accepts while the broker is away in its own folder', async () => {
+  const { env } = servicePlan('distribution-center', await choosePorts({}, false), places)
+  expect(env['MALHA_SPOOL_FILE']).toBe('/data/dc/spool.db')
 })
 
 test('what configures another mesh is not passed on, all else is', () => {

@@ -38,6 +38,8 @@ test('every variable lands in its option', () => {
       NATS_INBOX_PREFIX: '_INBOX_provider',
       MALHA_TOPOLOGY: 'verify',
       MALHA_REPLICAS: '3',
+      MALHA_SPOOL_FILE: '/var/lib/orders/spool.db',
+      MALHA_SPOOL_MAX_BYTES: '1000000',
       NATS_USER: '',
     }),
   ).toEqual({
@@ -48,7 +50,20 @@ test('every variable lands in its option', () => {
     inboxPrefix: '_INBOX_provider',
     topology: 'verify',
     replicas: 3,
+    spool: { file: '/var/lib/orders/spool.db', maxBytes: 1_000_000 },
   })
+})
+
+test('a spool has a file and a limit, and both are checked', () => {
+  const spool = { file: '/var/lib/orders/spool.db' }
+  expect(resolveMeshOptions({ servers: 'a', spool }).spool).toEqual({ ...spool, maxBytes: 268_435_456 })
+  const env = { NATS_URL: 'a', MALHA_SPOOL_MAX_BYTES: 'much' }
+  const fault = faultOf(() => meshOptions(env)).message
+  expect(fault).toMatch(/MALHA_SPOOL_FILE is missing/)
+  expect(fault).toMatch(/MALHA_SPOOL_MAX_BYTES is NaN/)
+  expect(faultOf(() => resolveMeshOptions({ servers: 'a', spool: { file: '', maxBytes: 10 } })).message).toMatch(
+    /spool\.file is missing[^]*spool\.maxBytes is 10/,
+  )
 })
 
 test('several addresses are a list, and one tls:// asks for TLS', () => {

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 import { applyToStatus, joinStatus, type StatusChange } from '../src/status/apply.ts'
-import { attemptChange, cityChange, onboardedChange, providerChange, registeredChange } from '../src/status/changes.ts'
+import {
+  attemptChange,
+  cityChange,
+  onboardedChange,
+  providerChange,
+  refusedChange,
+  registeredChange,
+} from '../src/status/changes.ts'
 import type { CenterStatus } from '../src/status/status.ts'
 import { viewOf } from '../src/status/view.ts'
 
@@ -127,6 +134,41 @@ test('done outlasts a failure that is reported afterwards', () => {
   const dmitri = viewOf(fold([registered, city, failedTwice]))?.partners.dmitri
   expect(dmitri).toMatchObject({ state: 'done', attempts: 3, registrationId: 'r-1' })
   expect(dmitri).not.toHaveProperty('nextAttemptAt')
+})
+
+const refused = refusedChange(
+  {
+    id: `${centerId}.registered`,
+    type: 'center.registered',
+    key: centerId,
+    code: 'MESH_ID_CONFLICT',
+    message: 'the id is taken',
+    queuedAt: '2026-11-20T11:00:00.000Z',
+    at: '2026-11-20T11:30:00.000Z',
+    instance: 'a',
+    stream: 'CENTERS',
+    letter: 'dlq._spool.CENTERS.x.1',
+  },
+  at('MESH', 20),
+)!
+
+test('a registration that was refused after it was answered is a failed centre, whatever comes before and after', () => {
+  const failure = { code: 'idempotency-conflict', at: '2026-11-20T11:30:00.000Z' }
+  for (const at of journey.keys()) {
+    const view = viewOf(fold(journey.toSpliced(at, 0, refused)))
+    expect(view).toMatchObject({ status: 'failed', name: 'Recife', failure })
+  }
+})
+
+test('a registration that was never stored is a failed centre without a name, known since it was answered', () => {
+  const view = viewOf(fold([refused]))
+  expect(view).toMatchObject({ id: centerId, status: 'failed', registeredAt: '2026-11-20T11:00:00.000Z', traceId })
+  expect(view).not.toHaveProperty('name')
+})
+
+test('what was refused of another type is no matter of a centre', () => {
+  const other = { ...record, code: 'X', message: '', queuedAt: '', at: '', instance: '', letter: '' }
+  expect(refusedChange({ ...other, type: 'order.placed' }, at('MESH', 1))).toBeUndefined()
 })
 
 test('a dead letter is a failed partner and a failed centre, until a redrive gets it done', () => {

@@ -11,7 +11,7 @@ import { context as otelContext, type Span, trace } from '@opentelemetry/api'
 import { MeshError, RetryAfter } from '../errors.ts'
 import type { Contract } from '../message/contract.ts'
 import { batchSpan, failSpan } from '../observe/spans.ts'
-import type { HandlerContext } from './context.ts'
+import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
 import { type Handler, type HandlerDef, type HandlerOptions, on } from './define.ts'
 
 /** One message of a batch: its data, what a handler's context says of it, and a word for its failure. */
@@ -43,7 +43,7 @@ export type BatchOptions = Omit<HandlerOptions, 'order'> & {
 
 type Waiting = {
   data: unknown
-  ctx: HandlerContext
+  ctx: HandlerContext & { [FORGET_OUTPUTS]?: () => void }
   /** The message's own. */
   span: Span | undefined
   resolve: () => void
@@ -96,8 +96,13 @@ async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting
   } catch (error) {
     const tellsOfAll = error instanceof RetryAfter || alive.some(({ ctx }) => ctx.signal.aborted)
     if (alive.length === 1 || tellsOfAll) for (const { reject } of alive) reject(error)
-    else for (const one of alive) await callTogether(handle, [one], type)
+    else await callApart(handle, alive, type)
   }
+}
+
+async function callApart(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {
+  for (const { ctx } of all) ctx[FORGET_OUTPUTS]?.()
+  for (const one of all) await callTogether(handle, [one], type)
 }
 
 /** One call of the user's function, in a span of its own that is linked to and from its messages. */
@@ -108,11 +113,18 @@ async function call(
 ): Promise<Map<number, unknown>> {
   const failures = new Map<number, unknown>()
   let isOver = false
-  const batch = waiting.map(({ data, ctx }, index) => ({
+  const check = (ctx: HandlerContext, what: string): void => {
+    if (isOver) throw new MeshError('MESH_CLOSED', `message ${ctx.id} ${what} after its batch had returned`)
+  }
+  const batch = waiting.map(({ data, ctx }, index): BatchMessage<unknown> => ({
     ...ctx,
     data,
-    fail(error: unknown) {
-      if (isOver) throw new MeshError('MESH_CLOSED', `message ${ctx.id} was failed after its batch had returned`)
+    publish(...output) {
+      check(ctx, 'published')
+      ctx.publish(...output)
+    },
+    fail(error) {
+      check(ctx, 'was failed')
       failures.set(index, error)
     },
   }))

@@ -14,6 +14,9 @@ export type OutputOptions = DelayOptions & {
   priority?: Priority
 }
 
+/** Of a context, for the library itself: takes back what was published so far, because the call is made again. */
+export const FORGET_OUTPUTS: unique symbol = Symbol('forget outputs')
+
 /** What a handler gets beside the data. */
 export type HandlerContext = {
   /** The message's identity (`ce-id`): the same through redelivery, retry, redrive and replay. Give it to partners as idempotency key. */

@@ -17,6 +17,8 @@ import { checkOnceOutput, markerTtlMs } from './effects-rules.ts'
 /** What a handler published so far in this attempt. */
 export type Outputs = {
   add(contract: AnyContract, data: unknown, options: OutputOptions): void
+  /** Takes back what was added so far: the call that did is made again. */
+  forget(): void
   /** Publishes all; resolves when each is stored. @throws the first that could not be stored */
   send(): Promise<void>
 }
@@ -67,6 +69,9 @@ export function outputs(options: OutputsOptions): Outputs {
       // Awaited in send(); until then a refusal must not count as unhandled.
       if (encoded instanceof Promise) encoded.catch(() => undefined)
       collected.push({ contract, encoded, how: { once: how.once ?? false, priority: how.priority ?? 'normal', delay } })
+    },
+    forget() {
+      collected.length = 0
     },
     async send() {
       isOver = true

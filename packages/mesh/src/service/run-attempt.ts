@@ -10,7 +10,7 @@ import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.
 import { tellStage } from '../observe/stages.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
-import type { HandlerContext } from './context.ts'
+import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
 import type { HandlerDef } from './define.ts'
 import { type OnceOptions, outputs, passedOn } from './outputs.ts'
 
@@ -156,7 +156,10 @@ type ContextParts = {
   out: ReturnType<typeof outputs>
 }
 
-function contextOf(deps: AttemptDeps, { delivery, envelope, signal, out }: ContextParts): HandlerContext {
+function contextOf(
+  deps: AttemptDeps,
+  { delivery, envelope, signal, out }: ContextParts,
+): HandlerContext & { [FORGET_OUTPUTS]: () => void } {
   const traceId = trace.getActiveSpan()?.spanContext().traceId
   const fields = { handler: deps.handler, messageId: envelope.id, ...(traceId ? { trace_id: traceId } : {}) }
   return {
@@ -172,6 +175,7 @@ function contextOf(deps: AttemptDeps, { delivery, envelope, signal, out }: Conte
     headers: delivery.headers,
     source: delivery.source,
     publish: (contract, data, options = {}) => out.add(contract, data, options),
+    [FORGET_OUTPUTS]: () => out.forget(),
     log: withFields(deps.log, fields),
   }
 }

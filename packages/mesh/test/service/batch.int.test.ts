@@ -117,3 +117,16 @@ test('a service that stops finishes the batch that runs and hands back what wait
   await eventually(() => expect(done).toHaveLength(100))
   expect(new Set(done).size).toBe(100)
 })
+
+test('what was published in a call that threw is forgotten: the calls message by message publish once', async () => {
+  await using own = await meshWithJobs()
+  const { mesh } = own
+  await Promise.all(numbers(5).map((n) => mesh.publish(queued, { n })))
+  const bulk = onBatch(queued, { startFrom: 'all', size: 5, maxAgeMs: 50, retry: briefly }, (batch) => {
+    for (const message of batch) message.publish(finished, message.data)
+    if (batch.some(({ data }) => data.n === 3)) throw new Error('poison')
+  })
+  await mesh.start(defineService('bulk', { handlers: { bulk }, publishes: [finished] }))
+  await eventually(async () => expect(await deadLetters(own)).toHaveLength(1))
+  expect(await countOn(own, 'JOBS', 'job.finished')).toBe(4)
+})

@@ -138,7 +138,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     options: resolved,
     log,
     metrics,
-    publisher: { nc, pipeline, commits: new GroupCommit(pipeline), metrics, delays },
+    publisher: { nc, pipeline, commits: new GroupCommit(nc, pipeline), metrics, delays },
     settler,
   }
   const requester = requesterOf(deps)

@@ -1,37 +1,41 @@
 /**
- * Commits small batches of several handlers together: a server without replicas opens a store for each batch, which costs it
- * 2.5 ms however many messages are in it.
+ * Commits small batches of several handlers together: a server without replicas opens a store for each batch, which costs
+ * it milliseconds however many messages are in it.
  *
  * G1  What is committed together is stored together or not at all, so each part is told its own success only then.
- * G2  A part that is likely to be refused (it was tried before) goes alone; after a refusal every part goes alone, so that
- *     each learns what is wrong with itself.
- * G3  No two parts of one batch begin on the same subject: the server would refuse the whole for good.
+ * G2  One part that is refused must not hold up the others: after a refusal those that find in the stream what they expect
+ *     not to be there are told so, the others go together again; where none does, they go by halves.
+ * G3  No subject that a part expects to be empty is written by another part of the same batch: the server would refuse the
+ *     whole for good.
  */
+import type { NatsConnection } from '@nats-io/transport-node'
+import { HEADER } from '../message/headers.ts'
 import { MAX_BATCH, type BatchMember } from './atomic-batch.ts'
 import type { PublishPipeline } from './pipeline.ts'
-import { PublishRefused } from './pub-ack.ts'
+import { ERR_CODE, PublishRefused } from './pub-ack.ts'
+import { getStored } from './stored-message.ts'
 
 export type CommitPart = {
   /** Name of the stream on the server. */
   stream: string
   members: readonly BatchMember[]
-  /** Not together with others. */
-  isAlone: boolean
   timeoutMs: number
 }
 
 /** Batches of one stream on the wire at once. */
 const LANES = 2
-/** What one batch holds at most, bytes; a larger part goes alone. */
+/** What one batch holds at most, bytes of payload; a larger part goes alone. */
 const MAX_BYTES = 1024 ** 2
 
 type Waiting = CommitPart & { resolve: (last: { seq: number }) => void; reject: (error: unknown) => void }
 
 export class GroupCommit {
+  readonly #nc: NatsConnection
   readonly #pipeline: PublishPipeline
   readonly #streams = new Map<string, { waiting: Waiting[]; running: number }>()
 
-  constructor(pipeline: PublishPipeline) {
+  constructor(nc: NatsConnection, pipeline: PublishPipeline) {
+    this.#nc = nc
     this.#pipeline = pipeline
   }
 
@@ -63,8 +67,9 @@ export class GroupCommit {
     }
   }
 
-  /** Never rejects. Upholds G1, G2. */
+  /** Never rejects. Upholds G1. */
   async #store(group: readonly Waiting[]): Promise<void> {
+    if (group.length === 0) return
     const members = group.flatMap((part) => part.members)
     const timeoutMs = Math.max(...group.map((part) => part.timeoutMs))
     try {
@@ -75,30 +80,62 @@ export class GroupCommit {
         part.resolve({ seq })
       }
     } catch (error) {
-      if (group.length === 1 || !(error instanceof PublishRefused)) for (const part of group) part.reject(error)
-      else await Promise.all(group.map((part) => this.#store([part])))
+      if (group.length > 1 && error instanceof PublishRefused) await this.#storeApart(group, error)
+      else for (const part of group) part.reject(error)
     }
+  }
+
+  /** Upholds G2. */
+  async #storeApart(group: readonly Waiting[], refusal: PublishRefused): Promise<void> {
+    const isExpectation = refusal.errCode === ERR_CODE.wrongLastSequence
+    const blocked = isExpectation ? await Promise.all(group.map((part) => this.#isBlocked(part))) : []
+    if (blocked.includes(true)) {
+      for (const [index, part] of group.entries()) if (blocked[index]) part.reject(refusal)
+      await this.#store(group.filter((_, index) => !blocked[index]))
+      return
+    }
+    const middle = Math.ceil(group.length / 2)
+    await Promise.all([this.#store(group.slice(0, middle)), this.#store(group.slice(middle))])
+  }
+
+  /** Whether something is there that it expects not to be. One that cannot be looked up is not known to be blocked. */
+  async #isBlocked({ stream, members }: CommitPart): Promise<boolean> {
+    const found = await Promise.all(
+      members
+        .filter(isGuarded)
+        .map(({ subject }) => getStored(this.#nc, stream, { last_by_subj: subject }).catch(() => undefined)),
+    )
+    return found.some((message) => message !== undefined)
   }
 }
 
-/** The parts that go next, in the order they came. Upholds G2, G3. */
+const isGuarded = ({ headers }: BatchMember): boolean =>
+  headers.some(([name]) => name === HEADER.expectedLastSubjectSequence)
+
+/** Takes out the parts that go next, the oldest among them. Upholds G3. */
 function takeGroup(waiting: Waiting[]): Waiting[] {
   const group: Waiting[] = []
-  const subjects = new Set<string>()
+  const left: Waiting[] = []
+  const written = new Set<string>()
+  const guarded = new Set<string>()
   let messages = 0
   let bytes = 0
   for (const part of waiting) {
-    const [head] = part.members
     const size = part.members.reduce((sum, { payload }) => sum + payload.length, 0)
-    const isFirst = group.length === 0
-    const fits = messages + part.members.length <= MAX_BATCH && bytes + size <= MAX_BYTES && !part.isAlone
-    if (!isFirst && (!fits || subjects.has(head!.subject))) break
+    const fits = messages + part.members.length <= MAX_BATCH && bytes + size <= MAX_BYTES
+    const meets = part.members.some((one) => guarded.has(one.subject) || (isGuarded(one) && written.has(one.subject)))
+    if (group.length > 0 && (!fits || meets)) {
+      left.push(part)
+      continue
+    }
     group.push(part)
-    subjects.add(head!.subject)
+    for (const member of part.members) {
+      written.add(member.subject)
+      if (isGuarded(member)) guarded.add(member.subject)
+    }
     messages += part.members.length
     bytes += size
-    if (part.isAlone) break
   }
-  waiting.splice(0, group.length)
+  waiting.splice(0, waiting.length, ...left)
   return group
 }

@@ -73,13 +73,14 @@ async function store(
   { outs, members }: { outs: readonly Outgoing[]; members: readonly BatchMember[] },
 ): Promise<readonly (number | undefined)[] | undefined> {
   const { stream, timeoutMs } = outs[0]!
+  // A look costs a fraction of a batch that is refused.
+  if (once.isRepeat && (await isMarked(deps, stream, once))) return undefined
   let open = withoutRepeats(outs.map((out, index) => ({ out, index })))
   for (const deadline = performance.now() + timeoutMs; ; await sleep(AGAIN_MS)) {
     try {
       const { seq } = await deps.commits.commit({
         stream,
         members: [markerOf(once), ...open.map(({ index }) => members[index]!)],
-        isAlone: once.isRepeat || open.some(({ out }) => out.once),
         timeoutMs,
       })
       const seqs: (number | undefined)[] = outs.map(() => undefined)

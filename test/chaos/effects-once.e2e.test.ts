@@ -1,0 +1,164 @@
+import { fileURLToPath } from 'node:url'
+import { defineService } from '@malha/mesh'
+import { spawnChild } from '@malha/stack'
+import {
+  eventually,
+  type FaultProxy,
+  faultProxy,
+  testCluster,
+  type TestCluster,
+  testMesh,
+  type TestMesh,
+} from '@malha/testing'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { headers } from '@nats-io/transport-node'
+import { expect, test } from 'vitest'
+import { copied, copies, drawn, filed, originals } from './copies.ts'
+
+const ROUNDS = 4
+const PER_ROUND = 500
+const ORIGINALS = ROUNDS * PER_ROUND
+const PATIENTLY = { timeoutMs: 120_000 }
+
+interface Copier extends AsyncDisposable {
+  kill(): Promise<void>
+}
+
+async function startCopier(t: TestMesh<unknown>, proxy: FaultProxy): Promise<Copier> {
+  const lines: string[] = []
+  const child = spawnChild({
+    command: process.execPath,
+    args: [fileURLToPath(new URL('copier.ts', import.meta.url))],
+    env: { ...process.env, NATS_URL: proxy.url, MALHA_NAMESPACE: t.namespace },
+    onLine: (line) => lines.push(line),
+  })
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await child.exited
+  }
+  await eventually(
+    () => {
+      if (!lines.join('\n').includes('is bound'))
+        throw new Error(`the copier is not bound (exit ${child.exit?.code}):\n${lines.join('\n')}`)
+    },
+    { timeoutMs: 60_000 },
+  )
+  return { kill, [Symbol.asyncDispose]: kill }
+}
+
+/** Each original twice under one id, so that two copiers often have it at the same time. */
+async function publishTwice(t: TestMesh<unknown>, from: number, to: number): Promise<void> {
+  const js = jetstream(t.nats)
+  for (let n = from; n < to; n += 1) {
+    const head = headers()
+    const values = { specversion: '1.0', id: `o${n}`, type: drawn.type, source: '/draughtsman' }
+    for (const [name, value] of Object.entries(values)) head.set(`ce-${name}`, value)
+    const subject = `${t.namespace}.${drawn.type}`
+    const send = () => js.publish(subject, JSON.stringify({ jobId: `o${n}`, n }), { headers: head, retries: 20 })
+    await Promise.all([send(), send()])
+  }
+}
+
+type Stored = { subject: string; seq: number; id: string; type: string; cause: string }
+
+async function storedIn(t: TestMesh<unknown>, name: string): Promise<Stored[]> {
+  const stream = `${t.namespace}_${name}`
+  const { state } = await (await jetstreamManager(t.nats)).streams.info(stream)
+  const all: Stored[] = []
+  const consumer = await jetstream(t.nats).consumers.get(stream)
+  while ((all.at(-1)?.seq ?? 0) < state.last_seq) {
+    for await (const { subject, seq, headers: head } of await consumer.fetch({ max_messages: 1_000, expires: 2_000 })) {
+      const value = (header: string): string => head?.get(header) ?? ''
+      all.push({ subject, seq, id: value('ce-id'), type: value('ce-type'), cause: value('ce-causationid') })
+    }
+  }
+  await consumer.delete()
+  return all
+}
+
+async function copiedSoFar(t: TestMesh<unknown>): Promise<number> {
+  const { state } = await (await jetstreamManager(t.nats)).streams.info(`${t.namespace}_${copies.name}`)
+  return state.messages / 3
+}
+
+/** Nothing pending, nothing unacked, and everything delivered. */
+async function allHandled(t: TestMesh<unknown>): Promise<void> {
+  const jsm = await jetstreamManager(t.nats)
+  const stream = `${t.namespace}_${originals.name}`
+  const { state } = await jsm.streams.info(stream)
+  await eventually(
+    async () => {
+      const { num_ack_pending, ack_floor } = await jsm.consumers.info(stream, `${t.namespace}_copier_copy`)
+      expect({ num_ack_pending, floor: ack_floor.stream_seq }).toEqual({ num_ack_pending: 0, floor: state.last_seq })
+    },
+    { timeoutMs: 120_000, intervalMs: 200 },
+  )
+}
+
+/** Exactly one marker and one of each output for every original, the three of them next to each other. */
+async function expectEachOnce(t: TestMesh<unknown>): Promise<void> {
+  const all = await storedIn(t, copies.name)
+  expect(all.length).toBe(3 * ORIGINALS)
+  const wanted = Array.from({ length: ORIGINALS }, (_, n) => `o${n}`).sort()
+  for (const { type } of [copied, filed]) {
+    const ofType = all.filter((one) => one.type === type)
+    expect(ofType.map(({ cause }) => cause).sort()).toEqual(wanted)
+    expect(new Set(ofType.map(({ id }) => id)).size).toBe(ORIGINALS)
+  }
+  const bySeq = new Map(all.map((one) => [one.seq, one]))
+  const parted = all.filter(({ subject, seq }) => {
+    if (!subject.includes('._done.')) return false
+    const id = subject.split('.').at(-1)
+    const behind = [bySeq.get(seq + 1), bySeq.get(seq + 2)]
+    return behind.some((one) => one?.cause !== id)
+  })
+  expect(parted).toEqual([])
+  const jsm = await jetstreamManager(t.nats)
+  expect((await jsm.streams.info(`${t.namespace}_DEAD_LETTERS`)).state.messages).toBe(0)
+}
+
+async function run(
+  t: TestMesh<unknown>,
+  urls: [string, string],
+  disturb: (round: number) => Promise<void>,
+): Promise<void> {
+  await t.mesh.provision(defineService('draughtsman', { handlers: {}, publishes: [drawn, copied] }))
+  await using one = await faultProxy({ target: urls[0] })
+  await using other = await faultProxy({ target: urls[1] })
+  await using _steady = await startCopier(t, other)
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await using doomed = await startCopier(t, one)
+    const publishing = publishTwice(t, round * PER_ROUND, (round + 1) * PER_ROUND)
+    await eventually(async () => expect(await copiedSoFar(t)).toBeGreaterThan((round + 0.2) * PER_ROUND), PATIENTLY)
+    // From here on its outputs are stored, but it hears neither of that nor of anything else.
+    one.stall('toClient')
+    other.cut()
+    await disturb(round)
+    await eventually(async () => expect(await copiedSoFar(t)).toBeGreaterThan((round + 0.5) * PER_ROUND), PATIENTLY)
+    if (round % 2 === 0) await doomed.kill()
+    one.cut()
+    one.resume('toClient')
+    // One that was not killed goes on with what it had in hand, long after the other has taken that over.
+    await publishing
+    await eventually(async () => expect(await copiedSoFar(t)).toBe((round + 1) * PER_ROUND), PATIENTLY)
+  }
+  await allHandled(t)
+}
+
+test('on a single server: kills, lost answers and two at one message store each set of outputs once', async () => {
+  await using t = await testMesh()
+  await run(t, [t.url, t.url], () => Promise.resolve())
+  await expectEachOnce(t)
+})
+
+test('on three servers whose leader is killed: each set of outputs is stored once', async () => {
+  await using cluster: TestCluster = await testCluster()
+  await using t = await testMesh({ server: cluster })
+  const [first = '', second = ''] = t.url.split(',')
+  await run(t, [first, second], async (round) => {
+    if (round % 2 === 0) return
+    const stream = `${t.namespace}_${copies.name}`
+    await cluster.restart(await eventually(() => cluster.leader(t.nats, stream)))
+  })
+  await expectEachOnce(t)
+})

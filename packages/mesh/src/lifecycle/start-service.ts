@@ -69,6 +69,7 @@ export async function provisionService(deps: ServiceDeps, service: ServiceDef): 
     streams: streamsOf(service),
     lanesFor: service.name,
     ordered: hasOrder(service),
+    inbox: Object.values(service.handlers).some((def) => def.inbox !== undefined),
     mode: options.topology,
     replicas: options.replicas,
     log,

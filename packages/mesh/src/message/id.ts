@@ -39,3 +39,6 @@ export function checkId(id: string): string {
     `id ${JSON.stringify(id).slice(0, 64)}: letters, digits and _ . : / -, 128 at most; hash anything else`,
   )
 }
+
+/** What tells payloads apart in a record that does not keep them: SHA-256, hexadecimal. */
+export const payloadHash = (payload: Uint8Array): string => hash('sha256', payload, 'hex')

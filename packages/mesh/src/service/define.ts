@@ -7,6 +7,7 @@ import { type ReplyDef, replyFaults } from '../request/reply.ts'
 import { batchFaults, type BatchSize } from './batch-faults.ts'
 import type { HandlerContext } from './context.ts'
 import { effectsFaults } from './effects-rules.ts'
+import { inboxFaults } from './inbox-faults.ts'
 
 /** Where a handler that is new begins on a stream that has history. */
 export type StartFrom = 'all' | 'new' | Date
@@ -39,6 +40,13 @@ export type HandlerOptions = {
    * @default outputs are stored one by one under derived ids, which the server recognises for its duplicate window
    */
   effects?: 'once'
+  /**
+   * A message is recorded when the handler is done with it, for `keepMs`; one that is recorded is acked without calling the
+   * handler again. At least twice `ackWaitMs`. For effects that are not idempotent; it is not exactly once.
+   * docs/how-to/handle-exactly-once.md
+   * @default none
+   */
+  inbox?: { keepMs: number }
 }
 
 export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
@@ -56,6 +64,7 @@ export type HandlerDef = {
   /** Of a handler that takes several messages in one call. */
   readonly batch?: BatchSize
   readonly effects?: 'once'
+  readonly inbox?: { readonly keepMs: number }
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
   readonly handle: Handler<any>
 }
@@ -91,6 +100,7 @@ export function on(
     order: options.order,
     timeoutMs: options.timeoutMs ?? 60_000,
     ...(options.effects === undefined ? {} : { effects: options.effects }),
+    ...(options.inbox === undefined ? {} : { inbox: { ...options.inbox } }),
     ackWaitMs: options.ackWaitMs ?? (options.order === 'key' ? 10_000 : 30_000),
     handle: handle as Handler<unknown>,
   })
@@ -145,9 +155,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
       say(
         `it retries for up to ${horizonMs} ms, but stream ${def.source.stream.name} forgets after ${def.source.stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
       )
-    faults.push(
-      ...effectsFaults(def, options.publishes ?? []).map((fault) => `handler ${JSON.stringify(handler)}: ${fault}`),
-    )
+    for (const fault of [...effectsFaults(def, options.publishes ?? []), ...inboxFaults(def)]) say(fault)
   }
   return [...faults, ...sharedSourceFaults(options.handlers), ...replyFaults(options.replies ?? {})]
 }

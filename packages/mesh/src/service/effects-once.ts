@@ -8,11 +8,11 @@
  * E4  The marker names the type and the payload it stands for: another message under the same id is an error, never done.
  * E5  The marker outlives whatever can bring the message back: `markerTtlMs`.
  */
-import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { decodeAttribute, encodeAttribute, HEADER } from '../message/headers.ts'
+import { payloadHash } from '../message/id.ts'
 import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { BatchMember } from '../publish/atomic-batch.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
@@ -29,11 +29,11 @@ export const DONE_HEADER = {
 export type OnceOf = {
   /** Subject of the marker, with the namespace. */
   marker: string
+  /** Of the outputs, as the server names it. */
+  stream: string
   ttlMs: number
   cause: Envelope
   payload: Uint8Array
-  /** It may have been handled before, so its marker may be there. */
-  isRepeat: boolean
 }
 
 const AGAIN_MS = 250
@@ -72,9 +72,8 @@ async function store(
   once: OnceOf,
   { outs, members }: { outs: readonly Outgoing[]; members: readonly BatchMember[] },
 ): Promise<readonly (number | undefined)[] | undefined> {
-  const { stream, timeoutMs } = outs[0]!
-  // A look costs a fraction of a batch that is refused.
-  if (once.isRepeat && (await isMarked(deps, stream, once))) return undefined
+  const { stream } = once
+  const { timeoutMs } = outs[0]!
   let open = withoutRepeats(outs.map((out, index) => ({ out, index })))
   for (const deadline = performance.now() + timeoutMs; ; await sleep(AGAIN_MS)) {
     try {
@@ -88,7 +87,7 @@ async function store(
       return seqs
     } catch (error) {
       if (!(error instanceof PublishRefused) || error.errCode !== ERR_CODE.wrongLastSequence) throw error
-      if (await isMarked(deps, stream, once)) return undefined
+      if (await isDone(deps, once)) return undefined
       const before = open.length
       open = await withoutThoseThere(deps, open)
       // A leader may refuse for a marker that is not stored yet, or never will be.
@@ -112,19 +111,22 @@ function markerOf({ marker, ttlMs, cause, payload }: OnceOf): BatchMember {
     headers: [
       [DONE_HEADER.format, '1'],
       [DONE_HEADER.type, encodeAttribute(cause.type)],
-      [DONE_HEADER.sha256, sha256(payload)],
+      [DONE_HEADER.sha256, payloadHash(payload)],
       [HEADER.ttl, `${Math.ceil(ttlMs / 1000)}s`],
       [HEADER.expectedLastSubjectSequence, '0'],
     ],
   }
 }
 
-/** Upholds E3 and E4. */
-async function isMarked(deps: PublisherDeps, stream: string, { marker, cause, payload }: OnceOf): Promise<boolean> {
+/**
+ * Whether the outputs of this message are stored. Upholds E3 and E4.
+ * @throws MeshError MESH_ID_CONFLICT
+ */
+export async function isDone(deps: PublisherDeps, { marker, stream, cause, payload }: OnceOf): Promise<boolean> {
   const found = await readBack(deps, stream, { last_by_subj: marker })
   if (!found) return false
   const { [DONE_HEADER.type]: type = '', [DONE_HEADER.sha256]: digest } = found.headers
-  if (decodeAttribute(type) === cause.type && digest === sha256(payload)) return true
+  if (decodeAttribute(type) === cause.type && digest === payloadHash(payload)) return true
   throw new MeshError(
     'MESH_ID_CONFLICT',
     `this handler has published for another message of the id ${cause.id} (${decodeAttribute(type)}, marker at ${found.seq} of ${stream}); an id names one type, key and payload`,
@@ -150,5 +152,3 @@ async function withoutThoseThere(deps: PublisherDeps, outs: readonly Open[]): Pr
   )
   return outs.filter((_, index) => !there[index])
 }
-
-const sha256 = (payload: Uint8Array): string => hash('sha256', payload, 'hex')

@@ -49,7 +49,9 @@ export async function wasHandled(inbox: Inbox, { envelope, payload }: InboxMessa
   const bucket = names.bucket(INBOX_BUCKET)
   const found = await getStored(publisher.nc, `KV_${bucket}`, { last_by_subj: subjectOf(inbox, envelope.id) }).catch(
     (cause: unknown) => {
-      throw new MeshError('MESH_INBOX_AWAY', `bucket ${bucket} did not say whether ${envelope.id} was handled`, { cause })
+      throw new MeshError('MESH_INBOX_AWAY', `bucket ${bucket} did not say whether ${envelope.id} was handled`, {
+        cause,
+      })
     },
   )
   // Whoever deletes a record by hand leaves a marker of the bucket's own, without a value.

@@ -11,7 +11,7 @@ import { IdConflict, type Outgoing, publishEvent, type PublisherDeps } from '../
 import type { Names } from '../topology/names.ts'
 import type { OutputOptions } from './context.ts'
 import type { HandlerDef } from './define.ts'
-import { publishOnce } from './effects-once.ts'
+import { isDone, publishOnce } from './effects-once.ts'
 import { checkOnceOutput, markerTtlMs } from './effects-rules.ts'
 
 /** What a handler published so far in this attempt. */
@@ -78,13 +78,7 @@ export function outputs(options: OutputsOptions): Outputs {
       const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
       const outs = numbered(ready)
       if (options.once) {
-        // First, under ids that make a repeat add nothing: after the batch, a crash would lose them.
-        await Promise.all(outs.filter(({ delay }) => delay).map((output) => sendOne(options, output)))
-        await sendOnce(
-          options,
-          options.once,
-          outs.filter(({ delay }) => !delay),
-        )
+        await sendOnce(options, options.once, outs)
         return
       }
       const results = await Promise.allSettled(outs.map((output) => sendOne(options, output)))
@@ -136,19 +130,29 @@ function outgoing(options: OutputsOptions, { contract, payload, key, once, prior
   }
 }
 
-/** A message without outputs needs no marker: what is to be stored once is nothing. */
-async function sendOnce(options: OutputsOptions, once: OnceOptions, outs: readonly Output[]): Promise<void> {
+/**
+ * What comes later waits in another stream, which no batch can hold too. It goes first, under ids that make a repeat add
+ * nothing: after the batch, a crash would lose it. A message without other outputs needs no marker.
+ */
+async function sendOnce(options: OutputsOptions, once: OnceOptions, outputs: readonly Output[]): Promise<void> {
   const { deps, names, service, handler, cause } = options
-  const [first] = outs
-  if (first === undefined) return
-  const marker = names.doneMarker(first.contract.stream, { service, handler, id: cause.id })
-  const of = { marker, ttlMs: markerTtlMs(once.def), cause, payload: once.payload, isRepeat: once.isRepeat }
-  const isStored = await publishOnce(
-    deps,
-    of,
-    outs.map((output) => outgoing(options, output)),
-  )
-  if (!isStored) once.onRepeated()
+  const delayed = outputs.filter(({ delay }) => delay)
+  const outs = outputs.filter(({ delay }) => !delay).map((output) => outgoing(options, output))
+  const first = outputs.find(({ delay }) => !delay)
+  const of = first && {
+    marker: names.doneMarker(first.contract.stream, { service, handler, id: cause.id }),
+    stream: names.stream(first.contract.stream),
+    ttlMs: markerTtlMs(once.def),
+    cause,
+    payload: once.payload,
+  }
+  // A look costs a fraction of a batch that is refused.
+  if (of && once.isRepeat && (await isDone(deps, of))) {
+    once.onRepeated()
+    return
+  }
+  await Promise.all(delayed.map((output) => sendOne(options, output)))
+  if (of && !(await publishOnce(deps, of, outs))) once.onRepeated()
 }
 
 async function sendOne(options: OutputsOptions, output: Output): Promise<void> {

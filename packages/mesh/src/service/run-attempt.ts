@@ -12,6 +12,7 @@ import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
 import type { HandlerDef } from './define.ts'
+import { type Inbox, recordHandled, wasHandled } from './inbox.ts'
 import { type OnceOptions, outputs, passedOn } from './outputs.ts'
 
 export type AttemptDeps = {
@@ -79,6 +80,13 @@ export async function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope
 async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Promise<AttemptOutcome> {
   try {
     const { source } = deps.def
+    const inbox = inboxOf(deps)
+    const message = { envelope, payload: delivery.payload }
+    if (inbox && (await wasHandled(inbox, message))) {
+      tellRepeated('inbox')
+      deps.publisher.metrics.repeated({ service: deps.service, handler: deps.handler }, 'inbox')
+      return { kind: 'done' }
+    }
     const data =
       source.kind === 'topic' ? rawData(delivery.payload) : await decodePayload(source, envelope, delivery.payload)
     const out = outputs({
@@ -104,11 +112,16 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
     tellStage('returned', about)
     await delivery.claim?.confirm()
     await out.send()
+    if (inbox) await recordHandled(inbox, message)
     tellStage('stored', about)
     return { kind: 'done' }
   } catch (error) {
     return { kind: 'failed', error }
   }
+}
+
+function inboxOf({ def, publisher, names, log, service, handler, stopping }: AttemptDeps): Inbox | undefined {
+  return def.inbox && { publisher, names, log, service, handler, stopping, keepMs: def.inbox.keepMs }
 }
 
 function onceOptions({ def, publisher, service, handler }: AttemptDeps, delivery: Delivery): OnceOptions {

@@ -7,6 +7,7 @@ import {
   delayStream,
   type DesiredStream,
   eventStream,
+  inboxStream,
   laneStream,
   meshStream,
   ownStream,
@@ -22,7 +23,13 @@ const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request']
  */
 export function declared(
   names: Names,
-  options: { streams: readonly StreamDef[]; lanesFor?: string; ordered?: boolean; replicas?: number | undefined },
+  options: {
+    streams: readonly StreamDef[]
+    lanesFor?: string
+    ordered?: boolean
+    inbox?: boolean
+    replicas?: number | undefined
+  },
 ): { desired: DesiredStream[]; faults: string[] } {
   const { replicas, lanesFor } = options
   const faults: string[] = []
@@ -43,6 +50,7 @@ export function declared(
     delayStream(names, replicas),
     checkpointStream(names, replicas),
     ...(options.ordered === true ? [partitionStream(names, replicas)] : []),
+    ...(options.inbox === true ? [inboxStream(names, replicas)] : []),
     ...(lanesFor === undefined ? [] : [laneStream(names, lanesFor, replicas)]),
   ]
   if (faults.length === 0) faults.push(...overlapFaults(desired))

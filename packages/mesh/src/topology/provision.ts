@@ -22,6 +22,8 @@ export type ProvisionOptions = {
   lanesFor?: string
   /** It has handlers that keep the order of keys. @default false */
   ordered?: boolean
+  /** Whether the bucket of inboxes is needed too. */
+  inbox?: boolean
   mode: TopologyMode
   /** For streams that do not say themselves. @default 1 when a stream is made, otherwise as it is */
   replicas?: number | undefined

@@ -11,7 +11,15 @@ import type { Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
 /** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, what is published for later, floors of durables. */
-export type StreamKind = 'events' | 'mesh' | 'dead-letters' | 'lanes' | 'delays' | 'checkpoints' | 'partitions'
+export type StreamKind =
+  | 'events'
+  | 'mesh'
+  | 'dead-letters'
+  | 'lanes'
+  | 'delays'
+  | 'checkpoints'
+  | 'partitions'
+  | 'inbox'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -60,6 +68,9 @@ export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
 
 /** Bucket of ordered handlers: how far each partition is and who has it, and which instances are there. */
 export const PARTITION_BUCKET = 'MESH_PARTITIONS'
+
+/** Bucket of handlers with an inbox: which messages they are done with. */
+export const INBOX_BUCKET = 'MESH_INBOX'
 
 const MIB = 1024 ** 2
 
@@ -169,6 +180,15 @@ export function partitionStream(names: Names, replicas?: number): DesiredStream 
   return {
     ...system('partitions', `KV_${bucket}`, replicas),
     config: { ...base([`$KV.${bucket}.>`]), max_bytes: 256 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
+  }
+}
+
+/** The stream under the bucket of inboxes. Each record has its own time to live; 1 GiB is some four million of them. */
+export function inboxStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(INBOX_BUCKET)
+  return {
+    ...system('inbox', `KV_${bucket}`, replicas),
+    config: { ...base([`$KV.${bucket}.>`]), max_bytes: 1024 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
   }
 }
 

@@ -4,6 +4,7 @@ import { deadLetterCases } from './dead-letter-cases.ts'
 import { deliveryCases } from './delivery-cases.ts'
 import { effectsCases } from './effects-cases.ts'
 import { expectationCases } from './expectation-cases.ts'
+import { inboxCases } from './inbox-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { requestCases } from './request-cases.ts'
 import { retryCases } from './retry-cases.ts'
@@ -17,6 +18,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...expectationCases,
   ...deliveryCases,
   ...effectsCases,
+  ...inboxCases,
   ...workCases,
   ...retryCases,
   ...deadLetterCases,

@@ -13,6 +13,8 @@ export const patternsErrors = {
   PATTERNS_SAGA_BEGAN_BEFORE: 'terminal',
   PATTERNS_AGGREGATE_GAP: 'terminal',
   PATTERNS_UNKNOWN_EVENT: 'retry',
+  PATTERNS_PROJECTION_GAP: 'refuse',
+  PATTERNS_PROJECTION_NOT_LIVE: 'retry',
   PATTERNS_CONFLICT: 'retry',
   PATTERNS_NEWER_FORMAT: 'retry',
   PATTERNS_STORE_UNAVAILABLE: 'retry',

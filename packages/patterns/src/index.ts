@@ -16,6 +16,16 @@ export {
   type OpenAggregateOptions,
 } from './aggregate/open-aggregate.ts'
 export { PatternsError, type PatternsErrorCode, patternsErrors } from './errors.ts'
+export { type Appearance, projection, type ProjectionDef, type ProjectionOptions } from './projection/projection.ts'
+export { type ProjectionReader, type ProjectionView, readProjection } from './projection/read-projection.ts'
+export {
+  confirmSwap,
+  runProjection,
+  type RunningProjection,
+  type RunProjectionOptions,
+  swapTo,
+} from './projection/run-projection.ts'
+export { type Entry, kvStores, type ProjectionStore, type ProjectionStores } from './projection/store.ts'
 export { openSaga, type OpenSagaOptions, type Saga } from './saga/open-saga.ts'
 export type { SagaRecord } from './saga/record.ts'
 export {

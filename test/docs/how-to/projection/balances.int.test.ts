@@ -1,0 +1,46 @@
+import { noMetrics } from '@malha/mesh'
+import { openAggregate, projection, readProjection, runProjection } from '@malha/patterns'
+import { testMesh } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { account } from '../aggregate/account.ts'
+import { teller } from '../aggregate/service.ts'
+import { balances } from './balances.ts'
+import { backToTheOldOne, balanceOf, keepBalances, keepTheNewOne } from './use.ts'
+
+test('balances are made again beside the old ones, swapped, taken back and confirmed, as the page shows it', async () => {
+  await using t = await testMesh()
+  const { mesh } = t
+  await mesh.provision(await teller(mesh))
+  const accounts = await openAggregate(mesh, account)
+  await accounts.execute('a-1', { kind: 'open', accountId: 'a-1', limitCents: 0 })
+  await accounts.execute('a-1', { kind: 'add', cents: 70 })
+  await accounts.execute('a-1', { kind: 'take', cents: 30 })
+  const { events } = balances
+  // The version before forgot what was taken.
+  const before = projection('balances', {
+    version: 1,
+    events,
+    project: (view: { cents: number } | undefined, { type, data }) => ({
+      cents: (view?.cents ?? 0) + (type === 'added' ? data.cents : 0),
+    }),
+  })
+  {
+    await using first = await runProjection(mesh, before)
+    await first.caughtUp
+  }
+  expect(await balanceOf(mesh, 'a-1')).toBe(70)
+  await using running = await keepBalances(mesh, noMetrics)
+  await running.caughtUp
+  expect(await balanceOf(mesh, 'a-1')).toBe(40)
+  await backToTheOldOne(mesh)
+  expect(await balanceOf(mesh, 'a-1')).toBe(70)
+  await using _again = await keepBalances(mesh, noMetrics)
+  await _again.caughtUp
+  // Taken back by hand it stays so, until the next version.
+  expect(await balanceOf(mesh, 'a-1')).toBe(70)
+  const next = projection('balances', { ...balances, version: 3 })
+  await using third = await runProjection(mesh, next)
+  await third.caughtUp
+  expect((await (await readProjection(mesh, next)).get('a-1'))?.cents).toBe(40)
+  expect(await keepTheNewOne(mesh)).toEqual([2, 1])
+})

@@ -39,7 +39,7 @@ export type Credit = { release(): void; reclaim(): void }
 /** One message in this process's hands, from delivery until it is settled. */
 export type Delivery = {
   readonly via: 'event' | 'lane'
-  readonly credit: Credit
+  credit: Credit
   /** Sequence in the stream it was delivered from. */
   readonly deliveredSeq: number
   /** When that stream stored it, unix ns as the server writes it. */

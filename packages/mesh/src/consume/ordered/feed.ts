@@ -10,7 +10,6 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanos, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../../lifecycle/connection-watch.ts'
-import type { Logger } from '../../observe/logger.ts'
 import { parseAckSubject } from '../ack-subject.ts'
 import { PullLoop } from '../pull-loop.ts'
 
@@ -18,7 +17,6 @@ export type FeedOptions = {
   nc: NatsConnection
   connection: ConnectionWatch
   inboxPrefix: string | undefined
-  log: Logger
   /** As the server names them. */
   stream: string
   filters: readonly string[]
@@ -27,6 +25,8 @@ export type FeedOptions = {
   /** The last sequence that is not wanted. */
   after: number
   limit: number
+  /** Comes before each time the stream is read on; it may stop the feed. @throws when that cannot be done now */
+  beforeOpen: () => Promise<void>
   onEvent: (msg: Msg, loop: PullLoop) => void
   /** It cannot be read; told again at every attempt. undefined: all is well again. */
   onFault: (fault: string | undefined) => void
@@ -93,17 +93,17 @@ export class Feed {
     }
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#isStopped = true
     this.#unlisten()
-    await this.#close()
+    this.#close()
   }
 
   async #open(): Promise<void> {
     this.#isOpening = true
     for (let attempt = 0; this.#mustReopen && !this.#isStopped; attempt++) {
       this.#mustReopen = false
-      await this.#close()
+      this.#close()
       try {
         await this.#make()
         this.#options.onFault(undefined)
@@ -120,6 +120,8 @@ export class Feed {
   async #make(): Promise<void> {
     const { nc, stream, filters, connection, inboxPrefix } = this.#options
     if (nc.isClosed()) throw new Error('the connection is closed')
+    await this.#options.beforeOpen()
+    if (this.#isStopped) return
     const name = `${this.#options.name}_${randomBytes(6).toString('hex')}`
     const config = {
       name,
@@ -138,7 +140,10 @@ export class Feed {
     if (error) throw new Error(error.description ?? 'the consumer was not made')
     this.#deliveries = 0
     this.#name = name
-    if (this.#isStopped) return this.#close()
+    if (this.#isStopped) {
+      this.#close()
+      return
+    }
     const loop: PullLoop = new PullLoop(nc, {
       connection,
       inboxPrefix,
@@ -155,7 +160,7 @@ export class Feed {
   }
 
   /** Upholds F3. */
-  async #close(): Promise<void> {
+  #close(): void {
     const { nc, stream } = this.#options
     const loop = this.#loop
     this.#loop = undefined

@@ -9,6 +9,8 @@ export function orderFaults({
   if (order === undefined) return []
   if (order !== 'key') return [`order is ${JSON.stringify(order)}; 'key' is the one there is`]
   const faults: string[] = []
+  if (source.kind !== 'topic' && source.priorities)
+    faults.push(`order: 'key' and the priorities of ${source.type} exclude each other; drop one of them`)
   if (source.kind === 'topic')
     faults.push(`order: 'key' needs a contract, and ${source.pattern} is a topic; give each type a handler of its own`)
   else if (source.key === undefined)

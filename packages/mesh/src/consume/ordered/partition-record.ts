@@ -31,6 +31,9 @@ export type PartitionRecord = {
   /** Counts the owner's writes, so that it knows one of its own again. */
   writes: number
   read: number
+  /** The last event that was seen, and when the stream stored it (unix ns): a stream that lost its end has another there. */
+  seen: number
+  seenAt: string
   /** First events of keys that are being worked on, ascending. */
   running: readonly number[]
   open: readonly OpenKey[]
@@ -43,6 +46,8 @@ type Written = {
   owner: string
   writes: number
   read: number
+  seen: number
+  seenAt: string
   running: string
   open: [from: number, token: string, ...retry: number[]][]
 }

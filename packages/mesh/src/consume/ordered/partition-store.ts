@@ -48,8 +48,12 @@ export class PartitionStore {
    * Writes a partition's record if its revision is still `revision` (0: if there is none). Returns the new revision;
    * undefined when somebody wrote since.
    */
-  write(partition: number, record: PartitionRecord, revision: number, timeoutMs: number): Promise<number | undefined> {
-    return this.#put(`at.${partition}`, encodeRecord(record), { revision, timeoutMs })
+  write(
+    partition: number,
+    record: PartitionRecord,
+    expected: { revision: number; timeoutMs: number },
+  ): Promise<number | undefined> {
+    return this.#put(`at.${partition}`, encodeRecord(record), expected)
   }
 
   /** One record, from the bucket's leader. */

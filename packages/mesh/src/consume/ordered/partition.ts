@@ -3,10 +3,9 @@
  *
  * O1  An event of a key begins only after the record says that the one before it is settled. So nobody who goes on from
  *     the record, ever, begins an event of a key after a later one of that key was begun.
- * O2  The record is changed only by compare-and-set on what this owner wrote last: once another instance has written,
- *     nothing of this one counts, whenever it wakes. Then `onLost`, and nothing more is begun.
- * O3  Every write says all (partition-record.ts), so one whose fate is unknown is settled by the next.
- * O4  Nothing begins before all that the predecessor had begun was seen again (key-lines.ts, K4).
+ * O2  Once another instance has written the record, nothing begins here and nothing that ends here counts (record-writer.ts W1).
+ * O3  Nothing begins before all that the predecessor had begun was seen again (key-lines.ts K4).
+ * O4  A key that waits for a retry keeps one event in memory, however many are behind it: those stay in the stream.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Msg } from '@nats-io/transport-node'
@@ -14,24 +13,26 @@ import { MeshError } from '../../errors.ts'
 import { tellStage } from '../../observe/stages.ts'
 import { getStored } from '../../publish/stored-message.ts'
 import { streamState } from '../../topology/stream-state.ts'
-import { type Credit, type Delivery, readDelivery } from '../delivery.ts'
+import { type Delivery, readDelivery } from '../delivery.ts'
 import type { PullLoop } from '../pull-loop.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'
 import { Feed } from './feed.ts'
 import { type KeyLine, KeyLines } from './key-lines.ts'
+import { truthUpTo } from './lost-end.ts'
 import type { Membership } from './membership.ts'
-import type { KeptRetry, PartitionRecord } from './partition-record.ts'
+import type { KeptRetry } from './partition-record.ts'
 import type { PartitionStore, StoredRecord } from './partition-store.ts'
-import { storedDelivery } from './stored-delivery.ts'
+import { RecordWriter } from './record-writer.ts'
+import { noCredit, storedDelivery } from './stored-delivery.ts'
 
 export type Line = KeyLine<Delivery>
 
 export type PartitionPort = {
   /** The first of a line may begin. */
   onReady: (partition: Partition, line: Line) => void
-  /** Another instance has it. */
-  onLost: (partition: Partition) => void
+  /** Another instance has it, or what is known of it is void. */
+  onLost: (partition: Partition, why: string) => void
 }
 
 export type PartitionOptions = {
@@ -51,9 +52,6 @@ export type PartitionOptions = {
 const MOST_PER_KEY = 16
 /** Keys that wait for a retry: with more the partition stands still, since the record would grow without end. */
 const MOST_HELD = 1000
-/** How long a write may wait for others to go with it, where nobody waits for it. */
-const LINGER_MS = 4
-const WRITE_MS = 10_000
 const AGAIN_MS = 250
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** How often a partition without events writes down how far the stream is. */
@@ -61,28 +59,21 @@ const REST_MS = 30_000
 /** After that long without the event that was expected, the stream's leader is asked. */
 const RESTORE_PATIENCE_MS = 1000
 
-const noCredit: Credit = { release: () => undefined, reclaim: () => undefined }
-
 export class Partition implements Claim {
   readonly partition: number
   readonly fence: number
   readonly #options: PartitionOptions
   readonly #lines: KeyLines<Delivery>
   readonly #feed: Feed
+  readonly #writer: RecordWriter<Line>
   readonly #end = new AbortController()
   readonly #timers = new Map<Line, { timer: NodeJS.Timeout; dueAt: number }>()
-  #record: PartitionRecord
-  #revision: number
+  readonly #restMs: number
+  /** The record's `read` when it was taken over. */
+  readonly #knownUpTo: number
+  #seen: { seen: number; seenAt: string }
   #limit: number
   #fault: string | undefined
-  /** Settled in memory; the record does not say so yet. */
-  #unwritten: Line[] = []
-  #writing: Promise<void> | undefined
-  #mustWrite = false
-  #linger: NodeJS.Timeout | undefined
-  /** Of `performance.now()`. */
-  #writtenAt = performance.now()
-  readonly #restMs: number
   #running = 0
   #isLeaving = false
   #isRestored = false
@@ -90,25 +81,37 @@ export class Partition implements Claim {
   #idle: (() => void)[] = []
 
   constructor(options: PartitionOptions) {
-    const { runner, partition, claimed, filters } = options
+    const { runner, partition, claimed, filters, store } = options
+    const { fence, seen, seenAt, read } = claimed.record
     this.#options = options
     this.partition = partition
-    this.fence = claimed.record.fence
-    this.#record = claimed.record
-    this.#revision = claimed.revision
+    this.fence = fence
+    this.#knownUpTo = read
+    this.#seen = { seen, seenAt }
     this.#limit = options.limit
     this.#restMs = Math.min(REST_MS, runner.def.source.stream.maxAgeMs / 8)
     this.#lines = new KeyLines(claimed.record, MOST_PER_KEY)
+    this.#writer = new RecordWriter<Line>({
+      store,
+      log: runner.log,
+      partition,
+      claimed,
+      progress: () => ({ ...this.#lines.snapshot(), ...this.#seen }),
+      onWritten: (lines) => {
+        for (const line of lines) this.#goOn(line)
+      },
+      onLost: () => options.port.onLost(this, 'another instance has it'),
+    })
     this.#feed = new Feed({
       nc: runner.nc,
       connection: runner.connection,
       inboxPrefix: runner.inboxPrefix,
-      log: runner.log,
       stream: runner.stream,
       filters,
       name: `${runner.names.durable(runner.service.name, runner.handler)}_p${partition}`,
       after: this.#lines.position,
       limit: options.limit,
+      beforeOpen: () => this.#checkEnd(),
       onEvent: (msg, loop) => this.#onEvent(msg, loop),
       onFault: (fault) => (this.#fault = fault),
     })
@@ -150,11 +153,9 @@ export class Partition implements Claim {
 
   /** The stream has nothing for this partition up to there that it has not seen. Written down now and then. */
   advance(to: number): void {
-    if (this.lost.aborted || this.#isLeaving) return
+    if (this.#isOver || !this.#isRestored) return
     this.#lines.advance(to)
-    if (performance.now() - this.#writtenAt < this.#restMs || to <= this.#record.read) return
-    this.#writtenAt = performance.now()
-    this.#write(false)
+    if (this.#writer.restedMs >= this.#restMs && to > this.#writer.read) this.#writer.write(false)
   }
 
   setLimit(limit: number): void {
@@ -174,7 +175,7 @@ export class Partition implements Claim {
 
   /** Whether the first of a line may begin now. */
   mayBegin(line: Line): boolean {
-    return line.phase === 'ready' && !this.#isLeaving && !this.lost.aborted && line.items.length > 0
+    return line.phase === 'ready' && !this.#isOver && line.items.length > 0
   }
 
   /** Begins the first of a line. */
@@ -186,42 +187,37 @@ export class Partition implements Claim {
 
   /** It was begun, and is to begin again: nothing came of it. */
   again(line: Line): void {
-    this.#running--
     this.#toReady(line)
-    this.#tell()
+    this.#ended()
   }
 
   /** It never came back: its key stands still for as long as this instance has the partition. */
   stuck(line: Line): void {
-    this.#running--
     line.phase = 'stuck'
     for (const { credit } of this.#lines.trim(line)) credit.release()
-    this.#tell()
+    this.#ended()
   }
 
   /** It is done, or its letter is stored. */
   settle(line: Line): void {
-    this.#running--
     const head = line.items[0]!.item
     this.#lines.settleHead(line)
     head.credit.release()
-    this.#unwritten.push(line)
-    this.#write(line.items.length > 0 || line.leftUpTo > 0 || this.#isLeaving)
-    this.#tell()
+    this.#writer.settled(line)
+    this.#ended()
   }
 
-  /** It failed: its key waits, and nobody else. What is behind it stays in the stream. */
+  /** Upholds O4: it failed, and its key waits, and nobody else. */
   hold(line: Line, retry: KeptRetry): void {
-    this.#running--
     line.retry = retry
     const head = line.items[0]!.item
     for (const { credit } of this.#lines.trim(line)) credit.release()
     head.credit.release()
-    ;(head as { credit: Credit }).credit = noCredit
+    head.credit = noCredit
     this.#wait(line, retry.delayMs)
-    this.#write(this.#isLeaving)
+    this.#writer.write(false)
     this.#applyLimit()
-    this.#tell()
+    this.#ended()
   }
 
   /** Makes what waits due over `rampMs`, none later than it would have been. Returns whether there was any. */
@@ -232,11 +228,12 @@ export class Partition implements Claim {
     return waiting.length > 0
   }
 
-  /** Begins nothing more; once what runs has come back (`untilIdle`), writes the rest down and lets go. */
+  /** Begins nothing more. Once nothing runs (`untilIdle`), `release` lets go. */
   leave(): void {
     this.#isLeaving = true
     this.#clearTimers()
-    void this.#feed.stop()
+    this.#writer.hurry()
+    this.#feed.stop()
   }
 
   /** Resolves when nothing of it runs. */
@@ -247,45 +244,56 @@ export class Partition implements Claim {
     await turn.promise
   }
 
-  /** The last write: from here on anybody may have it. Never throws; what was not written the successor does again. */
+  /** Writes down how far it is, and that anybody may have it. Never throws. */
   async release(): Promise<void> {
     this.leave()
-    while (this.#writing) await this.#writing
-    clearTimeout(this.#linger)
-    if (this.lost.aborted) return
-    await this.#attempt({ ...this.#next(), owner: '' }).catch(() => undefined)
+    await this.#writer.release()
     this.drop()
   }
 
-  /** Upholds O2: nothing of it counts any more. */
+  /** Upholds O2. */
   drop(): void {
     if (this.lost.aborted) return
+    this.#writer.stop()
     this.#end.abort(lostError(this.partition))
     this.#clearTimers()
-    clearTimeout(this.#linger)
     clearTimeout(this.#restoreTimer)
-    void this.#feed.stop()
+    this.#feed.stop()
     this.#running = 0
     this.#tell()
+  }
+
+  get #isOver(): boolean {
+    return this.#isLeaving || this.lost.aborted
   }
 
   #onEvent(msg: Msg, loop: PullLoop): void {
     const { epoch, service, handler } = this.#options.runner
     const delivery = readDelivery(msg, { via: 'event', epoch, credit: loop })
     delivery.claim = this
-    const arrival = this.#lines.add(tokenOf(msg.subject, this.#options.filters), delivery.source.seq, delivery)
+    const { seq, storedAt } = delivery.source
+    if (seq > this.#seen.seen) this.#seen = { seen: seq, seenAt: storedAt }
+    const arrival = this.#lines.add(tokenOf(msg.subject, this.#options.filters), seq, delivery)
     if (arrival.kind === 'kept') {
       tellStage('delivered', { service: service.name, handler, source: delivery.source })
       if (this.#isRestored && arrival.line.phase === 'idle') this.#toReady(arrival.line)
       // Its predecessor is settled and may have been in no hurry to be written down.
-      else if (arrival.line.phase === 'settling') this.#write(true)
+      else if (arrival.line.phase === 'settling') this.#writer.write(true)
     } else loop.release()
     this.#afterProgress()
   }
 
-  /** Upholds O4. */
+  /** Before the stream is read on from where this instance was: it may be another one there. */
+  async #checkEnd(): Promise<void> {
+    const { runner, filters, port } = this.#options
+    const { read } = this.#lines.snapshot()
+    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, filters }, { read, ...this.#seen })
+    if (truth < read && !this.#isOver) port.onLost(this, 'the stream lost its end')
+  }
+
+  /** Upholds O3. */
   #afterProgress(): void {
-    if (this.#isRestored || this.#isLeaving || this.lost.aborted) return
+    if (this.#isRestored || this.#isOver) return
     clearTimeout(this.#restoreTimer)
     if (!this.#lines.isRestored) {
       this.#restoreTimer = setTimeout(() => void this.#askLeader(), RESTORE_PATIENCE_MS)
@@ -303,12 +311,12 @@ export class Partition implements Claim {
   /** What the record speaks of may have aged out, and then it never comes. */
   async #askLeader(): Promise<void> {
     const { runner, filters } = this.#options
+    const from = this.#feed.position + 1
     try {
-      const from = this.#feed.position + 1
       const found = await Promise.all(
         filters.map((filter) => getStored(runner.nc, runner.stream, { seq: from, next_by_subj: filter })),
       )
-      if (found.every((one) => one === undefined || one.seq > this.#record.read)) this.#lines.endRestore()
+      if (found.every((one) => one === undefined || one.seq > this.#knownUpTo)) this.#lines.endRestore()
       else if (this.#feed.position < from) this.#feed.reopen()
     } catch {
       // Asked again.
@@ -319,7 +327,7 @@ export class Partition implements Claim {
   /** The next of a line that is free. */
   #goOn(line: Line): void {
     line.phase = 'idle'
-    if (this.#isLeaving || this.lost.aborted) return
+    if (this.#isOver) return
     if (line.items.length > 0) this.#toReady(line)
     else if (line.leftUpTo > 0) void this.#load(line)
     else this.#lines.drop(line)
@@ -327,12 +335,13 @@ export class Partition implements Claim {
 
   #toReady(line: Line): void {
     line.phase = 'ready'
-    if (!this.#isLeaving && !this.lost.aborted) this.#options.port.onReady(this, line)
+    if (!this.#isOver) this.#options.port.onReady(this, line)
   }
 
   #wait(line: Line, delayMs: number): void {
     line.phase = 'held'
     clearTimeout(this.#timers.get(line)?.timer)
+    if (this.#isOver) return
     const timer = setTimeout(() => this.#onDue(line), Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
     this.#timers.set(line, { timer, dueAt: performance.now() + delayMs })
   }
@@ -347,28 +356,35 @@ export class Partition implements Claim {
   /** Reads the next event of a key that was left in the stream. */
   async #load(line: Line): Promise<void> {
     line.phase = 'loading'
-    const { runner } = this.#options
-    while (!this.lost.aborted && !this.#isLeaving) {
-      const { leftUpTo, from } = line
+    while (!this.#isOver) {
+      const { leftUpTo } = line
       try {
-        const subject = subjectOf(line.token, this.#options.filters)
-        const stored = await getStored(runner.nc, runner.stream, { seq: from, next_by_subj: subject })
-        // A leader that was just elected may not know of it yet.
-        if (!stored && (await streamState(runner.nc, runner.stream)).lastSeq < leftUpTo)
-          throw new Error('the stream’s leader does not know all of it yet')
-        if (this.lost.aborted || this.#isLeaving) return
-        // What is known of attempts is known of the one that failed, which may have aged out.
-        if (stored?.seq !== from) line.retry = undefined
-        const about = { stream: runner.stream, epoch: runner.epoch, retry: line.retry, claim: this }
-        const next = stored && { seq: stored.seq, item: storedDelivery(stored, about) }
+        const next = await this.#nextOf(line)
+        if (this.#isOver) return
         if (!this.#lines.loaded(line, next, leftUpTo)) continue
         this.#goOn(line)
         return
       } catch (error) {
-        runner.log.debug({ partition: this.partition, err: error }, 'the next event of a key was not read; again')
+        const { log } = this.#options.runner
+        log.debug({ partition: this.partition, err: error }, 'the next event of a key was not read; again')
         await sleep(AGAIN_MS, undefined, { ref: false })
       }
     }
+  }
+
+  async #nextOf(line: Line): Promise<{ seq: number; item: Delivery } | undefined> {
+    const { runner, filters } = this.#options
+    const { leftUpTo, from } = line
+    const query = { seq: from, next_by_subj: subjectOf(line.token, filters) }
+    const stored = await getStored(runner.nc, runner.stream, query)
+    // A leader that was just elected may not know of it yet.
+    if (!stored && (await streamState(runner.nc, runner.stream)).lastSeq < leftUpTo)
+      throw new Error('the stream’s leader does not know all of it yet')
+    // What is known of attempts is known of the one that failed, which may have aged out.
+    if (stored?.seq !== from) line.retry = undefined
+    if (!stored) return undefined
+    const about = { stream: runner.stream, epoch: runner.epoch, retry: line.retry, claim: this }
+    return { seq: stored.seq, item: storedDelivery(stored, about) }
   }
 
   #applyLimit(): void {
@@ -381,87 +397,13 @@ export class Partition implements Claim {
     this.#timers.clear()
   }
 
+  #ended(): void {
+    this.#running--
+    this.#tell()
+  }
+
   #tell(): void {
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  /** Has the record written: at once where somebody waits for it, else with what else is done in a moment. */
-  #write(isUrgent: boolean): void {
-    this.#mustWrite = true
-    if (this.#writing || this.lost.aborted) return
-    if (!isUrgent) {
-      this.#linger ??= setTimeout(() => this.#startWriting(), LINGER_MS)
-      return
-    }
-    this.#startWriting()
-  }
-
-  #startWriting(): void {
-    clearTimeout(this.#linger)
-    this.#linger = undefined
-    if (this.#writing || this.lost.aborted) return
-    this.#writing = this.#writeAll().finally(() => {
-      this.#writing = undefined
-      if (this.#mustWrite) this.#write(this.#isWaitedFor())
-    })
-  }
-
-  #isWaitedFor(): boolean {
-    return this.#isLeaving || this.#unwritten.some(({ items, leftUpTo }) => items.length > 0 || leftUpTo > 0)
-  }
-
-  /** Upholds O1. Never throws. */
-  async #writeAll(): Promise<void> {
-    // What ends in this turn goes with it.
-    await new Promise((resolve) => {
-      setImmediate(resolve)
-    })
-    this.#mustWrite = false
-    const settled = this.#unwritten
-    this.#unwritten = []
-    const record = this.#next()
-    for (;;) {
-      if (this.lost.aborted) return
-      try {
-        await this.#attempt(record)
-        break
-      } catch (error) {
-        this.#options.runner.log.debug({ partition: this.partition, err: error }, 'a record was not written; again')
-        await sleep(AGAIN_MS, undefined, { ref: false })
-      }
-    }
-    if (this.lost.aborted) return
-    for (const line of settled) this.#goOn(line)
-  }
-
-  #next(): PartitionRecord {
-    const { epoch, fence, owner, writes } = this.#record
-    return { epoch, fence, owner, writes: writes + 1, ...this.#lines.snapshot() }
-  }
-
-  /** Upholds O2 and O3. @throws when it is not known whether it was written */
-  async #attempt(record: PartitionRecord): Promise<void> {
-    const { store } = this.#options
-    const revision = await store.write(this.partition, record, this.#revision, WRITE_MS)
-    if (revision !== undefined) {
-      this.#record = record
-      this.#revision = revision
-      return
-    }
-    const found = await store.read(this.partition)
-    if (!found) {
-      // The bucket was emptied or made anew: what this owner knows is all there is.
-      this.#revision = 0
-      throw new Error('its record is gone')
-    }
-    if (found.record.fence !== this.fence || found.record.writes > record.writes) {
-      this.#options.port.onLost(this)
-      return
-    }
-    // An earlier answer was lost.
-    this.#revision = found.revision
-    if (found.record.writes < record.writes) throw new Error('written since by this instance itself')
-    this.#record = record
   }
 }
 

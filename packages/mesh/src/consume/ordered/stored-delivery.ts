@@ -1,10 +1,13 @@
 import { receivedHeaders } from '../../message/envelope.ts'
 import type { StoredMessage } from '../../publish/stored-message.ts'
-import type { Delivery } from '../delivery.ts'
+import type { Credit, Delivery } from '../delivery.ts'
 import type { Claim } from './claim.ts'
 import type { KeptRetry } from './partition-record.ts'
 
 export type StoredDeliveryOptions = { stream: string; epoch: number; retry: KeptRetry | undefined; claim: Claim }
+
+/** Of what was not delivered by a consumer, or has given its credit back for good. */
+export const noCredit: Credit = { release: () => undefined, reclaim: () => undefined }
 
 /** An event that was read from the stream by its sequence, with what is known of earlier attempts at it. */
 export function storedDelivery(
@@ -14,7 +17,7 @@ export function storedDelivery(
   const storedAt = nanosOf(stored.time)
   return {
     via: 'event',
-    credit: { release: () => undefined, reclaim: () => undefined },
+    credit: noCredit,
     deliveredSeq: stored.seq,
     storedAt,
     reply: '',

@@ -1,0 +1,162 @@
+/**
+ * Writes the record of one partition for as long as this instance owns it.
+ *
+ * W1  The record is changed only by compare-and-set on what this owner wrote last: once another instance has written,
+ *     nothing of this one counts, whenever it wakes. Then `onLost`.
+ * W2  Every write says all (partition-record.ts), so one whose fate is unknown is settled by the next.
+ * W3  A line handed to `settled` comes back by `onWritten` only when the server has a record that says so.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../../observe/logger.ts'
+import type { KeyLines } from './key-lines.ts'
+import type { PartitionRecord } from './partition-record.ts'
+import type { PartitionStore, StoredRecord } from './partition-store.ts'
+
+/** What a settled event leaves behind: its key may have more that wait for the record. */
+export type SettledLine = { readonly items: readonly unknown[]; readonly leftUpTo: number }
+
+export type RecordWriterOptions<Line extends SettledLine> = {
+  store: PartitionStore
+  log: Logger
+  partition: number
+  /** As this instance wrote it when it took the partition over. */
+  claimed: StoredRecord
+  /** How things stand now. */
+  progress: () => ReturnType<KeyLines<never>['snapshot']> & Pick<PartitionRecord, 'seen' | 'seenAt'>
+  onWritten: (lines: readonly Line[]) => void
+  onLost: () => void
+}
+
+/** How long a write may wait for others to go with it, where nobody waits for it. */
+const LINGER_MS = 4
+const WRITE_MS = 10_000
+const AGAIN_MS = 250
+
+export class RecordWriter<Line extends SettledLine> {
+  readonly #options: RecordWriterOptions<Line>
+  #record: PartitionRecord
+  #revision: number
+  #settled: Line[] = []
+  #writing: Promise<void> | undefined
+  #isWanted = false
+  #linger: NodeJS.Timeout | undefined
+  #isOver = false
+  #isHurried = false
+  #writtenAt = performance.now()
+
+  constructor(options: RecordWriterOptions<Line>) {
+    this.#options = options
+    this.#record = options.claimed.record
+    this.#revision = options.claimed.revision
+  }
+
+  /** What the record says up to where all is accounted for. */
+  get read(): number {
+    return this.#record.read
+  }
+
+  /** Since the last write, ms. */
+  get restedMs(): number {
+    return performance.now() - this.#writtenAt
+  }
+
+  /** An event of a line is done. */
+  settled(line: Line): void {
+    this.#settled.push(line)
+    this.write(isWaitedFor(line))
+  }
+
+  /** Has the record written: at once where somebody waits for it, else with what else is done in a moment. */
+  write(isUrgent: boolean): void {
+    this.#isWanted = true
+    if (this.#writing || this.#isOver) return
+    if (isUrgent || this.#isHurried) this.#start()
+    else this.#linger ??= setTimeout(() => this.#start(), LINGER_MS)
+  }
+
+  /** From now on nothing lingers: the owner leaves. */
+  hurry(): void {
+    this.#isHurried = true
+    if (this.#linger) this.#start()
+  }
+
+  /** The last write: from here on anybody may have the partition. Never throws; what was not written the successor does again. */
+  async release(): Promise<void> {
+    while (this.#writing) await this.#writing
+    clearTimeout(this.#linger)
+    if (this.#isOver) return
+    this.#isOver = true
+    await this.#attempt({ ...this.#next(), owner: '' }).catch(() => undefined)
+  }
+
+  stop(): void {
+    this.#isOver = true
+    clearTimeout(this.#linger)
+  }
+
+  #start(): void {
+    clearTimeout(this.#linger)
+    this.#linger = undefined
+    if (this.#writing || this.#isOver) return
+    this.#writing = this.#writeAll().finally(() => {
+      this.#writing = undefined
+      if (this.#isWanted) this.write(this.#settled.some(isWaitedFor))
+    })
+  }
+
+  /** Upholds W3. Never throws. */
+  async #writeAll(): Promise<void> {
+    // What ends in this turn goes with it.
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    this.#isWanted = false
+    const settled = this.#settled
+    this.#settled = []
+    const record = this.#next()
+    while (!this.#isOver) {
+      try {
+        await this.#attempt(record)
+        break
+      } catch (error) {
+        this.#options.log.debug({ partition: this.#options.partition, err: error }, 'a record was not written; again')
+        await sleep(AGAIN_MS, undefined, { ref: false })
+      }
+    }
+    this.#writtenAt = performance.now()
+    if (!this.#isOver) this.#options.onWritten(settled)
+  }
+
+  #next(): PartitionRecord {
+    const { epoch, fence, owner, writes } = this.#record
+    return { epoch, fence, owner, writes: writes + 1, ...this.#options.progress() }
+  }
+
+  /** Upholds W1 and W2. @throws when it is not known whether it was written */
+  async #attempt(record: PartitionRecord): Promise<void> {
+    const { store, partition } = this.#options
+    const revision = await store.write(partition, record, { revision: this.#revision, timeoutMs: WRITE_MS })
+    if (revision !== undefined) {
+      this.#record = record
+      this.#revision = revision
+      return
+    }
+    const found = await store.read(partition)
+    if (!found) {
+      // The bucket was emptied or made anew: what this owner knows is all there is.
+      this.#revision = 0
+      throw new Error('its record is gone')
+    }
+    if (found.record.fence !== record.fence || found.record.writes > record.writes) {
+      this.stop()
+      this.#options.onLost()
+      return
+    }
+    // An earlier answer was lost.
+    this.#revision = found.revision
+    if (found.record.writes < record.writes) throw new Error('written since by this instance itself')
+    this.#record = record
+  }
+}
+
+const isWaitedFor = ({ items, leftUpTo }: SettledLine): boolean => items.length > 0 || leftUpTo > 0

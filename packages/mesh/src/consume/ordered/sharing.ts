@@ -1,0 +1,271 @@
+/**
+ * Shares the partitions of a handler out among the instances of its service.
+ *
+ * S1  A partition is taken only from nobody, or from an instance whose lease the server has let go; by compare-and-set on the
+ *     record that said so.
+ * S2  What should go to another instance is let go only once nothing of it runs, with all that is settled written down.
+ * S3  Whoever only passes by moves nothing: partitions are let go when two looks in a row find the same instances.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Subscription } from '@nats-io/transport-node'
+import type { RunnerOptions } from '../runner-options.ts'
+import { assign } from './assignment.ts'
+import { truthUpTo, withoutEnd } from './lost-end.ts'
+import { Membership } from './membership.ts'
+import { Partition, type PartitionPort } from './partition.ts'
+import type { PartitionRecord } from './partition-record.ts'
+import type { Beginning, PartitionStore, StoredRecord } from './partition-store.ts'
+
+export type SharingOptions = {
+  runner: RunnerOptions
+  store: PartitionStore
+  beginning: Beginning
+  /** Whole seconds, in ms. */
+  leaseMs: number
+  /** What each partition takes, as the server sees it. */
+  filtersOf: (partition: number) => readonly string[]
+  /** How many events of a partition are asked for at once. */
+  limit: () => number
+  onReady: PartitionPort['onReady']
+  /** This instance's lease holds again after a doubt, or what it had is gone. */
+  onChange: () => void
+}
+
+const CLAIM_MS = 5000
+
+export class Sharing {
+  readonly membership: Membership
+  readonly #options: SharingOptions
+  readonly #labels: { service: string; handler: string }
+  readonly #instance = randomBytes(6).toString('hex')
+  readonly #owned = new Map<number, Partition>()
+  readonly #leaving = new Set<Partition>()
+  #epoch: number
+  #members: readonly string[] = []
+  #fault: string | undefined
+  #turn: Promise<void> | undefined
+  #mustTurn = false
+  #timer: NodeJS.Timeout | undefined
+  #nudges: Subscription | undefined
+  #isStopping = false
+
+  constructor(options: SharingOptions) {
+    const { runner, store, leaseMs } = options
+    this.#options = options
+    this.#epoch = runner.epoch
+    this.#labels = { service: runner.service.name, handler: runner.handler }
+    this.membership = new Membership({
+      store,
+      connection: runner.connection,
+      instance: this.#instance,
+      leaseMs,
+      onLost: () => this.#onLeaseLost(),
+      onHolds: options.onChange,
+    })
+  }
+
+  /** What this instance has, by number. */
+  get partitions(): ReadonlyMap<number, Partition> {
+    return this.#owned
+  }
+
+  /** Why it is not known who has what; undefined when all is well. */
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  start(): void {
+    const { runner, store, leaseMs } = this.#options
+    this.#nudges = runner.nc.subscribe(store.nudgeSubject, {
+      callback: (error) => {
+        if (!error) this.#look()
+      },
+    })
+    this.#timer = setInterval(() => {
+      // By itself: however long a look takes, the lease is kept.
+      void this.membership.renew().catch(() => undefined)
+      this.#look()
+    }, leaseMs / 5)
+    this.#look()
+    store.nudge()
+    runner.log.info({ ...this.#labels, instance: this.#instance }, 'joins those who share the partitions')
+  }
+
+  /** The event stream was made anew: what is known by sequence is void. */
+  renewEpoch(epoch: number): void {
+    if (epoch === this.#epoch) return
+    this.#epoch = epoch
+    this.#dropAll()
+    this.#look()
+  }
+
+  /** Takes nothing more, and begins nothing more. */
+  async leave(): Promise<void> {
+    this.#isStopping = true
+    this.#nudges?.unsubscribe()
+    await this.#turn
+    for (const partition of this.#owned.values()) partition.leave()
+  }
+
+  /** Upholds S2 for all at once; what could not be written the successors do again. */
+  async release(withinMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, withinMs)
+    await Promise.race([Promise.all([...this.#owned.values()].map((partition) => partition.release())), late.promise])
+    clearTimeout(timer)
+    // Not before: while something runs, nobody else may have it.
+    clearInterval(this.#timer)
+    this.#dropAll()
+    await this.membership.leave().catch(() => undefined)
+    this.#options.store.nudge()
+    this.#say()
+  }
+
+  /** One look at who is here and who has what; looks do not overlap. */
+  #look(): void {
+    this.#mustTurn = true
+    this.#turn ??= this.#turns().finally(() => {
+      this.#turn = undefined
+    })
+  }
+
+  async #turns(): Promise<void> {
+    while (this.#mustTurn && !this.#isStopping && !this.#options.runner.nc.isClosed()) {
+      this.#mustTurn = false
+      try {
+        await this.#lookAround()
+        this.#fault = undefined
+      } catch (error) {
+        this.#fault = error instanceof Error ? error.message : String(error)
+      }
+    }
+  }
+
+  async #lookAround(): Promise<void> {
+    const { store, beginning } = this.#options
+    await this.membership.renew()
+    // In this order: an owner that is not here now had let go of what it had then. The other way round it could have come
+    // and begun in between.
+    const records = await store.readAll()
+    const members = await store.members()
+    const isSettled = members.join() === this.#members.join()
+    this.#members = members
+    const wanted = assign(members, beginning.partitions)
+    const free = [...wanted.entries()].filter(
+      ([partition, member]) => member === this.#instance && this.#mayTake(partition, records.get(partition)),
+    )
+    await Promise.all(free.map(([partition]) => this.#claim(partition, records.get(partition))))
+    // Upholds S3.
+    if (isSettled)
+      for (const partition of this.#owned.values())
+        if (wanted[partition.partition] !== this.#instance) void this.#handOver(partition)
+    this.#say()
+  }
+
+  /** Upholds S1. */
+  #mayTake(partition: number, stored: StoredRecord | undefined): boolean {
+    if (this.#owned.has(partition) || this.#isStopping) return false
+    const owner = stored?.record.owner ?? ''
+    return owner === '' || owner === this.#instance || !this.#members.includes(owner)
+  }
+
+  /** @throws when the server does not answer */
+  async #claim(partition: number, found: StoredRecord | undefined): Promise<void> {
+    const { store, runner, filtersOf } = this.#options
+    const filters = filtersOf(partition)
+    const before = found?.record
+    const record = await this.#taken(before, filters)
+    const revision = await store.write(partition, record, { revision: found?.revision ?? 0, timeoutMs: CLAIM_MS })
+    // Somebody else was quicker, or an answer was lost: the next look tells.
+    if (revision === undefined || this.#isStopping || record.epoch !== this.#epoch) return
+    if (before?.owner && before.owner !== this.#instance) runner.metrics.takeover(this.#labels)
+    runner.log.info({ ...this.#labels, partition, fence: record.fence, from: before?.owner ?? '' }, 'partition taken')
+    const { onReady } = this.#options
+    this.#owned.set(
+      partition,
+      new Partition({
+        runner: { ...runner, epoch: this.#epoch },
+        store,
+        membership: this.membership,
+        partition,
+        filters,
+        claimed: { record, revision },
+        limit: this.#options.limit(),
+        port: { onReady, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
+      }),
+    )
+  }
+
+  /** What is written to take a partition over. The fence also grows over a loss of the bucket, as far as clocks do. */
+  async #taken(before: PartitionRecord | undefined, filters: readonly string[]): Promise<PartitionRecord> {
+    const { beginning, runner } = this.#options
+    const epoch = this.#epoch
+    const mine = { epoch, owner: this.#instance, fence: Math.max((before?.fence ?? 0) + 1, Date.now()), writes: 0 }
+    if (before?.epoch !== epoch) {
+      // The stream was made anew since: all of it is for this handler.
+      const read = before === undefined && beginning.epoch === epoch ? beginning.read : 0
+      return { ...mine, read, seen: 0, seenAt: '', running: [], open: [] }
+    }
+    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, filters }, before)
+    if (truth < before.read)
+      runner.log.error(
+        { ...this.#labels, read: before.read, upTo: truth },
+        'the stream lost its end; reads on from there',
+      )
+    return { ...withoutEnd(before, truth), ...mine }
+  }
+
+  /** Upholds S2. */
+  async #handOver(partition: Partition): Promise<void> {
+    if (this.#leaving.has(partition)) return
+    this.#leaving.add(partition)
+    partition.leave()
+    await partition.untilIdle()
+    if (!this.#isStopping) {
+      await partition.release()
+      this.#forget(partition)
+      this.#options.runner.log.info({ ...this.#labels, partition: partition.partition }, 'partition handed over')
+      this.#options.store.nudge()
+    }
+    this.#leaving.delete(partition)
+  }
+
+  #onPartitionLost(partition: Partition, why: string): void {
+    if (partition.lost.aborted) return
+    const { partition: number, fence } = partition
+    this.#options.runner.log.warn({ ...this.#labels, partition: number, fence, why }, 'partition lost')
+    partition.drop()
+    this.#forget(partition)
+    this.#options.onChange()
+    this.#look()
+  }
+
+  #onLeaseLost(): void {
+    if (this.#owned.size > 0)
+      this.#options.runner.log.warn(
+        { ...this.#labels, partitions: this.#owned.size },
+        'this instance was away for longer than its lease: its partitions are free for others',
+      )
+    this.#dropAll()
+    this.#options.onChange()
+  }
+
+  #dropAll(): void {
+    for (const partition of this.#owned.values()) partition.drop()
+    this.#owned.clear()
+  }
+
+  #forget(partition: Partition): void {
+    if (this.#owned.get(partition.partition) === partition) this.#owned.delete(partition.partition)
+  }
+
+  #say(): void {
+    const all = [...this.#owned.values()]
+    const sum = (count: (partition: Partition) => number): number => all.reduce((total, one) => total + count(one), 0)
+    this.#options.runner.metrics.partitions(this.#labels, {
+      owned: all.length,
+      held: sum(({ heldKeys }) => heldKeys),
+      parked: sum(({ parkedKeys }) => parkedKeys),
+    })
+  }
+}

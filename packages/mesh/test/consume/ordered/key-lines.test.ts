@@ -1,0 +1,134 @@
+import { expect, test } from 'vitest'
+import { type KeyLine, KeyLines, type Progress } from '../../../src/consume/ordered/key-lines.ts'
+
+const NEW: Progress = { read: 0, running: [], open: [] }
+
+test('an event is kept, one behind a key that waits is left in the stream', () => {
+  const lines = new KeyLines<string>(NEW, 4)
+  const first = lines.add('a', 1, 'a1')
+  expect(first.kind).toBe('kept')
+  if (first.kind !== 'kept') return
+  first.line.phase = 'held'
+  expect(lines.add('a', 2, 'a2').kind).toBe('left')
+  expect(lines.add('b', 3, 'b3').kind).toBe('kept')
+  expect(lines.snapshot()).toEqual({ read: 3, running: [3], open: [{ from: 1, token: 'a' }] })
+})
+
+test('a key with too many events in memory leaves the rest in the stream, and goes on with them in order', () => {
+  const lines = new KeyLines<string>(NEW, 2)
+  for (const seq of [1, 2, 3, 4]) lines.add('a', seq, `a${seq}`)
+  const [line] = [...lines.lines] as [KeyLine<string>]
+  expect(line.items.map(({ seq }) => seq)).toEqual([1, 2])
+  expect(line.leftUpTo).toBe(4)
+  lines.settleHead(line)
+  lines.settleHead(line)
+  expect(lines.add('a', 5, 'a5').kind).toBe('left')
+  expect(lines.loaded(line, { seq: 3, item: 'a3' }, 5)).toBe(true)
+  expect(lines.snapshot().open).toEqual([{ from: 3, token: 'a' }])
+})
+
+test('what arrived while the next one was asked for is asked for again', () => {
+  const lines = new KeyLines<string>({ read: 9, running: [], open: [{ from: 7, token: 'a' }] }, 2)
+  const [line] = [...lines.lines] as [KeyLine<string>]
+  lines.add('a', 10, 'a10')
+  expect(lines.loaded(line, undefined, 9)).toBe(false)
+  expect(lines.loaded(line, undefined, 10)).toBe(true)
+  expect(line.leftUpTo).toBe(0)
+})
+
+test('where an event that was being worked on is gone, what came after it counts as open', () => {
+  const lines = new KeyLines<string>({ read: 9, running: [4], open: [] }, 4)
+  expect(lines.position).toBe(3)
+  expect(lines.add('a', 5, 'a5').kind).toBe('kept')
+  expect(lines.add('a', 9, 'a9').kind).toBe('kept')
+  expect(lines.isRestored).toBe(true)
+})
+
+test('whatever happens in whatever order, no event of a key begins out of order and none is left out', () => {
+  for (let seed = 1; seed <= 400; seed += 1) {
+    const outcome = walk(seed)
+    expect(outcome, `seed ${seed}`).toEqual({ inversions: [], missing: [] })
+  }
+})
+
+/** A stream, owners that come and go in the middle of everything, and records written now and then. */
+function walk(seed: number): { inversions: string[]; missing: number[] } {
+  const random = generator(seed)
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!
+  const stream = Array.from({ length: 80 }, (_, index) => ({ seq: 3 + 2 * index, key: `k${Math.floor(random() * 6)}` }))
+  const inversions: string[] = []
+  const begun = new Map<string, number>()
+  const ended = new Set<number>()
+  let published = 0
+  let record: Progress = NEW
+  let owner = takeOver()
+
+  function takeOver(): { lines: KeyLines<number>; fed: number; unwritten: KeyLine<number>[] } {
+    const lines = new KeyLines<number>(record, 3)
+    return { lines, fed: lines.position, unwritten: [] }
+  }
+
+  function step(isCalm: boolean): void {
+    const { lines } = owner
+    const what = random()
+    const all = [...lines.lines]
+    if (what < 0.2) published = Math.min(stream.length, published + 1)
+    else if (what < 0.45) {
+      const next = stream.slice(0, published).find(({ seq }) => seq > owner.fed)
+      if (!next) return void (lines.isRestored || lines.endRestore())
+      owner.fed = next.seq
+      lines.add(next.key, next.seq, next.seq)
+    } else if (what >= 0.98 && !isCalm) owner = takeOver()
+    else if (what >= 0.92) {
+      record = lines.snapshot()
+      for (const line of owner.unwritten.splice(0)) {
+        line.phase = 'idle'
+        lines.drop(line)
+      }
+    } else if (!lines.isRestored) return
+    else if (what < 0.65) {
+      const line = all.find(({ phase, items }) => phase === 'idle' && items.length > 0)
+      if (!line) return
+      line.phase = 'running'
+      const seq = line.items[0]!.seq
+      const earlier = stream.filter(({ key, seq: other }) => key === line.token && other < seq)
+      if (seq < (begun.get(line.token) ?? 0) || earlier.some(({ seq: other }) => !ended.has(other)))
+        inversions.push(`${line.token} ${seq}`)
+      begun.set(line.token, seq)
+    } else if (what < 0.8) {
+      const running = all.filter(({ phase }) => phase === 'running')
+      if (running.length === 0) return
+      const line = pick(running)
+      if (random() < 0.3) {
+        lines.trim(line)
+        line.retry = { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 }
+        line.phase = 'held'
+      } else {
+        ended.add(line.items[0]!.seq)
+        lines.settleHead(line)
+        owner.unwritten.push(line)
+      }
+    } else if (what < 0.86) {
+      for (const line of all) if (line.phase === 'held') line.phase = 'idle'
+    } else {
+      const line = all.find(({ phase, items, leftUpTo }) => phase === 'idle' && items.length === 0 && leftUpTo > 0)
+      if (!line) return
+      const next = stream.slice(0, published).find(({ key, seq }) => key === line.token && seq >= line.from)
+      lines.loaded(line, next && { seq: next.seq, item: next.seq }, line.leftUpTo)
+    }
+  }
+
+  for (let count = 0; count < 40_000 && ended.size < stream.length; count += 1) step(count > 3_000)
+  return { inversions, missing: stream.map(({ seq }) => seq).filter((seq) => seq > 0 && !ended.has(seq)) }
+}
+
+/** mulberry32. */
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let value = Math.imul(state ^ (state >>> 15), 1 | state)
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
+    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

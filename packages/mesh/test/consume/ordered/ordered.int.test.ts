@@ -1,41 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, event, type HandlerContext, hours, type Mesh, on, retry, stream } from '@malha/mesh'
+import { type Contract, defineService, event, on, Reject, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
-
-const Order = z.object({ orderId: z.string(), n: z.number().int() })
-const orders = stream('ORDERS', { subjects: ['order.>'], maxAgeMs: hours(1), maxBytes: 64 * 1024 ** 2 })
-const moved = event('order.moved', { stream: orders, schema: Order, key: (order) => order.orderId })
-
-type Call = { key: string; n: number; fence: number; attempt: number }
-
-function recorder(): { calls: Call[]; note: (data: z.infer<typeof Order>, ctx: HandlerContext) => Call } {
-  const calls: Call[] = []
-  return {
-    calls,
-    note({ orderId, n }, ctx) {
-      const call = { key: orderId, n, fence: ctx.fence ?? 0, attempt: ctx.attempt }
-      calls.push(call)
-      return call
-    },
-  }
-}
-
-/** Calls that began after a later one of their key had begun. */
-function inversions(calls: readonly Call[]): Call[] {
-  const last = new Map<string, number>()
-  return calls.filter(({ key, n }) => {
-    const before = last.get(key) ?? -1
-    last.set(key, Math.max(before, n))
-    return n < before
-  })
-}
-
-async function publishMoves(mesh: Mesh, keys: number, each: number, from = 0): Promise<void> {
-  for (let n = from; n < from + each; n += 1)
-    await Promise.all(Array.from({ length: keys }, (_, key) => mesh.publish(moved, { orderId: `o${key}`, n })))
-}
+import { inversions, type Move, Move as MoveSchema, moved, orders, publishMoves, recorder } from './moves.ts'
 
 test('events of a key are handled in the order of the stream, each once', async () => {
   await using t = await testMesh()
@@ -51,7 +19,7 @@ test('events of a key are handled in the order of the stream, each once', async 
     }),
   )
   await publishMoves(t.mesh, 50, 20)
-  await eventually(() => expect(seen.calls.length).toBe(1000), { timeoutMs: 20_000 })
+  await eventually(() => expect(seen.calls.length).toBe(1000))
   expect(inversions(seen.calls)).toEqual([])
   expect(seen.calls.every(({ fence }) => fence > 0)).toBe(true)
 })
@@ -73,9 +41,104 @@ test('a failing event holds its key and no other', async () => {
     }),
   )
   await publishMoves(t.mesh, 5, 50)
-  await eventually(() => expect(seen.calls.length).toBe(253), { timeoutMs: 20_000 })
+  await eventually(() => expect(seen.calls.length).toBe(253))
   expect(inversions(seen.calls)).toEqual([])
   const third = seen.calls.findIndex(({ key, n }) => key === 'o1' && n === 3)
   const others = seen.calls.slice(0, third).filter(({ key }) => key !== 'o1')
   expect(others.length).toBe(200)
+})
+
+test('a dead letter frees its key: what is behind it goes on', async () => {
+  await using t = await testMesh()
+  const seen = recorder()
+  await t.mesh.start(
+    defineService('billing', {
+      handlers: {
+        bill: on(moved, { order: 'key', startFrom: 'all' }, (data, ctx) => {
+          seen.note(data, ctx)
+          if (data.n === 1) throw new Reject('never')
+        }),
+      },
+    }),
+  )
+  await publishMoves(t.mesh, 3, 4)
+  await eventually(() => expect(seen.calls.length).toBe(12))
+  expect(inversions(seen.calls)).toEqual([])
+  const jsm = await jetstreamManager(t.nats)
+  expect((await jsm.streams.info(`${t.namespace}_DEAD_LETTERS`)).state.messages).toBe(3)
+})
+
+test('an instance that stops leaves nothing undone, and the next one repeats nothing', async () => {
+  await using t = await testMesh()
+  const seen = recorder()
+  const billing = defineService('billing', {
+    handlers: {
+      bill: on(moved, { order: 'key', startFrom: 'all', concurrency: 8 }, async (data, ctx) => {
+        seen.note(data, ctx)
+        await sleep(1)
+      }),
+    },
+  })
+  const publishing = publishMoves(t.mesh, 20, 100)
+  for (let round = 0; round < 4; round += 1) {
+    const running = await (await t.connect()).start(billing)
+    const before = seen.calls.length
+    await eventually(() => expect(seen.calls.length).toBeGreaterThan(before + 150))
+    await running.stop()
+  }
+  await publishing
+  await t.mesh.start(billing)
+  await eventually(() => expect(seen.calls.length).toBe(2000))
+  await sleep(200)
+  expect(seen.calls.length).toBe(2000)
+  expect(inversions(seen.calls)).toEqual([])
+})
+
+test('events from before their contract had a key are one key of their own', async () => {
+  await using t = await testMesh()
+  const plain: Contract<Move> = event('order.moved', { stream: orders, schema: MoveSchema })
+  await t.mesh.provision(defineService('source', { handlers: {}, publishes: [plain] }))
+  for (let n = 0; n < 20; n += 1) await t.mesh.publish(plain, { orderId: `o${n % 3}`, n })
+  const seen = recorder()
+  await t.mesh.start(
+    defineService('billing', {
+      handlers: {
+        bill: on(moved, { order: 'key', startFrom: 'all', concurrency: 8 }, async (data, ctx) => {
+          seen.note({ ...data, orderId: ctx.key ?? '' }, ctx)
+          await sleep(Math.random() * 5)
+        }),
+      },
+    }),
+  )
+  await eventually(() => expect(seen.calls.length).toBe(20))
+  expect(seen.calls.map(({ n }) => n)).toEqual(Array.from({ length: 20 }, (_, n) => n))
+})
+
+test('a stream of 256 partitions is shared by two instances', async () => {
+  await using t = await testMesh()
+  const wide = stream('WIDE', { subjects: ['wide.>'], partitions: 256, maxBytes: 64 * 1024 ** 2 })
+  const told = event('wide.told', { stream: wide, schema: MoveSchema, key: ({ orderId }) => orderId })
+  const seen = recorder()
+  const service = (by: string) =>
+    defineService('billing', {
+      handlers: {
+        bill: on(
+          told,
+          { order: 'key', startFrom: 'all', ackWaitMs: 3000 },
+          (data, ctx) => void seen.note(data, ctx, by),
+        ),
+      },
+    })
+  await t.mesh.start(service('a'))
+  await (await t.connect()).start(service('b'))
+  await eventually(
+    async () => {
+      await Promise.all(Array.from({ length: 400 }, (_, n) => t.mesh.publish(told, { orderId: `o${n}`, n })))
+      const last = seen.calls.slice(-400)
+      const share = last.filter(({ by }) => by === 'a').length
+      expect(share).toBeGreaterThan(100)
+      expect(share).toBeLessThan(300)
+    },
+    { timeoutMs: 40_000, intervalMs: 500 },
+  )
 })

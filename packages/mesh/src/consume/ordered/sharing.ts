@@ -7,6 +7,7 @@
  * S3  Whoever only passes by moves nothing: partitions are let go when two looks in a row find the same instances.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Subscription } from '@nats-io/transport-node'
 import type { RunnerOptions } from '../runner-options.ts'
 import { assign } from './assignment.ts'
@@ -32,6 +33,8 @@ export type SharingOptions = {
 }
 
 const CLAIM_MS = 5000
+/** How long a look that has begun is waited for when the service stops. */
+const LOOK_MS = 2000
 
 export class Sharing {
   readonly membership: Membership
@@ -103,7 +106,8 @@ export class Sharing {
   async leave(): Promise<void> {
     this.#isStopping = true
     this.#nudges?.unsubscribe()
-    await this.#turn
+    // A look that a silent server holds up may go on: it takes nothing any more.
+    await Promise.race([this.#turn, sleep(LOOK_MS, undefined, { ref: false })])
     for (const partition of this.#owned.values()) partition.leave()
   }
 

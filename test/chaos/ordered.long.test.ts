@@ -53,13 +53,12 @@ async function rateOfOneInFlight(t: TestMesh): Promise<number> {
     const filter_subject = `${t.namespace}.${taken.type}.${partition}.*`
     await jsm.consumers.add(stream, { durable_name: name, ack_policy: 'explicit', max_ack_pending: 1, filter_subject })
     const consumer = await jetstream(t.nats).consumers.get(stream, name)
-    const callback = (message: { ack(): void }): void => {
-      void sleep(CALL_MS).then(() => {
-        message.ack()
-        done += 1
-      })
+    const handle = async (message: { ack(): void }): Promise<void> => {
+      await sleep(CALL_MS)
+      message.ack()
+      done += 1
     }
-    all.push(await consumer.consume({ max_messages: 100, callback }))
+    all.push(await consumer.consume({ max_messages: 100, callback: (message) => void handle(message) }))
   }
   await sleep(6_000)
   const rate = (done / (performance.now() - started)) * 1_000

@@ -26,10 +26,10 @@ test('instances that come and go share the partitions, and no event is out of or
         }),
       },
     })
-  let isOver = false
+  const over = new AbortController()
   let published = 0
   const publishing = (async () => {
-    for (; !isOver; published += 1) await publishMoves(t.mesh, 40, published + 1, published)
+    for (; !over.signal.aborted; published += 1) await publishMoves(t.mesh, 40, published + 1, published)
   })()
   const a = await (await t.connect()).start(billing('a'))
   await eventually(async () => expect(await shares(t)).toEqual([16]))
@@ -41,7 +41,7 @@ test('instances that come and go share the partitions, and no event is out of or
   await eventually(async () => expect(await shares(t)).toEqual([8, 8]))
   await b.stop()
   await eventually(async () => expect(await shares(t)).toEqual([16]))
-  isOver = true
+  over.abort()
   await publishing
   await eventually(() => expect(seen.calls.length).toBe(40 * published))
   expect(inversions(seen.calls)).toEqual([])

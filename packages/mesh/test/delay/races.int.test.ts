@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineService, type Mesh } from '@malha/mesh'
+import { eventually, testMesh } from '@malha/testing'
+import { expect, test } from 'vitest'
+import { orders, reportDue, storedIn, timedOut } from './fixture.ts'
+
+const COUNT = 150
+const keys = Array.from({ length: COUNT }, (_, index) => `o-${index}`)
+const FILLERS = 5000
+/** Before and at the moment of firing, ms; a third of them well before. */
+const offsets = (index: number): number => (index % 3 === 0 ? -800 : 2 - (index % 50))
+
+/** Many become due at the same time before them: the server has read them all when it begins to store the first. */
+async function fillUp(mesh: Mesh, deliverAt: Date): Promise<void> {
+  await Promise.all(
+    Array.from({ length: FILLERS }, (_, index) => mesh.publish(reportDue, { of: `f-${index}` }, { deliverAt })),
+  )
+}
+
+test('a cancel in the moment of firing says true exactly when the event does not come', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  await mesh.start(defineService('orders', { handlers: {}, publishes: [timedOut] }))
+  const deliverAt = new Date(Date.now() + 2500)
+  await fillUp(mesh, deliverAt)
+  const ids = await Promise.all(
+    keys.map(async (orderId) => (await mesh.publish(timedOut, { orderId }, { deliverAt, delayKey: orderId })).id),
+  )
+  const said = await Promise.all(
+    keys.map(async (key, index) => {
+      await sleep(deliverAt.getTime() - Date.now() + offsets(index))
+      return await mesh.cancelDelayed(timedOut, key)
+    }),
+  )
+  await eventually(async () => expect(await mesh.delayed(timedOut)).toEqual([]))
+  // Comes after all of them.
+  await mesh.publish(timedOut, { orderId: 'end' }, { deliverIn: 1500, id: 'end' })
+  const name = mesh.names.stream(orders)
+  await eventually(async () => expect((await storedIn(env.nats, name)).at(-1)?.id).toBe('end'))
+  const came = new Set((await storedIn(env.nats, name)).map(({ id }) => id))
+  const wrong = ids.filter((id, index) => came.has(id) === said[index])
+  expect(wrong).toEqual([])
+  expect(said.filter(Boolean).length).toBeGreaterThan(0)
+  expect(said.filter((one) => !one).length).toBeGreaterThan(0)
+})
+
+test('what takes the place of another in the moment of firing comes in any case', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  await mesh.start(defineService('orders', { handlers: {}, publishes: [timedOut] }))
+  const deliverAt = new Date(Date.now() + 2500)
+  await fillUp(mesh, deliverAt)
+  await Promise.all(keys.map((orderId) => mesh.publish(timedOut, { orderId }, { deliverAt, delayKey: orderId })))
+  const replaced = await Promise.all(
+    keys.map(async (orderId, index) => {
+      await sleep(deliverAt.getTime() - Date.now() + offsets(index))
+      return await mesh.publish(timedOut, { orderId }, { deliverIn: 4000, delayKey: orderId })
+    }),
+  )
+  const name = mesh.names.stream(orders)
+  await eventually(async () => {
+    const came = new Set((await storedIn(env.nats, name)).map(({ id }) => id))
+    expect(replaced.filter(({ id }) => !came.has(id))).toEqual([])
+  })
+})

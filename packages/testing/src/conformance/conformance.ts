@@ -1,6 +1,7 @@
 import { atomicCases } from './atomic-cases.ts'
 import type { Case } from './case.ts'
 import { deadLetterCases } from './dead-letter-cases.ts'
+import { delayCases } from './delay-cases.ts'
 import { deliveryCases } from './delivery-cases.ts'
 import { effectsCases } from './effects-cases.ts'
 import { expectationCases } from './expectation-cases.ts'
@@ -20,6 +21,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...effectsCases,
   ...inboxCases,
   ...workCases,
+  ...delayCases,
   ...retryCases,
   ...deadLetterCases,
   ...requestCases,

@@ -52,7 +52,8 @@ export async function runHandler(handler: HandlerDef, data: unknown, given: Give
   const outputs: (PublishedOutput | Promise<PublishedOutput>)[] = []
   try {
     const input = await inputOf(handler.source, data, given)
-    await handler.handle(input, contextOf({ handler, given, clock, input, signal: timeUp.signal, outputs }))
+    const handle = handler.batch?.gather() ?? handler.handle
+    await handle(input, contextOf({ handler, given, clock, input, signal: timeUp.signal, outputs }))
     return {
       published: await Promise.all(outputs.map((sent) => Promise.resolve(sent))),
       error: undefined,

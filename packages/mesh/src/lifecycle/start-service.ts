@@ -225,7 +225,8 @@ type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
 
 function startHandler(deps: ServiceDeps, service: ServiceDef, parts: HandlerParts): StartedHandler {
   const { nc, names, options, log, metrics, publisher } = deps
-  const { handler, def, consumers } = parts
+  const { handler, consumers } = parts
+  const def = { ...parts.def, handle: parts.def.batch?.gather() ?? parts.def.handle }
   const [{ stream, epoch }] = consumers
   const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
   const office = {

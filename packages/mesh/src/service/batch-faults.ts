@@ -1,5 +1,13 @@
+import type { Handler } from './define.ts'
+
 /** How the messages of a batch handler are gathered. */
-export type BatchSize = { readonly size: number; readonly maxAgeMs: number }
+export type BatchSize = {
+  readonly size: number
+  readonly maxAgeMs: number
+  /** The handler's function anew, with batches of its own: for each that runs the declaration. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- as HandlerDef.handle
+  readonly gather: () => Handler<any>
+}
 
 /** What is wrong with it, one sentence each; none where there are no batches. */
 export function batchFaults({ batch, concurrency }: { batch?: BatchSize; concurrency: number }): string[] {

@@ -5,7 +5,7 @@
  * B1  A message is in one batch at a time, and ends as that batch's call says of it: failed, or done.
  * B2  What a call throws fails no innocent message: the batch is called again message by message, in order. Only where
  *     that could tell nothing (the other side named a time, or the call took too long) all fail with it.
- * B3  Messages of one stream only: two meshes of a process do not share a batch.
+ * B3  Messages of one stream for one handler of one mesh: a declaration may be run by several (`gather`).
  */
 import { context as otelContext, type Span, trace } from '@opentelemetry/api'
 import { MeshError, RetryAfter } from '../errors.ts'
@@ -59,15 +59,27 @@ export function onBatch<In, Out>(
   { size, maxAgeMs = 100, order = source.key ? 'key' : 'none', ...options }: BatchOptions,
   handle: BatchHandler<Out>,
 ): HandlerDef {
+  const gather = (): Handler<Out> => gathering(source.type, { size, maxAgeMs }, handle as BatchHandler<unknown>)
+  const ordered = order === 'none' ? {} : { order }
+  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options, ...ordered }, gather())
+  return Object.freeze({ ...def, batch: { size, maxAgeMs, gather } })
+}
+
+/** Upholds B3. */
+function gathering(
+  type: string,
+  { size, maxAgeMs }: { size: number; maxAgeMs: number },
+  handle: BatchHandler<unknown>,
+): Handler<unknown> {
   const open = new Map<string, { waiting: Waiting[]; timer: NodeJS.Timeout }>()
   const flush = (stream: string): void => {
     const batch = open.get(stream)
     open.delete(stream)
     clearTimeout(batch?.timer)
     // What the call throws has reached its messages.
-    if (batch) void callTogether(handle as BatchHandler<unknown>, batch.waiting, source.type)
+    if (batch) void callTogether(handle, batch.waiting.sort(byStream), type)
   }
-  const join: Handler<Out> = async (data, ctx) => {
+  return async (data, ctx) => {
     const { stream } = ctx.source
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const batch = open.get(stream) ?? { waiting: [], timer: setTimeout(() => flush(stream), maxAgeMs) }
@@ -76,10 +88,11 @@ export function onBatch<In, Out>(
     if (batch.waiting.length >= size) flush(stream)
     await promise
   }
-  const ordered = order === 'none' ? {} : { order }
-  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options, ...ordered }, join)
-  return Object.freeze({ ...def, batch: { size, maxAgeMs } })
 }
+
+/** They joined as they were started: one that is tried again after later ones. */
+const byStream = ({ ctx: { source: a } }: Waiting, { ctx: { source: b } }: Waiting): number =>
+  a.epoch - b.epoch || a.seq - b.seq
 
 /** Upholds B1 and B2. Never throws. */
 async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {

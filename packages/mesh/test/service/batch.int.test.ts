@@ -130,3 +130,34 @@ test('what was published in a call that threw is forgotten: the calls message by
   await eventually(async () => expect(await deadLetters(own)).toHaveLength(1))
   expect(await countOn(own, 'JOBS', 'job.finished')).toBe(4)
 })
+
+test('a message that is tried again beside others has its place among them by its stream', async () => {
+  await using own = await meshWithJobs()
+  const { mesh } = own
+  const batches: number[][] = []
+  for (const n of numbers(5)) await mesh.publish(queued, { n })
+  const bulk = onBatch(queued, { startFrom: 'all', size: 3, maxAgeMs: 3000, retry: briefly }, (batch) => {
+    batches.push(batch.map(({ data }) => data.n))
+    if (batches.length === 1) batch[0]!.fail(new Error('again'))
+  })
+  await mesh.start(defineService('bulk', { handlers: { bulk } }))
+  await eventually(() => expect(batches).toHaveLength(2))
+  expect(batches).toEqual([
+    [0, 1, 2],
+    [0, 3, 4],
+  ])
+})
+
+test('handlers that run one declaration do not share a batch', async () => {
+  await using own = await meshWithJobs()
+  const { mesh } = own
+  const batches: string[][] = []
+  const bulk = onBatch(queued, { startFrom: 'all', size: 4, maxAgeMs: 300 }, (batch) => {
+    batches.push(batch.map(({ id }) => id))
+  })
+  await mesh.start(defineService('one', { handlers: { bulk, again: bulk } }))
+  await mesh.start(defineService('other', { handlers: { bulk } }))
+  for (const id of ['a', 'b']) await mesh.publish(queued, { n: 1 }, { id })
+  await eventually(() => expect(batches.flat()).toHaveLength(6))
+  expect(batches.map((ids) => new Set(ids).size)).toEqual(batches.map((ids) => ids.length))
+})

@@ -14,6 +14,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import { startReplies } from '../request/start-replies.ts'
+import { batchFaults } from '../service/batch-faults.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
@@ -203,6 +204,9 @@ async function running(
     adjust(name, limits) {
       const faults = limitFaults({ concurrency: limits.concurrency, rateLimit: limits.rateLimit ?? undefined })
       const found = handlers.find(({ handler }) => handler === name)
+      const def = service.handlers[name]
+      if (def && limits.concurrency !== undefined)
+        faults.push(...batchFaults({ ...def, concurrency: limits.concurrency }))
       if (!found) faults.push(`there is no such handler; it has ${Object.keys(service.handlers).join(', ')}`)
       if (!found || faults.length > 0)
         throw faultsError('MESH_INVALID_OPTIONS', `handler ${name} of ${service.name}`, faults)

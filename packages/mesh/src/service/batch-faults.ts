@@ -10,7 +10,15 @@ export type BatchSize = {
 }
 
 /** What is wrong with it, one sentence each; none where there are no batches. */
-export function batchFaults({ batch, concurrency }: { batch?: BatchSize; concurrency: number }): string[] {
+export function batchFaults({
+  batch,
+  concurrency,
+  timeoutMs,
+}: {
+  batch?: BatchSize
+  concurrency: number
+  timeoutMs: number
+}): string[] {
   if (!batch) return []
   const { size, maxAgeMs } = batch
   const faults: string[] = []
@@ -18,5 +26,9 @@ export function batchFaults({ batch, concurrency }: { batch?: BatchSize; concurr
   else if (concurrency < size)
     faults.push(`concurrency is ${concurrency}, so a batch of ${size} would never be full; at least size`)
   if (!(maxAgeMs >= 0 && maxAgeMs <= 60_000)) faults.push(`maxAgeMs is ${maxAgeMs}; 0 to 60000`)
+  else if (maxAgeMs >= timeoutMs)
+    faults.push(
+      `maxAgeMs is ${maxAgeMs}, so messages would run out of time (${timeoutMs} ms) while they wait; less than timeoutMs`,
+    )
   return faults
 }

@@ -5,10 +5,12 @@
  * B1  A message is in one batch at a time, and ends as that batch's call says of it: failed, or done.
  * B2  What a call throws fails no innocent message: the batch is called again message by message, in order. Only where
  *     that could tell nothing (the other side named a time, or the call took too long) all fail with it.
+ *     A message whose time is over while it waits for others leaves alone.
  * B3  Messages of one stream for one handler of one mesh: a declaration may be run by several (`gather`).
  */
 import { context as otelContext, type Span, trace } from '@opentelemetry/api'
-import { MeshError, RetryAfter } from '../errors.ts'
+import { MeshError } from '../errors.ts'
+import { classify } from '../failure/classify.ts'
 import type { Contract } from '../message/contract.ts'
 import { batchSpan, failSpan } from '../observe/spans.ts'
 import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
@@ -30,13 +32,13 @@ export type BatchHandler<Data> = (batch: readonly BatchMessage<Data>[], ctx: Bat
 export type BatchOptions = Omit<HandlerOptions, 'order'> & {
   /** Messages in a batch at most, 1 to 500. */
   size: number
-  /** How long the first message of a batch waits for others, ms. @default 100 */
+  /** How long the first message of a batch waits for others, ms; less than `timeoutMs`. @default 100 */
   maxAgeMs?: number
   /** How many messages this process works on at once, in all batches together. @default twice `size` */
   concurrency?: number
   /**
    * `'key'`: as for `on`, so a batch has at most one message of a key. `'none'`: a failing message is overtaken by later ones
-   * of its key. @default 'key' for a contract with a key
+   * of its key. @default 'key' for a contract with a key and without priorities
    */
   order?: 'key' | 'none'
 }
@@ -56,7 +58,7 @@ type Waiting = {
  */
 export function onBatch<In, Out>(
   source: Contract<In, Out>,
-  { size, maxAgeMs = 100, order = source.key ? 'key' : 'none', ...options }: BatchOptions,
+  { size, maxAgeMs = 100, order = source.key && !source.priorities ? 'key' : 'none', ...options }: BatchOptions,
   handle: BatchHandler<Out>,
 ): HandlerDef {
   const gather = (): Handler<Out> => gathering(source.type, { size, maxAgeMs }, handle as BatchHandler<unknown>)
@@ -72,21 +74,32 @@ function gathering(
   handle: BatchHandler<unknown>,
 ): Handler<unknown> {
   const open = new Map<string, { waiting: Waiting[]; timer: NodeJS.Timeout }>()
-  const flush = (stream: string): void => {
+  const close = (stream: string): Waiting[] => {
     const batch = open.get(stream)
     open.delete(stream)
     clearTimeout(batch?.timer)
-    // What the call throws has reached its messages.
-    if (batch) void callTogether(handle, batch.waiting.sort(byStream), type)
+    return batch?.waiting ?? []
+  }
+  // What the call throws has reached its messages.
+  const flush = (stream: string): void => void callTogether(handle, close(stream).sort(byStream), type)
+  const leave = (stream: string, one: Waiting): void => {
+    const waiting = open.get(stream)?.waiting ?? []
+    if (!waiting.includes(one)) return
+    waiting.splice(waiting.indexOf(one), 1)
+    if (waiting.length === 0) close(stream)
+    one.reject(one.ctx.signal.reason)
   }
   return async (data, ctx) => {
     const { stream } = ctx.source
     const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const one: Waiting = { data, ctx, span: trace.getActiveSpan(), resolve, reject }
     const batch = open.get(stream) ?? { waiting: [], timer: setTimeout(() => flush(stream), maxAgeMs) }
     open.set(stream, batch)
-    batch.waiting.push({ data, ctx, span: trace.getActiveSpan(), resolve, reject })
+    batch.waiting.push(one)
+    const onAbort = (): void => leave(stream, one)
+    ctx.signal.addEventListener('abort', onAbort)
     if (batch.waiting.length >= size) flush(stream)
-    await promise
+    await promise.finally(() => ctx.signal.removeEventListener('abort', onAbort))
   }
 }
 
@@ -107,7 +120,7 @@ async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting
       if (failures.has(index)) reject(failures.get(index))
       else resolve()
   } catch (error) {
-    const tellsOfAll = error instanceof RetryAfter || alive.some(({ ctx }) => ctx.signal.aborted)
+    const tellsOfAll = classify(error).delayMs !== undefined || alive.some(({ ctx }) => ctx.signal.aborted)
     if (alive.length === 1 || tellsOfAll) for (const { reject } of alive) reject(error)
     else await callApart(handle, alive, type)
   }

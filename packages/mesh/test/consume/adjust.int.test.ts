@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineService, event, on, stream } from '../../src/index.ts'
+import { defineService, event, on, onBatch, stream } from '../../src/index.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2 })
 const queued = event('job.queued', { stream: jobs, schema: z.object({ n: z.number() }) })
@@ -68,4 +68,12 @@ test('limits out of bounds, and a handler that is not there, are refused and cha
   const running = await mesh.start(service)
   expect(() => running.adjust('work', { concurrency: 0, rateLimit: { perSecond: -1 } })).toThrow(/2 faults/)
   expect(() => running.adjust('wrok', { concurrency: 4 })).toThrow(/no such handler; it has work/)
+})
+
+test('fewer at once than a batch takes is refused', async () => {
+  await using own = await testMesh()
+  const bulk = onBatch(queued, { startFrom: 'all', size: 10 }, () => undefined)
+  const running = await own.mesh.start(defineService('worker', { handlers: { bulk } }))
+  expect(() => running.adjust('bulk', { concurrency: 5 })).toThrow(/at least size/)
+  running.adjust('bulk', { concurrency: 10 })
 })

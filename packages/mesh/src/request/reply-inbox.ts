@@ -33,7 +33,11 @@ export class ReplyInbox {
     this.#nc.subscribe(`${this.#inbox}.*`, {
       callback: (refused, msg) => {
         if (refused) return
-        this.#boxes.get(msg.subject.slice(this.#inbox.length + 1))?.(incoming(msg))
+        try {
+          this.#boxes.get(msg.subject.slice(this.#inbox.length + 1))?.(incoming(msg))
+        } catch {
+          // What is thrown into the client ends its connection. The request it was for ends at its deadline.
+        }
       },
     })
   }

@@ -90,14 +90,23 @@ export class Responder {
   /** Upholds D1. */
   async stop(drainMs: number): Promise<void> {
     const deadline = performance.now() + drainMs
-    const drained = Promise.allSettled(this.#subscriptions.slice(0, 1).map((subscription) => subscription.drain()))
-    await within(drained, drainMs)
-    // Where the connection is away the drain cannot come to an end, and would subscribe again when it is back.
-    this.#subscriptions[0]?.unsubscribe()
+    await within(this.#unsubscribed(), drainMs)
     await this.#untilIdle(deadline - performance.now())
     this.#stopping.abort(new Error('the service stops'))
     await this.#untilIdle(LAST_WORDS_MS)
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
+  }
+
+  /** Resolves when the server sends nothing more and what it sent is here. */
+  async #unsubscribed(): Promise<void> {
+    const { connection } = this.#options
+    const [requests] = this.#subscriptions
+    const away = Promise.withResolvers<void>()
+    const unlisten = connection.listen({ down: away.resolve })
+    if (connection.isUp()) await Promise.race([requests?.drain().catch(() => undefined), away.promise])
+    // Where the connection is away the drain comes to no end, and what is not given up is subscribed again when it is back.
+    requests?.unsubscribe()
+    unlisten()
   }
 
   #subscribe(subject: string, queue: string, onMessage: (msg: Incoming) => void): void {
@@ -124,8 +133,8 @@ export class Responder {
       log.warn(this.#labels, 'a request came without a reply subject; nobody waits, so it was not begun')
       return
     }
-    const isFull = this.#running >= def.concurrency && this.#waiting.length >= def.waiting
-    if (isFull) {
+    if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting) this.#passLate()
+    if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting) {
       const said = `${def.concurrency} requests run here and ${def.waiting} wait`
       const refusal = { number: 429 as const, code: 'MESH_BUSY', said, retryAfterMs: this.#retryAfterMs() }
       this.#send(request.reply, refusalAnswer(def.contract, refusal))
@@ -184,10 +193,17 @@ export class Responder {
     while (this.#running < this.#options.def.concurrency && this.#waiting.length > 0) {
       const job = this.#waiting.shift()!
       // Upholds D3.
-      if (performance.now() < job.expiresAt && job.session?.signal.aborted !== true) void this.#run(job)
+      if (isWanted(job)) void this.#run(job)
       else this.#pass(job)
     }
     this.#tellIdle()
+  }
+
+  /** What nobody waits for any more takes no place. */
+  #passLate(): void {
+    for (const job of this.#waiting.splice(0))
+      if (isWanted(job)) this.#waiting.push(job)
+      else this.#pass(job)
   }
 
   #pass(job: Job): void {
@@ -284,6 +300,10 @@ export class Responder {
     await within(new Promise<void>((resolve) => this.#idle.push(resolve)), ms)
   }
 }
+
+/** Somebody still waits for it. */
+const isWanted = ({ expiresAt, session }: Job): boolean =>
+  performance.now() < expiresAt && session?.signal.aborted !== true
 
 /** Resolves with `promise`, or after `ms`. */
 async function within(promise: Promise<unknown>, ms: number): Promise<void> {

@@ -198,7 +198,9 @@ async function refusalOf(
   if (deps.stopping.aborted)
     return { outcome: 'failed', refusal: failed(503, `an instance of ${service} stopped before it was done`) }
   if (error instanceof TooLong) return { outcome: 'late', refusal: failed(504, `${name} of ${service} took too long`) }
-  const named = error instanceof ReplyError && errorPayload(def.contract, error.code)
+  // An error of another contract, from a request of its own, is a failure like any.
+  const isOwn = error instanceof ReplyError && error.type === def.contract.type
+  const named = isOwn && errorPayload(def.contract, error.code)
   if (named) {
     try {
       const payload = await encodePayload(named, error.data)

@@ -68,3 +68,17 @@ test('an answer that is ready while the responder’s connection is away goes ou
   await proxy.accept()
   expect(await asked).toBe(7)
 })
+
+test('a service stops while NATS is away, without waiting for it, and answers nothing when it is back', async () => {
+  await using server = await testServer()
+  await using env = await testMesh({ server })
+  const running = await env.mesh.start(pricing())
+  await server.kill()
+  await eventually(() => expect(env.mesh.health().reasons).toContain('NATS is away'))
+  const stopped = running.stop().then(() => 'stopped')
+  // Far below the time a drain may take.
+  expect(await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, 15_000))])).toBe('stopped')
+  await server.start()
+  const asker = await env.connect()
+  await expect(asker.request(quote, { sku: 'a' })).rejects.toThrow('MESH_NO_RESPONDER')
+})

@@ -252,6 +252,36 @@ test('a plain client asks and answers without our headers, and hostile headers h
   )
 })
 
+test('a requester of an older version is answered by a newer responder', async () => {
+  await using env = await testMesh()
+  const schema = z.object({ sku: z.string(), pieces: z.number() })
+  const upcast = (data: unknown): unknown => ({ ...(data as object), pieces: (data as { quantity: number }).quantity })
+  const newer = request('price.quote', {
+    schema,
+    reply: z.object({ cents: z.number(), at: z.string() }),
+    version: 2,
+    upcast,
+  })
+  const replies = { quote: reply(newer, ({ pieces }, ctx) => ({ cents: pieces * 10 + ctx.version, at: AT })) }
+  await env.mesh.start(defineService('pricing', { handlers: {}, replies }))
+  expect((await env.mesh.request(quote, { sku: 'a', quantity: 4 })).cents).toBe(41)
+  expect((await env.mesh.request(newer, { sku: 'a', pieces: 4 })).cents).toBe(42)
+})
+
+test('an error of another contract, caught on the way, does not pass for one’s own', async () => {
+  await using env = await testMesh()
+  const alike = request('price.alike', {
+    schema: z.string(),
+    reply: z.string(),
+    errors: { 'price.unknown': z.object({ sku: z.string() }) },
+  })
+  const alikeReply = reply(alike, async (sku) => String((await env.mesh.request(quote, { sku })).cents))
+  await env.mesh.start(pricing())
+  await env.mesh.start(defineService('alike', { handlers: {}, replies: { alikeReply } }))
+  expect(await env.mesh.request(alike, 'a')).toBe('100')
+  await expect(env.mesh.request(alike, 'none')).rejects.toThrow('MESH_REQUEST_FAILED')
+})
+
 test('two namespaces do not hear each other', async () => {
   await using env = await testMesh()
   await using other = await testMesh({ server: env.server })

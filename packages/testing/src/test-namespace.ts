@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { connectMesh, type Mesh, type MeshOptions } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { eventually } from './eventually.ts'
 import type { TestCluster } from './test-cluster.ts'
 import type { TestServer } from './test-server.ts'
 
@@ -29,7 +30,8 @@ export async function openNamespace(
   const nats = await connect({ servers: broker.url.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
   const opened = new AsyncDisposableStack()
   opened.defer(() => nats.close())
-  opened.defer(() => deleteNamespace(nats, namespace))
+  // A server that has just come back: the first request may be lost with the old connection.
+  opened.defer(() => eventually(() => deleteNamespace(nats, namespace)))
   return {
     namespace,
     nats,
@@ -41,7 +43,7 @@ export async function openNamespace(
 /** Streams reserve what they may grow to, so a finished test gives it back. Buckets are streams too. */
 async function deleteNamespace(nats: NatsConnection, namespace: string): Promise<void> {
   if (nats.isClosed() || namespace === '') return
-  const jsm = await jetstreamManager(nats, { checkAPI: false })
+  const jsm = await jetstreamManager(nats, { checkAPI: false, timeout: 3000 })
   const mine = new RegExp(`^(KV_)?${namespace}[-_]`)
   for await (const name of jsm.streams.names()) if (mine.test(name)) await jsm.streams.delete(name).catch(() => false)
 }

@@ -9,6 +9,7 @@ import { inboxCases } from './inbox-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { requestCases } from './request-cases.ts'
 import { retryCases } from './retry-cases.ts'
+import { spoolCases } from './spool-cases.ts'
 import { survivalCases } from './survival-cases.ts'
 import { workCases } from './work-cases.ts'
 
@@ -25,5 +26,6 @@ export const conformance: readonly Case[] = Object.freeze([
   ...retryCases,
   ...deadLetterCases,
   ...requestCases,
+  ...spoolCases,
   ...survivalCases,
 ])

@@ -1,28 +1,25 @@
 /**
  * Empties a spool when the broker is back: a loop a stream.
  *
- * D1  Of one stream one event is on the wire at a time, in the order of the spool: one that is to come again holds the others
- *     back, so that none overtakes it.
+ * D1  Of one stream one event, or one atomic batch, is on the wire at a time, in the order of the spool: what is to come again
+ *     holds the others back, so that none overtakes it. It is the probe, too.
  * D2  Whatever may have been sent before is looked up first.
- * D3  What is refused for good is given up, and the rest goes on.
- * D4  Its own first event is the probe: while it is not stored, nothing else of the stream is sent.
+ * D3  What is refused for good is given up, and the rest goes on. A batch that is refused goes one by one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api'
 import type { Logger } from '../../observe/logger.ts'
-import { publishEvent } from '../publisher.ts'
 import { getStored } from '../stored-message.ts'
-import { type Entry, outgoingOf, readHead } from './entry.ts'
-import { type Fate, fateOf } from './fate.ts'
+import { type Entry, readHead } from './entry.ts'
+import type { Fate } from './fate.ts'
 import type { Heard, Line } from './line.ts'
-import { isStored } from './lookup.ts'
+import { sendOne, sendTogether } from './send.ts'
 import type { Mark, Spool } from './spool.ts'
 
 export type DrainerDeps = { spool: Spool; line: () => Line | undefined; heard: Heard; log: Logger }
 
-/** Entries a commit: what a crash makes look up again. */
+/** Entries a commit, and bytes: what a crash makes look up again. */
 const BATCH = 256
-const SEND_MS = 5000
+const BATCH_BYTES = 2 ** 20
 const MIN_WAIT_MS = 250
 const MAX_WAIT_MS = 5000
 const EMPTY_LOOK_MS = 50
@@ -93,23 +90,16 @@ export class Drainer {
     let gone = 0
     const stored: number[] = []
     try {
-      const entries = spool.first(stream, BATCH)
+      const entries = spool.first(stream, { count: BATCH, bytes: BATCH_BYTES })
       const before = spool.markOf(stream)
       spool.settle(stream, [], await this.#nextMark(line, stream, entries))
-      for (const entry of entries) {
+      for (const group of groupsOf(entries, before)) {
         if (this.#stopping.signal.aborted) break
-        const fate = await this.#send(line, entry, before)
-        if (fate.kind === 'again') return { gone, error: fate.error }
-        gone++
-        if (fate.kind === 'stored') stored.push(entry.seq)
-        else {
-          spool.settle(stream, stored.splice(0))
-          spool.bury(entry, fate.death)
-          const { id, type } = readHead(entry).out.envelope
-          log.error(
-            { stream, messageId: id, type, code: fate.death.code },
-            `a spooled event was given up: ${fate.death.reason}`,
-          )
+        for await (const { entry, fate } of this.#fates(line, group, before)) {
+          if (fate.kind === 'again') return { gone, error: fate.error }
+          gone++
+          if (fate.kind === 'stored') stored.push(entry.seq)
+          else this.#bury(entry, { fate, stored: stored.splice(0) })
         }
       }
       return { gone }
@@ -125,6 +115,36 @@ export class Drainer {
     }
   }
 
+  #bury(entry: Entry, { fate, stored }: { fate: Fate & { kind: 'dead' }; stored: number[] }): void {
+    const { spool, log } = this.#deps
+    const { stream } = entry
+    spool.settle(stream, stored)
+    spool.bury(entry, fate.death)
+    const { id, type } = readHead(entry).out.envelope
+    log.error(
+      { stream, messageId: id, type, code: fate.death.code },
+      `a spooled event was given up: ${fate.death.reason}`,
+    )
+  }
+
+  /** Of a group that goes together, or else of each. Upholds D1 to D3. */
+  async *#fates(
+    { publisher }: Line,
+    group: readonly Entry[],
+    before: Mark | undefined,
+  ): AsyncGenerator<{ entry: Entry; fate: Fate }> {
+    const { heard } = this.#deps
+    const note = (entry: Entry, fate: Fate): { entry: Entry; fate: Fate } => {
+      if (fate.kind === 'stored') heard.note(entry.stream, fate.seq)
+      return { entry, fate }
+    }
+    const together = group.length > 1 ? await sendTogether(publisher, group) : undefined
+    for (const entry of group) {
+      if (!together && this.#stopping.signal.aborted) return
+      yield note(entry, together ?? (await sendOne(publisher, entry, sentAfter(entry, before))))
+    }
+  }
+
   /** Upholds S4. What is left of an earlier mark keeps its floor. */
   async #nextMark({ publisher }: Line, stream: string, entries: readonly Entry[]): Promise<Mark> {
     const { spool, heard } = this.#deps
@@ -135,27 +155,28 @@ export class Drainer {
     return { sentTo, floor }
   }
 
-  /** Upholds D2, in the trace the event was published in. */
-  #send({ publisher }: Line, entry: Entry, before: Mark | undefined): Promise<Fate> {
-    const head = readHead(entry)
-    const out = outgoingOf(entry, head, SEND_MS)
-    return context.with(propagation.extract(ROOT_CONTEXT, head.trace), async (): Promise<Fate> => {
-      try {
-        const marked = before && entry.seq <= before.sentTo ? before.floor : undefined
-        const after = head.sentAfter === undefined ? marked : Math.min(head.sentAfter, marked ?? Infinity)
-        // `once` is looked up by the server, with every send.
-        if (after !== undefined && !out.once && (await isStored(publisher, out, after)))
-          return { kind: 'stored', seq: 0 }
-        const { seq } = await publishEvent(publisher, out)
-        this.#deps.heard.note(entry.stream, seq)
-        return { kind: 'stored', seq }
-      } catch (error) {
-        return await fateOf(error, publisher.nc, out)
-      }
-    })
-  }
-
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined)
   }
+}
+
+/** The sequence behind which an entry stands if it was sent before; undefined when it never was. */
+function sentAfter(entry: Entry, before: Mark | undefined): number | undefined {
+  const marked = before && entry.seq <= before.sentTo ? before.floor : undefined
+  const { sentAfter: queued } = readHead(entry)
+  return queued === undefined ? marked : Math.min(queued, marked ?? Infinity)
+}
+
+/** What may go together: neighbours that were never sent, no id twice. The rest one by one. */
+function groupsOf(entries: readonly Entry[], before: Mark | undefined): Entry[][] {
+  const groups: Entry[][] = []
+  let ids: Set<string> | undefined
+  for (const entry of entries) {
+    const { id } = readHead(entry).out.envelope
+    const isFresh = sentAfter(entry, before) === undefined
+    if (isFresh && ids && !ids.has(id)) groups.at(-1)!.push(entry)
+    else groups.push([entry])
+    ids = isFresh ? (groups.at(-1)!.length === 1 ? new Set([id]) : ids!.add(id)) : undefined
+  }
+  return groups
 }

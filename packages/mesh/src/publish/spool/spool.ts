@@ -53,6 +53,7 @@ export class Spool {
   readonly #marks = new Map<string, Mark>()
   #waiting: Waiting[] = []
   #timer: NodeJS.Timeout | undefined
+  #committedAt = -GROUP_MS
   #nextSeq: number
   #bytes = 0
   #dead = 0
@@ -130,13 +131,18 @@ export class Spool {
       this.#nextSeq++
       this.#bytes += bytes
       this.#waiting.push({ entry, slot: { seq: entry.seq, bytes, queuedAt: head.queuedAt }, resolve, reject })
-      this.#timer ??= setTimeout(() => this.#commit(), GROUP_MS)
+      // One that comes after a pause waits only for those of the same moment.
+      const waitMs = Math.max(0, this.#committedAt + GROUP_MS - performance.now())
+      this.#timer ??= setTimeout(() => this.#commit(), waitMs)
     })
   }
 
-  /** The first entries of a stream, at most `count`. */
-  first(stream: string, count: number): Entry[] {
+  /** The first entries of a stream, at most `count` and, but for the first, `bytes`. */
+  first(stream: string, { count, bytes }: { count: number; bytes: number }): Entry[] {
     const slots = this.#queue(stream).slice(0, count)
+    let left = bytes
+    const end = slots.findIndex((slot) => (left -= slot.bytes) < 0)
+    if (end >= 0) slots.splice(Math.max(1, end))
     return slots.map(({ seq }) => this.#sql.one.get(seq) as unknown as Entry)
   }
 
@@ -197,6 +203,7 @@ export class Spool {
     this.#timer = undefined
     const group = this.#waiting
     this.#waiting = []
+    this.#committedAt = performance.now()
     try {
       this.#transaction(() => {
         for (const { entry } of group) {

@@ -2,7 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { freeze, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 import { startSpooler } from './spooler-process.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
@@ -51,9 +51,9 @@ test('SIGKILL while it queues and while it drains, again and again: whatever was
       timeoutMs: 30_000,
     })
     const stored = await storedIn(t, orders)
-    // The one that was being answered when it was killed may be there or not.
+    // The ones that were being answered when it was killed may be there or not.
     expect(stored.map(({ n }) => n)).toStrictEqual(numbers(stored.length))
-    expect(stored.length).toBeLessThanOrEqual(answered + 1)
+    expect(stored.length).toBeLessThanOrEqual(answered + 10)
   }
 })
 
@@ -68,16 +68,13 @@ test('what was sent without an answer is looked up before it is sent again, when
   const mesh = await t.connect({ spool: { file: folder.file } })
   await mesh.publish(noted, order(0), { id: 'p0' })
   // It takes what it hears once it runs again: the event is stored, and nobody is there to be told.
-  const pid = server.pid!
-  process.kill(pid, 'SIGSTOP')
-  try {
+  {
+    using _frozen = await freeze(server)
     const inFlight = numbers(21)
       .slice(1)
       .map((n) => mesh.publish(noted, order(n), { id: `p${n}` }))
     for (const answer of await Promise.all(inFlight)) expect(answer).toMatchObject({ queued: true })
     expect(await mesh.publish(noted, order(21), { id: 'p21' })).toMatchObject({ queued: true })
-  } finally {
-    process.kill(pid, 'SIGCONT')
   }
   await eventually(async () => expect((await mesh.publish(placed, order(99), { id: 'p99' })).queued).toBeUndefined(), {
     timeoutMs: 30_000,

@@ -1,6 +1,6 @@
 import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { audited, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { audited, freeze, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
@@ -50,17 +50,14 @@ test('a broker that hears and does not answer costs one time-out, not one an eve
   await using t = await testMesh({ server })
   const mesh = await t.connect({ spool: { file: folder.file } })
   await mesh.provision(shop)
-  const pid = server.pid!
-  process.kill(pid, 'SIGSTOP')
-  try {
+  {
+    using _frozen = await freeze(server)
     expect(await mesh.publish(audited, order(0), { id: 'a0' })).toMatchObject({ queued: true })
     const begun = performance.now()
     for (const n of numbers(21).slice(1))
       expect(await mesh.publish(audited, order(n), { id: `a${n}` })).toMatchObject({ queued: true })
     // A second each would be 20.
     expect(performance.now() - begun).toBeLessThan(10_000)
-  } finally {
-    process.kill(pid, 'SIGCONT')
   }
   await eventually(async () => expect(await storedIn(t, 'AUDITS')).toHaveLength(21), { timeoutMs: 30_000 })
   expect((await storedIn(t, 'AUDITS')).map(({ n }) => n)).toStrictEqual(numbers(21))

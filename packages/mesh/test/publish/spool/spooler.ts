@@ -5,14 +5,19 @@
 import { connectMesh, MeshError } from '@malha/mesh'
 import { order, placed } from './spool-kit.ts'
 
+const WAVE = 10
 const [file = '', servers = '', namespace = '', count = '0'] = process.argv.slice(2)
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 try {
   const mesh = await connectMesh({ servers, namespace, spool: { file } })
   say({ ready: true })
-  for (let n = 0; n < Number(count); n++) {
-    const { queued = false } = await mesh.publish(placed, order(n), { id: `p${n}` })
-    say({ n, queued })
+  for (let from = 0; from < Number(count); from += WAVE) {
+    const wave = Array.from({ length: Math.min(WAVE, Number(count) - from) }, (_, index) => from + index)
+    const publish = async (n: number): Promise<void> => {
+      const { queued = false } = await mesh.publish(placed, order(n), { id: `p${n}` })
+      say({ n, queued })
+    }
+    await Promise.all(wave.map(publish))
   }
   setInterval(() => undefined, 60_000)
 } catch (error) {

@@ -1,13 +1,10 @@
 import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api'
-import { MeshError } from '../errors.ts'
 import type { Contract } from '../message/contract.ts'
-import { type Envelope, newEnvelope } from '../message/envelope.ts'
-import { HEADER, type HeaderPairs, userHeaders } from '../message/headers.ts'
-import { checkId, newId } from '../message/id.ts'
-import { subjectOf } from '../message/key.ts'
+import type { Envelope } from '../message/envelope.ts'
+import { HEADER, type HeaderPairs } from '../message/headers.ts'
 import { traceHeaders } from '../observe/spans.ts'
-import type { Names } from '../topology/names.ts'
-import { encodeEvent } from './encode.ts'
+import { type Names, names } from '../topology/names.ts'
+import { outgoing, type PublishOptions } from './outgoing.ts'
 import type { Outgoing } from './publisher.ts'
 
 /**
@@ -29,20 +26,13 @@ export type PreparedEvent = {
   readonly payload: Uint8Array
 }
 
-export type PrepareOptions = {
-  /** Who says it: the name in `ce-source`. */
-  from: string
-  /** As for `mesh.publish`. @default a new one */
-  id?: string
-  /** As for `mesh.publish`. @default false */
-  once?: boolean
-  /** What it belongs to. @default its own id */
-  correlationId?: string
-  /** The id of what caused it. */
-  causationId?: string
-  /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
-  headers?: Readonly<Record<string, string>>
-}
+/** What `mesh.publish` takes, but for what belongs to the moment of sending; and who says it: the name in `ce-source`. */
+export type PrepareOptions = Pick<
+  PublishOptions,
+  'id' | 'once' | 'priority' | 'correlationId' | 'causationId' | 'headers'
+> & { from: string }
+
+const PLAIN = names('')
 
 /**
  * Checks data against its contract now and fixes id, time, key, correlation and trace context, without a connection.
@@ -52,40 +42,25 @@ export type PrepareOptions = {
 export async function prepareEvent<In, Out>(
   contract: Contract<In, Out>,
   data: In,
-  options: PrepareOptions,
+  { from, ...options }: PrepareOptions,
 ): Promise<PreparedEvent> {
-  const id = options.id === undefined ? newId() : checkId(options.id)
-  const headers = userHeaders(options.headers ?? {})
-  const { payload, key } = await encodeEvent(contract, data)
-  if (options.once === true && key === undefined)
-    throw new MeshError(
-      'MESH_INVALID_CONTRACT',
-      `${contract.type} has no key, so it cannot be published once; give its contract a key`,
-    )
-  const { from, correlationId, causationId } = options
-  return {
-    v: 1,
-    envelope: newEnvelope(contract, { id, from, key, correlationId, causationId }),
-    stream: contract.stream.name,
-    subject: subjectOf(contract, key),
-    once: options.once === true,
-    headers,
-    trace: traceHeaders(context.active()),
-    payload,
-  }
+  const trace = traceHeaders(context.active())
+  const out = await outgoing({ names: PLAIN, from }, contract, { data, ...options })
+  const { envelope, stream, subject, once, headers, payload } = out
+  return { v: 1, envelope, stream, subject, once, headers, trace, payload }
 }
 
 /** Runs `publish` with the event as it goes out, inside the trace it was prepared in. */
 export function withPrepared<T>(
   event: PreparedEvent,
-  { names, timeoutMs }: { names: Names; timeoutMs: number },
+  { names: own, timeoutMs }: { names: Names; timeoutMs: number },
   publish: (out: Outgoing) => Promise<T>,
 ): Promise<T> {
   const trace = Object.fromEntries(event.trace)
   const out: Outgoing = {
     envelope: event.envelope,
-    subject: names.subject(event.subject),
-    stream: names.stream(event.stream),
+    subject: own.subject(event.subject),
+    stream: own.stream(event.stream),
     payload: event.payload,
     once: event.once,
     timeoutMs,

@@ -1,21 +1,11 @@
 import { hostname } from 'node:os'
-import { type Contract, keyToken, partitionOf, prepareEvent } from '@malha/mesh'
+import { type Contract, keyToken, partitionOf, prepareEvent, type PrepareOptions } from '@malha/mesh'
 import { OutboxError } from '../errors.ts'
 import { outboxNames, PARTITIONS } from '../schema/names.ts'
 import { executeIn, type Transaction } from './transaction.ts'
 
-export type AddOptions = {
-  /** The event's identity (`ce-id`). Letters, digits and `_ . : / -`. @default a new one */
-  id?: string
-  /** At most one event of this type and key for as long as the stream holds it; another one makes the row dead. @default false */
-  once?: boolean
-  /** What it belongs to. @default its own id */
-  correlationId?: string
-  /** The id of what caused it. */
-  causationId?: string
-  /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
-  headers?: Readonly<Record<string, string>>
-}
+/** As `mesh.publish` takes them. With `once`, a row whose key has another event already becomes dead. */
+export type AddOptions = Omit<PrepareOptions, 'from'>
 
 export interface Outbox {
   /**

@@ -1,3 +1,16 @@
+export {
+  checkContracts,
+  type CheckOptions,
+  type CompatibilityMode,
+  type Incompatibility,
+} from './compatibility/check-contracts.ts'
+export {
+  type ContractSnapshot,
+  contractsSnapshot,
+  type ContractsSnapshot,
+  type SnapshotOptions,
+} from './compatibility/snapshot.ts'
+export type { JsonSchema } from './compatibility/json-schema.ts'
 export type { Limits } from './consume/handler-runner.ts'
 export type { RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'

@@ -1,0 +1,106 @@
+import type { AnyContract } from '../message/contract.ts'
+import { compareSchemas } from './compare-schemas.ts'
+import type { Finding, Words } from './place.ts'
+import { type ContractSnapshot, type ContractsSnapshot, contractsSnapshot, readSnapshot } from './snapshot.ts'
+
+/**
+ * `backward`: the new release reads what the old one wrote (streams are full of that). `forward`: the old release, which
+ * runs beside the new one for a while, reads what the new one writes. `full`: both.
+ */
+export type CompatibilityMode = 'backward' | 'forward' | 'full'
+
+/** One reason why two sets of contracts do not get along. */
+export type Incompatibility = {
+  /** The contract's type. */
+  readonly contract: string
+  readonly direction: 'backward' | 'forward'
+  /** Where in the payload, e.g. `items[].price`; empty for the contract as such. */
+  readonly path: string
+  /** In words. */
+  readonly what: string
+}
+
+export type CheckOptions = {
+  /** What is released: a snapshot (as it comes out of `JSON.parse`), or contracts. */
+  before: ContractsSnapshot | readonly AnyContract[]
+  /** What is about to be. */
+  after: ContractsSnapshot | readonly AnyContract[]
+  mode: CompatibilityMode
+}
+
+/**
+ * Compares two sets of contracts. Empty: they get along. Where a schema says things that cannot be compared, that is
+ * reported too, so that an empty list can be relied on.
+ * @throws MeshError MESH_INVALID_CONTRACT: no snapshot, or a contract whose JSON Schema cannot be had
+ */
+export function checkContracts({ before, after, mode }: CheckOptions): Incompatibility[] {
+  const old = snapshotFrom(before)
+  const now = new Map(snapshotFrom(after).contracts.map((contract) => [contract.type, contract]))
+  const directions = mode === 'full' ? (['backward', 'forward'] as const) : [mode]
+  return directions.flatMap((direction) =>
+    old.contracts.flatMap((contract) => {
+      const findings = compareContracts(contract, now.get(contract.type), direction)
+      return findings.map(({ path, what }) => ({ contract: contract.type, direction, path, what }))
+    }),
+  )
+}
+
+function snapshotFrom(given: ContractsSnapshot | readonly AnyContract[]): ContractsSnapshot {
+  return Array.isArray(given) ? contractsSnapshot(given as readonly AnyContract[]) : readSnapshot(given)
+}
+
+const WORDS: Record<'backward' | 'forward', Words> = {
+  backward: { writer: 'an older event', reader: 'the new schema' },
+  forward: { writer: 'a newer event', reader: 'the old schema' },
+}
+
+function compareContracts(
+  before: ContractSnapshot,
+  after: ContractSnapshot | undefined,
+  direction: 'backward' | 'forward',
+): Finding[] {
+  const say = (what: string): Finding => ({ path: '', what })
+  if (!after)
+    return direction === 'forward'
+      ? []
+      : [say('it is gone; events of it are still in the stream, and handlers of older releases wait for new ones')]
+  const found = placeFindings(before, after).map(say)
+  if (after.version < before.version)
+    return [
+      ...found,
+      say(
+        `its version fell from ${before.version} to ${after.version}; events of ${before.version} would wait for ever`,
+      ),
+    ]
+  if (after.version > before.version)
+    return direction === 'backward'
+      ? found // upcast brings older payloads to the new schema: code, which only tests can check.
+      : [
+          ...found,
+          say(
+            `its version is ${after.version}; releases that know ${before.version} wait with such events until they are replaced`,
+          ),
+        ]
+  const [from, to] = direction === 'backward' ? [before, after] : [after, before]
+  return [...found, ...compareSchemas(from.schema, to.schema, WORDS[direction])]
+}
+
+/** What is not about payloads: where events are, and under which subject. */
+function placeFindings(before: ContractSnapshot, after: ContractSnapshot): string[] {
+  const found: string[] = []
+  const changed = (what: string, from: unknown, to: unknown, so: string): void => {
+    if (from !== to) found.push(`its ${what} was ${String(from)} and is ${String(to)} now; ${so}`)
+  }
+  changed('kind', before.kind, after.kind, 'an event is for all, a command for one')
+  changed('stream', before.stream.name, after.stream.name, 'handlers of one release do not see the other’s events')
+  changed('content type', before.contentType, after.contentType, 'what one release writes is undecodable to the other')
+  changed('partitions', before.stream.partitions, after.stream.partitions, 'they are fixed when the stream is made')
+  // With a new version it was meant: see docs/how-to/change-a-contract.md.
+  if (before.key !== after.key && before.version === after.version)
+    found.push(
+      before.key === null || after.key === null
+        ? `it had ${before.key === null ? 'no key' : `the key ${before.key}`} and has ${after.key === null ? 'none' : after.key} now; its subject changes, and with it \`once\` and order`
+        : `its key was ${before.key} and is ${after.key} now; order, \`once\` and partition go by the key, so raise the version, and see that older events are handled first`,
+    )
+  return found
+}

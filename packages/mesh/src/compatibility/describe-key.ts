@@ -1,0 +1,31 @@
+import type { AnyContract } from '../message/contract.ts'
+
+/**
+ * A contract's key in words, e.g. `{centerId}-{system}`, found by asking its function with placeholders for data.
+ * `'computed'` where it does more with them than put them together; undefined without a key.
+ */
+export function describeKey({ key }: AnyContract): string | undefined {
+  if (!key) return undefined
+  try {
+    const described: unknown = key(placeholder(''))
+    const text = typeof described === 'function' ? String(described) : described
+    return typeof text === 'string' && /\{.+\}/.test(text) ? text : 'computed'
+  } catch {
+    return 'computed'
+  }
+}
+
+/** Data of which every property is a placeholder, and whose text is its path. */
+function placeholder(path: string): never {
+  const text = (): string => `{${path}}`
+  return new Proxy(text, {
+    get(_target, name) {
+      if (name === Symbol.toPrimitive || name === 'toString') return text
+      if (typeof name === 'symbol') throw new TypeError('not a plain property')
+      return placeholder(path === '' ? name : `${path}.${name}`)
+    },
+    apply() {
+      throw new TypeError('more than put together')
+    },
+  }) as never
+}

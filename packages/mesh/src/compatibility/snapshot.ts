@@ -1,0 +1,93 @@
+import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
+import { faultsError } from '../errors.ts'
+import type { AnyContract } from '../message/contract.ts'
+import { describeKey } from './describe-key.ts'
+import { isObject, type JsonSchema, sorted } from './json-schema.ts'
+
+/** What is compared of a contract. Plain JSON. */
+export type ContractSnapshot = {
+  readonly type: string
+  readonly kind: 'event' | 'command'
+  readonly version: number
+  readonly contentType: string
+  readonly stream: { readonly name: string; readonly partitions: number }
+  /** In words, such as `{orderId}`; `computed` where words do not do; null without a key. */
+  readonly key: string | null
+  readonly priorities: boolean
+  /** JSON Schema, draft 2020-12, of what publishers give. */
+  readonly schema: JsonSchema
+}
+
+/** A set of contracts as JSON: to be committed, and compared with later ones. Its order is always the same. */
+export type ContractsSnapshot = {
+  readonly malha: 'contracts'
+  readonly format: 1
+  readonly contracts: readonly ContractSnapshot[]
+}
+
+export type SnapshotOptions = {
+  /** JSON Schema (draft 2020-12) of contracts whose schema library has no `~standard.jsonSchema`. */
+  jsonSchema?: (contract: AnyContract) => JsonSchema | undefined
+}
+
+/**
+ * The contracts as plain JSON, for a file in version control: `JSON.stringify(contractsSnapshot([…]), null, 2)`. Schemas
+ * are asked for by Standard JSON Schema (zod 4.2 and newer, ArkType 2.1.28 and newer; valibot through
+ * `@valibot/to-json-schema`). Refinements in code are not in it: no JSON Schema can say them.
+ * @throws MeshError MESH_INVALID_CONTRACT with every contract whose schema cannot be had
+ */
+export function contractsSnapshot(contracts: readonly AnyContract[], options: SnapshotOptions = {}): ContractsSnapshot {
+  const faults: string[] = []
+  const taken = contracts.map((contract) => snapshotOf(contract, options, faults))
+  const types = taken.map(({ type }) => type)
+  for (const type of new Set(types.filter((one, place) => types.indexOf(one) !== place)))
+    faults.push(`${type} is there more than once; keep one declaration`)
+  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', 'contracts', faults)
+  return { malha: 'contracts', format: 1, contracts: taken.sort((a, b) => (a.type < b.type ? -1 : 1)) }
+}
+
+function snapshotOf(contract: AnyContract, options: SnapshotOptions, faults: string[]): ContractSnapshot {
+  const { type, kind, version, codec, stream } = contract
+  let schema: JsonSchema = true
+  try {
+    schema = sorted(options.jsonSchema?.(contract) ?? standardJsonSchema(contract)) as JsonSchema
+  } catch (error) {
+    faults.push(`${type}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  return {
+    type,
+    kind,
+    version,
+    contentType: codec.contentType,
+    stream: { name: stream.name, partitions: stream.partitions },
+    key: describeKey(contract) ?? null,
+    priorities: contract.priorities,
+    schema,
+  }
+}
+
+function standardJsonSchema({ schema }: AnyContract): JsonSchema {
+  const standard = schema['~standard'] as Partial<StandardJSONSchemaV1.Props>
+  if (typeof standard.jsonSchema?.input !== 'function')
+    throw new Error(
+      `its schema library gives no JSON Schema by ~standard.jsonSchema; wrap the schema with the library’s adapter, or give the option jsonSchema`,
+    )
+  return standard.jsonSchema.input({ target: 'draft-2020-12' })
+}
+
+/**
+ * A snapshot read from a file.
+ * @throws MeshError MESH_INVALID_CONTRACT: another file, or one of a newer format
+ */
+export function readSnapshot(value: unknown): ContractsSnapshot {
+  const isOurs = isObject(value) && value['malha'] === 'contracts' && Array.isArray(value['contracts'])
+  if (!isOurs)
+    throw faultsError('MESH_INVALID_CONTRACT', 'snapshot', [
+      'this is no snapshot of contracts; make one with contractsSnapshot',
+    ])
+  if (value['format'] !== 1)
+    throw faultsError('MESH_INVALID_CONTRACT', 'snapshot', [
+      `it is of format ${String(value['format'])}, this release knows 1; upgrade @malha/mesh`,
+    ])
+  return value as ContractsSnapshot
+}

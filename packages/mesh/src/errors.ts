@@ -37,6 +37,7 @@ export const meshErrors = {
   MESH_UNKNOWN_TYPE: 'terminal',
   MESH_SCHEMA_MISMATCH: 'terminal',
   MESH_NEWER_VERSION: 'retry',
+  MESH_KEY_CHANGED: 'terminal',
   MESH_HANDLER_TIMEOUT: 'retry',
   MESH_HANDLER_LEAKED: 'refuse',
   MESH_PARTITION_LOST: 'retry',

@@ -227,7 +227,10 @@ export class HandlerRunner {
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
     const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
-    const mayHold = !this.#stopping && delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#concurrency)
+    // Another instance may be of the release that knows it: over the lane it comes to any of them.
+    const isForOthers = verdict.code === 'MESH_NEWER_VERSION'
+    const hasRoom = delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#concurrency)
+    const mayHold = !this.#stopping && hasRoom && !isForOthers
     if (mayHold || !fitsLane(this.#options.lane, delivery)) this.#hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)
   }

@@ -4,7 +4,7 @@ import { MeshError } from '../errors.ts'
 import { covers } from '../message/contract.ts'
 import { type Envelope, readEnvelope } from '../message/envelope.ts'
 import { isSubjectOf } from '../message/key.ts'
-import { decodePayload } from '../message/validate.ts'
+import { decodeEvent } from '../message/decode-event.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
 import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
@@ -88,7 +88,7 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
       return { kind: 'done' }
     }
     const data =
-      source.kind === 'topic' ? rawData(delivery.payload) : await decodePayload(source, envelope, delivery.payload)
+      source.kind === 'topic' ? rawData(delivery.payload) : await decodeEvent(source, envelope, delivery.payload)
     const out = outputs({
       deps: deps.publisher,
       names: deps.names,

@@ -5,8 +5,10 @@ import { z } from 'zod'
 const orders = stream('ORDERS', { subjects: ['order.>'] })
 const Order = z.object({ orderId: z.string(), total: z.number() })
 type Order = z.infer<typeof Order>
-const placed = (schema: z.ZodType<Order, Order>, more: Partial<Parameters<typeof event<Order>>[1]> = {}): Contract<Order> =>
-  event('order.placed', { stream: orders, schema, key: (order) => order.orderId, ...more })
+const placed = (
+  schema: z.ZodType<Order, Order>,
+  more: Partial<Parameters<typeof event<Order>>[1]> = {},
+): Contract<Order> => event('order.placed', { stream: orders, schema, key: (order) => order.orderId, ...more })
 const upcast = (data: unknown): unknown => data
 const loose = Order.extend({ note: z.string().optional() })
 const strict = z.strictObject(Order.shape)

@@ -11,6 +11,7 @@ import { requestCases } from './request-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { spoolCases } from './spool-cases.ts'
 import { survivalCases } from './survival-cases.ts'
+import { versionCases } from './version-cases.ts'
 import { workCases } from './work-cases.ts'
 
 /** Every promise of the library, in the order a reader would meet them. */
@@ -24,6 +25,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...workCases,
   ...delayCases,
   ...retryCases,
+  ...versionCases,
   ...deadLetterCases,
   ...requestCases,
   ...spoolCases,

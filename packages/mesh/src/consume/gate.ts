@@ -17,6 +17,9 @@ export type GatePort = {
   onState: (state: BreakerState, isNews: boolean) => void
 }
 
+/** What a timer takes; a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /**
  * Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told,
  * nor faster than its rate limit.
@@ -67,7 +70,7 @@ export class Gate {
   /** Nothing is started for `delayMs`. */
   pause(delayMs: number): void {
     const until = performance.now() + delayMs
-    if (until <= this.#notBefore) return
+    if (this.#isStopped || until <= this.#notBefore) return
     this.#notBefore = until
     clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#port.onGo, delayMs + 1)
@@ -88,10 +91,13 @@ export class Gate {
   #hasToken(): boolean {
     const waitMs = this.#bucket?.take() ?? 0
     if (waitMs === 0) return true
-    this.#tokenTimer ??= setTimeout(() => {
-      this.#tokenTimer = undefined
-      this.#port.onGo()
-    }, waitMs)
+    this.#tokenTimer ??= setTimeout(
+      () => {
+        this.#tokenTimer = undefined
+        this.#port.onGo()
+      },
+      Math.min(waitMs, LONGEST_TIMER_MS),
+    )
     return false
   }
 

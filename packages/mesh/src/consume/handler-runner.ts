@@ -90,10 +90,10 @@ export class HandlerRunner {
 
   start(): void {
     const { names, service, handler, stream, durables } = this.#options
-    const limit = creditsFor(this.#concurrency, this.#rateLimit)
-    this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit }))
-    const lane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
-    this.#lane = this.#intake.open({ via: 'lane', ...lane, limit: this.#concurrency })
+    const { event, lane } = this.#credits()
+    this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit: event }))
+    const onLane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
+    this.#lane = this.#intake.open({ via: 'lane', ...onLane, limit: lane })
   }
 
   /** Why this handler is not ready; empty when it is. */
@@ -162,7 +162,11 @@ export class HandlerRunner {
       return
     }
     this.#slots.take()
+    // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
+    const isLimited = this.#rateLimit !== undefined
+    if (isLimited) delivery.credit.release()
     const tried = await tryOnce(this.#options, this.#attempt, delivery)
+    if (isLimited) delivery.credit.reclaim()
     if (tried.kind !== 'leaked') this.#slots.conclude()
     try {
       const concluded = this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe))
@@ -316,8 +320,14 @@ export class HandlerRunner {
   }
 
   #setLimits(limit: number | undefined): void {
-    for (const loop of this.#events) loop.setLimit(limit ?? creditsFor(this.#concurrency, this.#rateLimit))
-    this.#lane?.setLimit(limit ?? this.#concurrency)
+    const { event, lane } = this.#credits()
+    for (const loop of this.#events) loop.setLimit(limit ?? event)
+    this.#lane?.setLimit(limit ?? lane)
+  }
+
+  #credits(): { event: number; lane: number } {
+    const event = creditsFor(this.#concurrency, this.#rateLimit, this.#options.durables.length)
+    return { event, lane: Math.min(this.#concurrency, event) }
   }
 
   #priorityOf(subject: string): Priority {

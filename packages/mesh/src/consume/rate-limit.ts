@@ -50,10 +50,10 @@ export class TokenBucket {
 }
 
 /**
- * How many messages to have in hand: enough that a slot never waits for the server, but no more than will start within
- * two seconds, so that another process may have them.
+ * How many messages to have in hand from each of `durables`: enough that a slot never waits for the server, but no more
+ * than will start within two seconds, so that another process may have them.
  */
-export function creditsFor(concurrency: number, rateLimit: RateLimit | undefined): number {
+export function creditsFor(concurrency: number, rateLimit: RateLimit | undefined, durables = 1): number {
   const most = 2 * concurrency
-  return rateLimit === undefined ? most : Math.min(most, Math.ceil(2 * rateLimit.perSecond))
+  return rateLimit === undefined ? most : Math.min(most, Math.ceil((2 * rateLimit.perSecond) / durables))
 }

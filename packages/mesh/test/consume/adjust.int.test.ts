@@ -61,6 +61,40 @@ test('a rate limit holds starts back, may be changed and taken away while the ha
   await eventually(() => expect(starts).toHaveLength(400))
 })
 
+test('slow messages run side by side up to the concurrency, however low the rate', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const open = Promise.withResolvers<void>()
+  let atOnce = 0
+  const service = defineService('worker', {
+    handlers: {
+      work: on(queued, { startFrom: 'all', concurrency: 12, rateLimit: { perSecond: 4 } }, async () => {
+        atOnce++
+        await open.promise
+      }),
+    },
+  })
+  await mesh.start(service)
+  await Promise.all(Array.from({ length: 20 }, (_, n) => mesh.publish(queued, { n })))
+  await eventually(() => expect(atOnce).toBe(12))
+  open.resolve()
+  await eventually(() => expect(atOnce).toBe(20))
+})
+
+test('a rate limit lets a batch be full', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const sizes: number[] = []
+  const bulk = onBatch(
+    queued,
+    { startFrom: 'all', size: 20, maxAgeMs: 30_000, rateLimit: { perSecond: 9, burst: 1 } },
+    (batch) => void sizes.push(batch.length),
+  )
+  await mesh.start(defineService('worker', { handlers: { bulk } }))
+  await Promise.all(Array.from({ length: 20 }, (_, n) => mesh.publish(queued, { n })))
+  await eventually(() => expect(sizes).toEqual([20]))
+})
+
 test('limits out of bounds, and a handler that is not there, are refused and change nothing', async () => {
   await using own = await testMesh()
   const { mesh } = own

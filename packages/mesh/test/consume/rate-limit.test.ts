@@ -48,11 +48,26 @@ test('a gate calls again when the next message may start, once, and not after it
   expect(onGo).toHaveBeenCalledOnce()
 })
 
+test('a gate that was stopped begins no pause, and one that waits for weeks does not call at once', async () => {
+  const onGo = vi.fn<() => void>()
+  const ignore = (): void => undefined
+  const port = { onLimit: ignore, onTryOne: ignore, onFetchOne: ignore, onRecovered: ignore, onState: ignore }
+  const gate = new Gate({ ...port, onGo })
+  gate.limitRate({ perSecond: 1e-9, burst: 1 })
+  expect([gate.mayStart(), gate.mayStart()]).toEqual([true, false])
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(onGo).not.toHaveBeenCalled()
+  gate.stop()
+  gate.pause(60_000)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 test('no more is taken in hand than starts within two seconds', () => {
   expect(creditsFor(16, undefined)).toBe(32)
   expect(creditsFor(16, { perSecond: 1000 })).toBe(32)
   expect(creditsFor(16, { perSecond: 5 })).toBe(10)
   expect(creditsFor(16, { perSecond: 0.01 })).toBe(1)
+  expect(creditsFor(16, { perSecond: 5 }, 3)).toBe(4)
 })
 
 test('limits out of bounds are told all at once', () => {

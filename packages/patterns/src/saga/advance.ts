@@ -81,19 +81,11 @@ function againOf<State>(
   )
 }
 
-/** What clocks of machines may differ without a time-out counting as early, ms. */
-const CLOCKS_MS = 250
-
 /** Only the time-out that was set last, and only while the saga runs. */
 function onTimeout<State>(def: SagaDef<State>, { record, one, arrival }: At<State, 'timed-out'>): Advance<State> {
   const { arm } = arrival.data as TimeoutData
   const timer = record.timers[one.name]
   if (timer?.arm !== arm) return { kind: 'pass', why: `time-out ${one.name} was taken back or set anew` }
-  if (arrival.now < Date.parse(timer.dueAt) - CLOCKS_MS)
-    throw new PatternsError(
-      'PATTERNS_SAGA_WAITS',
-      `time-out ${one.name} of saga ${def.name} ${arrival.sagaId} came before its time, ${timer.dueAt}; it waits`,
-    )
   const { [one.name]: _, ...timers } = record.timers
   if (record.status !== 'running') return { kind: 'pass', why: 'the saga does not run any more' }
   return moved(def, arrival, {
@@ -194,7 +186,7 @@ function withTimers<State>(
     const dueAt = new Date(arrival.now + ms).toISOString()
     timers[name] = { arm: armed, dueAt }
     const data: TimeoutData = { sagaId: arrival.sagaId, name, arm: armed }
-    sends.push({ type: def.timeout!.type, data, at: dueAt })
+    sends.push({ type: def.timeout!.type, data, inMs: ms })
   }
   return { record: { ...record, timers, armed }, sends }
 }

@@ -157,14 +157,15 @@ async function move<State>(
   return (await store.write(sagaId, result.record, found?.revision)) ? result.sends : undefined
 }
 
-function publish<State>(def: SagaDef<State>, ctx: HandlerContext, { type, data, at }: Sent): void {
+function publish<State>(def: SagaDef<State>, ctx: HandlerContext, { type, data, inMs }: Sent): void {
   const contract = contractOf(def, type)
-  if (at === undefined) {
+  if (inMs === undefined) {
     ctx.publish(contract, data)
     return
   }
-  // Without a key: an event that comes again must not replace a time-out that was set after it.
-  ctx.publish(contract, data, { deliverAt: new Date(at) })
+  // Without a key: an event that comes again must not replace a time-out that was set after it. And not at a time: the
+  // clocks of this process, the next and the server may differ.
+  ctx.publish(contract, data, { deliverIn: inMs })
 }
 
 function contractOf<State>(def: SagaDef<State>, type: string): AnyContract {

@@ -8,8 +8,8 @@ export const SAGA_FORMAT = 1
 export type Sent = {
   readonly type: string
   readonly data: unknown
-  /** When it is to arrive, RFC 3339; at once without. */
-  readonly at?: string
+  /** How much later it is to arrive, ms, by the server's clock; at once without. */
+  readonly inMs?: number
 }
 
 /** An event that was handled, and what was sent then: the same again when the event comes again. */

@@ -30,10 +30,12 @@ export async function batchThatIsThere(
   }
   if (refusal.errCode === ERR_CODE.wrongLastSequence) return await afterOnce(deps, outs, refusal)
   if (refusal.errCode !== ERR_CODE.batchDuplicate) throw refusal
-  const first = outs[0]!
-  const stored = await findByWindow(deps, first)
-  if (stored) return await compare(deps, outs, { index: 0, seq: stored.seq })
-  throw await takenError(deps, outs)
+  const place = (await findLast(deps, outs)) ?? (await findByWindow(deps, outs[0]!))
+  if (place) return await compare(deps, outs, place)
+  throw new MeshError(
+    'MESH_ID_CONFLICT',
+    `an id of the batch is taken by an event outside of it, in ${outs[0]!.stream}; nothing was stored. Give every batch ids of its own`,
+  )
 }
 
 async function afterOnce(deps: PublisherDeps, outs: readonly Outgoing[], refusal: PublishRefused): Promise<number> {
@@ -50,13 +52,12 @@ async function afterOnce(deps: PublisherDeps, outs: readonly Outgoing[], refusal
   throw refusal
 }
 
+/** Where one event of a batch stands. */
+type Place = { index: number; seq: number }
+
 /** Holds the whole batch against what is stored around one of its events. */
-async function compare(
-  deps: PublisherDeps,
-  outs: readonly Outgoing[],
-  { index, seq }: { index: number; seq: number },
-): Promise<number> {
-  const firstSeq = seq - index
+async function compare(deps: PublisherDeps, outs: readonly Outgoing[], place: Place): Promise<number> {
+  const firstSeq = place.seq - place.index
   for (let from = 0; from < outs.length; from += PARALLEL) {
     const some = outs.slice(from, from + PARALLEL)
     const stored = await Promise.all(
@@ -65,35 +66,50 @@ async function compare(
     for (const [offset, out] of some.entries()) {
       const found = stored[offset]
       if (found && idOf(found) === out.envelope.id && !isSame(found, out)) throw new IdConflict(out, found)
-      if (!found || !isSame(found, out)) throw await takenError(deps, outs)
+      if (!found || !isSame(found, out)) throw await loneError(deps, outs, place)
     }
   }
   return firstSeq
 }
 
-/** Some ids of the batch are stored, but not this batch. */
-async function takenError(deps: PublisherDeps, outs: readonly Outgoing[]): Promise<MeshError> {
-  for (const out of outs.slice(0, PARALLEL)) {
-    const stored = await readBack(deps, out.stream, { last_by_subj: out.subject })
-    if (stored && idOf(stored) === out.envelope.id) return new IdConflict(out, stored)
-  }
-  return new MeshError(
-    'MESH_ID_CONFLICT',
-    `an id of the batch is taken by an event outside of it, in ${outs[0]!.stream}; nothing was stored. Give every batch ids of its own`,
+/** One id of the batch is stored, but not with the others. */
+async function loneError(deps: PublisherDeps, outs: readonly Outgoing[], { index, seq }: Place): Promise<Error> {
+  const out = outs[index]!
+  const stored = await readBack(deps, out.stream, { seq })
+  return stored
+    ? new IdConflict(out, stored)
+    : new MeshError('MESH_PUBLISH_TIMEOUT', `${out.subject}: the event that was there is gone; publish again`)
+}
+
+/** One that is the last of its subject still, as keyed ones often are. */
+async function findLast(deps: PublisherDeps, outs: readonly Outgoing[]): Promise<Place | undefined> {
+  const keyed = outs.map((out, index) => ({ out, index })).filter(({ out }) => out.envelope.key !== undefined)
+  const found = await Promise.all(
+    [{ out: outs[0]!, index: 0 }, ...keyed.slice(0, PARALLEL)].map(async ({ out, index }) => {
+      const last = await readBack(deps, out.stream, { last_by_subj: out.subject })
+      return last && idOf(last) === out.envelope.id ? { index, seq: last.seq } : undefined
+    }),
   )
+  return found.find((place) => place !== undefined)
 }
 
 /** The server remembers an id for its duplicate window, so the event is not older, by the server's own clock. */
-async function findByWindow(deps: PublisherDeps, out: Outgoing): Promise<StoredMessage | undefined> {
-  const last = await readBack(deps, out.stream, { last_by_subj: out.subject })
-  if (!last || idOf(last) === out.envelope.id) return last
-  const answer = await deps.nc.request(`$JS.API.STREAM.INFO.${out.stream}`, undefined, { timeout: 5000 })
-  const { ts, config } = answer.json<{ ts: string; config: { duplicate_window: number } }>()
-  const from = new Date(Date.parse(ts) - millis(config.duplicate_window) - SLACK_MS).toISOString()
-  let found = await readBack(deps, out.stream, { start_time: from, next_by_subj: out.subject })
-  while (found && found.seq < last.seq && idOf(found) !== out.envelope.id)
+async function findByWindow(deps: PublisherDeps, out: Outgoing): Promise<Place | undefined> {
+  let found = await readBack(deps, out.stream, { start_time: await windowStart(deps, out), next_by_subj: out.subject })
+  while (found && idOf(found) !== out.envelope.id)
     found = await readBack(deps, out.stream, { seq: found.seq + 1, next_by_subj: out.subject })
-  return found && idOf(found) === out.envelope.id ? found : undefined
+  return found && { index: 0, seq: found.seq }
+}
+
+async function windowStart({ nc }: PublisherDeps, { stream }: Outgoing): Promise<string> {
+  try {
+    const answer = await nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: 5000 })
+    const { ts, config } = answer.json<{ ts: string; config: { duplicate_window: number } }>()
+    return new Date(Date.parse(ts) - millis(config.duplicate_window) - SLACK_MS).toISOString()
+  } catch (cause) {
+    const what = `a batch of these ids is in ${stream} already and could not be compared`
+    throw new MeshError('MESH_PUBLISH_TIMEOUT', `${what}: the server did not answer`, { cause })
+  }
 }
 
 const idOf = ({ headers }: StoredMessage): string => decodeAttribute(headers[HEADER.id] ?? '')

@@ -74,10 +74,11 @@ function changesOf(desired: DesiredStream, existing: StreamConfig, newer: boolea
     if (newer || unlimited(value) > unlimited(have)) change(field, from, to, value)
     else narrower.push(`${field} is ${from} on the server and ${to} in the declaration`)
   }
-  const dropped = existing.subjects.filter((subject) => !want.subjects.some((wider) => contains(wider, subject)))
+  const subjects = [...new Set([...want.subjects, ...existing.subjects.filter(isLibrarys)])]
+  const dropped = existing.subjects.filter((subject) => !subjects.some((wider) => contains(wider, subject)))
   if (dropped.length > 0 && !newer) narrower.push(`subjects ${dropped.join(', ')} are on the server only`)
-  else if (!sameSet(existing.subjects, want.subjects))
-    change('subjects', existing.subjects.join(', '), want.subjects.join(', '), want.subjects)
+  else if (!sameSet(existing.subjects, subjects))
+    change('subjects', existing.subjects.join(', '), subjects.join(', '), subjects)
   replicasChange(desired, existing, newer, change)
   return verdict(desired, existing, { changes, say, narrower })
 }
@@ -145,6 +146,11 @@ function tags(config: StreamConfig): { owner?: string; format?: string; partitio
     ...(format === undefined ? {} : { format }),
     ...(partitions === undefined ? {} : { partitions }),
   }
+}
+
+/** Of the library, not of a contract: another release beside this one may need it. */
+function isLibrarys(subject: string): boolean {
+  return subject.split('.').some((token) => token.startsWith('_'))
 }
 
 function revisionOf(config: StreamConfig): number {

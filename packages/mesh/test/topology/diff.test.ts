@@ -78,6 +78,13 @@ test('a stream from before there were done-markers gets their subject at its own
   expect(diff.kind === 'update' && Object.keys(diff.changes)).toEqual(['subjects'])
 })
 
+test('what a later release of the library keeps in a stream is left there, at any revision', () => {
+  const later = { subjects: ['t.center.>', DONE, 't._later.CENTERS.>'] }
+  expect(diffStream(desired(), onServer(desired(), later)).kind).toBe('same')
+  const diff = diffStream(desired({ revision: 2, subjects: ['center.*'] }), onServer(desired(), later))
+  expect(diff).toMatchObject({ kind: 'update', changes: { subjects: ['t.center.*', DONE, 't._later.CENTERS.>'] } })
+})
+
 test('at the same revision shrinking is a fault that names the way out', () => {
   const diff = diffStream(
     desired({ maxBytes: MIB, maxAgeMs: hours(1), subjects: ['center.registered'] }),

@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, event, hours, type Mesh, on, seconds, type ServiceDef, stream } from '@malha/mesh'
+import {
+  defineService,
+  event,
+  hours,
+  type HandlerContext,
+  type Mesh,
+  on,
+  seconds,
+  type ServiceDef,
+  stream,
+} from '@malha/mesh'
 import { eventually } from '../eventually.ts'
-import { promise, type Case } from './case.ts'
-import { briefly, deadLetters, kept, type Kept, Order, order, recorder, settled } from './kit.ts'
+import { promise, type Case, type ConformanceEnv } from './case.ts'
+import { briefly, deadLetters, kept, type Kept, manager, Order, order, recorder, settled } from './kit.ts'
 
 const WINDOW_MS = 200
 /** Its window is short, so that ids alone would not do. */
@@ -52,7 +62,7 @@ const twice: Case = promise(
   },
 )
 
-function counting(note: ReturnType<typeof recorder>['note']): ServiceDef {
+function counting(note: (data: Order, ctx: HandlerContext) => unknown): ServiceDef {
   return defineService('counter', {
     publishes: [counted],
     handlers: {
@@ -150,4 +160,37 @@ const withOnce: Case = promise(
   },
 )
 
-export const effectsCases: readonly Case[] = [twice, failedFirst, twoStreams, withOnce]
+const leaderDied: Case = promise(
+  'effects once: a broker killed while outputs are stored: each message has its outputs, all of them, once',
+  async (env) => {
+    const service = counting(() => undefined)
+    const mesh = await env.mesh()
+    await mesh.provision(service)
+    const other = await env.mesh()
+    await Promise.all([mesh.start(service), other.start(service)])
+    const publishing = Promise.all(Array.from({ length: 300 }, (_, n) => mesh.publish(opened, order(n))))
+    await eventually(async () => assert.equal((await stored(env)) > 400, true))
+    await env.server.restart(`${env.namespace}_BRIEF`)
+    await publishing
+    await eventually(async () => assert.equal((await stored(env)) >= 300 * 5, true), {
+      timeoutMs: 60_000,
+    })
+    await settled(env, 'BRIEF', 'counter_count')
+    const all = await kept(env, 'BRIEF')
+    for (const [type, count] of [
+      [counted.type, 1],
+      [closed.type, 2],
+    ] as const) {
+      const causes = published(all, type).map(({ headers }) => headers['ce-causationid'])
+      assert.equal(causes.length, 300 * count)
+      assert.equal(new Set(causes).size, 300)
+    }
+    assert.equal(all.filter(isMarker).length, 300)
+  },
+  ['restart'],
+)
+
+const stored = async (env: ConformanceEnv): Promise<number> =>
+  (await (await manager(env)).streams.info(`${env.namespace}_BRIEF`)).state.messages
+
+export const effectsCases: readonly Case[] = [twice, failedFirst, twoStreams, withOnce, leaderDied]

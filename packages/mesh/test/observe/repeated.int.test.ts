@@ -1,0 +1,80 @@
+import { context, propagation, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { defineService, event, type HandlerOptions, minutes, noMetrics, on, stream } from '@malha/mesh'
+import { eventually, testMesh } from '@malha/testing'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+
+const exporter = new InMemorySpanExporter()
+/** Its window is short, so that a test can publish an event twice. */
+const orders = stream('ORDERS', { subjects: ['order.>'], duplicateWindowMs: 100 })
+const schema = z.object({ orderId: z.string() })
+const placed = event('order.placed', { stream: orders, schema, key: (order) => order.orderId })
+const billed = event('order.billed', { stream: orders, schema, key: (order) => order.orderId })
+
+beforeAll(() => {
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(provider)
+})
+
+beforeEach(() => exporter.reset())
+
+const spans = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name)
+
+type Seen = { counted: Record<string, number>; calls: number }
+
+/** One order handled twice, the second time as a message of its own. */
+async function handleTwice(options: HandlerOptions): Promise<Seen> {
+  const counted: Record<string, number> = {}
+  const counter: typeof noMetrics.counter = ({ name }) => ({
+    add(labels, value = 1) {
+      const key = [name, ...Object.values(labels)].join(' ')
+      counted[key] = (counted[key] ?? 0) + value
+    },
+  })
+  await using env = await testMesh({ metrics: { ...noMetrics, counter } })
+  const { mesh } = env
+  let calls = 0
+  const service = defineService('billing', {
+    publishes: [billed],
+    handlers: {
+      bill: on(placed, { startFrom: 'all', ...options }, (order, ctx) => {
+        calls += 1
+        ctx.publish(billed, order)
+      }),
+    },
+  })
+  await mesh.start(service)
+  await mesh.publish(placed, { orderId: 'o1' }, { id: 'p1' })
+  await eventually(() => expect(spans('process order.placed')).toHaveLength(1))
+  await eventually(async () => {
+    expect((await mesh.publish(placed, { orderId: 'o1' }, { id: 'p1' })).duplicate).toBe(false)
+  })
+  await eventually(() => expect(spans('process order.placed').length).toBeGreaterThan(1))
+  return { counted, calls }
+}
+
+test('effects once: a second run is counted, its span says so, and so does that of the output that is not stored', async () => {
+  const { counted } = await handleTwice({ effects: 'once' })
+  expect(counted['mesh_repeated_messages_total billing bill marker']).toBe(1)
+  expect(counted['messaging_client_sent_messages_total order.billed ok']).toBe(1)
+  const [first, second] = spans('process order.placed')
+  expect(first?.attributes['mesh.repeated_by']).toBeUndefined()
+  expect(second?.attributes['mesh.repeated_by']).toBe('marker')
+  const [stored, withheld] = spans('publish order.billed')
+  expect(stored?.attributes['messaging.message.id']).toMatch(/_ORDERS:\d+$/)
+  expect(withheld?.attributes).toMatchObject({ 'mesh.repeated': true })
+  expect(withheld?.attributes['messaging.message.id']).toBeUndefined()
+})
+
+test('inbox: a message that is passed over is counted, and its span says so', async () => {
+  const { counted, calls } = await handleTwice({ inbox: { keepMs: minutes(2) } })
+  expect(calls).toBe(1)
+  expect(counted['mesh_repeated_messages_total billing bill inbox']).toBe(1)
+  expect(spans('process order.placed')[1]?.attributes['mesh.repeated_by']).toBe('inbox')
+  expect(spans('publish order.billed')).toHaveLength(1)
+})

@@ -59,9 +59,14 @@ export async function ensureOrdered(
       options,
       `it began with ${known.partitions} partitions, and its stream has ${partitions} now; give the handler another name with startFrom`,
     )
+  if (known && known.stream !== stream)
+    throw fault(
+      options,
+      `it kept the order of keys of ${known.stream} before, and reads ${stream} now; give the handler on ${stream} another name and keep this one, or list it in retired`,
+    )
   const before = await infoOf(nc, stream, durable)
   const read = known ? known.read : await readFrom(nc, names, { ...options, before, state })
-  const beginning = known ?? (await store.begin({ epoch: state.epoch, partitions, read }))
+  const beginning = known ?? (await store.begin({ stream, epoch: state.epoch, partitions, read }))
   if (before) {
     log.warn({ stream, durable, read }, 'the handler keeps the order of its keys from here on; its durable is removed')
     await (await jetstreamManager(nc, { checkAPI: false })).consumers.delete(stream, durable)

@@ -2,7 +2,7 @@ import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nat
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
-import { STREAMS } from './consumer-config.ts'
+import { ORDER, STREAMS } from './consumer-config.ts'
 import type { Names } from './names.ts'
 
 /** Where a handler's events come from; with the namespace. */
@@ -52,7 +52,13 @@ type Search = {
   readonly log: Logger
 }
 
-type Orphan = { readonly handler: string; readonly stream: string; readonly waiting: number }
+type Orphan = {
+  readonly handler: string
+  readonly stream: string
+  readonly waiting: number
+  /** It has no durable there, but a record for each partition. */
+  readonly isOrdered: boolean
+}
 
 async function find(search: Search): Promise<Orphan[]> {
   const { names, service, current } = search
@@ -73,7 +79,8 @@ async function find(search: Search): Promise<Orphan[]> {
     const lane = current.has(handler) ? undefined : lanes.get(handler)?.[0]
     const scheduled = current.has(handler) ? 0 : await scheduledOf(search, handler)
     const waiting = durables.reduce((sum, info) => sum + waitingAt(info), 0) + waitingAt(lane) + scheduled
-    if (durables.length > 0 || waiting > 0) found.push({ handler, stream, waiting })
+    const isOrdered = lane?.config.metadata?.[ORDER] !== undefined
+    if (durables.length > 0 || waiting > 0 || isOrdered) found.push({ handler, stream, waiting, isOrdered })
   }
   return found
 }
@@ -131,16 +138,16 @@ async function ownDurables(
   return found
 }
 
-function sentence({ names, service, current }: Search, { handler, stream, waiting }: Orphan): string {
+function sentence({ names, service, current }: Search, { handler, stream, waiting, isOrdered }: Orphan): string {
   const moved = current.get(handler)?.stream
   const gone =
     moved === undefined
       ? `service ${service} defines no handler ${handler}; rename the handler back`
       : `handler ${handler} reads ${moved} now; give the handler on ${moved} another name and keep this one`
-  return (
-    `durable ${names.durable(service, handler)} on stream ${stream} has ${waiting} messages waiting, but ${gone}, ` +
-    `or list it in retired: ['${handler}'] to give them up`
-  )
+  const what = isOrdered
+    ? `handler ${handler} kept the order of keys of stream ${stream} and may not have done all`
+    : `durable ${names.durable(service, handler)} on stream ${stream} has ${waiting} messages waiting`
+  return `${what}, but ${gone}, ` + `or list it in retired: ['${handler}'] to give them up`
 }
 
 function waitingAt(info: ConsumerInfo | undefined): number {

@@ -6,6 +6,7 @@ import { deliveryCases } from './delivery-cases.ts'
 import { effectsCases } from './effects-cases.ts'
 import { expectationCases } from './expectation-cases.ts'
 import { inboxCases } from './inbox-cases.ts'
+import { orderedCases } from './ordered-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { requestCases } from './request-cases.ts'
 import { retryCases } from './retry-cases.ts'
@@ -26,6 +27,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...delayCases,
   ...retryCases,
   ...versionCases,
+  ...orderedCases,
   ...deadLetterCases,
   ...requestCases,
   ...spoolCases,

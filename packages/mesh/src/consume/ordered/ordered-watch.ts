@@ -20,6 +20,8 @@ const MISSED_MS = 5000
 
 type Seen = { /** All up to here is settled, or told of as aged out. */ settled: number; isFirst: boolean }
 
+type Looked = { partition: Partition; from: number; read: number; seen: Seen } & ReturnType<typeof progress>
+
 export class OrderedWatch {
   readonly #options: OrderedWatchOptions
   readonly #timer: NodeJS.Timeout
@@ -78,9 +80,15 @@ export class OrderedWatch {
 
   async #measure(state: StreamState): Promise<void> {
     const { runner, metrics, service, handler } = this.#options
-    const each = await Promise.all(
-      [...runner.partitions.values()].map((partition) => this.#measureOne(partition, state)),
-    )
+    const looked = [...runner.partitions.values()].map((partition) => this.#progressOf(partition, state))
+    // One letter for all: which partition's events they were, nobody can tell any more.
+    const expired = looked.flatMap((one) => (one.expired && !one.partition.lost.aborted ? [one.expired] : []))
+    if (expired.length > 0)
+      await this.#onExpired({
+        from: Math.min(...expired.map(({ from }) => from)),
+        to: Math.max(...expired.map(({ to }) => to)),
+      })
+    const each = await Promise.all(looked.map((one) => this.#measureOne(one, state)))
     const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
     metrics.consumer(
       { service: service.name, handler },
@@ -93,14 +101,16 @@ export class OrderedWatch {
     )
   }
 
-  async #measureOne(
-    partition: Partition,
-    state: StreamState,
-  ): Promise<{ pending: number; open: number; oldestMs: number }> {
+  #progressOf(partition: Partition, { firstSeq }: StreamState): Looked {
     const { from, read } = partition.floor
     const seen = this.#seen.get(partition) ?? { settled: from - 1, isFirst: true }
-    const { settled, expired } = progress(seen.settled, { firstSeq: state.firstSeq, ackFloor: from - 1 }, seen.isFirst)
-    if (expired && !partition.lost.aborted) await this.#onExpired(expired)
+    return { partition, from, read, seen, ...progress(seen.settled, { firstSeq, ackFloor: from - 1 }, seen.isFirst) }
+  }
+
+  async #measureOne(
+    { partition, from, read, seen, settled }: Looked,
+    state: StreamState,
+  ): Promise<{ pending: number; open: number; oldestMs: number }> {
     const oldest = settled < state.lastSeq ? await this.#oldestFrom(partition, settled + 1) : undefined
     // What lies before it is not for this partition: when that ages out, nothing is lost. The stream’s leader says so.
     this.#seen.set(partition, { settled: Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq), isFirst: false })

@@ -11,6 +11,8 @@ export type StoredRecord = { record: PartitionRecord; revision: number }
 
 /** Where a handler began, so that a partition without a record of its own is known. */
 export type Beginning = {
+  /** The event stream, with the namespace. */
+  stream: string
   epoch: number
   partitions: number
   /** All up to here is not for this handler. */ read: number

@@ -147,7 +147,7 @@ function sentence({ names, service, current }: Search, { handler, stream, waitin
   const what = isOrdered
     ? `handler ${handler} kept the order of keys of stream ${stream} and may not have done all`
     : `durable ${names.durable(service, handler)} on stream ${stream} has ${waiting} messages waiting`
-  return `${what}, but ${gone}, ` + `or list it in retired: ['${handler}'] to give them up`
+  return `${what}, but ${gone}, or list it in retired: ['${handler}'] to give them up`
 }
 
 function waitingAt(info: ConsumerInfo | undefined): number {

@@ -1,15 +1,17 @@
 import { defineService, type Mesh } from '@malha/mesh'
-import { testMesh, type TestMesh, type TestMeshOptions, type TestServer } from '@malha/testing'
+import { type TestCluster, testMesh, type TestMesh, type TestMeshOptions, type TestServer } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type pg from 'pg'
 import { migrateOutbox, outbox } from '../../src/index.ts'
 import { orders, placed, viewed, type Order } from './contracts.ts'
 import type { PostgresServer, TestDatabase } from './postgres-server.ts'
 
+type Broker = TestMesh<TestServer | TestCluster>
+
 /** An outbox in a database of its own, and a mesh in a namespace of its own. */
 export interface Fixture extends AsyncDisposable {
   readonly mesh: Mesh
-  readonly broker: TestMesh
+  readonly broker: Broker
   readonly db: TestDatabase
   /** Runs `work` between BEGIN and COMMIT, or ROLLBACK when it throws. */
   transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>
@@ -24,12 +26,20 @@ export interface Fixture extends AsyncDisposable {
 export type AddOptions = { prefix?: string; keys?: number; from?: number; perTransaction?: number }
 export type Stored = { id: string; key: string | undefined; n: number; seq: number; headers: Record<string, string> }
 
+/** On a broker of its own, or one to share with other tests of the file. */
 export async function fixture(
   postgres: PostgresServer,
   options: TestMeshOptions & { server?: TestServer } = {},
 ): Promise<Fixture> {
   await using opening = new AsyncDisposableStack()
   const broker = opening.use(await testMesh(options))
+  const made = opening.use(await fixtureOn(postgres, broker))
+  const all = opening.move()
+  return { ...made, [Symbol.asyncDispose]: async () => await all.disposeAsync() }
+}
+
+export async function fixtureOn(postgres: PostgresServer, broker: Broker): Promise<Fixture> {
+  await using opening = new AsyncDisposableStack()
   const db = opening.use(await postgres.database())
   await migrateOutbox(db.pool)
   await broker.mesh.provision(defineService('shop', { handlers: {}, publishes: [placed, viewed] }))
@@ -77,7 +87,7 @@ export async function fixture(
 }
 
 /** By one pull with an end, headers and payload. */
-async function readStream({ nats, namespace }: TestMesh): Promise<Stored[]> {
+async function readStream({ nats, namespace }: Broker): Promise<Stored[]> {
   const name = `${namespace}_${orders.name}`
   const { state } = await (await jetstreamManager(nats)).streams.info(name)
   if (state.messages === 0) return []

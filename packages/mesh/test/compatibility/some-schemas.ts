@@ -36,6 +36,9 @@ export const someSchema: fc.Arbitrary<Schema> = fc.letrec<{ schema: Schema }>((t
   }
 }).schema
 
+/** What most payloads are. */
+export const someObject: fc.Arbitrary<Schema> = objects(someSchema)
+
 function objects(inner: fc.Arbitrary<Schema>): fc.Arbitrary<Schema> {
   return typed('object', {
     properties: fc.dictionary(name, inner, { maxKeys: 3 }),
@@ -49,6 +52,7 @@ export function changed(schema: Schema): fc.Arbitrary<Schema> {
   const here: fc.Arbitrary<Schema>[] = [
     fc.constant({ anyOf: [schema, { type: 'null' }] }),
     fc.constant({ allOf: [schema] }),
+    someSchema.map((other) => ({ oneOf: [schema, other] })),
     size.map((n) => ({ ...schema, maxLength: n + 2 })),
     size.map((n) => ({ ...schema, maximum: n })),
     ...Object.keys(schema).map((keyword) => fc.constant(without(schema, keyword))),
@@ -57,6 +61,7 @@ export function changed(schema: Schema): fc.Arbitrary<Schema> {
   if (schema['type'] === 'object') {
     const properties = (schema['properties'] ?? {}) as Record<string, Schema>
     here.push(
+      name.map((key) => ({ ...schema, additionalProperties: false, properties: without(properties, key) })),
       fc.tuple(name, someSchema).map(([key, one]) => ({ ...schema, properties: { ...properties, [key]: one } })),
       name.map((key) => ({ ...schema, properties: without(properties, key) })),
       fc.uniqueArray(name, { maxLength: 3 }).map((required) => ({ ...schema, required })),

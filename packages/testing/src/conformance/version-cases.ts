@@ -125,4 +125,25 @@ const keyChanged: Case = promise(
   },
 )
 
-export const versionCases: readonly Case[] = [upcast, sideBySide, upgrade, keyChanged]
+const ordered: Case = promise(
+  'where order is kept, a newer event holds its key and no other, and keeps its place until the newer release comes',
+  async (env) => {
+    const [old, recent] = [recorder(), recorder()]
+    const inOrder = <Data>(contract: Contract<Data>, note: (data: Data, ctx: HandlerContext) => void): ServiceDef =>
+      defineService('billing', { handlers: { bill: on(contract, { startFrom: 'all', order: 'key' }, note) } })
+    const mesh = await env.mesh()
+    const running = await mesh.start(inOrder(placed, (data, ctx) => void old.note(data, ctx)))
+    await publishV2(mesh, 1)
+    await mesh.publish(placed, { orderId: 'o1', n: 2 }, { id: 'behind-it' })
+    for (let n = 3; n < 20; n += 1) await mesh.publish(placed, order(n), { id: `p${n}` })
+    const others = Array.from({ length: 17 }, (_, index) => `p${index + 3}`)
+    await eventually(() => eachOnce(old.ids(), others), { timeoutMs: 20_000 })
+    await running.stop()
+    await (await env.mesh()).start(inOrder(placedV2, (data, ctx) => void recent.note(data, ctx)))
+    await eventually(() => assert.deepEqual(recent.ids(), ['p1', 'behind-it']), { timeoutMs: 40_000 })
+    eachOnce(old.ids(), others)
+    assert.deepEqual(await kept(env, 'DEAD_LETTERS'), [])
+  },
+)
+
+export const versionCases: readonly Case[] = [upcast, sideBySide, upgrade, ordered, keyChanged]

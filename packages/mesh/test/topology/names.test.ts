@@ -35,6 +35,11 @@ test('a namespace is before every name', () => {
   ).toBe('staging.dlq.staging_provider_senninha.CENTERS.17.4-9')
 })
 
+test('the letter of a spool stands beside those of durables, none of which begins with an underscore', () => {
+  expect(names('staging').spoolLetter('staging_CENTERS', 'a-b', 7)).toBe('staging.dlq._spool.CENTERS.a-b.7')
+  expect(names('').spoolLetter('CENTERS', 'a-b', 7)).toBe('dlq._spool.CENTERS.a-b.7')
+})
+
 test('a done-marker is in the stream’s own branch, whatever the id', () => {
   const centers = stream('CENTERS', { subjects: ['center.>'] })
   const done = { service: 'provider', handler: 'createIt', id: 'c-1' }

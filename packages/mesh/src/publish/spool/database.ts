@@ -53,6 +53,14 @@ export function openDatabase({ DatabaseSync }: Sqlite, path: string): DatabaseSy
   }
 }
 
+/** A file that is empty again gives its space back. */
+export function shrink(db: DatabaseSync): void {
+  const rows = db.prepare('SELECT 1 FROM entries UNION ALL SELECT 1 FROM dead LIMIT 1').all()
+  if (rows.length === 0 && numberOf(db, 'page_count') * PAGE_BYTES > KEPT_BYTES) db.exec('VACUUM')
+}
+
+const KEPT_BYTES = 2 ** 20
+
 export type Verdict =
   | { kind: 'sound'; id: string }
   | { kind: 'torn'; faults: string[] }
@@ -83,7 +91,7 @@ function metaOf(db: DatabaseSync): Map<string, string> {
   return new Map(rows.map(({ name, value }) => [name, value]))
 }
 
-function numberOf(db: DatabaseSync, pragma: 'user_version' | 'application_id'): number {
+function numberOf(db: DatabaseSync, pragma: 'user_version' | 'application_id' | 'page_count'): number {
   return Number(Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0])
 }
 

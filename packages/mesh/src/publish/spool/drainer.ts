@@ -8,11 +8,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../observe/logger.ts'
-import { getStored } from '../stored-message.ts'
 import { type Entry, readHead } from './entry.ts'
 import type { Fate } from './fate.ts'
 import type { Heard, Line } from './line.ts'
 import { sendOne, sendTogether } from './send.ts'
+import { lastSequence } from './lookup.ts'
 import type { Mark, Spool } from './spool.ts'
 
 export type DrainerDeps = { spool: Spool; line: () => Line | undefined; heard: Heard; log: Logger }
@@ -151,7 +151,7 @@ export class Drainer {
     const before = spool.markOf(stream)
     const sentTo = Math.max(entries.at(-1)!.seq, before?.sentTo ?? 0)
     if (before && entries[0]!.seq <= before.sentTo) return { sentTo, floor: before.floor }
-    const floor = heard.of(stream) ?? (await getStored(publisher.nc, stream, { last_by_subj: '>' }))?.seq ?? 0
+    const floor = heard.of(stream) ?? (await lastSequence(publisher, stream))
     return { sentTo, floor }
   }
 

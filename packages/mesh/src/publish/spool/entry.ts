@@ -44,7 +44,8 @@ export function outgoingOf(entry: Entry, head: EntryHead, timeoutMs: number): Ou
   return { ...head.out, traceparent: head.trace.traceparent, payload: entry.payload, timeoutMs }
 }
 
-const ROW_BYTES = 64
+/** What SQLite adds to a row, about. */
+export const ROW_BYTES = 64
 
 /** What an entry counts towards `maxBytes`. */
 export function sizeOf({ stream, head, payload }: Entry): number {

@@ -19,7 +19,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { MeshError } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
-import { createDatabase, examine, openDatabase, type Verdict } from './database.ts'
+import { createDatabase, examine, openDatabase, shrink, type Verdict } from './database.ts'
 import { checksum, type Entry, readHead } from './entry.ts'
 import { lockFile } from './file-lock.ts'
 import { salvage, type Salvaged } from './salvage.ts'
@@ -86,7 +86,10 @@ function tryOpen(sqlite: Sqlite, path: string): Opened {
   try {
     db = openDatabase(sqlite, path)
     const verdict = examine(db)
-    if (verdict.kind === 'sound') return { ...verdict, db }
+    if (verdict.kind === 'sound') {
+      shrink(db)
+      return { ...verdict, db }
+    }
     db.close()
     return verdict
   } catch (error) {

@@ -9,7 +9,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MeshError } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
-import { checksum, type DeadEntry, type Death, type Entry, type EntryHead, readHead, sizeOf } from './entry.ts'
+import { checksum, type DeadEntry, type Death, type Entry, type EntryHead, ROW_BYTES, sizeOf } from './entry.ts'
 import { openSpoolFile, type OpenFile } from './open-file.ts'
 import { resultCode, SQLITE } from './sqlite.ts'
 
@@ -52,6 +52,8 @@ export class Spool {
   readonly #queues = new Map<string, Slot[]>()
   readonly #marks = new Map<string, Mark>()
   #waiting: Waiting[] = []
+  /** Streams of those that wait for their commit. */
+  #waitingFor = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #committedAt = -GROUP_MS
   #nextSeq: number
@@ -75,26 +77,25 @@ export class Spool {
     this.#maxBytes = maxBytes
     this.#log = log
     this.#sql = statements(file.db)
-    for (const row of this.#sql.all.iterate()) {
-      const entry = row as unknown as Entry
-      const slot = { seq: entry.seq, bytes: sizeOf(entry), queuedAt: readHead(entry).queuedAt }
-      this.#queue(entry.stream).push(slot)
+    for (const row of this.#sql.slots.iterate()) {
+      const { stream, ...slot } = row as unknown as Slot & { stream: string }
+      this.#queue(stream).push(slot)
       this.#bytes += slot.bytes
     }
     for (const row of this.#sql.marks.iterate()) {
       const { stream, sentTo, floor } = row as unknown as Mark & { stream: string }
       this.#marks.set(stream, { sentTo, floor })
     }
-    for (const row of this.#sql.dead.iterate()) {
+    for (const { bytes } of this.#sql.dead.iterate()) {
       this.#dead++
-      this.#bytes += sizeOf(row as unknown as Entry)
+      this.#bytes += Number(bytes)
     }
     this.#nextSeq = Number(this.#sql.last.get()?.['seq'] ?? 0) + 1
   }
 
   /** Whether an event of this stream has to wait its turn behind others. */
   holds(stream: string): boolean {
-    return (this.#queues.get(stream)?.length ?? 0) > 0 || this.#waiting.some(({ entry }) => entry.stream === stream)
+    return (this.#queues.get(stream)?.length ?? 0) > 0 || this.#waitingFor.has(stream)
   }
 
   /** How many events wait. */
@@ -130,6 +131,7 @@ export class Spool {
       if (this.#bytes + bytes > this.#maxBytes && !this.#makeRoom(bytes)) throw this.#full(stream)
       this.#nextSeq++
       this.#bytes += bytes
+      this.#waitingFor.add(stream)
       this.#waiting.push({ entry, slot: { seq: entry.seq, bytes, queuedAt: head.queuedAt }, resolve, reject })
       // One that comes after a pause waits only for those of the same moment.
       const waitMs = Math.max(0, this.#committedAt + GROUP_MS - performance.now())
@@ -203,6 +205,7 @@ export class Spool {
     this.#timer = undefined
     const group = this.#waiting
     this.#waiting = []
+    this.#waitingFor = new Set()
     this.#committedAt = performance.now()
     try {
       this.#transaction(() => {
@@ -242,10 +245,9 @@ export class Spool {
     let freed = 0
     for (const row of this.#sql.dead.iterate()) {
       if (this.#bytes - freed + bytes <= this.#maxBytes) break
-      const { told, ...entry } = row as unknown as Entry & { told: number }
-      if (told === 0) continue
-      gone.push(entry.seq)
-      freed += sizeOf(entry)
+      if (row['told'] === 0) continue
+      gone.push(Number(row['seq']))
+      freed += Number(row['bytes'])
     }
     if (this.#bytes - freed + bytes > this.#maxBytes) return false
     this.#transaction(() => {
@@ -286,11 +288,16 @@ export class Spool {
   }
 }
 
+/** As `sizeOf` says it. */
+const SIZE = `octet_length(payload) + octet_length(head) + length(stream) + ${ROW_BYTES}`
+
 // oxlint-disable-next-line typescript/explicit-function-return-type -- a table of statements
 function statements(db: DatabaseSync) {
   const prepare = (sql: string): StatementSync => db.prepare(sql)
   return {
-    all: prepare('SELECT seq, stream, head, payload FROM entries ORDER BY seq'),
+    slots: prepare(
+      `SELECT seq, stream, ${SIZE} AS bytes, json_extract(head, '$.queuedAt') AS queuedAt FROM entries ORDER BY seq`,
+    ),
     one: prepare('SELECT seq, stream, head, payload FROM entries WHERE seq = ?'),
     insert: prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?)'),
     remove: prepare('DELETE FROM entries WHERE seq = ?'),
@@ -298,7 +305,7 @@ function statements(db: DatabaseSync) {
     marks: prepare('SELECT stream, sent_to AS sentTo, floor FROM marks'),
     mark: prepare('INSERT OR REPLACE INTO marks VALUES (?, ?, ?)'),
     bury: prepare('INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)'),
-    dead: prepare('SELECT seq, stream, head, payload, told FROM dead ORDER BY seq'),
+    dead: prepare(`SELECT seq, told, ${SIZE} AS bytes FROM dead ORDER BY seq`),
     untold: prepare(
       'SELECT seq, stream, head, payload, code, reason, at FROM dead WHERE told = 0 ORDER BY seq LIMIT 1',
     ),

@@ -18,7 +18,7 @@ export const patternsErrors = {
   PATTERNS_CONFLICT: 'retry',
   PATTERNS_NEWER_FORMAT: 'retry',
   PATTERNS_STORE_UNAVAILABLE: 'retry',
-} as const satisfies Record<string, Disposition>
+} as const
 
 export type PatternsErrorCode = keyof typeof patternsErrors
 

@@ -17,7 +17,7 @@ import { eventually, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { brokers } from './brokers.ts'
+import { brokers, shake } from './brokers.ts'
 
 const WINDOW_MS = 500
 const tills = stream('TILLS', { subjects: ['till.>'], maxBytes: 64 * 1024 ** 2, duplicateWindowMs: WINDOW_MS })
@@ -74,9 +74,9 @@ for (const broker of brokers) {
     const all = await Promise.all([t.mesh, await t.connect(), await t.connect()].map((mesh) => open(mesh, 'x')))
     await all[0]!.execute('x', { add: 20 })
     const tries = all.flatMap((one) => Array.from({ length: 6 }, () => persistent(one, 'x', { take: 1 })))
-    const stepping = 'nodes' in t.server ? steps(t) : undefined
+    const calm = shake(t, tills)
     const settled = await Promise.allSettled(tries)
-    await stepping?.()
+    await calm()
     const refusals = settled.filter(({ status }) => status === 'rejected')
     expect(refusals.map((one) => String((one as PromiseRejectedResult).reason))).toEqual(
       refusals.map(() => expect.stringContaining('has not so much') as string),
@@ -203,21 +203,4 @@ async function persistent(one: Tills, id: string, move: Move): Promise<unknown> 
     } catch (error) {
       if (!/PATTERNS_(CONFLICT|STORE_UNAVAILABLE)/.test(String(error))) throw error
     }
-}
-
-/** Changes the stream's leader again and again; the function it returns ends that. */
-function steps(t: TestMesh): () => Promise<void> {
-  const over = new AbortController()
-  const stepping = (async () => {
-    while (!over.signal.aborted) {
-      await t.nats
-        .request(`$JS.API.STREAM.LEADER.STEPDOWN.${t.mesh.names.stream(tills)}`, undefined, { timeout: 5000 })
-        .catch(() => undefined)
-      await sleep(700)
-    }
-  })()
-  return async () => {
-    over.abort()
-    await stepping
-  }
 }

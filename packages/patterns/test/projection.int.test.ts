@@ -13,7 +13,7 @@ import { eventually, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { brokers } from './brokers.ts'
+import { brokers, shake } from './brokers.ts'
 
 const tills = stream('TILLS', { subjects: ['till.>'], maxBytes: 64 * 1024 ** 2 })
 const Moved = z.object({ till: z.string(), cents: z.int() })
@@ -105,6 +105,7 @@ for (const broker of brokers) {
   test(`built by several processes, some of which stop, every event counts once; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
+    const calm = shake(t, tills)
     const filling = fill(t, 1500)
     for (let n = 0; n < 3; n++) {
       await using stopped = await runProjection(await t.connect(), balances(1), { everyMs: 10 })
@@ -113,6 +114,7 @@ for (const broker of brokers) {
       if (n > 0) await Promise.all([stopped.caughtUp, beside.caughtUp])
     }
     await filling
+    await calm()
     const reader = await readProjection(t.mesh, balances(1))
     const moves = async (): Promise<(number | undefined)[]> =>
       Promise.all(Array.from({ length: 10 }, async (_, n) => (await reader.get(`t${n}`))?.moves))

@@ -13,7 +13,7 @@ export type Progress = {
   /** All that is for this handler up to this sequence is settled, or told as aged out. */
   settled: number
   /** Sequences that left the stream before the handler was past them. */
-  expired: { from: number; to: number } | undefined
+  expired: Range | undefined
 }
 
 /**
@@ -27,4 +27,18 @@ export function progress(settledBefore: number, look: Look, isFirst = false): Pr
   const base = isFirst ? Math.max(settledBefore, look.ackFloor) : settledBefore
   const expired = look.firstSeq > base + 1 ? { from: base + 1, to: look.firstSeq - 1 } : undefined
   return { settled: Math.max(base, look.firstSeq - 1, look.ackFloor), expired }
+}
+
+/** Sequences of a stream, both ends included. */
+export type Range = { from: number; to: number }
+
+/** The same sequences in as few ranges as may be: durables of one handler miss the same part of a stream. */
+export function united(ranges: readonly Range[]): Range[] {
+  const all: Range[] = []
+  for (const range of ranges.toSorted((a, b) => a.from - b.from)) {
+    const last = all.at(-1)
+    if (last && range.from <= last.to + 1) last.to = Math.max(last.to, range.to)
+    else all.push({ ...range })
+  }
+  return all
 }

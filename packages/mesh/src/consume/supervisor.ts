@@ -10,8 +10,8 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import type { EnsuredConsumer } from '../topology/consumer.ts'
-import { consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
-import { progress } from './progress.ts'
+import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
+import { type Progress, progress, type Range, united } from './progress.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
@@ -42,6 +42,8 @@ type Watched = Pick<Supervised, 'durable' | 'filters'> & {
   written: number
   isFirst: boolean
 }
+
+type LookedAt = Progress & { watched: Watched; floor: ConsumerFloor }
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -111,36 +113,38 @@ export class Supervisor {
       this.#doubt = 'the stream was made anew'
       return
     }
+    const looks = await Promise.all(this.#durables.map((watched) => this.#lookAt(watched, state)))
+    // What a stream forgot is one loss of the handler, however many durables it has there.
+    for (const range of united(looks.flatMap(({ expired }) => expired ?? []))) await this.#onExpired(range)
     const sum = { pending: 0, ackPending: 0, oldestMs: 0 }
-    for (const watched of this.#durables) {
-      const { pending, ackPending, oldestMs } = await this.#measureOne(watched, state)
-      sum.pending += pending
-      sum.ackPending += ackPending
-      sum.oldestMs = Math.max(sum.oldestMs, oldestMs)
+    for (const look of looks) {
+      const { floor } = look
+      sum.pending += floor.pending
+      sum.ackPending += floor.ackPending
+      sum.oldestMs = Math.max(sum.oldestMs, await this.#settle(look, state))
     }
     metrics.consumer(labels, { ...sum, expiresInMs: Math.max(0, state.maxAgeMs - sum.oldestMs) })
   }
 
-  async #measureOne(
-    watched: Watched,
-    state: StreamState,
-  ): Promise<{ pending: number; ackPending: number; oldestMs: number }> {
+  async #lookAt(watched: Watched, state: StreamState): Promise<LookedAt> {
     const { nc, stream, checkpoints } = this.#options
     const floor = await consumerFloor(nc, stream, watched.durable)
-    let { settled, expired } = progress(watched.settled, { ...state, ...floor }, watched.isFirst)
-    if (expired) {
-      // Another instance may have told of it already.
-      const shared = (await readCheckpoint(checkpoints, watched.durable))?.settled ?? 0
-      ;({ settled, expired } = progress(Math.max(shared, watched.settled), { ...state, ...floor }, watched.isFirst))
-    }
-    if (expired) await this.#onExpired(expired)
+    const look = { ...state, ...floor }
+    const found = progress(watched.settled, look, watched.isFirst)
+    if (!found.expired) return { watched, floor, ...found }
+    // Another instance may have told of it already.
+    const shared = (await readCheckpoint(checkpoints, watched.durable))?.settled ?? 0
+    return { watched, floor, ...progress(Math.max(shared, watched.settled), look, watched.isFirst) }
+  }
+
+  /** Takes down how far a durable is. Returns how old its oldest event is. */
+  async #settle({ watched, settled }: LookedAt, state: StreamState): Promise<number> {
     watched.isFirst = false
     const oldest = settled < state.lastSeq ? await this.#oldestFrom(watched, settled + 1) : undefined
     // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
     watched.settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
     await this.#checkpoint(watched)
-    const oldestMs = oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
-    return { pending: floor.pending, ackPending: floor.ackPending, oldestMs }
+    return oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
   }
 
   /** The first event for a durable at or after `seq`. */
@@ -150,7 +154,7 @@ export class Supervisor {
     return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
   }
 
-  async #onExpired(range: { from: number; to: number }): Promise<void> {
+  async #onExpired(range: Range): Promise<void> {
     const { stream, office, log, metrics, labels } = this.#options
     await writeExpiredLetter(office, { stream, epoch: this.#epoch, ...range })
     metrics.expired(labels, range.to - range.from + 1)

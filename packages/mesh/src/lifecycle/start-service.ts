@@ -17,7 +17,7 @@ import { startReplies } from '../request/start-replies.ts'
 import { batchFaults } from '../service/batch-faults.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
-import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
+import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer, hasPast } from '../topology/consumer.ts'
 import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
 import type { Names } from '../topology/names.ts'
@@ -146,7 +146,11 @@ async function bind(
   const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
     ensureConsumer(nc, names, { ...common, durable, stream, checkpoints })
   const [main, ...more] = eventDurablesOf(def)
-  const consumers: Consumers = [await ensure(main), ...(await Promise.all(more.map(ensure)))]
+  // The subjects of these came with the priorities: to a handler that was here before, all that is there is due. The main
+  // durable is made last, because it says that a handler is not new.
+  const isKnown = more.length > 0 && (await hasPast(nc, names, { ...common, stream, checkpoints }))
+  const parts = await Promise.all(more.map((part) => ensure(isKnown ? { ...part, startFrom: 'all' } : part)))
+  const consumers: Consumers = [await ensure(main), ...parts]
   await ensureLaneConsumer(nc, names, common)
   return { consumers }
 }

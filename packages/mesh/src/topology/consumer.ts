@@ -119,6 +119,23 @@ export async function ensureLaneConsumer(
   })
 }
 
+/** Whether a handler was here before: its main durable is there, or was. Needs `CONSUMER.INFO.<stream>.<durable>`. */
+export async function hasPast(
+  nc: NatsConnection,
+  names: Names,
+  {
+    service,
+    handler,
+    stream,
+    checkpoints,
+  }: Pick<EnsureConsumerOptions, 'service' | 'handler' | 'stream' | 'checkpoints'>,
+): Promise<boolean> {
+  const durable = names.durable(service, handler)
+  if ((await readCheckpoint(checkpoints, durable))?.stream === stream) return true
+  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  return (await infoOf({ jsm, stream, durable })) !== undefined
+}
+
 async function taskOf(
   nc: NatsConnection,
   { handler, mode, log, onlyMissing = false }: EnsureLaneConsumerOptions,
@@ -178,7 +195,7 @@ async function streamInfo(task: Task): ReturnType<JetStreamManager['streams']['i
   })
 }
 
-async function infoOf(task: Task): Promise<ConsumerInfo | undefined> {
+async function infoOf(task: Pick<Task, 'jsm' | 'stream' | 'durable'>): Promise<ConsumerInfo | undefined> {
   return task.jsm.consumers.info(task.stream, task.durable).catch((error: unknown) => {
     if (apiCode(error) === apiCodes.consumerMissing) return undefined
     throw error

@@ -15,11 +15,10 @@ export type EventDurable = {
 export function eventDurablesOf(def: HandlerDef): readonly [EventDurable, ...EventDurable[]] {
   const { source, startFrom } = def
   if (source.kind === 'topic' || !source.priorities) return [{ part: undefined, filters: filtersOf(source), startFrom }]
-  // One a priority, so that urgent ones need not wait until those before them are delivered. Their subjects came with the
-  // priorities, so whatever is there is for this handler.
+  // One a priority, so that urgent ones need not wait until those before them are delivered.
   return [
     { part: undefined, filters: filtersOfPriority(source, 'normal'), startFrom },
-    { part: 'high', filters: filtersOfPriority(source, 'high'), startFrom: startFrom ?? 'all' },
-    { part: 'low', filters: filtersOfPriority(source, 'low'), startFrom: startFrom ?? 'all' },
+    { part: 'high', filters: filtersOfPriority(source, 'high'), startFrom },
+    { part: 'low', filters: filtersOfPriority(source, 'low'), startFrom },
   ]
 }

@@ -35,3 +35,45 @@ test('what ages out unseen is one loss of the handler, not one of each of its du
   const stored = await jsm.streams.info(mesh.names.stream('DEAD_LETTERS'))
   expect(stored.state.messages).toBe(1)
 })
+
+test('a handler whose command is given priorities later misses none of them, wherever it began itself', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  await mesh.provision(defineService('feeder', { handlers: {}, publishes: [run] }))
+  const plain = command('job.run', { stream: jobs, schema })
+  await mesh.publish(plain, { n: 0 })
+  const done: number[] = []
+  const handle = ({ n }: { n: number }): void => void done.push(n)
+  const before = await mesh.start(
+    defineService('worker', { handlers: { work: on(plain, { startFrom: 'new' }, handle) } }),
+  )
+  await mesh.publish(plain, { n: 1 })
+  await eventually(() => expect(done).toEqual([1]))
+  await before.stop()
+  for (const priority of ['high', 'normal', 'low'] as const) await mesh.publish(run, { n: 2 }, { priority })
+  const service = defineService('worker', { handlers: { work: on(run, { startFrom: 'new' }, handle) } })
+  const after = await mesh.start(service)
+  await eventually(() => expect(done).toEqual([1, 2, 2, 2]))
+  await after.stop()
+  // And again, when its durables are lost.
+  const jsm = await jetstreamManager(mesh.nats)
+  const durables = ['', '_high', '_low'].map((part) => `${mesh.names.durable('worker', 'work')}${part}`)
+  for (const durable of durables) await jsm.consumers.delete(mesh.names.stream('JOBS'), durable)
+  for (const priority of ['high', 'normal', 'low'] as const) await mesh.publish(run, { n: 3 }, { priority })
+  await mesh.start(service)
+  await eventually(() => expect(done).toEqual([1, 2, 2, 2, 3, 3, 3]))
+})
+
+test('a new handler begins where it says, for each priority', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  await mesh.provision(defineService('feeder', { handlers: {}, publishes: [run] }))
+  for (const priority of ['high', 'normal', 'low'] as const) await mesh.publish(run, { n: 1 }, { priority })
+  const done: number[] = []
+  const handle = ({ n }: { n: number }): void => void done.push(n)
+  const silent = defineService('worker', { handlers: { work: on(run, handle) } })
+  await expect(mesh.start(silent)).rejects.toThrow(/say where to begin with startFrom/)
+  await mesh.start(defineService('worker', { handlers: { work: on(run, { startFrom: 'new' }, handle) } }))
+  for (const priority of ['high', 'normal', 'low'] as const) await mesh.publish(run, { n: 2 }, { priority })
+  await eventually(() => expect(done).toEqual([2, 2, 2]))
+})

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { DELAY_HEADER, SCHEDULE_HEADER } from '../../packages/mesh/src/delay/headers.ts'
 import { LETTER_HEADER } from '../../packages/mesh/src/failure/dead-letter.ts'
 import { LANE_HEADER } from '../../packages/mesh/src/failure/lane-headers.ts'
 import { HEADER } from '../../packages/mesh/src/message/headers.ts'
@@ -56,6 +57,13 @@ test.each(Object.values(HEADER))('the header %s is on the page', (name) => {
 test.each(Object.values(DONE_HEADER))('the marker header %s is on the page', (name) => {
   expect(page).toContain(`\`${name}\``)
 })
+
+test.each([...Object.values(DELAY_HEADER), ...Object.values(SCHEDULE_HEADER)])(
+  'the delay header %s is on the page',
+  (name) => {
+    expect(page).toContain(`\`${name}`)
+  },
+)
 
 test.each(Object.values(LANE_HEADER))('the lane header %s is on the page', (name) => {
   expect(page).toContain(`\`${name}\``)

@@ -57,7 +57,7 @@ export interface Mesh extends AsyncDisposable, DelayApi {
   publish<In, Out>(
     contract: Contract<In, Out>,
     data: In,
-    options: PublishOptions & { expect: Expectation },
+    options: PublishOptions & ({ expect: Expectation } | { deliverIn: number } | { deliverAt: Date }),
   ): Promise<Published>
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: PublishOptions): Promise<Published | Queued>
   /**

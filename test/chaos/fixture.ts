@@ -74,7 +74,7 @@ export function startResponder(t: TestMesh): Promise<Worker> {
 
 type ProcessOptions = { file: URL; env: Record<string, string>; isReady: (said: string) => boolean }
 
-async function startProcess(t: TestMesh, { file, env, isReady }: ProcessOptions): Promise<Worker> {
+export async function startProcess(t: TestMesh, { file, env, isReady }: ProcessOptions): Promise<Worker> {
   const lines: string[] = []
   const child: Child = spawnChild({
     command: process.execPath,

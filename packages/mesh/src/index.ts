@@ -95,13 +95,14 @@ export {
 export { isReplyError, type NamedErrors, ReplyError, replyError, type ReplyErrorOf } from './request/reply-error.ts'
 export type { RequestStreamOptions } from './request/request-stream.ts'
 export { type BatchContext, type BatchHandler, type BatchMessage, type BatchOptions, onBatch } from './service/batch.ts'
-export type { HandlerContext, OutputOptions } from './service/context.ts'
+export type { HandlerContext, OrderedContext, OutputOptions } from './service/context.ts'
 export {
   defineService,
   type Handler,
   type HandlerDef,
   type HandlerOptions,
   on,
+  type OrderedHandler,
   type ServiceDef,
   type ServiceOptions,
   type StartFrom,

@@ -64,6 +64,15 @@ test('the key is taken from the schema’s output', () => {
   })
 })
 
+test('a handler that keeps the order of keys has a fence, any other may have none', () => {
+  on(registered, { order: 'key' }, (_, ctx) => {
+    expectTypeOf(ctx.fence).toEqualTypeOf<number>()
+  })
+  on(registered, {}, (_, ctx) => {
+    expectTypeOf(ctx.fence).toEqualTypeOf<number | undefined>()
+  })
+})
+
 test('a handler is made by on()', () => {
   // @ts-expect-error a bare function says not what it handles
   defineService('x', { handlers: { a: () => {} } })

@@ -23,6 +23,8 @@ export type Given = {
   key?: string
   /** @default 1 */
   attempt?: number
+  /** Of a handler with `order: 'key'`. @default 1 there */
+  fence?: number
   /** Names are lowered. @default none */
   headers?: Record<string, string>
   /** @default the id */
@@ -93,7 +95,7 @@ function contextOf({ handler, given, clock, input, signal, outputs }: Run): Hand
     correlationId: given.correlationId ?? id,
     causationId: given.causationId,
     attempt: given.attempt ?? 1,
-    fence: undefined,
+    fence: given.fence ?? (handler.order === 'key' ? 1 : undefined),
     signal,
     headers: lowered(given.headers ?? {}),
     source: { stream: source.stream.name, epoch: 1, seq: 1, subject: type, publishedAt: clock.date(), ...given.source },

@@ -35,7 +35,7 @@ export function warehouse(store: ReturnType<typeof shelves>): ServiceDef {
       count: on(stockMoved, { order: 'key', startFrom: 'all' }, (move, ctx) => {
         const { pieces } = store.get(move.product)
         if (pieces + move.pieces < 0) throw new Error('more went out than was there')
-        store.put(move.product, { pieces: pieces + move.pieces, by: ctx.fence ?? 0 })
+        store.put(move.product, { pieces: pieces + move.pieces, by: ctx.fence })
       }),
     },
   })

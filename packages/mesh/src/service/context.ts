@@ -57,3 +57,6 @@ export type HandlerContext = {
   /** Carries the handler, the message id and the trace id. */
   readonly log: Logger
 }
+
+/** What a handler with `order: 'key'` gets. */
+export type OrderedContext = HandlerContext & { readonly fence: number }

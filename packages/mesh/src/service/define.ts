@@ -5,7 +5,7 @@ import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, horizonOf, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
 import { batchFaults, type BatchSize } from './batch-faults.ts'
-import type { HandlerContext } from './context.ts'
+import type { HandlerContext, OrderedContext } from './context.ts'
 import { effectsFaults } from './effects-rules.ts'
 import { inboxFaults } from './inbox-faults.ts'
 
@@ -51,6 +51,9 @@ export type HandlerOptions = {
 
 export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
 
+/** A handler with `order: 'key'`. */
+export type OrderedHandler<Data> = (data: Data, ctx: OrderedContext) => void | Promise<void>
+
 /** A subscription as declared data. */
 export type HandlerDef = {
   readonly source: AnyContract | Topic
@@ -80,6 +83,11 @@ export type ServiceDef = {
 }
 
 /** Subscribes a handler to an event, a command or a topic. */
+export function on<In, Out>(
+  source: Contract<In, Out>,
+  options: HandlerOptions & { order: 'key' },
+  handle: OrderedHandler<Out>,
+): HandlerDef
 export function on<In, Out>(source: Contract<In, Out>, options: HandlerOptions, handle: Handler<Out>): HandlerDef
 export function on<In, Out>(source: Contract<In, Out>, handle: Handler<Out>): HandlerDef
 export function on(source: Topic, options: HandlerOptions, handle: Handler<unknown>): HandlerDef
@@ -87,7 +95,7 @@ export function on(source: Topic, handle: Handler<unknown>): HandlerDef
 export function on(
   source: AnyContract | Topic,
   optionsOrHandle: HandlerOptions | Handler<never>,
-  maybeHandle?: Handler<never>,
+  maybeHandle?: Handler<never> | OrderedHandler<never>,
 ): HandlerDef {
   const options = typeof optionsOrHandle === 'function' ? {} : optionsOrHandle
   const handle = typeof optionsOrHandle === 'function' ? optionsOrHandle : maybeHandle

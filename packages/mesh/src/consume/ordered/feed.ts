@@ -28,11 +28,13 @@ export type FeedOptions = {
   /** Comes before each time the stream is read on; it may stop the feed. @throws when that cannot be done now */
   beforeOpen: () => Promise<void>
   onEvent: (msg: Msg, loop: PullLoop) => void
-  /** It cannot be read; told again at every attempt. undefined: all is well again. */
+  /** It cannot be read for a while; told again at every attempt. undefined: all is well again. */
   onFault: (fault: string | undefined) => void
 }
 
 const REQUEST_MS = 5000
+/** Attempts that may fail before it is said. */
+const FAULT_AFTER = 4
 const AGAIN_MS = [100, 250, 500, 1000, 2000]
 /** The server forgets a consumer that nobody pulls from. */
 const FORGET_MS = 30_000
@@ -109,7 +111,8 @@ export class Feed {
         this.#options.onFault(undefined)
         attempt = 0
       } catch (error) {
-        this.#options.onFault(error instanceof Error ? error.message : String(error))
+        // An election is none.
+        if (attempt >= FAULT_AFTER) this.#options.onFault(error instanceof Error ? error.message : String(error))
         this.#mustReopen = true
         await sleep(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], undefined, { ref: false })
       }

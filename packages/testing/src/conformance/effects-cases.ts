@@ -163,7 +163,8 @@ const withOnce: Case = promise(
 const leaderDied: Case = promise(
   'effects once: a broker killed while outputs are stored: each message has its outputs, all of them, once',
   async (env) => {
-    const service = counting(() => undefined)
+    const seen = recorder()
+    const service = counting(seen.note)
     const mesh = await env.mesh()
     await mesh.provision(service)
     const other = await env.mesh()
@@ -172,6 +173,8 @@ const leaderDied: Case = promise(
     await eventually(async () => assert.equal((await stored(env)) > 400, true))
     await env.server.restart(`${env.namespace}_BRIEF`)
     await publishing
+    // Nothing is asked of the server before it is back: what is asked meanwhile gets no answer for ten seconds.
+    await eventually(() => assert.equal(new Set(seen.ids()).size, 300), { timeoutMs: 60_000 })
     await eventually(async () => assert.equal((await stored(env)) >= 300 * 5, true), {
       timeoutMs: 60_000,
     })

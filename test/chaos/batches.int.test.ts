@@ -99,3 +99,13 @@ test('the same on three servers', { timeout: 120_000 }, async () => {
   const tried = await publishThroughCuts(t, proxy)
   expectWhole(tried, await storedBatches(t))
 })
+
+test('many batches at once are all answered, and one that gets no turn in its time is told that it was not sent', async () => {
+  await using t = await testMesh()
+  await t.mesh.provision(defineService('packer', { handlers: {}, publishes: [noted] }))
+  const batch = (n: number) => [publication(noted, { jobId: `m${n}`, n }), publication(filled, { jobId: `m${n}`, n })]
+  const many = Promise.all(Array.from({ length: 150 }, (_, n) => t.mesh.publishAll(batch(n))))
+  const late = t.mesh.publishAll(batch(150), { timeoutMs: 1 })
+  await expect(late).rejects.toThrow(/MESH_PUBLISH_TIMEOUT.*it was not sent/)
+  expect(new Set((await many).flatMap((told) => told.map(({ seq }) => seq))).size).toBe(300)
+})

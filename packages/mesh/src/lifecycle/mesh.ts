@@ -13,6 +13,7 @@ import { MeshError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
+import { BatchLanes } from '../publish/batch-lanes.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import type { Expectation } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
@@ -138,7 +139,14 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     options: resolved,
     log,
     metrics,
-    publisher: { nc, pipeline, commits: new GroupCommit(nc, pipeline), metrics, delays },
+    publisher: {
+      nc,
+      pipeline,
+      commits: new GroupCommit(nc, pipeline),
+      batches: new BatchLanes(pipeline),
+      metrics,
+      delays,
+    },
     settler,
   }
   const requester = requesterOf(deps)

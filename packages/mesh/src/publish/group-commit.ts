@@ -95,7 +95,9 @@ export class GroupCommit {
       return
     }
     const middle = Math.ceil(group.length / 2)
-    await Promise.all([this.#store(group.slice(0, middle)), this.#store(group.slice(middle))])
+    // One after the other: all at once they would keep the server from answering.
+    await this.#store(group.slice(0, middle))
+    await this.#store(group.slice(middle))
   }
 
   /** Whether something is there that it expects not to be. One that cannot be looked up is not known to be blocked. */

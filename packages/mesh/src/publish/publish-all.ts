@@ -149,9 +149,9 @@ async function store(
   outs: readonly Outgoing[],
   members: readonly BatchMember[],
 ): Promise<Published[]> {
-  const { timeoutMs } = outs[0]!
+  const { timeoutMs, stream } = outs[0]!
   try {
-    const ack = await deps.pipeline.publish({ ...members.at(-1)!, before: members.slice(0, -1), timeoutMs })
+    const ack = await deps.batches.publish(stream, { ...members.at(-1)!, before: members.slice(0, -1), timeoutMs })
     return outs.map(({ envelope }, index) => ({
       id: envelope.id,
       stream: ack.stream,

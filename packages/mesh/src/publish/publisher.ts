@@ -6,6 +6,7 @@ import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
 import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan } from '../observe/spans.ts'
+import type { BatchLanes } from './batch-lanes.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { type Expectation, expectationError, expectationHeaders } from './expectation.ts'
 import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
@@ -78,6 +79,8 @@ export type PublisherDeps = {
   pipeline: PublishPipeline
   /** Of what handlers publish with `effects: 'once'`. */
   commits: GroupCommit
+  /** Of `publishAll`. */
+  batches: BatchLanes
   metrics: MeshMetrics
   delays: Delays
 }

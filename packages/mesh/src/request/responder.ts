@@ -8,12 +8,12 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node'
 import { faultsError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { HeaderBlock } from '../message/headers.ts'
 import { newId } from '../message/id.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { Names } from '../topology/names.ts'
-import { type Answer, answerOf, numbered, refusalAnswer } from './answer.ts'
+import { answerOf, numbered, refusalAnswer } from './answer.ts'
+import { AnswerSender } from './answer-sender.ts'
 import type { ReplyDef } from './reply.ts'
 import { ReplySession } from './reply-session.ts'
 import { type Job, serve, type Served } from './serve.ts'
@@ -46,6 +46,7 @@ export class Responder {
   readonly stats: ReplyStats = { requests: 0, errors: 0, lastError: '', processingMs: 0 }
   readonly #options: ResponderOptions
   readonly #labels: { service: string; reply: string }
+  readonly #sender: AnswerSender
   readonly #stopping = new AbortController()
   readonly #waiting: Job[] = []
   readonly #sessions = new Map<string, ReplySession>()
@@ -59,6 +60,7 @@ export class Responder {
   constructor(options: ResponderOptions) {
     this.#options = options
     this.#labels = { service: options.service, reply: options.name }
+    this.#sender = new AnswerSender({ ...options, labels: this.#labels })
     this.subject = options.names.request(options.def.contract.type)
   }
 
@@ -99,14 +101,11 @@ export class Responder {
 
   /** Resolves when the server sends nothing more and what it sent is here. */
   async #unsubscribed(): Promise<void> {
-    const { connection } = this.#options
     const [requests] = this.#subscriptions
-    const away = Promise.withResolvers<void>()
-    const unlisten = connection.listen({ down: away.resolve })
-    if (connection.isUp()) await Promise.race([requests?.drain().catch(() => undefined), away.promise])
-    // Where the connection is away the drain comes to no end, and what is not given up is subscribed again when it is back.
+    // Where the connection is away the client gives up with its next try to connect.
+    await requests?.drain().catch(() => undefined)
+    // What is not given up would be subscribed again when the connection is back.
     requests?.unsubscribe()
-    unlisten()
   }
 
   #subscribe(subject: string, queue: string, onMessage: (msg: Incoming) => void): void {
@@ -137,7 +136,7 @@ export class Responder {
     if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting) {
       const said = `${def.concurrency} requests run here and ${def.waiting} wait`
       const refusal = { number: 429 as const, code: 'MESH_BUSY', said, retryAfterMs: this.#retryAfterMs() }
-      this.#send(request.reply, refusalAnswer(def.contract, refusal))
+      this.#sender.send(request.reply, refusalAnswer(def.contract, refusal))
       this.#count(said)
       metrics.replied(this.#labels, 'busy', 0)
       return
@@ -157,7 +156,7 @@ export class Responder {
       timeoutMs,
       expiresAt,
       session: control?.session,
-      send: (answer) => this.#send(request.reply, answer, { control: control?.subject, expiresAt }),
+      send: (answer) => this.#sender.send(request.reply, answer, { control: control?.subject, expiresAt }),
       close: () => control?.close(),
     }
   }
@@ -167,7 +166,7 @@ export class Responder {
     const token = newId()
     const subject = `${this.#control()}.${token}`
     const session = new ReplySession(request, (kind, part) =>
-      this.#send(request.reply, numbered(answerOf(contract, kind), part), { control: subject }),
+      this.#sender.send(request.reply, numbered(answerOf(contract, kind), part), { control: subject }),
     )
     this.#sessions.set(token, session)
     const close = (): void => {
@@ -247,42 +246,6 @@ export class Responder {
     const meanMs = processingMs / Math.max(1, requests)
     const guess = (meanMs * this.#waiting.length) / this.#options.def.concurrency / 2
     return Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, guess))
-  }
-
-  /** While the connection is away an answer is kept: its requester may wait for it on the other side of the break. */
-  #send(
-    to: string,
-    answer: Answer,
-    { control, expiresAt }: { control?: string | undefined; expiresAt?: number } = {},
-  ): void {
-    const { nc, connection, log } = this.#options
-    const publish = (): void => {
-      try {
-        const block = new HeaderBlock(answer.headers)
-        nc.publish(to, answer.payload, {
-          headers: block as never,
-          ...(control === undefined ? {} : { reply: control }),
-        })
-      } catch (error) {
-        log.error({ ...this.#labels, err: error }, 'an answer could not be sent')
-      }
-    }
-    if (connection.isUp() || nc.isClosed()) {
-      publish()
-      return
-    }
-    if (expiresAt === undefined) return
-    const forget = (): void => {
-      clearTimeout(timer)
-      unlisten()
-    }
-    const timer = setTimeout(forget, Math.max(0, expiresAt - performance.now()))
-    const unlisten = connection.listen({
-      up() {
-        forget()
-        publish()
-      },
-    })
   }
 
   /** Nothing is left to wait for: what is over its time was answered for already. */

@@ -157,7 +157,7 @@ test('the responder’s signal aborts when nobody waits any more, and what waite
   await using env = await testMesh()
   const begun: number[] = []
   const aborted: number[] = []
-  const answer = reply(slow, { concurrency: 1 }, async ({ n }, ctx) => {
+  const answer = reply(slow, { concurrency: 1, waiting: 2 }, async ({ n }, ctx) => {
     begun.push(n)
     if (n === 1) await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
     if (ctx.signal.aborted) aborted.push(n)
@@ -170,6 +170,24 @@ test('the responder’s signal aborts when nobody waits any more, and what waite
   await expect(first).rejects.toThrow(/MESH_REQUEST_TIMEOUT|took too long/)
   expect((await env.mesh.request(slow, { n: 3 }, { timeoutMs: 30_000 })).n).toBe(3)
   expect({ begun, aborted }).toEqual({ begun: [1, 3], aborted: [1] })
+})
+
+test('what nobody waits for any more takes no place from others', async () => {
+  await using env = await testMesh()
+  const { passed, open } = gate()
+  const answer = reply(slow, { concurrency: 1, waiting: 1 }, async ({ n }) => {
+    await passed
+    return { n, by: 'x' }
+  })
+  await env.mesh.start(defineService('pricing', { handlers: {}, replies: { answer } }))
+  const first = env.mesh.request(slow, { n: 1 }, { timeoutMs: 30_000 })
+  // The second waits for its turn, and so does the third when the second has given up; neither is turned away.
+  for (const n of [2, 3])
+    await eventually(() =>
+      expect(env.mesh.request(slow, { n }, { timeoutMs: 100 })).rejects.toThrow('MESH_REQUEST_TIMEOUT'),
+    )
+  open()
+  expect((await first).n).toBe(1)
 })
 
 test('a function that takes longer than the reply’s timeoutMs is told, and so is the requester', async () => {

@@ -31,7 +31,7 @@ export class Session {
   }
 
   static async open(pool: PgPool, options: SessionOptions): Promise<Session> {
-    const session = new Session(await pool.connect(), options)
+    const session = new Session(await connectWithin(pool, options.sessionMs / 2), options)
     try {
       await session.query(`SET idle_session_timeout = ${options.sessionMs}`)
       await session.query(`LISTEN ${options.names.channel}`)
@@ -81,5 +81,25 @@ export class Session {
     if (this.#isLost) return
     this.#isLost = true
     this.#options.onLost(reason)
+  }
+}
+
+/** pg waits for ever unless its pool says otherwise. A connection that comes too late goes back. */
+async function connectWithin(pool: PgPool, ms: number): Promise<PgClient> {
+  const connecting = pool.connect()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the pool gave no connection within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([connecting, late])
+  } catch (error) {
+    connecting.then(
+      (client) => client.release(),
+      () => undefined,
+    )
+    throw error
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -38,6 +38,7 @@ test('a row that can never be published is set aside with the reason; its key an
   expect(dead.map(({ code }) => code)).toEqual(['MESH_ID_CONFLICT', 'MESH_PAYLOAD_TOO_LARGE', 'OUTBOX_UNREADABLE_ROW'])
   expect(value('mesh_outbox_dead_total')).toBe(3)
   expect(value('mesh_outbox_published_total')).toBe(3)
+  expect(value('mesh_outbox_lag_seconds')).toBeGreaterThan(0)
   await eventually(() => expect(value('mesh_outbox_dead_rows')).toBe(3))
 })
 

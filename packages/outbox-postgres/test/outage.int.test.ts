@@ -1,4 +1,4 @@
-import { eventually, testServer } from '@malha/testing'
+import { eventually, testMesh, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { relayOutbox } from '../src/index.ts'
@@ -147,4 +147,19 @@ test('stopping waits for what is on its way and gives the partitions back', asyn
   await using _next = relayOutbox(f.mesh, f.db.pool, { pollMs: 100 })
   await eventually(async () => expect(await f.waiting()).toBe(0))
   expect(doubles(await f.stored())).toEqual([])
+})
+
+test('a pool that gives no connection is waited for, and does not hold up stop', async () => {
+  await using t = await testMesh()
+  let asked = 0
+  const pool = {
+    connect: () => {
+      asked += 1
+      return new Promise<never>(() => undefined)
+    },
+  }
+  const relay = relayOutbox(t.mesh, pool, { sessionMs: 1_000, pollMs: 100 })
+  await eventually(() => expect(relay.health().reasons.join()).toMatch(/gave no connection within 500 ms/))
+  await eventually(() => expect(asked).toBeGreaterThan(1))
+  await relay.stop()
 })

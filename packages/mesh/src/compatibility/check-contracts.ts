@@ -1,4 +1,6 @@
 import type { AnyContract } from '../message/contract.ts'
+import type { AnyRequest } from '../request/contract.ts'
+import { compareAnswers } from './compare-answers.ts'
 import { compareSchemas } from './compare-schemas.ts'
 import type { Finding, Words } from './place.ts'
 import { type ContractSnapshot, type ContractsSnapshot, contractsSnapshot, readSnapshot } from './snapshot.ts'
@@ -22,9 +24,9 @@ export type Incompatibility = {
 
 export type CheckOptions = {
   /** What is released: a snapshot (as it comes out of `JSON.parse`), or contracts. */
-  before: ContractsSnapshot | readonly AnyContract[]
+  before: ContractsSnapshot | readonly (AnyContract | AnyRequest)[]
   /** What is about to be. */
-  after: ContractsSnapshot | readonly AnyContract[]
+  after: ContractsSnapshot | readonly (AnyContract | AnyRequest)[]
   mode: CompatibilityMode
 }
 
@@ -45,13 +47,14 @@ export function checkContracts({ before, after, mode }: CheckOptions): Incompati
   )
 }
 
-function snapshotFrom(given: ContractsSnapshot | readonly AnyContract[]): ContractsSnapshot {
-  return Array.isArray(given) ? contractsSnapshot(given as readonly AnyContract[]) : readSnapshot(given)
+function snapshotFrom(given: ContractsSnapshot | readonly (AnyContract | AnyRequest)[]): ContractsSnapshot {
+  return Array.isArray(given) ? contractsSnapshot(given as readonly (AnyContract | AnyRequest)[]) : readSnapshot(given)
 }
 
-const WORDS: Record<'backward' | 'forward', Words> = {
-  backward: { writer: 'an older event', reader: 'the new schema' },
-  forward: { writer: 'a newer event', reader: 'the old schema' },
+function wordsFor(direction: 'backward' | 'forward', { kind }: ContractSnapshot): Words {
+  return direction === 'backward'
+    ? { writer: `an older ${kind}`, reader: 'the new schema' }
+    : { writer: `a newer ${kind}`, reader: 'the old schema' }
 }
 
 function compareContracts(
@@ -60,29 +63,27 @@ function compareContracts(
   direction: 'backward' | 'forward',
 ): Finding[] {
   const say = (what: string): Finding => ({ path: '', what })
-  if (!after)
-    return direction === 'forward'
-      ? []
-      : [say('it is gone; events of it are still in the stream, and handlers of older releases wait for new ones')]
-  const found = placeFindings(before, after).map(say)
-  if (after.version < before.version)
+  if (!after) return direction === 'backward' ? [say(GONE[before.kind])] : []
+  const [from, to] = direction === 'backward' ? [before, after] : [after, before]
+  const found = [...placeFindings(before, after).map(say), ...compareAnswers(from, to, direction)]
+  if (after.version === before.version)
+    return [...found, ...compareSchemas(from.schema, to.schema, wordsFor(direction, before))]
+  const isLower = after.version < before.version
+  const waits = before.kind === 'request' ? 'are refused' : `wait${isLower ? ' for ever' : ' until it is replaced'}`
+  if (isLower)
     return [
       ...found,
-      say(
-        `its version fell from ${before.version} to ${after.version}; events of ${before.version} would wait for ever`,
-      ),
+      say(`its version fell from ${before.version} to ${after.version}; those of ${before.version} ${waits}`),
     ]
-  if (after.version > before.version)
-    return direction === 'backward'
-      ? found // upcast brings older payloads to the new schema: code, which only tests can check.
-      : [
-          ...found,
-          say(
-            `its version is ${after.version}; releases that know ${before.version} wait with such events until they are replaced`,
-          ),
-        ]
-  const [from, to] = direction === 'backward' ? [before, after] : [after, before]
-  return [...found, ...compareSchemas(from.schema, to.schema, WORDS[direction])]
+  // upcast brings older payloads to the new schema: code, which only tests can check.
+  if (direction === 'backward') return found
+  return [...found, say(`its version is ${after.version}; where a release knows ${before.version}, they ${waits}`)]
+}
+
+const GONE: Record<ContractSnapshot['kind'], string> = {
+  event: 'it is gone; older ones are still in the stream, and handlers of older releases wait for new ones',
+  command: 'it is gone; older ones are still in the stream, and nobody handles them',
+  request: 'it is gone; older releases still ask',
 }
 
 /** What is not about payloads: where events are, and under which subject. */
@@ -91,10 +92,10 @@ function placeFindings(before: ContractSnapshot, after: ContractSnapshot): strin
   const changed = (what: string, from: unknown, to: unknown, so: string): void => {
     if (from !== to) found.push(`its ${what} was ${String(from)} and is ${String(to)} now; ${so}`)
   }
-  changed('kind', before.kind, after.kind, 'an event is for all, a command for one')
-  changed('stream', before.stream.name, after.stream.name, 'handlers of one release do not see the other’s events')
+  changed('kind', before.kind, after.kind, 'an event is for all, a command for one, a request for an answer')
+  changed('stream', before.stream?.name, after.stream?.name, 'handlers of one release do not see the other’s events')
   changed('content type', before.contentType, after.contentType, 'what one release writes is undecodable to the other')
-  changed('partitions', before.stream.partitions, after.stream.partitions, 'they are fixed when the stream is made')
+  changed('partitions', before.stream?.partitions, after.stream?.partitions, 'they are fixed when the stream is made')
   // With a new version it was meant: see docs/how-to/change-a-contract.md.
   if (before.key !== after.key && before.version === after.version)
     found.push(

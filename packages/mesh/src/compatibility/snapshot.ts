@@ -1,21 +1,32 @@
-import type { StandardJSONSchemaV1 } from '@standard-schema/spec'
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
 import { faultsError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
+import type { AnyRequest, ErrorSchemas } from '../request/contract.ts'
 import { describeKey } from './describe-key.ts'
 import { isObject, type JsonSchema, sorted } from './json-schema.ts'
 
 /** What is compared of a contract. Plain JSON. */
 export type ContractSnapshot = {
   readonly type: string
-  readonly kind: 'event' | 'command'
+  readonly kind: 'event' | 'command' | 'request'
   readonly version: number
   readonly contentType: string
-  readonly stream: { readonly name: string; readonly partitions: number }
+  /** Null of a request: it is not stored. */
+  readonly stream: { readonly name: string; readonly partitions: number } | null
   /** In words, such as `{orderId}`; `computed` where words do not do; null without a key. */
   readonly key: string | null
   readonly priorities: boolean
-  /** JSON Schema, draft 2020-12, of what publishers give. */
+  /** JSON Schema, draft 2020-12, of what publishers (or requesters) give. */
   readonly schema: JsonSchema
+  /** Of a request. */
+  readonly answers: AnswersSnapshot | null
+}
+
+export type AnswersSnapshot = {
+  readonly streaming: boolean
+  readonly reply: JsonSchema
+  /** By code. */
+  readonly errors: Readonly<Record<string, JsonSchema>>
 }
 
 /** A set of contracts as JSON: to be committed, and compared with later ones. Its order is always the same. */
@@ -26,8 +37,8 @@ export type ContractsSnapshot = {
 }
 
 export type SnapshotOptions = {
-  /** JSON Schema (draft 2020-12) of contracts whose schema library has no `~standard.jsonSchema`. */
-  jsonSchema?: (contract: AnyContract) => JsonSchema | undefined
+  /** JSON Schema (draft 2020-12) of schemas whose library has no `~standard.jsonSchema`. */
+  jsonSchema?: (schema: StandardSchemaV1, contract: AnyContract | AnyRequest) => JsonSchema | undefined
 }
 
 /**
@@ -36,7 +47,10 @@ export type SnapshotOptions = {
  * `@valibot/to-json-schema`). Refinements in code are not in it: no JSON Schema can say them.
  * @throws MeshError MESH_INVALID_CONTRACT with every contract whose schema cannot be had
  */
-export function contractsSnapshot(contracts: readonly AnyContract[], options: SnapshotOptions = {}): ContractsSnapshot {
+export function contractsSnapshot(
+  contracts: readonly (AnyContract | AnyRequest)[],
+  options: SnapshotOptions = {},
+): ContractsSnapshot {
   const faults: string[] = []
   const taken = contracts.map((contract) => snapshotOf(contract, options, faults))
   const types = taken.map(({ type }) => type)
@@ -46,31 +60,43 @@ export function contractsSnapshot(contracts: readonly AnyContract[], options: Sn
   return { malha: 'contracts', format: 1, contracts: taken.sort((a, b) => (a.type < b.type ? -1 : 1)) }
 }
 
-function snapshotOf(contract: AnyContract, options: SnapshotOptions, faults: string[]): ContractSnapshot {
-  const { type, kind, version, codec, stream } = contract
-  let schema: JsonSchema = true
-  try {
-    schema = sorted(options.jsonSchema?.(contract) ?? standardJsonSchema(contract)) as JsonSchema
-  } catch (error) {
-    faults.push(`${type}: ${error instanceof Error ? error.message : String(error)}`)
+function snapshotOf(contract: AnyContract | AnyRequest, options: SnapshotOptions, faults: string[]): ContractSnapshot {
+  const { type, kind, version, codec } = contract
+  const jsonOf = (schema: StandardSchemaV1, what: string): JsonSchema => {
+    try {
+      return sorted(options.jsonSchema?.(schema, contract) ?? standardJsonSchema(schema)) as JsonSchema
+    } catch (error) {
+      faults.push(`${type}${what}: ${error instanceof Error ? error.message : String(error)}`)
+      return true
+    }
   }
+  const common = { type, kind, version, contentType: codec.contentType, schema: jsonOf(contract.schema, '') }
+  if (contract.kind === 'request')
+    return { ...common, stream: null, key: null, priorities: false, answers: answersOf(contract, jsonOf) }
+  const { name, partitions } = contract.stream
+  const { priorities } = contract
+  return { ...common, stream: { name, partitions }, key: describeKey(contract) ?? null, priorities, answers: null }
+}
+
+function answersOf(
+  { streaming, reply, errors }: AnyRequest,
+  jsonOf: (schema: StandardSchemaV1, what: string) => JsonSchema,
+): AnswersSnapshot {
+  const codes = Object.keys(errors as ErrorSchemas).sort()
   return {
-    type,
-    kind,
-    version,
-    contentType: codec.contentType,
-    stream: { name: stream.name, partitions: stream.partitions },
-    key: describeKey(contract) ?? null,
-    priorities: contract.priorities,
-    schema,
+    streaming,
+    reply: jsonOf(reply, ', its reply'),
+    errors: Object.fromEntries(
+      codes.map((code) => [code, jsonOf((errors as ErrorSchemas)[code]!, `, its error ${code}`)]),
+    ),
   }
 }
 
-function standardJsonSchema({ schema }: AnyContract): JsonSchema {
+function standardJsonSchema(schema: StandardSchemaV1): JsonSchema {
   const standard = schema['~standard'] as Partial<StandardJSONSchemaV1.Props>
   if (typeof standard.jsonSchema?.input !== 'function')
     throw new Error(
-      `its schema library gives no JSON Schema by ~standard.jsonSchema; wrap the schema with the library’s adapter, or give the option jsonSchema`,
+      'its schema library gives no JSON Schema by ~standard.jsonSchema; wrap the schema with the library’s adapter, or give the option jsonSchema',
     )
   return standard.jsonSchema.input({ target: 'draft-2020-12' })
 }

@@ -1,4 +1,4 @@
-import { event, checkContracts, type Contract, contractsSnapshot, command, stream } from '@malha/mesh'
+import { checkContracts, command, type Contract, contractsSnapshot, event, request, stream } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
@@ -40,7 +40,9 @@ test('a new required property is told, unless the version grew and upcast brings
     },
   ])
   expect(check(after({ version: 2, upcast }), 'backward')).toEqual([])
-  expect(check(after({ version: 2, upcast }), 'full')[0]?.what).toMatch(/releases that know 1 wait/)
+  expect(check(after({ version: 2, upcast }), 'full')[0]?.what).toMatch(
+    /its version is 2; where a release knows 1, they wait until it is replaced/,
+  )
 })
 
 test('a key that changed within a version is told in words', () => {
@@ -102,4 +104,28 @@ test('a schema without JSON Schema, a type that is there twice and another file 
   const check = (before: unknown) => () => checkContracts({ before: before as never, after: [], mode: 'full' })
   expect(check({ name: 'package' })).toThrow(/this is no snapshot/)
   expect(check({ malha: 'contracts', format: 2, contracts: [] })).toThrow(/it is of format 2, this release knows 1/)
+})
+
+test('requests: what is asked, what is answered and the errors named are compared', () => {
+  const ask = z.object({ sku: z.string() })
+  const answer = z.object({ price: z.number() })
+  const errors = { 'price.unknown': z.object({ sku: z.string() }) }
+  const quote = request('price.quote', { schema: ask, reply: answer, errors })
+  const check = (after: typeof quote, mode: 'backward' | 'forward' | 'full') =>
+    checkContracts({ before: [quote], after: [after], mode }).map(
+      ({ direction, path, what }) => `${direction} ${path}: ${what}`,
+    )
+  expect(check(quote, 'full')).toEqual([])
+  const changed = request('price.quote', {
+    schema: ask.extend({ currency: z.string() }),
+    reply: z.object({ price: z.number().nullable() }),
+    errors: { ...errors, 'price.gone': z.object({}) },
+  })
+  expect(check(changed as never, 'full')).toEqual([
+    'backward currency: the new schema requires it, an older request may lack it',
+    'forward reply: price: a newer answer may have null here, the old contract takes none',
+    'forward error price.gone: a newer answer may be it, the old contract does not name it',
+  ])
+  const streaming = request('price.quote', { schema: ask, reply: answer, errors, streaming: true })
+  expect(check(streaming as never, 'forward')).toEqual([expect.stringMatching(/one release answers once/)])
 })

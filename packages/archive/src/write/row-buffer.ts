@@ -49,7 +49,7 @@ export class RowBuffer {
     return this.#entries.length >= this.#limits.rows || this.#bytes >= this.#limits.bytes
   }
 
-  push(row: Row, atMs: number, { isMarker = false } = {}): void {
+  push(row: Row, atMs: number, { isMarker = false }: { isMarker?: boolean } = {}): void {
     const bytes = sizeOf(row)
     this.#entries.push({ row, bytes, atMs, isMarker })
     this.#bytes += bytes

@@ -5,10 +5,10 @@ import { runVitest } from './vitest.ts'
 /** In the order they run: what answers soonest comes first. */
 export const stepNames = ['types', 'lint', 'format', 'unused', 'packages', 'unit', 'int', 'e2e', 'long'] as const
 
-/** What every change is held against; `long` takes many minutes and is asked for by name. */
-export const defaultSteps = stepNames.filter((name) => name !== 'long')
-
 export type StepName = (typeof stepNames)[number]
+
+/** What every change is held against; `long` takes many minutes and is asked for by name. */
+export const defaultSteps: readonly StepName[] = stepNames.filter((name) => name !== 'long')
 
 export type TestCase = { name: string; status: 'passed' | 'failed' | 'skipped' }
 

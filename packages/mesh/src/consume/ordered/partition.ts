@@ -221,7 +221,7 @@ export class Partition implements Claim {
   }
 
   /** Makes what waits due over `rampMs`, none later than it would have been. Returns whether there was any. */
-  wake(rampMs: number, most = Infinity): boolean {
+  wake(rampMs: number, most: number = Infinity): boolean {
     const waiting = [...this.#timers].slice(0, most)
     for (const [index, [line, { dueAt }]] of waiting.entries())
       this.#wait(line, Math.min(dueAt - performance.now(), (rampMs * index) / waiting.length))

@@ -212,7 +212,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
         ...(closing ? ['the mesh closes'] : []),
         // With a spool the process takes events all the same.
         ...(connection.isUp() || resolved.spool ? [] : ['NATS is away']),
-        ...[...starting].map((service) => `${service} starts`),
+        ...[...(resolved.spool ? [] : starting)].map((service) => `${service} starts`),
         ...[...services.values()].flatMap((service) => service.faults()),
       ]
       return { ready: reasons.length === 0, reasons }

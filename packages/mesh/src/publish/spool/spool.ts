@@ -158,7 +158,8 @@ export class Spool {
    */
   settle(stream: string, stored: readonly number[], mark?: Mark): void {
     this.#transaction(() => {
-      for (const seq of stored) this.#sql.remove.run(seq)
+      // Of its stream they are the first, so nothing else stands between them.
+      if (stored.length > 0) this.#sql.removeAll.run(stream, stored[0]!, stored.at(-1)!)
       if (mark) this.#sql.mark.run(stream, mark.sentTo, mark.floor)
     })
     if (mark) this.#marks.set(stream, mark)
@@ -301,6 +302,7 @@ function statements(db: DatabaseSync) {
     one: prepare('SELECT seq, stream, head, payload FROM entries WHERE seq = ?'),
     insert: prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?)'),
     remove: prepare('DELETE FROM entries WHERE seq = ?'),
+    removeAll: prepare('DELETE FROM entries WHERE stream = ? AND seq BETWEEN ? AND ?'),
     last: prepare("SELECT seq FROM sqlite_sequence WHERE name = 'entries'"),
     marks: prepare('SELECT stream, sent_to AS sentTo, floor FROM marks'),
     mark: prepare('INSERT OR REPLACE INTO marks VALUES (?, ?, ?)'),

@@ -1,11 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { silentLogger } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
-import { eventually, testMesh, testServer } from '@malha/testing'
+import { eventually, type TestMesh, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
+import { Spool } from '../../../src/publish/spool/spool.ts'
 import { freeze, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 import { startSpooler } from './spooler-process.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
+
+/** A server that remembers no ids is one that was away for longer than its window. */
+async function forgetIds({ nats, mesh }: TestMesh): Promise<void> {
+  const jsm = await jetstreamManager(nats)
+  await jsm.streams.update(mesh.names.stream(orders), { duplicate_window: nanos(100) })
+}
+
+async function countIn({ nats, mesh }: TestMesh): Promise<number> {
+  const jsm = await jetstreamManager(nats, { timeout: 1000 })
+  return (await jsm.streams.info(mesh.names.stream(orders))).state.messages
+}
 
 test('SIGKILL with 1,000 queued: the next process stores each once, in order', async () => {
   using folder = tempFolder()
@@ -31,23 +45,24 @@ test('SIGKILL while it queues and while it drains, again and again: whatever was
   await using server = await testServer()
   await using t = await testMesh({ server })
   await t.mesh.provision(shop)
+  await forgetIds(t)
   await server.kill()
   {
     await using spooler = startSpooler(folder.file, t, 100_000)
-    await eventually(() => expect(spooler.lines.length).toBeGreaterThan(600), { timeoutMs: 40_000 })
+    await eventually(() => expect(spooler.lines.length).toBeGreaterThan(400), { timeoutMs: 40_000 })
     await spooler.kill()
     const answered = spooler.lines.length - 1
     await server.start()
-    for (const share of [0.1, 0.5, 0.8]) {
+    for (const share of [0.1, 0.6]) {
       await using drainer = startSpooler(folder.file, t, 0)
-      await eventually(async () => expect((await storedIn(t, orders)).length).toBeGreaterThan(answered * share), {
+      await eventually(async () => expect(await countIn(t)).toBeGreaterThan(answered * share), {
         timeoutMs: 30_000,
         intervalMs: 1,
       })
       await drainer.kill()
     }
     await using _last = startSpooler(folder.file, t, 0)
-    await eventually(async () => expect((await storedIn(t, orders)).length).toBeGreaterThanOrEqual(answered), {
+    await eventually(async () => expect(await countIn(t)).toBeGreaterThanOrEqual(answered), {
       timeoutMs: 30_000,
     })
     const stored = await storedIn(t, orders)
@@ -57,14 +72,34 @@ test('SIGKILL while it queues and while it drains, again and again: whatever was
   }
 })
 
+test('what a process was sending when it died is looked up by the next one, when the server has forgotten its id', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  await t.mesh.provision(shop)
+  await forgetIds(t)
+  const away = await t.connect({ servers: 'nats://127.0.0.1:1', spool: { file: folder.file } })
+  for (const n of numbers(10)) await away.publish(noted, order(n), { id: `p${n}` })
+  await away.close()
+  // What stands in the file and in the stream when it dies after the server took three, and before it heard of it.
+  const stream = t.mesh.names.stream(orders)
+  const spool = await Spool.open({ file: folder.file }, silentLogger)
+  spool.settle(stream, [], { sentTo: spool.first(stream, { count: 5, bytes: Infinity }).at(-1)!.seq, floor: 0 })
+  spool.close()
+  for (const n of numbers(3)) await t.mesh.publish(noted, order(n), { id: `p${n}` })
+  // Longer than the server’s window.
+  await sleep(300)
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await eventually(() => expect(mesh.queued).toBe(0))
+  const stored = await storedIn(t, orders)
+  expect(stored.map(({ n }) => n)).toStrictEqual(numbers(10))
+})
+
 test('what was sent without an answer is looked up before it is sent again, when the server has forgotten its id', async () => {
   using folder = tempFolder()
   await using server = await testServer()
   await using t = await testMesh({ server })
   await t.mesh.provision(shop)
-  // A server without de-duplication is one that was away for longer than its window.
-  const jsm = await jetstreamManager(t.nats)
-  await jsm.streams.update(t.mesh.names.stream(orders), { duplicate_window: nanos(100) })
+  await forgetIds(t)
   const mesh = await t.connect({ spool: { file: folder.file } })
   await mesh.publish(noted, order(0), { id: 'p0' })
   // It takes what it hears once it runs again: the event is stored, and nobody is there to be told.

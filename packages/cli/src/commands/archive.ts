@@ -52,7 +52,12 @@ function registerQuery(archive: Command, clickhouse: string): void {
 }
 
 async function audit({ nats, clickhouse, stream, wait }: AuditCommandOptions): Promise<ArchiveAudit> {
-  const settings = meshOptions({ NATS_URL: 'nats://127.0.0.1:4222', ...process.env, ...(nats && { NATS_URL: nats }) })
+  // A spool belongs to the service that runs with it.
+  const { spool: _, ...settings } = meshOptions({
+    NATS_URL: 'nats://127.0.0.1:4222',
+    ...process.env,
+    ...(nats && { NATS_URL: nats }),
+  })
   await using mesh = await connectMesh({ ...settings, topology: 'none' })
   return await auditArchive({
     nats: mesh.nats,

@@ -28,7 +28,7 @@ test('SIGKILL with 1,000 queued: the next process stores each once, in order', a
   await t.mesh.provision(shop)
   await server.kill()
   {
-    await using spooler = startSpooler(folder.file, t, 1000)
+    await using spooler = startSpooler(folder.file, t, { count: 1000 })
     await eventually(() => expect(spooler.lines).toHaveLength(1001), { timeoutMs: 40_000 })
     expect(spooler.lines.slice(1).every(({ queued }) => queued)).toBe(true)
     expect(spooler.errors).toStrictEqual([])
@@ -48,20 +48,20 @@ test('SIGKILL while it queues and while it drains, again and again: whatever was
   await forgetIds(t)
   await server.kill()
   {
-    await using spooler = startSpooler(folder.file, t, 100_000)
+    await using spooler = startSpooler(folder.file, t, { count: 100_000 })
     await eventually(() => expect(spooler.lines.length).toBeGreaterThan(400), { timeoutMs: 40_000 })
     await spooler.kill()
     const answered = spooler.lines.length - 1
     await server.start()
     for (const share of [0.1, 0.6]) {
-      await using drainer = startSpooler(folder.file, t, 0)
+      await using drainer = startSpooler(folder.file, t, { count: 0 })
       await eventually(async () => expect(await countIn(t)).toBeGreaterThan(answered * share), {
         timeoutMs: 30_000,
         intervalMs: 1,
       })
       await drainer.kill()
     }
-    await using _last = startSpooler(folder.file, t, 0)
+    await using _last = startSpooler(folder.file, t, { count: 0 })
     await eventually(async () => expect(await countIn(t)).toBeGreaterThanOrEqual(answered), {
       timeoutMs: 30_000,
     })

@@ -1,5 +1,6 @@
 import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
+import { startSpooler } from './spooler-process.ts'
 import { noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const text = 'x'.repeat(10_000)
@@ -27,6 +28,21 @@ test('a full spool refuses and says so; what it took is stored, and then it take
   await server.start()
   await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(10))
   expect((await storedIn(t, orders)).map(({ n }) => n)).toStrictEqual(Array.from({ length: 10 }, (_, n) => n))
+})
+
+test('a disk without room is told, and costs nothing that was answered', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  await t.mesh.provision(shop)
+  const nowhere = { url: 'nats://127.0.0.1:1', namespace: t.namespace }
+  await using spooler = startSpooler(folder.file, nowhere, { count: 100_000, fileBlocks: 200 })
+  await eventually(() => expect(spooler.lines.map(({ code }) => code)).toContain('MESH_SPOOL_FAILED'))
+  await spooler.kill()
+  const answered = spooler.lines.filter(({ queued }) => queued).length
+  expect(answered).toBeGreaterThan(50)
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await eventually(() => expect(mesh.queued).toBe(0))
+  expect((await storedIn(t, orders)).map(({ n }) => n)).toStrictEqual(Array.from({ length: answered }, (_, n) => n))
 })
 
 test('dead events whose letters are stored make room for new ones', async () => {

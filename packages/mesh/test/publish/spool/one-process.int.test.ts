@@ -8,9 +8,9 @@ import { startSpooler } from './spooler-process.ts'
 test('a second process on the file is refused, and told the file and who has it; after a SIGKILL it is free', async () => {
   using folder = tempFolder()
   await using t = await testMesh()
-  await using first = startSpooler(folder.file, t, 0)
+  await using first = startSpooler(folder.file, t, { count: 0 })
   await eventually(() => expect(first.lines).toStrictEqual([{ ready: true }]))
-  await using second = startSpooler(folder.file, t, 0)
+  await using second = startSpooler(folder.file, t, { count: 0 })
   expect(await second.exited).toBe(1)
   const [refusal] = second.lines
   expect(refusal?.code).toBe('MESH_SPOOL_IN_USE')

@@ -15,10 +15,16 @@ export interface Spooler extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-/** Runs `spooler.ts` as a process of its own. */
-export function startSpooler(file: string, { url, namespace }: TestMesh, count: number): Spooler {
+/** Runs `spooler.ts` as a process of its own. `fileBlocks`: it may write no file beyond so many blocks, as on a disk that is full. */
+export function startSpooler(
+  file: string,
+  { url, namespace }: Pick<TestMesh, 'url' | 'namespace'>,
+  { count, fileBlocks }: { count: number; fileBlocks?: number },
+): Spooler {
   const script = fileURLToPath(new URL('spooler.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, file, url, namespace, String(count)], {
+  const args = [script, file, url, namespace, String(count)]
+  const limit = `ulimit -f ${fileBlocks ?? 'unlimited'}; exec "$0" "$@"`
+  const child = spawn('sh', ['-c', limit, process.execPath, ...args], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -88,6 +88,19 @@ test('streams are made as declared, and left alone by the next start', async () 
   expect(verified['t_MESH']?.action).toBe('unchanged')
 })
 
+test('a stream made by a release without done-markers gets their subject, once, and keeps its events', async () => {
+  await using server = await testServer()
+  await using nc = await connect({ servers: server.url })
+  await provision(nc, [centers()])
+  const jsm = await jetstreamManager(nc)
+  await jsm.streams.update('t_CENTERS', { subjects: ['t.center.>'] })
+  await nc.request('t.center.registered', 'x')
+  expect((await provision(nc, [centers()]))['t_CENTERS']).toMatchObject({ action: 'updated' })
+  const { config, state } = await jsm.streams.info('t_CENTERS')
+  expect([config.subjects, state.messages]).toEqual([['t.center.>', 't._done.CENTERS.>'], 1])
+  expect((await provision(nc, [centers()]))['t_CENTERS']).toMatchObject({ action: 'unchanged' })
+})
+
 test('a newer revision updates, an older one changes nothing and starts all the same', async () => {
   await using server = await testServer()
   await using nc = await connect({ servers: server.url })

@@ -80,7 +80,9 @@ export class GroupCommit {
         part.resolve({ seq })
       }
     } catch (error) {
-      if (group.length > 1 && error instanceof PublishRefused) await this.#storeApart(group, error)
+      // A stream that takes no more takes none of them.
+      const isOneParts = error instanceof PublishRefused && error.code !== 'MESH_STREAM_FULL'
+      if (group.length > 1 && isOneParts) await this.#storeApart(group, error)
       else for (const part of group) part.reject(error)
     }
   }

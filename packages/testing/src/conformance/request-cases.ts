@@ -195,7 +195,7 @@ const brokenStream: Case = promise(
     await responder.start(withReply({ answer }))
     const got: number[] = []
     const read = async (): Promise<void> => {
-      for await (const n of (await env.mesh()).requestStream(count, { upTo: 5 }, { ...known, idleMs: 900 })) {
+      for await (const n of (await env.mesh()).requestStream(count, { upTo: 5 }, { ...known, idleMs: 3000 })) {
         got.push(n)
         if (n === 2) await responder.nats.close()
       }

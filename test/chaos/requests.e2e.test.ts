@@ -5,7 +5,7 @@ import { startResponder, type Worker } from './fixture.ts'
 import { counting, sum } from './sums.ts'
 
 /** A process takes its time to start; the conformance suite has more of them, in one process. */
-const RESTARTS = 6
+const RESTARTS = 4
 
 test('rolling restarts of responder processes under load: no request fails', async () => {
   await using t = await testMesh()

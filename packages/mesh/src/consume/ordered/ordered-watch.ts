@@ -5,7 +5,7 @@
 import { writeExpiredLetter } from '../../failure/dead-letter.ts'
 import { getStored } from '../../publish/stored-message.ts'
 import { type StreamState, streamState } from '../../topology/stream-state.ts'
-import { progress } from '../progress.ts'
+import { progress, type Range, united } from '../progress.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { OrderedRunner } from './ordered-runner.ts'
 import type { Partition } from './partition.ts'
@@ -81,13 +81,9 @@ export class OrderedWatch {
   async #measure(state: StreamState): Promise<void> {
     const { runner, metrics, service, handler } = this.#options
     const looked = [...runner.partitions.values()].map((partition) => this.#progressOf(partition, state))
-    // One letter for all: which partition's events they were, nobody can tell any more.
+    // One letter for all: which partition’s events they were, nobody can tell any more.
     const expired = looked.flatMap((one) => (one.expired && !one.partition.lost.aborted ? [one.expired] : []))
-    if (expired.length > 0)
-      await this.#onExpired({
-        from: Math.min(...expired.map(({ from }) => from)),
-        to: Math.max(...expired.map(({ to }) => to)),
-      })
+    for (const range of united(expired)) await this.#onExpired(range)
     const each = await Promise.all(looked.map((one) => this.#measureOne(one, state)))
     const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
     metrics.consumer(
@@ -131,7 +127,7 @@ export class OrderedWatch {
     return first && { seq: first.seq, at: Date.parse(first.time) }
   }
 
-  async #onExpired(range: { from: number; to: number }): Promise<void> {
+  async #onExpired(range: Range): Promise<void> {
     const { stream, office, log, metrics, service, handler } = this.#options
     const labels = { service: service.name, handler }
     await writeExpiredLetter(office, { stream, epoch: this.#epoch, ...range })

@@ -29,7 +29,8 @@ export type RecordWriterOptions<Line extends SettledLine> = {
 
 /** How long a write may wait for others to go with it, where nobody waits for it. */
 const LINGER_MS = 4
-const WRITE_MS = 10_000
+/** Then it is looked whether it was stored, and written again: a process that stops waits for what it sent. */
+const WRITE_MS = 3000
 const AGAIN_MS = 250
 
 export class RecordWriter<Line extends SettledLine> {

@@ -1,6 +1,7 @@
 import {
   type AnyContract,
   type Contract,
+  type DelayOptions,
   type HandlerContext,
   type HandlerDef,
   type Logger,
@@ -38,8 +39,8 @@ export type Given = {
   log?: Logger
 }
 
-/** One output, as the wire carries it. */
-export type PublishedOutput = { type: string; data: unknown; once: boolean }
+/** One output, as the wire carries it, and when it is to come. */
+export type PublishedOutput = { type: string; data: unknown; once: boolean } & DelayOptions
 
 /** What a handler did. */
 export type HandlerResult = { published: PublishedOutput[]; error: unknown; failed: boolean }
@@ -115,10 +116,15 @@ export function outputOf(
   value: unknown,
   options: OutputOptions,
 ): PublishedOutput | Promise<PublishedOutput> {
-  const { once = false } = options
+  const { once = false, deliverIn, deliverAt, delayKey } = options
+  const later = {
+    ...(deliverIn !== undefined && { deliverIn }),
+    ...(deliverAt && { deliverAt }),
+    ...(delayKey !== undefined && { delayKey }),
+  }
   if (once && !contract.key)
     throw new MeshError('MESH_INVALID_CONTRACT', `${contract.type} has no key, so it cannot be published once`)
-  const named = (data: unknown): PublishedOutput => ({ type: contract.type, data, once })
+  const named = (data: unknown): PublishedOutput => ({ type: contract.type, data, once, ...later })
   const sent = published(contract, value)
   return sent instanceof Promise ? sent.then(named) : named(sent)
 }

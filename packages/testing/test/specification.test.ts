@@ -110,6 +110,18 @@ test('an expected error is told by code, by words, by pattern or by class', asyn
   await specification(bill).when(refused).then({ error: Reject })
 })
 
+test('when an output is to come is part of what is expected', async () => {
+  const delaying = on(placed, (order, ctx) =>
+    ctx.publish(counted, { n: order.cents }, { deliverIn: 1000, delayKey: order.orderId }),
+  )
+  const expected = async (deliverIn: number): Promise<void> =>
+    await specification(delaying)
+      .when({ orderId: 'o', cents: 1 })
+      .then({ published: [[counted, { n: 1 }, { deliverIn, delayKey: 'o' }]] })
+  await expected(1000)
+  await expect(expected(2000)).rejects.toThrow('deliverIn')
+})
+
 test('outputs are validated as the mesh validates them', async () => {
   const order = { orderId: 'o1', cents: 1 }
   await specification(careless).when(order).then({ error: 'MESH_INVALID_PAYLOAD' })

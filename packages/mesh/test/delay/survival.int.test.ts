@@ -180,3 +180,46 @@ test('a stream without room is tried until it has some', async () => {
   await jsm.streams.purge(mesh.names.stream(small))
   await eventually(async () => expect(await storedIn(env.nats, mesh.names.stream(small))).toMatchObject([{ id }]))
 })
+
+test('a recurring event goes on after a SIGKILL of the broker', async () => {
+  await using server = await testServer()
+  await using env = await testMesh({ server })
+  const { mesh } = env
+  await mesh.start(publisher)
+  await mesh.schedule(reportDue, { of: 'x' }, { name: 'x', everyMs: 1000 })
+  const name = mesh.names.stream(orders)
+  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(0))
+  await server.kill()
+  const killedAt = Date.now()
+  await eventually(() => expect(Date.now()).toBeGreaterThan(killedAt + 2500))
+  await server.start()
+  const before = await eventually(async () => (await storedIn(env.nats, name)).length)
+  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(before + 2))
+  const dues = (await storedIn(env.nats, name)).map(({ dueMs }) => dueMs)
+  expect(new Set(dues).size).toBe(dues.length)
+})
+
+test('with effects once a delayed output is kept beside the batch, and comes once', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  let runs = 0
+  await mesh.start(
+    defineService('orders', {
+      publishes: [timedOut],
+      handlers: {
+        plan: on(reportDue, { startFrom: 'all', effects: 'once' }, ({ of }, ctx) => {
+          runs++
+          ctx.publish(timedOut, { orderId: `${of}-now` })
+          ctx.publish(timedOut, { orderId: `${of}-later` }, { deliverIn: 500 })
+        }),
+      },
+    }),
+  )
+  await mesh.publish(reportDue, { of: 'a' }, { id: 'p1' })
+  const name = mesh.names.stream(orders)
+  const outputs = async (): Promise<string[]> =>
+    (await storedIn(env.nats, name)).filter(({ type }) => type === timedOut.type).map(({ subject }) => subject)
+  await eventually(async () => expect(await outputs()).toHaveLength(2))
+  expect((await outputs()).map((subject) => subject.split('.').at(-1))).toEqual(['a-now', 'a-later'])
+  expect(runs).toBe(1)
+})

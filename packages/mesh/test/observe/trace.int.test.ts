@@ -108,3 +108,30 @@ async function makeDue(mesh: Mesh, { subject, hdrs, data }: Copy): Promise<void>
   })
   expect(answer.json()).toMatchObject({ seq: expect.any(Number) })
 }
+
+test('a delayed event begins a trace of its own, linked to a mark without length in the trace of whoever asked', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const service = defineService('billing', {
+    publishes: [billed],
+    handlers: {
+      bill: on(placed, { startFrom: 'all' }, (order, ctx) => ctx.publish(billed, order, { deliverIn: 300 })),
+      see: on(billed, { startFrom: 'all' }, () => undefined),
+    },
+  })
+  await mesh.start(service)
+  await mesh.publish(placed, { orderId: 'o1' })
+  await eventually(() => expect(spans('process order.billed')).toHaveLength(1))
+
+  const [asked] = spans('process order.placed')
+  const [mark] = spans('delay order.billed')
+  const [publish] = spans('publish order.billed')
+  const [process] = spans('process order.billed')
+  expect(mark?.parentSpanContext?.spanId).toBe(asked?.spanContext().spanId)
+  expect(mark?.duration).toEqual([0, 0])
+  expect(mark?.attributes['mesh.due']).toBe(publish?.attributes['mesh.due'])
+  expect(publish?.parentSpanContext).toBeUndefined()
+  expect(publish?.spanContext().traceId).not.toBe(asked?.spanContext().traceId)
+  expect(publish?.links.map(({ context: linked }) => linked.spanId)).toEqual([mark?.spanContext().spanId])
+  expect(process?.parentSpanContext?.spanId).toBe(publish?.spanContext().spanId)
+})

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { advance, type Advance } from '../src/saga/advance.ts'
 import type { SagaRecord } from '../src/saga/record.ts'
-import { begins, saga, sagaTimeout, send, step, timedOut, undone } from '../src/saga/saga.ts'
+import { begins, type Next, saga, sagaTimeout, send, step, timedOut, undone } from '../src/saga/saga.ts'
 
 const trips = stream('TRIPS', { subjects: ['trip.>'] })
 const Ref = z.object({ id: z.string() })
@@ -137,6 +137,23 @@ test('an event for a saga that never began is refused by a code of its own, unle
 
 test('a second event that would begin a saga is refused', () => {
   expect(() => arrive(after('booked'), 'booked', { id: 'other' })).toThrow('PATTERNS_SAGA_BEGAN_BEFORE')
+})
+
+test('a step that asks for what the mesh would refuse is refused before anything is written', () => {
+  const occasion = { id: 'x', type: booked.type, correlationId: 'c', at: new Date(T0) }
+  const run = (next: Partial<Next<Trip>>): unknown => {
+    const begin = begins<Trip, Ref, Ref>(booked, ({ id }) => ({ state: { id, stops: [] }, ...next }))
+    const slow = timedOut<Trip>('slow', (state) => ({ state }))
+    const timeout = sagaTimeout('trip.timed-out', trips)
+    const odd = saga<Trip>('odd', { sends: [flight], timeout, steps: { booked: begin, slow } })
+    return advance(odd, undefined, { sagaId: 't-1', name: 'booked', data: { id: 't-1' }, occasion, now: T0 })
+  }
+  expect(() => run({ timeouts: { slow: -1 } })).toThrow('PATTERNS_INVALID_STEP')
+  expect(() => run({ timeouts: { slow: Number.NaN } })).toThrow('time-out slow is NaN ms')
+  expect(() => run({ timeouts: { slow: 4e12 } })).toThrow('100 years')
+  expect(() => run({ timeouts: { other: 1 } })).toThrow('for which there is no step')
+  expect(() => run({ send: Array.from({ length: 901 }, () => send(flight, { id: 't-1' })) })).toThrow('901 messages')
+  expect(() => run({ end: 'a', compensate: 'b' })).toThrow('both ends and compensates')
 })
 
 test('a definition is refused with all its faults', () => {

@@ -1,3 +1,4 @@
+import { days } from '@malha/mesh'
 import { PatternsError } from '../errors.ts'
 import { type Done, type Handled, KEPT_HANDLED, SAGA_FORMAT, type SagaRecord, type Sent } from './record.ts'
 import type { Next, Occasion, SagaDef, SagaStep, Send, TimeoutData } from './saga.ts'
@@ -164,6 +165,11 @@ function withoutLast(done: readonly Done[], step: string): readonly Done[] {
   return done.filter((_, index) => index !== at)
 }
 
+/** The mesh delays nothing for longer. */
+const MOST_MS = days(100 * 365)
+/** With its marker a batch holds 1000; some are left for what undoes several steps at once. */
+const MOST_SENDS = 900
+
 function withTimers<State>(
   def: SagaDef<State>,
   arrival: Arrival,
@@ -181,7 +187,8 @@ function withTimers<State>(
         arrival,
         `it sets the time-out ${name}, for which there is no step; declare one with timedOut(…)`,
       )
-    if (!(Number.isFinite(ms) && ms >= 0)) throw invalid(def, arrival, `time-out ${name} is ${ms} ms; 0 or more`)
+    if (!(ms >= 0 && ms <= MOST_MS))
+      throw invalid(def, arrival, `time-out ${name} is ${ms} ms; from 0 to ${MOST_MS} (100 years)`)
     armed += 1
     const dueAt = new Date(arrival.now + ms).toISOString()
     timers[name] = { arm: armed, dueAt }
@@ -193,6 +200,8 @@ function withTimers<State>(
 
 function finish<State>(def: SagaDef<State>, arrival: Arrival, { record, sends }: Moved<State>): Advance<State> {
   const { id, type, at } = arrival.occasion
+  if (sends.length > MOST_SENDS)
+    throw invalid(def, arrival, `it sends ${sends.length} messages at once; ${MOST_SENDS} at most`)
   const handled: Handled[] = [...record.handled, { id, type, sends }].slice(-KEPT_HANDLED)
   return {
     kind: 'write',

@@ -31,8 +31,8 @@ export type RecordsOptions = {
   format: number
 }
 
-/** What a record leaves of `max_payload` for headers. */
-const HEADROOM_BYTES = 16_384
+/** What a record leaves of `max_payload`. More than an event must leave: what a saga's record says it sends can be sent. */
+const HEADROOM_BYTES = 32_768
 
 /** JetStream's: the key is not at the revision that was read, or somebody is writing it right now. */
 const CONFLICTS: ReadonlySet<number> = new Set([10071, 10164])

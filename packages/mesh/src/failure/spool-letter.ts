@@ -10,12 +10,12 @@ export type SpoolLetterDeps = { nc: NatsConnection; pipeline: PublishPipeline; n
 
 const PUBLISH_MS = 10_000
 
-/** Stores the letter of a spooled event that was refused for good. Once for good, as every letter. Returns its subject. */
+/** Stores the letter of a spooled event that was refused for good. Once for good, as every letter. `isWhole`: its payload was not too large. */
 export async function writeSpoolLetter(
   { nc, pipeline, names }: SpoolLetterDeps,
   spoolId: string,
   entry: DeadEntry,
-): Promise<string> {
+): Promise<{ subject: string; isWhole: boolean }> {
   const head = readHead(entry)
   const subject = names.spoolLetter(entry.stream, spoolId, entry.seq)
   const headers: [string, string][] = [
@@ -30,12 +30,13 @@ export async function writeSpoolLetter(
     [LETTER_HEADER.at, entry.death.at],
     [HEADER.msgId, subject],
   ]
+  const body = fitting(nc, entry.payload, headers)
   try {
-    await pipeline.publish({ subject, ...fitting(nc, entry.payload, headers), timeoutMs: PUBLISH_MS })
+    await pipeline.publish({ subject, ...body, timeoutMs: PUBLISH_MS })
   } catch (error) {
     if (!isStoredAlready(error)) throw error
   }
-  return subject
+  return { subject, isWhole: body.payload.length === entry.payload.length }
 }
 
 function originalHeaders({ out, trace }: EntryHead): [string, string][] {

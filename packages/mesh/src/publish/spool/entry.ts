@@ -27,6 +27,10 @@ export type Entry = {
 /** Why an entry was given up. */
 export type Death = { readonly code: string; readonly reason: string; readonly at: string }
 
+/** What the letter of a dead entry is: not stored yet, stored with all of the event, or without its payload (too large). */
+export const LETTER = { none: 0, whole: 1, withoutPayload: 2 } as const
+export type LetterState = (typeof LETTER)[keyof typeof LETTER]
+
 /** One that was refused for good. */
 export type DeadEntry = Entry & { readonly death: Death }
 

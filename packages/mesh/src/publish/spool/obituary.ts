@@ -5,7 +5,7 @@ import type { Logger } from '../../observe/logger.ts'
 import type { Names } from '../../topology/names.ts'
 import { outgoing } from '../outgoing.ts'
 import { publishEvent } from '../publisher.ts'
-import { type DeadEntry, readHead } from './entry.ts'
+import { type DeadEntry, LETTER, readHead } from './entry.ts'
 import type { Line } from './line.ts'
 import type { Spool } from './spool.ts'
 
@@ -52,8 +52,8 @@ export class Obituary {
       const current = line()
       if (!current?.connection.isUp()) return
       try {
-        await this.#tell(current, dead)
-        spool.told(dead.seq)
+        const isWhole = await this.#tell(current, dead)
+        spool.told(dead.seq, isWhole ? LETTER.whole : LETTER.withoutPayload)
       } catch (error) {
         log.warn(
           { err: error, stream: dead.stream },
@@ -64,11 +64,12 @@ export class Obituary {
     }
   }
 
-  async #tell({ publisher }: Line, dead: DeadEntry): Promise<void> {
+  /** Whether the letter holds all of the event. */
+  async #tell({ publisher }: Line, dead: DeadEntry): Promise<boolean> {
     const { spool, names, instance } = this.#deps
     const { out, queuedAt, trace } = readHead(dead)
     const { id, type, key, correlationId } = out.envelope
-    const letter = await writeSpoolLetter({ ...publisher, names }, spool.id, dead)
+    const { subject: letter, isWhole } = await writeSpoolLetter({ ...publisher, names }, spool.id, dead)
     const data: PublishFailed = {
       id,
       type,
@@ -84,5 +85,6 @@ export class Obituary {
     const occasion = { id: `spool.${spool.id}.${dead.seq}`, correlationId, causationId: id, timeoutMs: 10_000 }
     const event = await outgoing({ names, from: instance }, publishFailed, { data, ...occasion })
     await publishEvent(publisher, { ...event, traceparent: trace.traceparent })
+    return isWhole
   }
 }

@@ -151,18 +151,10 @@ function make(sqlite: Sqlite, path: string, { entries, dead }: Salvaged): void {
     for (const entry of entries.map(asSent))
       insert.run(entry.seq, entry.stream, entry.head, entry.payload, checksum(entry))
     const bury = db.prepare('INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
-    for (const { seq, stream, head, payload, death, told, ...rest } of dead)
-      bury.run(
-        seq,
-        stream,
-        head,
-        payload,
-        checksum({ seq, stream, head, payload, ...rest }),
-        death.code,
-        death.reason,
-        death.at,
-        Number(told),
-      )
+    for (const { seq, stream, head, payload, death, told } of dead) {
+      const sum = checksum({ seq, stream, head, payload })
+      bury.run(seq, stream, head, payload, sum, death.code, death.reason, death.at, told)
+    }
     db.exec('COMMIT')
   } finally {
     db.close()

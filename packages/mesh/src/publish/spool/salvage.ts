@@ -6,7 +6,7 @@
 import { PAGE_BYTES } from './database.ts'
 import { checksum, type DeadEntry, type Entry } from './entry.ts'
 
-export type Salvaged = { entries: Entry[]; dead: (DeadEntry & { told: boolean })[] }
+export type Salvaged = { entries: Entry[]; dead: (DeadEntry & { told: number })[] }
 
 type Value = null | number | string | Buffer
 
@@ -17,14 +17,14 @@ const DEAD_COLUMNS = 9
 /** Every event of the file that is whole, in the order in which they were queued. */
 export function salvage(file: Buffer): Salvaged {
   const entries = new Map<number, Entry>()
-  const dead = new Map<number, DeadEntry & { told: boolean }>()
+  const dead = new Map<number, DeadEntry & { told: number }>()
   for (const { rowid, values } of rowsOf(file)) {
     const [, stream, head, payload, sum] = values
     if (typeof stream !== 'string' || typeof head !== 'string' || !Buffer.isBuffer(payload)) continue
     const entry: Entry = { seq: rowid, stream, head, payload: Buffer.from(payload) }
     if (checksum(entry) !== sum) continue
     if (values.length === ENTRY_COLUMNS) entries.set(rowid, entry)
-    else dead.set(rowid, { ...entry, death: deathOf(values), told: values[8] === 1 })
+    else dead.set(rowid, { ...entry, death: deathOf(values), told: Number(values[8]) })
   }
   const bySeq = (a: Entry, b: Entry): number => a.seq - b.seq
   // An entry that died in the moment of the damage may stand in both.

@@ -9,7 +9,17 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { MeshError } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
-import { checksum, type DeadEntry, type Death, type Entry, type EntryHead, ROW_BYTES, sizeOf } from './entry.ts'
+import {
+  checksum,
+  type DeadEntry,
+  type Death,
+  type Entry,
+  type EntryHead,
+  ROW_BYTES,
+  sizeOf,
+  LETTER,
+  type LetterState,
+} from './entry.ts'
 import { openSpoolFile, type OpenFile } from './open-file.ts'
 import { resultCode, SQLITE } from './sqlite.ts'
 
@@ -188,8 +198,8 @@ export class Spool {
   }
 
   /** The letter of a dead entry is stored. @throws MeshError MESH_SPOOL_FAILED */
-  told(seq: number): void {
-    this.#transaction(() => this.#sql.told.run(seq))
+  told(seq: number, letter: LetterState): void {
+    this.#transaction(() => this.#sql.told.run(letter, seq))
   }
 
   /** Writes what waits, and lets the file go. */
@@ -240,13 +250,14 @@ export class Spool {
     }
   }
 
-  /** Dead ones whose letters are stored give way, the oldest first. */
+  /** Dead ones whose letters hold all of them give way, the oldest first. */
   #makeRoom(bytes: number): boolean {
     const gone: number[] = []
     let freed = 0
     for (const row of this.#sql.dead.iterate()) {
       if (this.#bytes - freed + bytes <= this.#maxBytes) break
-      if (row['told'] === 0) continue
+      // Without its payload a letter is not all that is left of the event.
+      if (row['told'] !== LETTER.whole) continue
       gone.push(Number(row['seq']))
       freed += Number(row['bytes'])
     }
@@ -309,9 +320,9 @@ function statements(db: DatabaseSync) {
     bury: prepare('INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)'),
     dead: prepare(`SELECT seq, told, ${SIZE} AS bytes FROM dead ORDER BY seq`),
     untold: prepare(
-      'SELECT seq, stream, head, payload, code, reason, at FROM dead WHERE told = 0 ORDER BY seq LIMIT 1',
+      `SELECT seq, stream, head, payload, code, reason, at FROM dead WHERE told = ${LETTER.none} ORDER BY seq LIMIT 1`,
     ),
-    told: prepare('UPDATE dead SET told = 1 WHERE seq = ?'),
+    told: prepare('UPDATE dead SET told = ? WHERE seq = ?'),
     exhume: prepare('DELETE FROM dead WHERE seq = ?'),
   }
 }

@@ -111,6 +111,7 @@ export class HandlerRunner {
     this.#gate.limitRate(this.#rateLimit)
     if (this.#gate.isFlowing) this.#setLimits(undefined)
     this.#sayLimits()
+    this.#checkLeaks()
     this.#pump()
   }
 
@@ -275,19 +276,24 @@ export class HandlerRunner {
   }
 
   #onLeak(delivery: Delivery): void {
-    const { log, metrics, onFatal } = this.#options
+    const { log, metrics } = this.#options
     delivery.phase = { kind: 'leaked' }
     this.#slots.leak()
     const { leaked } = this.#slots
     metrics.leaked(this.#labels, leaked)
-    const { service, handler } = this.#labels
     log.error(
       { ...this.#labels, ...delivery.source },
       'a handler ignored its signal and never returned; its slot is lost',
     )
-    if (leaked * 2 < this.#concurrency) return
+    this.#checkLeaks()
+  }
+
+  #checkLeaks(): void {
+    const { leaked } = this.#slots
+    if (leaked === 0 || leaked * 2 < this.#concurrency) return
+    const { service, handler } = this.#labels
     const detail = `handler ${handler} of ${service} lost ${leaked} of ${this.#concurrency} slots to calls that never return`
-    onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
+    this.#options.onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
   }
 
   #sayBreaker(state: BreakerState, isNews: boolean): void {
@@ -328,6 +334,11 @@ export class HandlerRunner {
   #credits(): { event: number; lane: number } {
     const event = creditsFor(this.#concurrency, this.#rateLimit, this.#options.durables.length)
     return { event, lane: Math.min(this.#concurrency, event) }
+  }
+
+  /** The durable has room for what the declaration may hold, not for what `adjust` says. */
+  get #mostHeld(): number {
+    return mostHeld(Math.min(this.#concurrency, this.#options.def.concurrency))
   }
 
   #priorityOf(subject: string): Priority {

@@ -40,3 +40,19 @@ test('a handler that never returns loses its slot, makes the service unready, an
   // Neither was tried a second time here.
   expect(started.toSorted()).toEqual(['fine', 'hangs-1', 'hangs-2'])
 })
+
+test('a concurrency that leaves no more than twice the lost slots ends the service', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const hang = on(
+    due,
+    { startFrom: 'all', concurrency: 4, timeoutMs: 100 },
+    async () => await new Promise(() => undefined),
+  )
+  const running = await mesh.start(defineService('worker', { handlers: { hang } }))
+  const ended = running.stopped.catch((error: unknown) => (error as { code?: string }).code)
+  await mesh.publish(due, { id: 'hangs', hangs: true })
+  await eventually(() => expect(mesh.health().reasons.join()).toContain('1 slots leaked'), { timeoutMs: 20_000 })
+  running.adjust('hang', { concurrency: 1 })
+  expect(await ended).toBe('MESH_HANDLER_LEAKED')
+})

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AnyContract, OutputOptions } from '@malha/mesh'
 import { type HandlerResult, outputOf, type PublishedOutput } from './handler-run.ts'
 
-/** One output: the contract, its data (the schema's input), and its options: `{ once: true }`, `{ deliverIn: 1000 }`. */
+/** One output: the contract, its data (the schema's input), and its options: `{ once: true }`, `{ priority: 'high' }`, `{ deliverIn: 1000 }`. */
 export type ExpectedOutput = readonly [contract: AnyContract, data: unknown, options?: OutputOptions]
 
 // oxlint-disable-next-line typescript/no-explicit-any -- an error class may take whatever it likes

@@ -40,7 +40,10 @@ export type Given = {
 }
 
 /** One output, as the wire carries it, and when it is to come. */
-export type PublishedOutput = { type: string; data: unknown; once: boolean } & DelayOptions
+export type PublishedOutput = Required<Pick<OutputOptions, 'once' | 'priority'>> & {
+  type: string
+  data: unknown
+} & DelayOptions
 
 /** What a handler did. */
 export type HandlerResult = { published: PublishedOutput[]; error: unknown; failed: boolean }
@@ -116,15 +119,19 @@ export function outputOf(
   value: unknown,
   options: OutputOptions,
 ): PublishedOutput | Promise<PublishedOutput> {
-  const { once = false, deliverIn, deliverAt, delayKey } = options
+  const { once = false, priority = 'normal', deliverIn, deliverAt, delayKey } = options
   const later = {
     ...(deliverIn !== undefined && { deliverIn }),
     ...(deliverAt && { deliverAt }),
     ...(delayKey !== undefined && { delayKey }),
   }
-  if (once && !contract.key)
-    throw new MeshError('MESH_INVALID_CONTRACT', `${contract.type} has no key, so it cannot be published once`)
-  const named = (data: unknown): PublishedOutput => ({ type: contract.type, data, once, ...later })
+  const refuse = (why: string): never => {
+    throw new MeshError('MESH_INVALID_CONTRACT', `${contract.type} ${why}`)
+  }
+  if (once && !contract.key) refuse('has no key, so it cannot be published once')
+  if (once && contract.priorities) refuse('has priorities, so it cannot be published once')
+  if (priority !== 'normal' && !contract.priorities) refuse('has no priorities')
+  const named = (data: unknown): PublishedOutput => ({ type: contract.type, data, once, priority, ...later })
   const sent = published(contract, value)
   return sent instanceof Promise ? sent.then(named) : named(sent)
 }

@@ -1,5 +1,5 @@
 /* oxlint-disable vitest/expect-expect -- a specification asserts in its .then(…) */
-import { defineService, event, on, Reject, stream, topic } from '@malha/mesh'
+import { command, defineService, event, on, Reject, stream, topic } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { specification } from '../src/specification.ts'
@@ -190,4 +190,23 @@ test('an expectation that can never be met says so', async () => {
 
 test('a handler that does not exist is named as a mistake of the test', () => {
   expect(() => specification(billing.handlers['nobody'])).toThrow('there is no such handler')
+})
+
+test('the priority and the time of an output belong to what is expected of it', async () => {
+  const remind = command('order.remind', { stream: orders, schema: z.object({ n: z.number() }), priorities: true })
+  const { hurry, wrong } = defineService('reminders', {
+    handlers: {
+      hurry: on(placed, (_, ctx) => ctx.publish(remind, { n: 1 }, { priority: 'high', deliverIn: 1000 })),
+      wrong: on(placed, (_, ctx) => ctx.publish(counted, { n: 1 }, { priority: 'high' })),
+    },
+  }).handlers
+  const order = { orderId: 'o1', cents: 1 }
+  await specification(hurry)
+    .when(order)
+    .then({ published: [[remind, { n: 1 }, { priority: 'high', deliverIn: 1000 }]] })
+  const asUsual = specification(hurry)
+    .when(order)
+    .then({ published: [[remind, { n: 1 }]] })
+  await expect(asUsual).rejects.toThrow(/priority/)
+  await specification(wrong).when(order).then({ error: 'MESH_INVALID_CONTRACT' })
 })

@@ -234,7 +234,7 @@ export class HandlerRunner {
     this.#options.log.debug(fields, 'attempt failed')
     // Another instance may be of the release that knows it: over the lane it comes to any of them.
     const isForOthers = verdict.code === 'MESH_NEWER_VERSION'
-    const hasRoom = delayMs <= HOLD_MOST_MS && this.#held.size < mostHeld(this.#concurrency)
+    const hasRoom = delayMs <= HOLD_MOST_MS && this.#held.size < this.#mostHeld
     const mayHold = !this.#stopping && hasRoom && !isForOthers
     if (mayHold || !fitsLane(this.#options.lane, delivery)) this.#hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)

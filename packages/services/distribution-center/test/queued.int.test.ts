@@ -96,6 +96,29 @@ test('two instances take one idempotency key for two centres: one is stored, and
   expect(failed.body.centers.map((center) => center.id)).toStrictEqual([id])
 })
 
+test('a broker that hears and does not answer is 202 and queued, and everything is stored once when it goes on', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using broker = await testMesh({ server })
+  await using service = await startService(broker, spool(folder))
+  const pid = server.pid!
+  process.kill(pid, 'SIGSTOP')
+  const ids: string[] = []
+  try {
+    // The signal takes its time: the first may still be stored.
+    await eventually(async () => expect((await register(service.api, recife)).body.queued).toBe(true))
+    for (let n = 0; n < 10; n++) {
+      const { status, body } = await register(service.api, recife, `key-${n}`)
+      expect([status, body.queued]).toStrictEqual([202, true])
+      ids.push(body.id)
+    }
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  for (const id of ids)
+    await eventually(async () => expect((await find(service.api, id)).body.name).toBe('Recife'), { timeoutMs: 30_000 })
+})
+
 test('a full spool is 503 with Retry-After', async () => {
   using folder = tempFolder()
   await using server = await testServer()

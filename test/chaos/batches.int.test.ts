@@ -21,6 +21,7 @@ async function publishThroughCuts(t: TestMesh<unknown>, proxy: FaultProxy): Prom
   const publisher = await t.connect({ servers: proxy.url })
   const jsm = await jetstreamManager(t.nats)
   const stored = async (): Promise<number> => (await jsm.streams.info(`${t.namespace}_CRATES`)).state.messages
+  const moreThan = async (count: number) => expect(await stored()).toBeGreaterThan(count)
   const tried: Tried[] = []
 
   async function publish(n: number): Promise<void> {
@@ -48,7 +49,7 @@ async function publishThroughCuts(t: TestMesh<unknown>, proxy: FaultProxy): Prom
     else proxy.dropAfter(1 + Math.floor(Math.random() * 15_000))
     const publishing = Promise.all(Array.from({ length: PER_CUT }, (_, index) => publish(cut * PER_CUT + index)))
     if (betweenBoth) {
-      await eventually(async () => (await stored()) > before + cut, { intervalMs: 1 })
+      await eventually(() => moreThan(before + cut), { intervalMs: 1 })
       proxy.cut()
       proxy.resume('toClient')
     }

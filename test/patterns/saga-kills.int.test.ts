@@ -65,7 +65,7 @@ test.each(rounds)(
       await Promise.all(placed)
       const stage = STAGES[round % STAGES.length]!
       const doomed = start(t, { DIE_AT: `${stage}:${1 + Math.floor(Math.random() * share.length)}` })
-      const died = await Promise.race([doomed.exited, sleep(5_000)])
+      const died = await Promise.race([doomed.exited, sleep(30_000)])
       if (died?.signal === 'SIGKILL') diedThere++
       doomed.kill('SIGKILL')
       await doomed.exited

@@ -193,7 +193,9 @@ export class Delays {
   async #lookOnce(): Promise<void> {
     const { nc, names, connection, metrics } = this.#options
     if (!connection.isUp() || nc.isClosed()) return
-    metrics.delayed((await this.#read()).messages)
+    const reading = await this.#read()
+    this.#clock.learn(reading)
+    metrics.delayed(reading.messages)
     const api = `$JS.API.CONSUMER.NAMES.${names.delays()}`
     const prefix = names.delayDurable('')
     for (let offset = 0; ;) {

@@ -48,8 +48,10 @@ export class ServerClock {
     return this.#errorMs
   }
 
-  /** Takes an answer that came anyway. */
+  /** Takes an answer that came anyway, unless a better one is fresh. */
   learn({ serverMs, sentAt, gotAt }: ClockReading): void {
+    const isFresh = gotAt - this.#readAt <= FRESH_MS
+    if (isFresh && (gotAt - sentAt) / 2 > this.#errorMs) return
     this.#origin = serverMs - (sentAt + gotAt) / 2
     this.#errorMs = (gotAt - sentAt) / 2
     this.#readAt = gotAt

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 /** What the workers wrote, judged. */
 export type Verdict = {
-  /** A step that was begun after a later one of its key, or before the one before it had ended. */
+  /** A step that was begun under the newest fence after a later one of its key, or before the one before it had ended. */
   inversions: string[]
   /** A step that was begun under a fence lower than one seen in its partition: by an owner that was none any more. */
   stale: string[]
@@ -33,7 +33,10 @@ export function judgeBook(
     }
     verdict.begun++
     const partition = partitionOf(key)
-    if (fence < (fences.get(partition) ?? 0)) verdict.stale.push(line)
+    if (fence < (fences.get(partition) ?? 0)) {
+      verdict.stale.push(line)
+      continue
+    }
     fences.set(partition, Math.max(fence, fences.get(partition) ?? 0))
     if (n < (begun.get(key) ?? -1) || n > done + 1) verdict.inversions.push(line)
     if (n <= done) verdict.repeats++

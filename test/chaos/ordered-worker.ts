@@ -2,14 +2,14 @@
  * A process to be killed, stopped and woken: takes each key's steps in order and writes when it begins and ends one to a
  * file that outlives it (`BOOK`), one line a write.
  */
-import { appendFileSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectMesh, defineService, meshOptions, on, retry } from '@malha/mesh'
 import { taken } from './ordered-jobs.ts'
 
-const book = process.env['BOOK'] ?? ''
+const book = openSync(process.env['BOOK'] ?? '', 'a')
 const workMs = Number(process.env['WORK_MS'] ?? '3')
-const write = (...words: (string | number)[]): void => appendFileSync(book, `${words.join(' ')}\n`)
+const write = (...words: (string | number)[]): void => void writeSync(book, `${words.join(' ')}\n`)
 
 const worker = defineService('worker', {
   handlers: {

@@ -1,5 +1,6 @@
 import { context as otelContext, trace } from '@opentelemetry/api'
 import type { Delivery } from '../consume/delivery.ts'
+import type { Claim } from '../consume/ordered/claim.ts'
 import { MeshError } from '../errors.ts'
 import { covers } from '../message/contract.ts'
 import { type Envelope, readEnvelope } from '../message/envelope.ts'
@@ -103,6 +104,7 @@ async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope
     await delivery.claim?.confirm()
     const called = await deps.guard(() =>
       callHandler(deps, data, {
+        claim: delivery.claim,
         endings,
         contextFor: (signal) => contextOf(deps, { delivery, envelope, signal, out }),
       }),
@@ -140,7 +142,7 @@ function onceOptions({ def, publisher, service, handler }: AttemptDeps, delivery
 async function callHandler(
   deps: AttemptDeps,
   data: unknown,
-  { endings, contextFor }: { endings: AbortSignal[]; contextFor: (signal: AbortSignal) => HandlerContext },
+  { claim, endings, contextFor }: CallParts,
 ): Promise<'returned' | 'leaked'> {
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
@@ -148,6 +150,8 @@ async function callHandler(
   const leakTimer = setTimeout(() => leak.resolve('leaked'), deps.def.timeoutMs + deps.leakAfterMs)
   try {
     const call = (async () => {
+      // Nothing may come between this look and the call: others that begin in the same turn take their time too.
+      if (claim?.isSure === false) await claim.confirm()
       await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, ...endings])))
       return 'returned' as const
     })()
@@ -160,6 +164,13 @@ async function callHandler(
     clearTimeout(timer)
     clearTimeout(leakTimer)
   }
+}
+
+type CallParts = {
+  /** Of an ordered handler. */
+  claim: Claim | undefined
+  endings: AbortSignal[]
+  contextFor: (signal: AbortSignal) => HandlerContext
 }
 
 type ContextParts = {

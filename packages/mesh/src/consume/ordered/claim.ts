@@ -5,6 +5,8 @@ export type Claim = {
   readonly fence: number
   /** Aborts when another instance may have the partition. */
   readonly lost: AbortSignal
+  /** Whether no other instance can have it at this moment. */
+  readonly isSure: boolean
   /** Resolves once the right is sure again. @throws MeshError MESH_PARTITION_LOST when another instance may have it */
   confirm(): Promise<void>
 }

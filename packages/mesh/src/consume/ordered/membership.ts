@@ -29,6 +29,7 @@ export class Membership {
   #revision = 0
   #waiters: (() => void)[] = []
   #wasInDoubt = false
+  #losses = 0
   #renewing: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -42,6 +43,11 @@ export class Membership {
     const holds = this.#clock.holds
     if (!holds) this.#wasInDoubt = true
     return holds
+  }
+
+  /** How often the lease was lost: what was begun under another count is void. */
+  get losses(): number {
+    return this.#losses
   }
 
   /** Resolves when it holds, or when `signal` aborts: then it will not for whoever waits. */
@@ -99,6 +105,7 @@ export class Membership {
   async #lose(): Promise<void> {
     const had = this.#revision !== 0
     this.#clock.lost()
+    this.#losses++
     if (had) this.#options.onLost()
     this.#revision = (await this.#options.store.announced(this.#options.instance))?.revision ?? 0
   }

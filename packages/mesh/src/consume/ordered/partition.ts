@@ -122,6 +122,10 @@ export class Partition implements Claim {
     return this.#end.signal
   }
 
+  get isSure(): boolean {
+    return !this.lost.aborted && this.#options.membership.holds
+  }
+
   /** Why it stands still; undefined when all is well. */
   get fault(): string | undefined {
     return this.#fault

@@ -176,12 +176,15 @@ export class Sharing {
   /** @throws when the server does not answer */
   async #claim(partition: number, found: StoredRecord | undefined): Promise<void> {
     const { store, runner, filtersOf } = this.#options
+    const { losses } = this.membership
     const filters = filtersOf(partition)
     const before = found?.record
     const record = await this.#taken(before, filters)
     const revision = await store.write(partition, record, { revision: found?.revision ?? 0, timeoutMs: CLAIM_MS })
     // Somebody else was quicker, or an answer was lost: the next look tells.
     if (revision === undefined || this.#isStopping || record.epoch !== this.#epoch) return
+    // The lease was lost while this was on its way, so it was free for others at once.
+    if (losses !== this.membership.losses) return
     if (before?.owner && before.owner !== this.#instance) runner.metrics.takeover(this.#labels)
     runner.log.info({ ...this.#labels, partition, fence: record.fence, from: before?.owner ?? '' }, 'partition taken')
     const { onReady } = this.#options

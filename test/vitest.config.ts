@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -12,9 +13,23 @@ const at = (suffix: string): string[] => [
 
 const INTEGRATION = ['**/*.int.test.ts', '**/*.e2e.test.ts', '**/*.long.test.ts']
 
+/** Begun first, so that no worker is left alone with one of them at the end. */
+const LONGEST = ['conformance/cluster', 'pub-acks', 'consume/leak', 'conformance/single', 'saga-kills', 'rounds.e2e']
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const found = LONGEST.findIndex((name) => moduleId.includes(name))
+      return found === -1 ? LONGEST.length : found
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
 export default defineConfig({
   root,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         root,

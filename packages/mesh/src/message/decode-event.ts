@@ -19,6 +19,6 @@ export async function decodeEvent(contract: AnyContract, envelope: Envelope, pay
 function keyChanged({ type, version }: Envelope): MeshError {
   return new MeshError(
     'MESH_KEY_CHANGED',
-    `the key of this ${type} is not the one its contract computes from the payload, though both are of version ${version}: a key that changes needs a new version. Restore it or raise the version, then send the dead letters again`,
+    `the key of this ${type} is not the one its contract computes from the payload, though both are of version ${version}: a key that changes needs a new version. Restore it, or raise the version; what is in the dead letters must be published anew`,
   )
 }

@@ -2,15 +2,18 @@ import { centerOnboarded } from '@malha/contracts'
 import { command, type Contract, type HandlerDef, type Mesh, on, type RunningService, stream } from '@malha/mesh'
 import { z } from 'zod'
 
-declare const send: (to: string, text: string) => Promise<void>
+/** Sends a mail. */
+export type Send = (to: string, text: string) => Promise<void>
 
 // #region limits
 /** The mail provider takes 50 a second, in bursts of 10, over 4 connections. Each process does so much. */
-export const tellManager: HandlerDef = on(
-  centerOnboarded,
-  { startFrom: 'new', concurrency: 4, rateLimit: { perSecond: 50, burst: 10 } },
-  async (center) => await send('manager', `${center.centerId} is ready`),
-)
+export function tellManager(send: Send): HandlerDef {
+  return on(
+    centerOnboarded,
+    { startFrom: 'new', concurrency: 4, rateLimit: { perSecond: 50, burst: 10 } },
+    async (center) => await send('manager', `${center.centerId} is ready`),
+  )
+}
 // #endregion
 
 // #region adjust
@@ -32,7 +35,7 @@ export const sendMail: Contract<z.infer<typeof Mail>> = command('mail.send', {
   priorities: true,
 })
 
-export const deliver: HandlerDef = on(sendMail, async ({ to, text }) => await send(to, text))
+export const deliver = (send: Send): HandlerDef => on(sendMail, async ({ to, text }) => await send(to, text))
 
 export async function example(mesh: Mesh): Promise<void> {
   await mesh.publish(sendMail, { to: 'ana', text: 'Your code is 4711' }, { priority: 'high' })

@@ -41,7 +41,7 @@ export async function batchThatIsThere(
 async function afterOnce(deps: PublisherDeps, outs: readonly Outgoing[], refusal: PublishRefused): Promise<number> {
   for (const [index, out] of outs.entries()) {
     if (!out.once) continue
-    const stored = await readBack(deps, out.stream, { last_by_subj: out.subject })
+    const stored = await readBack(deps, out.stream, { seq: 1, next_by_subj: out.subject })
     if (!stored) continue
     if (idOf(stored) === out.envelope.id) return await compare(deps, outs, { index, seq: stored.seq })
     throw new MeshError(

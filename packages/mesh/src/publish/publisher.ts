@@ -155,7 +155,7 @@ async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: PubAck): 
 
 /** `once`, and the keyed subject has an event already. R1 says so even for a repeat of the same id; R3 says duplicate. */
 async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Published> {
-  const stored = await readBack(deps, out.stream, { last_by_subj: out.subject })
+  const stored = await readBack(deps, out.stream, { seq: 1, next_by_subj: out.subject })
   if (!stored)
     throw new MeshError('MESH_PUBLISH_TIMEOUT', `${out.subject}: the event that was there is gone; publish again`)
   const existing = decodeAttribute(stored.headers[HEADER.id] ?? '')

@@ -117,6 +117,17 @@ test('what is done late while something else is being undone waits for its turn'
   expect(last.record.status).toBe('ended')
 })
 
+test('a step that is done again while it is being undone is undone too, each of both once', () => {
+  const cancelled = (result: Advance<Trip>): unknown[] =>
+    result.kind === 'write' ? result.sends.map(({ data }) => (data as Ref).id) : []
+  const first = written(arrive(after('booked'), 'flown', { data: { id: 'flight-1' } })).record
+  const turned = arrive(first, 'full')
+  const late = arrive(written(turned).record, 'flown', { data: { id: 'flight-2' } })
+  const confirmed = arrive(written(late).record, 'unflown')
+  expect([turned, late, confirmed].map(cancelled)).toEqual([['flight-1'], [], ['flight-2']])
+  expect(written(arrive(written(confirmed).record, 'unflown')).record.status).toBe('ended')
+})
+
 test('an event for a saga that ended well changes nothing', () => {
   expect(arrive(after('booked', 'paid'), 'flown').kind).toBe('pass')
 })

@@ -54,17 +54,18 @@ const CHECKS: Record<string, Check> = {
   minLength: length((size, limit) => size >= limit, 'minLength'),
   maxLength: length((size, limit) => size <= limit, 'maxLength'),
   pattern: ({ rules, value }) => typeof value !== 'string' || matches(String(rules['pattern']), value),
-  required: ({ rules, value }) => !isObject(value) || wordsOf(rules['required']).every((key) => key in value),
+  required: ({ rules, value }) =>
+    !isObject(value) || wordsOf(rules['required']).every((key) => Object.hasOwn(value, key)),
   properties: ({ rules, root, value }) => {
     const properties = rules['properties'] as SchemaObject
     return entries(value).every(
-      ([key, one]) => !(key in properties) || accepts(properties[key] as JsonSchema, root, one),
+      ([key, one]) => !Object.hasOwn(properties, key) || accepts(properties[key] as JsonSchema, root, one),
     )
   },
   additionalProperties: ({ rules, root, value }) => {
     const known = isObject(rules['properties']) ? rules['properties'] : {}
     const rest = rules['additionalProperties'] as JsonSchema
-    return entries(value).every(([key, one]) => key in known || accepts(rest, root, one))
+    return entries(value).every(([key, one]) => Object.hasOwn(known, key) || accepts(rest, root, one))
   },
   items: ({ rules, root, value }) =>
     listOf(value)

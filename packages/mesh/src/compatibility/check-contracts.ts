@@ -95,6 +95,8 @@ function placeFindings(before: ContractSnapshot, after: ContractSnapshot): strin
   changed('kind', before.kind, after.kind, 'an event is for all, a command for one, a request for an answer')
   changed('stream', before.stream?.name, after.stream?.name, 'handlers of one release do not see the other’s events')
   changed('content type', before.contentType, after.contentType, 'what one release writes is undecodable to the other')
+  if (before.priorities && !after.priorities)
+    found.push('it had priorities and has none now; urgent and less urgent ones that wait are not handled any more')
   changed('partitions', before.stream?.partitions, after.stream?.partitions, 'they are fixed when the stream is made')
   // With a new version it was meant: see docs/how-to/change-a-contract.md.
   if (before.key !== after.key && before.version === after.version)

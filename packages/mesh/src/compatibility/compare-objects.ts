@@ -15,15 +15,16 @@ export function compareObjects(both: Both): Finding[] {
   for (const [name, schema] of Object.entries(before.named))
     found.push(...compareProperty(name, schema, { after, place }))
   // A record: values of any name. Properties nobody names and everybody may have are not written (see compareSchemas).
-  if (isObject(before.rest)) {
+  if (isRecord(from, before)) {
     for (const [name, schema] of Object.entries(after.named))
-      if (!(name in before.named)) found.push(...place.compare(before.rest, schema as JsonSchema, inside(place, name)))
+      if (!Object.hasOwn(before.named, name))
+        found.push(...place.compare(before.rest, schema as JsonSchema, inside(place, name)))
     found.push(...place.compare(before.rest, after.rest, inside(place, '*')))
   }
   const names = to['propertyNames']
   if (names !== undefined && !isEqual(names, from['propertyNames'])) {
     const word: JsonSchema = { type: 'string' }
-    if (isObject(before.rest))
+    if (isRecord(from, before))
       found.push(
         ...place.compare((from['propertyNames'] as JsonSchema) ?? word, names as JsonSchema, inside(place, '(a name)')),
       )
@@ -39,12 +40,18 @@ function compareProperty(
   { after, place }: { after: Properties; place: Place },
 ): Finding[] {
   const at = inside(place, name)
-  if (name in after.named) return place.compare(schema as JsonSchema, after.named[name] as JsonSchema, at)
+  if (Object.hasOwn(after.named, name)) return place.compare(schema as JsonSchema, after.named[name] as JsonSchema, at)
   if (after.rest === false)
     return [
       finding(at, `${place.words.writer} may have it, ${place.words.reader} knows no such property and refuses it`),
     ]
   return place.compare(schema as JsonSchema, after.rest, at)
+}
+
+/** Its values may have any name: by a schema for them, or said to be anything where nothing is named. */
+function isRecord({ additionalProperties }: SchemaObject, { named, rest }: Properties): boolean {
+  if (isObject(rest)) return true
+  return rest && additionalProperties !== undefined && Object.keys(named).length === 0
 }
 
 type Properties = { readonly named: SchemaObject; readonly rest: JsonSchema }

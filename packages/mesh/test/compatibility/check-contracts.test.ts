@@ -129,3 +129,11 @@ test('requests: what is asked, what is answered and the errors named are compare
   const streaming = request('price.quote', { schema: ask, reply: answer, errors, streaming: true })
   expect(check(streaming as never, 'forward')).toEqual([expect.stringMatching(/one release answers once/)])
 })
+
+test('a command that loses its priorities is told: nobody handles what waits there', () => {
+  const run = (priorities: boolean) =>
+    command('order.run', { stream: orders, schema: Order, key: (order) => order.orderId, priorities })
+  const found = checkContracts({ before: [run(true)], after: [run(false)], mode: 'backward' })
+  expect(found.map(({ what }) => what).join()).toContain('it had priorities and has none now')
+  expect(checkContracts({ before: [run(false)], after: [run(true)], mode: 'backward' })).toEqual([])
+})

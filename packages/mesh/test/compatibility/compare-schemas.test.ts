@@ -41,6 +41,8 @@ test('what narrows is told by path and in words', () => {
   expect(paths(z.strictObject({ a: z.string(), b: z.string() }), z.strictObject({ a: z.string() }))).toEqual([
     'b: an older event may have it, the new schema knows no such property and refuses it',
   ])
+  expect(paths(z.record(z.string(), z.unknown()), z.record(z.string(), z.number()))).not.toEqual([])
+  expect(paths(z.record(z.string(), z.unknown()), z.strictObject({}))).not.toEqual([])
   expect(paths(z.enum(['a', 'b']), z.enum(['a', 'c']))).toEqual([
     ': an older event may have "b" here, the new schema does not take it',
   ])

@@ -109,7 +109,12 @@ function onLate<State>(def: SagaDef<State>, { record, one, arrival }: At<State, 
   if (one.kind !== 'step' || one.undo === undefined || !isTurnedBack)
     return { kind: 'pass', why: `the saga is ${record.status}${record.outcome ? ` (${record.outcome})` : ''}` }
   const undo = sent(def, arrival, one.undo(arrival.data as never))
-  const reopened = { ...record, status: 'compensating' as const, done: [...record.done, { step: arrival.name, undo }] }
+  // What is being undone stands last: its confirmation takes it from there, and it may be of the same step.
+  const done = record.done.toSpliced(record.undoing === undefined ? record.done.length : -1, 0, {
+    step: arrival.name,
+    undo,
+  })
+  const reopened = { ...record, status: 'compensating' as const, done }
   // What is being undone now is confirmed first.
   return finish(def, arrival, record.undoing === undefined ? undoNext(def, reopened) : { record: reopened, sends: [] })
 }

@@ -155,6 +155,20 @@ for (const broker of brokers) {
   })
 }
 
+test('an event that belongs to another aggregate is refused, and nothing is stored', async () => {
+  await using own = await brokers[0]!.open()
+  await provision(own)
+  const astray = openAggregate(own.mesh, {
+    ...till('x'),
+    decide: () => [
+      { type: 'taken', data: { till: 'x', cents: 1 } },
+      { type: 'added', data: { till: 'y', cents: 1 } },
+    ],
+  })
+  await expect((await astray).execute('x', { take: 1 })).rejects.toThrow(/PATTERNS_INVALID_STEP.*key is not its id/)
+  expect((await stored(own)).count).toBe(0)
+})
+
 test('an event of a version or a type that this release does not know waits for one that does', async () => {
   await using t = await brokers[0]!.open()
   await provision(t)

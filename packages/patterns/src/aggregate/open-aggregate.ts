@@ -6,6 +6,7 @@
  * A3  A command with an id leads to its events once, also when it comes again.
  */
 import { type AnyContract, derivedId, type Mesh, MeshError, publication, streamState } from '@malha/mesh'
+import { PatternsError } from '../errors.ts'
 import { again, type Records } from '../store/records.ts'
 import { type AggregateDef, type EventContracts, type NewEvent, type PastEvent, subjectsOf } from './aggregate.ts'
 import { load, type Loaded, VERSION_HEADER } from './load.ts'
@@ -103,9 +104,10 @@ async function attempt<State, Command, Events extends EventContracts>(
   }
   const decided = at.def.decide(state, call.command)
   if (decided.length === 0) return { state, version, events: [], duplicate: false }
+  const events = await Promise.all(decided.map((event) => past(at.def, event)))
+  checkKeys(at.def, call.id, events)
   const lastSeq = await append(at, { ...call, decided, loaded: read.loaded })
   if (lastSeq === undefined) return undefined
-  const events = await Promise.all(decided.map((event) => past(at.def, event)))
   const after: Loaded<State> = {
     state: events.reduce((before, event) => at.def.evolve(before, event), state),
     version: version + events.length,
@@ -159,6 +161,32 @@ async function past<Events extends EventContracts>(
   const { codec, schema } = events[type]!
   const result = await schema['~standard'].validate(codec.decode(codec.encode(data)))
   return { type, data: result.issues ? data : (result.value as unknown) } as PastEvent<Events>
+}
+
+/**
+ * An event under another key would stand among another aggregate's events, where nobody expected it.
+ * @throws PatternsError PATTERNS_INVALID_STEP
+ */
+function checkKeys<State, Command, Events extends EventContracts>(
+  def: AggregateDef<State, Command, Events>,
+  id: string,
+  events: readonly PastEvent<Events>[],
+): void {
+  for (const { type, data } of events)
+    if (isAstray(def.events[type]!, data, id))
+      throw new PatternsError(
+        'PATTERNS_INVALID_STEP',
+        `aggregate ${def.name} ${id} decided a ${type} whose key is not its id; nothing was stored. What happens to another aggregate is decided by a command to that one`,
+      )
+}
+
+/** Data of which no key can be taken is refused by its schema, with every fault. */
+function isAstray({ key }: AnyContract, data: unknown, id: string): boolean {
+  try {
+    return key?.(data) !== id
+  } catch {
+    return false
+  }
 }
 
 /** A snapshot that cannot be written is no harm: the next command tries again. */

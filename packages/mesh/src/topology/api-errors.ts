@@ -1,6 +1,9 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
 
+/** A cluster that is busy takes its time to make several replicated streams at once; the client's own 5 s are too few, ms. */
+export const API_PATIENCE_MS = 20_000
+
 /** JetStream's error codes the mesh meets while it makes streams and consumers (server/errors.json of nats-server). */
 export const apiCodes = {
   consumerNameTaken: 10013,

@@ -6,7 +6,7 @@ import type { TopologyMode } from '../lifecycle/options.ts'
 import { covers } from '../message/contract.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
-import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { API_PATIENCE_MS, apiCode, apiCodes, apiSentence } from './api-errors.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import {
   consumerToAdd,
@@ -132,7 +132,7 @@ export async function hasPast(
 ): Promise<boolean> {
   const durable = names.durable(service, handler)
   if ((await readCheckpoint(checkpoints, durable))?.stream === stream) return true
-  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
   return (await infoOf({ jsm, stream, durable })) !== undefined
 }
 
@@ -141,7 +141,7 @@ async function taskOf(
   { handler, mode, log, onlyMissing = false }: EnsureLaneConsumerOptions,
   what: Pick<Task, 'stream' | 'durable' | 'desired'>,
 ): Promise<Task> {
-  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
   return { jsm, handler, mode, onlyMissing, log: log ?? silentLogger, ...what }
 }
 

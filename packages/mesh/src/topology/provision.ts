@@ -5,7 +5,7 @@ import { faultsError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { accountFaults } from './account-limit.ts'
-import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { API_PATIENCE_MS, apiCode, apiCodes, apiSentence } from './api-errors.ts'
 import { declared } from './declared.ts'
 import { openCheckpoints } from './checkpoint.ts'
 import { diffStream } from './diff.ts'
@@ -70,7 +70,7 @@ export async function provisionStreams(
 ): Promise<{ streams: BootStream[] }> {
   const { desired, faults } = declared(names, options)
   if (faults.length > 0) throw topologyError(faults)
-  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
   const bucket = await openCheckpoints(nc, names)
   const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger, bucket }
   if (options.mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }

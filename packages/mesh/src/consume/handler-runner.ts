@@ -9,7 +9,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
-import type { BreakerState } from '../failure/breaker.ts'
 import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import { type Priority, priorityOf } from '../message/priority.ts'
 import type { AttemptDeps } from '../service/run-attempt.ts'
@@ -20,6 +19,7 @@ import { Intake } from './intake.ts'
 import type { PullLoop } from './pull-loop.ts'
 import { creditsFor, type RateLimit } from './rate-limit.ts'
 import type { RunnerOptions } from './runner-options.ts'
+import { attemptDeps, checkLeaks, sayBreaker } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
 import { judge, type Judgement, tryOnce } from './try-once.ts'
@@ -29,7 +29,6 @@ import { mostHeld, WaitingRoom } from './waiting-room.ts'
 const HOLD_MOST_MS = 30_000
 /** What waited for a partner goes to it over this time when it is back. */
 const RAMP_MS = 5000
-const LEAK_AFTER_MS = 10_000
 /** Until the other release may have it. */
 const LEAVE_MS = 1000
 /** When neither copy nor letter could be stored. */
@@ -68,19 +67,12 @@ export class HandlerRunner {
       onTryOne: () => this.#tryOne(),
       onFetchOne: () => this.#releaseLane({ rampMs: 0, most: 1 }),
       onRecovered: () => this.#releaseWaiting(),
-      onState: (state, isNews) => this.#sayBreaker(state, isNews),
+      onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
-    this.#attempt = {
-      publisher: options.publisher,
-      names: options.names,
-      log: options.log,
-      service: service.name,
-      handler,
-      def,
+    this.#attempt = attemptDeps(options, {
       guard: (call) => this.#gate.guard(call),
       stopping: this.#abort.signal,
-      leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
-    }
+    })
     this.#concurrency = def.concurrency
     this.#rateLimit = def.rateLimit
     this.#gate.limitRate(def.rateLimit)
@@ -111,7 +103,7 @@ export class HandlerRunner {
     this.#gate.limitRate(this.#rateLimit)
     if (this.#gate.isFlowing) this.#setLimits(undefined)
     this.#sayLimits()
-    this.#checkLeaks()
+    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
     this.#pump()
   }
 
@@ -279,28 +271,12 @@ export class HandlerRunner {
     const { log, metrics } = this.#options
     delivery.phase = { kind: 'leaked' }
     this.#slots.leak()
-    const { leaked } = this.#slots
-    metrics.leaked(this.#labels, leaked)
+    metrics.leaked(this.#labels, this.#slots.leaked)
     log.error(
       { ...this.#labels, ...delivery.source },
       'a handler ignored its signal and never returned; its slot is lost',
     )
-    this.#checkLeaks()
-  }
-
-  #checkLeaks(): void {
-    const { leaked } = this.#slots
-    if (leaked === 0 || leaked * 2 < this.#concurrency) return
-    const { service, handler } = this.#labels
-    const detail = `handler ${handler} of ${service} lost ${leaked} of ${this.#concurrency} slots to calls that never return`
-    this.#options.onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
-  }
-
-  #sayBreaker(state: BreakerState, isNews: boolean): void {
-    const { metrics, log, onBreaker } = this.#options
-    metrics.breaker(this.#labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
-    log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
-    if (isNews) onBreaker(state)
+    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
   }
 
   #tryOne(): void {

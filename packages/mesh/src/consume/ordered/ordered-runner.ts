@@ -8,7 +8,6 @@
  * R5  After `stop()` every partition is free for others, with all that is settled written down.
  */
 import { MeshError } from '../../errors.ts'
-import type { BreakerState } from '../../failure/breaker.ts'
 import type { AttemptDeps } from '../../service/run-attempt.ts'
 import { bury, leaveRecord } from '../after-failure.ts'
 import type { Burial, Delivery } from '../delivery.ts'
@@ -16,6 +15,7 @@ import { Gate } from '../gate.ts'
 import type { Limits } from '../handler-runner.ts'
 import { creditsFor, type RateLimit } from '../rate-limit.ts'
 import type { RunnerOptions } from '../runner-options.ts'
+import { attemptDeps, checkLeaks, sayBreaker } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, type Judgement, tryOnce } from '../try-once.ts'
 import type { Line, Partition } from './partition.ts'
@@ -24,7 +24,6 @@ import { Sharing, type SharingOptions } from './sharing.ts'
 export type OrderedOptions = RunnerOptions & Pick<SharingOptions, 'store' | 'beginning' | 'leaseMs' | 'filtersOf'>
 
 const RAMP_MS = 5000
-const LEAK_AFTER_MS = 10_000
 /** When a letter could not be stored. */
 const AGAIN_MS = 5000
 /** For writing the last records when the service stops. */
@@ -66,7 +65,7 @@ export class OrderedRunner {
       onRecovered: () => {
         for (const partition of this.partitions.values()) partition.wake(RAMP_MS)
       },
-      onState: (state, isNews) => this.#sayBreaker(state, isNews),
+      onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
     this.#gate.limitRate(def.rateLimit)
     this.#sharing = new Sharing({
@@ -82,17 +81,10 @@ export class OrderedRunner {
       },
       onChange: () => this.#pump(),
     })
-    this.#attempt = {
-      publisher: options.publisher,
-      names: options.names,
-      log: options.log,
-      service: service.name,
-      handler,
-      def,
+    this.#attempt = attemptDeps(options, {
       guard: (call) => this.#gate.guard(call),
       stopping: this.#abort.signal,
-      leakAfterMs: options.leakAfterMs ?? LEAK_AFTER_MS,
-    }
+    })
     metrics.breaker(this.#labels, 0)
     this.#sayLimits()
   }
@@ -127,6 +119,7 @@ export class OrderedRunner {
     this.#gate.limitRate(this.#rateLimit)
     if (this.#gate.isFlowing) this.#setLimits(undefined)
     this.#sayLimits()
+    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
     this.#pump()
   }
 
@@ -227,17 +220,13 @@ export class OrderedRunner {
   }
 
   #onLeak(delivery: Delivery): void {
-    const { log, metrics, onFatal } = this.#options
+    const { log, metrics } = this.#options
     delivery.phase = { kind: 'leaked' }
     this.#slots.leak()
-    const { leaked } = this.#slots
-    metrics.leaked(this.#labels, leaked)
+    metrics.leaked(this.#labels, this.#slots.leaked)
     const said = 'a handler ignored its signal and never returned; its slot is lost, and its key stands still'
     log.error({ ...this.#labels, ...delivery.source }, said)
-    if (leaked * 2 < this.#concurrency) return
-    const { service, handler } = this.#labels
-    const detail = `handler ${handler} of ${service} lost ${leaked} of ${this.#concurrency} slots to calls that never return`
-    onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
+    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
   }
 
   #tryOne(): void {
@@ -252,13 +241,6 @@ export class OrderedRunner {
 
   #credits(): number {
     return Math.max(LEAST_CREDITS, Math.min(MOST_CREDITS, creditsFor(this.#concurrency, this.#rateLimit)))
-  }
-
-  #sayBreaker(state: BreakerState, isNews: boolean): void {
-    const { metrics, log, onBreaker } = this.#options
-    metrics.breaker(this.#labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
-    log[isNews ? 'warn' : 'debug']({ ...this.#labels, state }, `the breaker is ${state}`)
-    if (isNews) onBreaker(state)
   }
 
   #sayLimits(): void {

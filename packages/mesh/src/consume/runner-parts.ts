@@ -1,0 +1,31 @@
+/** What every runner of a handler says and needs alike, in whatever order it starts its messages. */
+import { MeshError } from '../errors.ts'
+import type { BreakerState } from '../failure/breaker.ts'
+import type { AttemptDeps } from '../service/run-attempt.ts'
+import type { RunnerOptions } from './runner-options.ts'
+
+const LEAK_AFTER_MS = 10_000
+
+/** What an attempt of the handler is made with. */
+export function attemptDeps(
+  { publisher, names, log, service, handler, def, leakAfterMs = LEAK_AFTER_MS }: RunnerOptions,
+  parts: Pick<AttemptDeps, 'guard' | 'stopping'>,
+): AttemptDeps {
+  return { publisher, names, log, service: service.name, handler, def, leakAfterMs, ...parts }
+}
+
+/** Says in a metric and a log line how the breaker stands; news go out as an event too. */
+export function sayBreaker(options: RunnerOptions, state: BreakerState, isNews: boolean): void {
+  const { metrics, log, onBreaker, service, handler } = options
+  const labels = { service: service.name, handler }
+  metrics.breaker(labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
+  log[isNews ? 'warn' : 'debug']({ ...labels, state }, `the breaker is ${state}`)
+  if (isNews) onBreaker(state)
+}
+
+/** With half of the slots lost, or more, this process can do no more for the handler. */
+export function checkLeaks({ service, handler, onFatal }: RunnerOptions, leaked: number, concurrency: number): void {
+  if (leaked === 0 || leaked * 2 < concurrency) return
+  const detail = `handler ${handler} of ${service.name} lost ${leaked} of ${concurrency} slots to calls that never return`
+  onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
+}

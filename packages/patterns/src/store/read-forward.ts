@@ -52,7 +52,7 @@ async function manyFrom(mesh: Mesh, { stream, subjects, from, to }: Stretch): Pr
   try {
     const { direct } = await jetstreamManager(mesh.nats, { checkAPI: false })
     const batch = await direct.getBatch(stream, { seq: from, next_by_subj: subjects, batch: BATCH })
-    for await (const { seq, subject, header, data } of batch) {
+    for await (const { seq, subject, header, data } of whole(batch)) {
       if (seq > to) break
       many.push({ seq, subject, headers: receivedHeaders(header), payload: data })
     }
@@ -60,4 +60,19 @@ async function manyFrom(mesh: Mesh, { stream, subjects, from, to }: Stretch): Pr
     // Up to where it went wrong it is right; the leader has the rest.
   }
   return many
+}
+
+/**
+ * A batch as far as it is whole: each message names the one the server sent before it, 0 at the first. One that is lost on
+ * its way, at a reconnect for instance, would look as if it had never been there.
+ */
+export async function* whole<T extends { readonly seq: number; readonly lastSequence: number }>(
+  batch: AsyncIterable<T>,
+): AsyncGenerator<T> {
+  let before = 0
+  for await (const message of batch) {
+    if (message.lastSequence !== before) return
+    yield message
+    before = message.seq
+  }
 }

@@ -21,9 +21,8 @@ export async function checkSends(
         `${what} sends ${type}, which does not fit its schema:${faults.join('')}`,
       )
     }
-    const key: unknown = contract.key?.(result.value)
     try {
-      if (contract.key) keyToken(key as string)
+      if (contract.key) keyToken(contract.key(result.value) as string)
     } catch (cause) {
       throw new PatternsError('PATTERNS_INVALID_STEP', `${what} sends ${type} under a key that cannot be`, { cause })
     }

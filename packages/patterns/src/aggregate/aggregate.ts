@@ -21,7 +21,7 @@ export type PastEvent<Events extends EventContracts> = {
 }[keyof Events & string]
 
 export type AggregateOptions<State, Command, Events extends EventContracts> = {
-  /** All events of the aggregate: of one stream, keyed by the aggregate's id, of a type that begins alike (`account.…`). */
+  /** All events of the aggregate: of one stream, keyed by the aggregate's id, of types that differ in their last token only (`account.…`). */
   events: Events
   /** The state before anything has happened. */
   initial: () => State
@@ -40,7 +40,7 @@ export type AggregateDef<State, Command, Events extends EventContracts> = Requir
   readonly kind: 'aggregate'
   readonly name: string
   readonly stream: StreamDef
-  /** What all of its types have in common, `*` where they differ: `account.*`. */
+  /** The beginning of all of its types, and `*` for their last token: `account.*`. */
   readonly pattern: string
 }
 
@@ -54,8 +54,7 @@ export function aggregate<State, Command, Events extends EventContracts>(
   options: AggregateOptions<State, Command, Events>,
 ): AggregateDef<State, Command, Events> {
   const contracts = Object.values(options.events)
-  const pattern = commonPattern(contracts.map(({ type }) => type))
-  const faults = aggregateFaults({ name, contracts, pattern, version: options.version ?? 1 })
+  const faults = aggregateFaults({ name, contracts, version: options.version ?? 1 })
   if (faults.length > 0) throw faultsError(`aggregate ${JSON.stringify(name)}`, faults)
   return Object.freeze({
     ...options,
@@ -63,7 +62,7 @@ export function aggregate<State, Command, Events extends EventContracts>(
     name,
     version: options.version ?? 1,
     stream: contracts[0]!.stream,
-    pattern: pattern!,
+    pattern: patternOf(contracts[0]!.type)!,
   })
 }
 
@@ -73,19 +72,16 @@ export function subjectsOf({ pattern, stream }: { pattern: string; stream: Strea
   return `${pattern}.${partitionOf(token, stream.partitions)}.${token}`
 }
 
-/** Undefined where they have different lengths, or begin differently. */
-export function commonPattern(types: readonly string[]): string | undefined {
-  const [first = [], ...others] = types.map((type) => type.split('.'))
-  if (others.some((tokens) => tokens.length !== first.length || tokens[0] !== first[0])) return undefined
-  return first.map((token, at) => (others.every((tokens) => tokens[at] === token) ? token : '*')).join('.')
+/**
+ * What one type alone says of the pattern, so that releases that know other types of the aggregate use the same one: on
+ * replicas the server holds writes at once apart by its text. Undefined for a type without a beginning.
+ */
+export function patternOf(type: string): string | undefined {
+  const tokens = type.split('.')
+  return tokens.length === 1 ? undefined : [...tokens.slice(0, -1), '*'].join('.')
 }
 
-function aggregateFaults(def: {
-  name: string
-  contracts: readonly AnyContract[]
-  pattern: string | undefined
-  version: number
-}): string[] {
+function aggregateFaults(def: { name: string; contracts: readonly AnyContract[]; version: number }): string[] {
   const faults: string[] = []
   if (!/^[a-z][a-z0-9-]{0,31}$/.test(def.name)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
   if (def.contracts.length === 0) faults.push('it has no events')
@@ -94,9 +90,10 @@ function aggregateFaults(def: {
   const streams = new Set(def.contracts.map(({ stream }) => stream.name))
   if (streams.size > 1)
     faults.push(`its events are of ${streams.size} streams (${[...streams].join(', ')}); one holds them all`)
-  if (def.contracts.length > 0 && def.pattern === undefined)
+  const patterns = new Set(def.contracts.map(({ type }) => patternOf(type)))
+  if (patterns.size > 1 || patterns.has(undefined))
     faults.push(
-      'its types differ in their first token or in length; give them a common beginning, e.g. account.opened, account.closed',
+      'its types differ in more than their last token, or have only that; give them one beginning, e.g. account.opened, account.closed',
     )
   for (const { type, key, kind } of def.contracts) {
     if (key === undefined) faults.push(`${type} has no key; it is the aggregate’s id`)

@@ -1,5 +1,5 @@
 import { type AnyContract, type StreamDef } from '@malha/mesh'
-import { commonPattern, type EventContracts, type PastEvent } from '../aggregate/aggregate.ts'
+import type { EventContracts, PastEvent } from '../aggregate/aggregate.ts'
 import { faultsError } from '../errors.ts'
 
 /** What a projection may know of the event it takes in. */
@@ -82,6 +82,13 @@ export function coveringSubjects(contracts: readonly { type: string; key: unknow
   const differsAt = first.findIndex((token, at) => others.some((tokens) => tokens[at] !== token))
   const common = differsAt === -1 ? first.slice(0, -1) : first.slice(0, differsAt)
   return [...common, '>'].join('.')
+}
+
+/** Undefined where they have different lengths, or begin differently. */
+function commonPattern(types: readonly string[]): string | undefined {
+  const [first = [], ...others] = types.map((type) => type.split('.'))
+  if (others.some((tokens) => tokens.length !== first.length || tokens[0] !== first[0])) return undefined
+  return first.map((token, at) => (others.every((tokens) => tokens[at] === token) ? token : '*')).join('.')
 }
 
 function projectionFaults(

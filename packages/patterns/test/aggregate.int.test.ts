@@ -146,6 +146,10 @@ for (const broker of brokers) {
     await expect(rare.execute('rare', { add: 4 })).rejects.toThrow(
       /PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 1\)/,
     )
+    // What is refused after the snapshot was told of it leaves nothing behind.
+    await expect(each.execute('each', { add: 0.5 })).rejects.toThrow('MESH_INVALID_PAYLOAD')
+    await jsm.streams.purge(name)
+    expect(await each.execute('each', { add: 5 })).toMatchObject({ state: { cents: 15 }, version: 5 })
     const next = await open(t.mesh, 'each', { snapshots: { every: 1 }, version: 2 })
     await expect(next.load('each')).rejects.toThrow('PATTERNS_AGGREGATE_GAP')
     await jsm.streams.delete(name)
@@ -154,6 +158,42 @@ for (const broker of brokers) {
     await expect(each.load('each')).rejects.toThrow('its stream was made again')
   })
 }
+
+test('events that a snapshot has not seen, because their writer died, are not forgotten when they are gone', async () => {
+  await using t = await brokers[0]!.open()
+  await provision(t)
+  const jsm = await jetstreamManager(t.nats)
+  let isDying = false
+  const mortal = (id: string) => {
+    const def = till(id)
+    return openAggregate(
+      t.mesh,
+      {
+        ...def,
+        evolve(state, event) {
+          if (isDying) throw new Error('dead')
+          return def.evolve(state, event)
+        },
+      },
+      { snapshots: { every: 1 } },
+    )
+  }
+  const [back, gone, young] = await Promise.all(['back', 'gone', 'young'].map(mortal))
+  for (const [one, id] of [[back!, 'back'] as const, [gone!, 'gone'] as const]) await one.execute(id, { add: 1 })
+  isDying = true
+  const all = [back!, gone!, young!].map((one, at) =>
+    one.execute(['back', 'gone', 'young'][at]!, { add: 2 }, { id: 'c' }),
+  )
+  expect((await Promise.allSettled(all)).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  isDying = false
+  expect((await stored(t)).count).toBe(5)
+  // One command comes again before the events go.
+  expect(await back!.execute('back', { add: 2 }, { id: 'c' })).toMatchObject({ version: 2, duplicate: true })
+  await jsm.streams.purge(t.mesh.names.stream(tills))
+  expect(await back!.execute('back', { add: 3 })).toMatchObject({ state: { cents: 6 }, version: 3 })
+  await expect(gone!.load('gone')).rejects.toThrow(/PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 1\)/)
+  await expect(young!.load('young')).rejects.toThrow(/PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 0\)/)
+})
 
 test('an event that belongs to another aggregate is refused, and nothing is stored', async () => {
   await using own = await brokers[0]!.open()

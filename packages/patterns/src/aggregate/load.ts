@@ -24,8 +24,6 @@ export type LoadOptions<State, Command, Events extends EventContracts> = {
   def: AggregateDef<State, Command, Events>
   id: string
   snapshot: Versioned<Snapshot> | undefined
-  /** Whether a snapshot is written after every append. */
-  isAlwaysFresh: boolean
 }
 
 /**
@@ -40,9 +38,11 @@ export async function load<State, Command, Events extends EventContracts>(
   const subjects = mesh.names.subject(subjectsOf(def, id))
   const last = await reading(`${def.name} ${id}`, getStored(mesh.nats, stream, { last_by_subj: subjects }))
   const lastSeq = last?.seq ?? 0
-  const usable = options.snapshot?.value.stateVersion === def.version ? options.snapshot.value : undefined
+  const found = options.snapshot?.value
+  const isUsable = found !== undefined && (found.version === 0 || found.stateVersion === def.version)
+  const usable = isUsable ? found : undefined
   if (usable) await checkSnapshot(options, usable, lastSeq)
-  let { state, version, handled } = usable
+  let { state, version, handled } = usable?.version
     ? { state: usable.state as State, version: usable.version, handled: [...usable.handled] }
     : { state: def.initial(), version: 0, handled: [] as string[] }
   for await (const stored of readForward(mesh, { stream, subjects, from: (usable?.seq ?? 0) + 1, to: lastSeq })) {
@@ -53,10 +53,10 @@ export async function load<State, Command, Events extends EventContracts>(
     version += 1
     if (causationId !== undefined && !handled.includes(causationId)) handled.push(causationId)
   }
-  if (version === 0 && options.snapshot)
+  if (found && version < found.version)
     throw gap(
       options,
-      `its snapshot is of version ${options.snapshot.value.stateVersion} of the state, this release has ${def.version}, and its events are gone`,
+      `its snapshot is of version ${found.stateVersion} of the state, this release has ${def.version}, and its events are gone`,
     )
   return { state, version, lastSeq, handled: handled.slice(-KEPT_COMMANDS) }
 }
@@ -95,19 +95,19 @@ async function checkSnapshot<State, Command, Events extends EventContracts>(
   snapshot: Snapshot,
   lastSeq: number,
 ): Promise<void> {
-  if (lastSeq >= snapshot.seq) return
+  if (lastSeq > 0 && lastSeq >= snapshot.seq) return
   if (lastSeq > 0)
     throw gap(
       options,
       `its snapshot knows the event at sequence ${snapshot.seq}, its last one in the stream is at ${lastSeq}: the stream was made again or restored`,
     )
-  const { mesh, def, isAlwaysFresh } = options
+  const { mesh, def } = options
   const { firstSeq, epoch } = await reading(
     `stream ${def.stream.name}`,
     streamState(mesh.nats, mesh.names.stream(def.stream)),
   )
   if (epoch !== snapshot.epoch) throw gap(options, 'its stream was made again since its snapshot')
-  if (!isAlwaysFresh && firstSeq > snapshot.seq + 1)
+  if (snapshot.until !== undefined && firstSeq > snapshot.until + 1)
     throw gap(
       options,
       `its events are gone, and there may have been some after its snapshot (version ${snapshot.version})`,

@@ -4,13 +4,16 @@
  * A1  What a command leads to is stored all together, and only if nothing has happened to the aggregate since it was read.
  * A2  Overtaken, it is read again and decided again; never is an old decision stored on a new state.
  * A3  A command with an id leads to its events once, also when it comes again.
+ * A4  A snapshot never says that it has all events while it may not: see keep.ts.
  */
-import { type AnyContract, derivedId, type Mesh, MeshError, publication, streamState } from '@malha/mesh'
+import { randomUUID } from 'node:crypto'
+import { type AnyContract, derivedId, type Mesh, MeshError, publication } from '@malha/mesh'
 import { PatternsError } from '../errors.ts'
-import { again, type Records } from '../store/records.ts'
+import { again } from '../store/records.ts'
 import { type AggregateDef, type EventContracts, type NewEvent, type PastEvent, subjectsOf } from './aggregate.ts'
 import { load, type Loaded, VERSION_HEADER } from './load.ts'
-import { KEPT_COMMANDS, openSnapshots, type Snapshot, SNAPSHOT_FORMAT } from './snapshot.ts'
+import { announce, keep, type Keeping, type Kept } from './keep.ts'
+import { KEPT_COMMANDS, openSnapshots } from './snapshot.ts'
 
 export type OpenAggregateOptions = {
   /**
@@ -70,22 +73,17 @@ export async function openAggregate<State, Command, Events extends EventContract
   }
 }
 
-type Place<State, Command, Events extends EventContracts> = {
-  mesh: Mesh
-  def: AggregateDef<State, Command, Events>
-  store: Records<Snapshot> | undefined
-  every: number
-}
+type Place<State, Command, Events extends EventContracts> = Keeping & { def: AggregateDef<State, Command, Events> }
 
-type Read<State> = { loaded: Loaded<State>; snapshot: { version: number; revision: number } | undefined }
+type Read<State> = { loaded: Loaded<State>; kept: Kept | undefined }
 
 async function loadWith<State, Command, Events extends EventContracts>(
-  { mesh, def, store, every }: Place<State, Command, Events>,
+  { mesh, def, store }: Place<State, Command, Events>,
   id: string,
 ): Promise<Read<State>> {
   const snapshot = await store?.read(id)
-  const loaded = await load({ mesh, def, id, snapshot, isAlwaysFresh: every === 1 })
-  return { loaded, snapshot: snapshot && { version: snapshot.value.version, revision: snapshot.revision } }
+  const loaded = await load({ mesh, def, id, snapshot })
+  return { loaded, kept: snapshot && { ...snapshot.value, revision: snapshot.revision } }
 }
 
 type Call<Command> = { id: string; command: Command; options: ExecuteOptions }
@@ -95,18 +93,21 @@ async function attempt<State, Command, Events extends EventContracts>(
   at: Place<State, Command, Events>,
   call: Call<Command>,
 ): Promise<Executed<State, Events> | undefined> {
-  const read = await loadWith(at, call.id)
-  const { state, version, handled } = read.loaded
+  const { loaded, kept } = await loadWith(at, call.id)
+  const { state, version, handled } = loaded
   if (call.options.id !== undefined && handled.includes(call.options.id)) {
     // Whoever appended may have died before the snapshot.
-    await keep(at, call.id, read)
+    await keep(at, call.id, { loaded, kept, command: call.options.id })
     return { state, version, events: [], duplicate: true }
   }
   const decided = at.def.decide(state, call.command)
   if (decided.length === 0) return { state, version, events: [], duplicate: false }
   const events = await Promise.all(decided.map((event) => past(at.def, event)))
   checkKeys(at.def, call.id, events)
-  const lastSeq = await append(at, { ...call, decided, loaded: read.loaded })
+  const command = call.options.id ?? randomUUID()
+  const announced = await announce(at, call.id, { loaded, kept, command })
+  if (announced === 'overtaken') return undefined
+  const lastSeq = await append(at, { ...call, decided, loaded })
   if (lastSeq === undefined) return undefined
   const after: Loaded<State> = {
     state: events.reduce((before, event) => at.def.evolve(before, event), state),
@@ -114,7 +115,7 @@ async function attempt<State, Command, Events extends EventContracts>(
     lastSeq,
     handled: [...handled, ...(call.options.id === undefined ? [] : [call.options.id])].slice(-KEPT_COMMANDS),
   }
-  await keep(at, call.id, { ...read, loaded: after })
+  await keep(at, call.id, { loaded: after, kept: announced, command })
   return { state: after.state, version: after.version, events, duplicate: false }
 }
 
@@ -186,34 +187,5 @@ function isAstray({ key }: AnyContract, data: unknown, id: string): boolean {
     return key?.(data) !== id
   } catch {
     return false
-  }
-}
-
-/** A snapshot that cannot be written is no harm: the next command tries again. */
-async function keep<State, Command, Events extends EventContracts>(
-  { mesh, def, store, every }: Place<State, Command, Events>,
-  id: string,
-  { loaded, snapshot }: Read<State>,
-): Promise<void> {
-  const { state, version, lastSeq, handled } = loaded
-  if (!store || lastSeq === 0) return
-  const isDue = snapshot === undefined || version - snapshot.version >= every
-  if (!isDue || version === snapshot?.version) return
-  try {
-    const { epoch } = await streamState(mesh.nats, mesh.names.stream(def.stream))
-    const value: Snapshot = {
-      v: SNAPSHOT_FORMAT,
-      aggregate: def.name,
-      id,
-      stateVersion: def.version,
-      state,
-      version,
-      seq: lastSeq,
-      epoch,
-      handled,
-    }
-    await store.write(id, value, snapshot?.revision)
-  } catch (err) {
-    mesh.log.warn({ err, aggregate: def.name, id }, 'a snapshot could not be written; the next command tries again')
   }
 }

@@ -22,6 +22,10 @@ export type Snapshot = {
   readonly epoch: number
   /** Commands that led to the latest of them. */
   readonly handled: readonly string[]
+  /** Up to where in the stream it surely has every event of the aggregate; without it, it has all there are. */
+  readonly until?: number
+  /** The command that was about to append when this was written. */
+  readonly before?: string
 }
 
 /** Commands that are remembered: one that comes again decides nothing. */

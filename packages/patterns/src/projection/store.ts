@@ -34,11 +34,11 @@ export function kvStores<View>(mesh: Mesh, name: string, maxBytes: number = 1024
     return {
       get: async (key) => (await store.read(key))?.value.view,
       async update(key, change) {
-        await again(`${what} ${key}`, async () => {
+        await again<unknown>(`${what} ${key}`, async () => {
           const found = await store.read(key)
           const entry = change(found?.value)
           if (entry === undefined) return true
-          return (await store.write(key, { v: ENTRY_FORMAT, ...entry }, found?.revision)) || undefined
+          return await store.write(key, { v: ENTRY_FORMAT, ...entry }, found?.revision)
         })
       },
       async drop() {

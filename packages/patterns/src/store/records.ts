@@ -15,10 +15,11 @@ export interface Records<T extends Formatted> {
   /** Undefined where there is none. @throws PatternsError PATTERNS_NEWER_FORMAT | PATTERNS_STORE_UNAVAILABLE */
   read(id: string): Promise<Versioned<T> | undefined>
   /**
-   * Writes over `revision`, or where there was nothing. False when somebody else was faster: nothing was written then.
+   * Writes over `revision`, or where there was nothing. The new revision; undefined when somebody else was faster:
+   * nothing was written then.
    * @throws PatternsError PATTERNS_STATE_TOO_LARGE | PATTERNS_STORE_UNAVAILABLE: it may or may not be written
    */
-  write(id: string, value: T, revision: number | undefined): Promise<boolean>
+  write(id: string, value: T, revision: number | undefined): Promise<number | undefined>
   /** Removes it for good if it is still at `revision`. */
   remove(id: string, revision: number): Promise<boolean>
 }
@@ -60,10 +61,9 @@ export function records<T extends Formatted>(mesh: Mesh, { kv, what, format }: R
         )
       const key = keyToken(id)
       try {
-        await (revision === undefined ? kv.create(key, bytes) : kv.update(key, bytes, revision))
-        return true
+        return await (revision === undefined ? kv.create(key, bytes) : kv.update(key, bytes, revision))
       } catch (cause) {
-        if (isConflict(cause)) return false
+        if (isConflict(cause)) return undefined
         throw away(id, cause)
       }
     },

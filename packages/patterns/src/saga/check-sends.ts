@@ -22,7 +22,7 @@ export async function checkSends(
       )
     }
     try {
-      if (contract.key) keyToken(contract.key(result.value) as string)
+      if (contract.key) keyToken(contract.key(result.value))
     } catch (cause) {
       throw new PatternsError('PATTERNS_INVALID_STEP', `${what} sends ${type} under a key that cannot be`, { cause })
     }

@@ -15,6 +15,7 @@ export const patternsErrors = {
   PATTERNS_UNKNOWN_EVENT: 'retry',
   PATTERNS_PROJECTION_GAP: 'refuse',
   PATTERNS_PROJECTION_NOT_LIVE: 'retry',
+  PATTERNS_PROJECTION_REMOVED: 'refuse',
   PATTERNS_CONFLICT: 'retry',
   PATTERNS_NEWER_FORMAT: 'retry',
   PATTERNS_STORE_UNAVAILABLE: 'retry',

@@ -152,6 +152,30 @@ for (const broker of brokers) {
     expect((await reader.get('t1'))?.moves).toBe(4)
   })
 
+  test(`a version that was removed does not come back, whoever still runs it; on ${broker.name}`, async () => {
+    await using t = await broker.open()
+    await provision(t)
+    await fill(t, 20)
+    await using first = await runProjection(t.mesh, balances(1), { everyMs: 10 })
+    await first.caughtUp
+    await using second = await runProjection(t.mesh, balances(2), { everyMs: 10 })
+    await second.caughtUp
+    const pointers = await t.mesh.bucket('PROJECTIONS')
+    const built = (await pointers.get(keyToken('balances@2')))!.string()
+    // The new one was wrong.
+    await swapTo(t.mesh, 'balances', 1)
+    expect(await confirmSwap(t.mesh, balances(1))).toEqual([2])
+    await t.mesh.publish(added, { till: 't1', cents: 1 })
+    await eventually(() => expect(second.fault).toContain('PATTERNS_PROJECTION_REMOVED: version 2 of projection bal'))
+    await expect(runProjection(t.mesh, balances(2))).rejects.toThrow('PATTERNS_PROJECTION_REMOVED')
+    // As if it had said how far it is after it was removed.
+    await pointers.put(keyToken('balances@2'), built)
+    await expect(swapTo(t.mesh, 'balances', 2)).rejects.toThrow('PATTERNS_PROJECTION_NOT_LIVE')
+    expect(await bucketsOf(t)).toEqual(['PROJECTION_BALANCES_V1'])
+    const reader = await readProjection(t.mesh, balances(2))
+    await eventually(async () => expect(await reader.get('t1')).toMatchObject({ by: 1, moves: 3 }))
+  })
+
   test(`events that left the stream before they were taken in are not passed over in silence; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)

@@ -11,6 +11,8 @@ export type Pointer = {
   readonly kept: readonly number[]
   /** Versions that are being removed. */
   readonly dropping: readonly number[]
+  /** Versions that were removed. Whatever is left of them, or made anew, is never read. */
+  readonly dropped: readonly number[]
   /** RFC 3339. */
   readonly swappedAt: string
 }
@@ -65,6 +67,12 @@ export function swapped(pointer: Pointer | undefined, name: string, version: num
     live: version,
     kept: before.filter((one) => one !== version),
     dropping: pointer?.dropping ?? [],
+    dropped: pointer?.dropped ?? [],
     swappedAt: new Date().toISOString(),
   }
+}
+
+/** Gone for good: a number is not used twice. */
+export function isRemoved(pointer: Pointer | undefined, version: number): boolean {
+  return pointer !== undefined && (pointer.dropping.includes(version) || pointer.dropped.includes(version))
 }

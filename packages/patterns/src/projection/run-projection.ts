@@ -6,6 +6,7 @@
  * V3  The version before stays until somebody confirms the swap.
  * V4  Any number of processes may build the same version: a view says up to where it is made, and is written by
  *     compare-and-set.
+ * V5  A version that was removed is neither built nor read again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Mesh, type Metrics, noMetrics } from '@malha/mesh'
@@ -15,6 +16,7 @@ import { pass, type Position } from './pass.ts'
 import {
   type Built,
   builtId,
+  isRemoved,
   openPointers,
   type Pointer,
   POINTER_FORMAT,
@@ -54,7 +56,7 @@ const THOROUGH_MS = 30_000
 /**
  * Builds a version of a projection from where it stands, from the stream's first event if it is new, and goes on with it
  * until disposed of. Live at once where no version is.
- * @throws MeshError MESH_TOPOLOGY where a bucket cannot be opened
+ * @throws PatternsError PATTERNS_PROJECTION_REMOVED; MeshError MESH_TOPOLOGY where a bucket cannot be opened
  */
 export async function runProjection<View, Events extends EventContracts>(
   mesh: Mesh,
@@ -63,6 +65,7 @@ export async function runProjection<View, Events extends EventContracts>(
 ): Promise<RunningProjection> {
   const { stores = kvStores<View>(mesh, def.name), everyMs = 250 } = options
   const pointers = await openPointers(mesh)
+  await pointerFor(pointers, def)
   const store = await stores(def.version)
   const says = sayings(def, options.metrics ?? noMetrics)
   const over = new AbortController()
@@ -109,8 +112,11 @@ export async function runProjection<View, Events extends EventContracts>(
     let isKnown = false
     while (!over.signal.aborted) {
       try {
-        if (!isKnown) position = (await pointers.built.read(builtId(def.name, def.version)))?.value
-        isKnown = true
+        if (!isKnown) {
+          await pointerFor(pointers, def)
+          position = (await pointers.built.read(builtId(def.name, def.version)))?.value
+          isKnown = true
+        }
         const looked = await look(position)
         position = looked.position
         running.fault = undefined
@@ -165,8 +171,21 @@ async function advanceTo<View, Events extends EventContracts>(
 type Named = { name: string; version: number }
 type Standing = 'next' | 'live' | 'past'
 
-async function standingOf({ pointers }: Pointers, { name, version }: Named): Promise<Standing> {
-  return standing((await pointers.read(name))?.value, version)
+/**
+ * Upholds V5.
+ * @throws PatternsError PATTERNS_PROJECTION_REMOVED
+ */
+async function pointerFor({ pointers }: Pointers, { name, version }: Named): Promise<Pointer | undefined> {
+  const pointer = (await pointers.read(name))?.value
+  if (!isRemoved(pointer, version)) return pointer
+  throw new PatternsError(
+    'PATTERNS_PROJECTION_REMOVED',
+    `version ${version} of projection ${name} was removed when the swap to version ${pointer!.live} was confirmed; run the newer release, or raise the version`,
+  )
+}
+
+async function standingOf(pointers: Pointers, { name, version }: Named): Promise<Standing> {
+  return standing(await pointerFor(pointers, { name, version }), version)
 }
 
 function standing(pointer: Pointer | undefined, version: number): Standing {
@@ -176,12 +195,12 @@ function standing(pointer: Pointer | undefined, version: number): Standing {
 
 /** Upholds V1 and V2. */
 async function goLive(pointers: Pointers, { name, version }: Named, { epoch, seq }: Position): Promise<Standing> {
-  const now = (await pointers.pointers.read(name))?.value
+  const now = await pointerFor(pointers, { name, version })
   if (standing(now, version) !== 'next') return standing(now, version)
   const live = now && (await pointers.built.read(builtId(name, now.live)))?.value
   if (live?.epoch === epoch && live.seq > seq) return 'next'
   const after = await repoint(pointers, name, (pointer) =>
-    standing(pointer, version) === 'next' ? swapped(pointer, name, version) : undefined,
+    standing(pointer, version) === 'next' && !isRemoved(pointer, version) ? swapped(pointer, name, version) : undefined,
   )
   return standing(after, version)
 }
@@ -214,7 +233,7 @@ export async function swapTo(mesh: Mesh, name: string, version: number): Promise
   const pointers = await openPointers(mesh)
   const built = await pointers.built.read(builtId(name, version))
   await repoint(pointers, name, (pointer) => {
-    if (built === undefined || pointer?.dropping.includes(version))
+    if (built === undefined || isRemoved(pointer, version))
       throw new PatternsError(
         'PATTERNS_PROJECTION_NOT_LIVE',
         `version ${version} of projection ${name} is not there to swap to`,
@@ -248,7 +267,12 @@ export async function confirmSwap<View, Events extends EventContracts>(
   await repoint(
     pointers,
     def.name,
-    (pointer) => pointer && { ...pointer, dropping: pointer.dropping.filter((one) => !marked.dropping.includes(one)) },
+    (pointer) =>
+      pointer && {
+        ...pointer,
+        dropping: pointer.dropping.filter((one) => !marked.dropping.includes(one)),
+        dropped: [...new Set([...pointer.dropped, ...marked.dropping])],
+      },
   )
   return [...marked.dropping]
 }

@@ -5,9 +5,11 @@
  *     its own. It turns false a margin before the server would let the key go, by this machine's clocks alone.
  * L2  A renewal replaces exactly the one before it (compare-and-set). If the key was gone in between, the renewal fails
  *     and the lease is over for good: `onLost`, whatever the clocks say.
+ * L3  A renewal that was stored although its answer was lost counts from when the first one of the same place was sent: any
+ *     of those may be the one the server has.
  */
 import type { ConnectionWatch } from '../../lifecycle/connection-watch.ts'
-import { LeaseClock } from './lease-clock.ts'
+import { LeaseClock, type Moment } from './lease-clock.ts'
 import type { PartitionStore } from './partition-store.ts'
 
 export type MembershipOptions = {
@@ -27,6 +29,8 @@ export class Membership {
   readonly #clock: LeaseClock
   /** Of the key as it is now; 0 when there is none. */
   #revision = 0
+  /** When the first renewal of that revision was sent that has no answer yet. */
+  #unansweredSince: Moment | undefined
   #waiters: (() => void)[] = []
   #wasInDoubt = false
   #losses = 0
@@ -72,19 +76,22 @@ export class Membership {
     const { store, instance, leaseMs } = this.#options
     for (;;) {
       const sentAt = this.#clock.now()
+      const firstSentAt = (this.#unansweredSince ??= sentAt)
       const before = this.#revision
       const written = await store.announce(instance, { revision: before, leaseMs, timeoutMs: leaseMs / 2 })
       const revision = written ?? (await this.#ownAfterAll(before))
+      this.#unansweredSince = undefined
       if (revision === undefined) {
         await this.#lose()
         continue
       }
       this.#revision = revision
-      this.#clock.renewed(sentAt)
+      // Upholds L3. Where the server has just stored it, it had none of those before.
+      this.#clock.renewed(written === undefined ? firstSentAt : sentAt)
       break
     }
     for (const resolve of this.#waiters.splice(0)) resolve()
-    if (!this.#wasInDoubt) return
+    if (!this.holds || !this.#wasInDoubt) return
     this.#wasInDoubt = false
     this.#options.onHolds()
   }

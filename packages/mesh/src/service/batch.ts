@@ -6,14 +6,16 @@
  * B2  What a call throws fails no innocent message: the batch is called again message by message, in order. Only where
  *     that could tell nothing (the other side named a time, or the call took too long) all fail with it.
  *     A message whose time is over while it waits for others leaves alone.
- * B3  Messages of one stream for one handler of one mesh: a declaration may be run by several (`gather`).
+ * B3  Nothing is called while it is in doubt whether a message's partition is this instance's, looked at right before each
+ *     call: a message waits for others after the look at its own start, and the process may have been stopped meanwhile.
+ * B4  Messages of one stream for one handler of one mesh: a declaration may be run by several (`gather`).
  */
 import { context as otelContext, type Span, trace } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import { classify } from '../failure/classify.ts'
 import type { Contract } from '../message/contract.ts'
 import { batchSpan, failSpan } from '../observe/spans.ts'
-import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
+import { ATTEMPT, type AttemptOfContext, type HandlerContext } from './context.ts'
 import { type Handler, type HandlerDef, type HandlerOptions, on } from './define.ts'
 
 /** One message of a batch: its data, what a handler's context says of it, and a word for its failure. */
@@ -45,7 +47,7 @@ export type BatchOptions = Omit<HandlerOptions, 'order'> & {
 
 type Waiting = {
   data: unknown
-  ctx: HandlerContext & { [FORGET_OUTPUTS]?: () => void }
+  ctx: HandlerContext & { [ATTEMPT]?: AttemptOfContext }
   /** The message's own. */
   span: Span | undefined
   resolve: () => void
@@ -67,7 +69,7 @@ export function onBatch<In, Out>(
   return Object.freeze({ ...def, batch: { size, maxAgeMs, gather } })
 }
 
-/** Upholds B3. */
+/** Upholds B4. */
 function gathering(
   type: string,
   { size, maxAgeMs }: { size: number; maxAgeMs: number },
@@ -107,13 +109,18 @@ function gathering(
 const byStream = ({ ctx: { source: a } }: Waiting, { ctx: { source: b } }: Waiting): number =>
   a.epoch - b.epoch || a.seq - b.seq
 
-/** Upholds B1 and B2. Never throws. */
+/** Upholds B1, B2 and B3. Never throws. */
 async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {
   const alive = all.filter(({ ctx, reject }) => {
     if (ctx.signal.aborted) reject(ctx.signal.reason)
     return !ctx.signal.aborted
   })
   if (alive.length === 0) return
+  const inDoubt = alive.filter(({ ctx }) => ctx[ATTEMPT]?.claim?.isSure === false)
+  if (inDoubt.length > 0) {
+    await Promise.all(inDoubt.map(untilSure))
+    return callTogether(handle, alive, type)
+  }
   try {
     const failures = await call(handle, alive, type)
     for (const [index, { resolve, reject }] of alive.entries())
@@ -126,8 +133,18 @@ async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting
   }
 }
 
+/** Resolves when its partition is this instance's for sure, or its signal has aborted. */
+async function untilSure({ ctx: { signal, [ATTEMPT]: attempt } }: Waiting): Promise<void> {
+  const aborted = Promise.withResolvers<void>()
+  const onAbort = (): void => aborted.resolve()
+  signal.addEventListener('abort', onAbort)
+  // It rejects when the partition is lost, and then the signal has aborted.
+  await Promise.race([attempt?.claim?.confirm().catch(() => undefined), aborted.promise])
+  signal.removeEventListener('abort', onAbort)
+}
+
 async function callApart(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {
-  for (const { ctx } of all) ctx[FORGET_OUTPUTS]?.()
+  for (const { ctx } of all) ctx[ATTEMPT]?.forgetOutputs()
   for (const one of all) await callTogether(handle, [one], type)
 }
 

@@ -1,3 +1,4 @@
+import type { Claim } from '../consume/ordered/claim.ts'
 import type { DelayOptions } from '../delay/delay.ts'
 import type { Contract } from '../message/contract.ts'
 import type { Priority } from '../message/priority.ts'
@@ -14,8 +15,15 @@ export type OutputOptions = DelayOptions & {
   priority?: Priority
 }
 
-/** Of a context, for the library itself: takes back what was published so far, because the call is made again. */
-export const FORGET_OUTPUTS: unique symbol = Symbol('forget outputs')
+/** Of a context, for the library itself: the attempt it is of. */
+export const ATTEMPT: unique symbol = Symbol('attempt')
+
+export type AttemptOfContext = {
+  /** Takes back what was published so far, because the call is made again. */
+  forgetOutputs: () => void
+  /** Of an ordered handler: the right to work on the message's partition. */
+  claim: Claim | undefined
+}
 
 /** What a handler gets beside the data. */
 export type HandlerContext = {

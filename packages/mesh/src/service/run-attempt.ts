@@ -11,7 +11,7 @@ import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.
 import { tellStage } from '../observe/stages.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
-import { FORGET_OUTPUTS, type HandlerContext } from './context.ts'
+import { ATTEMPT, type AttemptOfContext, type HandlerContext } from './context.ts'
 import type { HandlerDef } from './define.ts'
 import { type Inbox, recordHandled, wasHandled } from './inbox.ts'
 import { type OnceOptions, outputs, passedOn } from './outputs.ts'
@@ -144,14 +144,14 @@ async function callHandler(
   data: unknown,
   { claim, endings, contextFor }: CallParts,
 ): Promise<'returned' | 'leaked'> {
+  // Nothing may come between this look and the call: others that begin in the same turn take their time too.
+  while (claim?.isSure === false) await claim.confirm()
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
   const leak = Promise.withResolvers<'leaked'>()
   const leakTimer = setTimeout(() => leak.resolve('leaked'), deps.def.timeoutMs + deps.leakAfterMs)
   try {
     const call = (async () => {
-      // Nothing may come between this look and the call: others that begin in the same turn take their time too.
-      if (claim?.isSure === false) await claim.confirm()
       await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, ...endings])))
       return 'returned' as const
     })()
@@ -183,7 +183,7 @@ type ContextParts = {
 function contextOf(
   deps: AttemptDeps,
   { delivery, envelope, signal, out }: ContextParts,
-): HandlerContext & { [FORGET_OUTPUTS]: () => void } {
+): HandlerContext & { [ATTEMPT]: AttemptOfContext } {
   const traceId = trace.getActiveSpan()?.spanContext().traceId
   const fields = { handler: deps.handler, messageId: envelope.id, ...(traceId ? { trace_id: traceId } : {}) }
   return {
@@ -199,7 +199,7 @@ function contextOf(
     headers: delivery.headers,
     source: delivery.source,
     publish: (contract, data, options = {}) => out.add(contract, data, options),
-    [FORGET_OUTPUTS]: () => out.forget(),
+    [ATTEMPT]: { forgetOutputs: () => out.forget(), claim: delivery.claim },
     log: withFields(deps.log, fields),
   }
 }

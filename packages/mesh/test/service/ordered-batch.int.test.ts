@@ -1,8 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually, faultProxy, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineService, event, onBatch, retry, stream } from '../../src/index.ts'
+import { defineService, event, type HandlerDef, onBatch, retry, stream } from '../../src/index.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2, partitions: 4 })
 const Job = z.object({ key: z.string(), n: z.number() })
@@ -32,4 +33,30 @@ test('batches keep the order of a key, over retries too, and still have several 
   await eventually(() => expect([...done.values()].flat()).toHaveLength(400))
   for (const key of keys) expect(done.get(key)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   expect(Math.max(...sizes)).toBeGreaterThan(5)
+})
+
+test('a message that waits in a batch while its instance is cut off is not handled there past the lease', async () => {
+  await using own = await testMesh()
+  await using proxy = await faultProxy({ target: own.url })
+  const batches: string[] = []
+  const bulk = (by: string): HandlerDef =>
+    onBatch(queued, { startFrom: 'all', size: 20, maxAgeMs: 2500, ackWaitMs: 2000 }, () => void batches.push(by))
+  const joined = Promise.withResolvers<void>()
+  const onStage = (said: unknown): void => {
+    if ((said as { stage: string; service: string }).stage === 'started') joined.resolve()
+  }
+  subscribe('malha:delivery', onStage)
+  const cutOff = await own.connect({ servers: proxy.url })
+  const stale = await cutOff.start(defineService('bulk', { handlers: { bulk: bulk('a') } }))
+  await own.mesh.publish(queued, { key: 'k', n: 0 })
+  await joined.promise
+  unsubscribe('malha:delivery', onStage)
+  proxy.stall()
+  await own.mesh.start(defineService('bulk', { handlers: { bulk: bulk('b') } }))
+  // Its own batch is full of age long before that.
+  await eventually(() => expect(batches.length).toBeGreaterThan(0), { timeoutMs: 20_000 })
+  expect(batches).toEqual(['b'])
+  proxy.resume()
+  await stale.stop()
+  expect(batches).toEqual(['b'])
 })

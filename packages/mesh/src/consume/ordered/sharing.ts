@@ -4,7 +4,9 @@
  * S1  A partition is taken only from nobody, or from an instance whose lease the server has let go; by compare-and-set on the
  *     record that said so.
  * S2  What should go to another instance is let go only once nothing of it runs, with all that is settled written down.
- * S3  Whoever only passes by moves nothing: partitions are let go when two looks in a row find the same instances.
+ * S3  What the record says is this instance's and it has not, because the answer to a write was lost or the write failed, it
+ *     takes if it should have it, and else lets go at its next look: nobody else may.
+ * S4  Whoever only passes by moves nothing: partitions are let go when two looks in a row find the same instances.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -158,12 +160,22 @@ export class Sharing {
     const free = [...wanted.entries()].filter(
       ([partition, member]) => member === this.#instance && this.#mayTake(partition, records.get(partition)),
     )
-    await Promise.all(free.map(([partition]) => this.#claim(partition, records.get(partition))))
-    // Upholds S3.
+    const left = [...records].filter(
+      ([partition, { record }]) =>
+        record.owner === this.#instance && wanted[partition] !== this.#instance && !this.#owned.has(partition),
+    )
+    // One that fails keeps no other from being taken or handed over.
+    const done = await Promise.allSettled([
+      ...free.map(([partition]) => this.#claim(partition, records.get(partition))),
+      ...left.map(([partition, found]) => this.#letGo(partition, found)),
+    ])
+    // Upholds S4.
     if (isSettled)
       for (const partition of this.#owned.values())
         if (wanted[partition.partition] !== this.#instance) void this.#handOver(partition)
     this.#say()
+    const failed = done.find(({ status }) => status === 'rejected')
+    if (failed) throw (failed as PromiseRejectedResult).reason
   }
 
   /** Upholds S1. */
@@ -171,6 +183,13 @@ export class Sharing {
     if (this.#owned.has(partition) || this.#isStopping) return false
     const owner = stored?.record.owner ?? ''
     return owner === '' || owner === this.#instance || !this.#members.includes(owner)
+  }
+
+  /** Upholds S3. @throws when the server does not answer */
+  async #letGo(partition: number, { record, revision }: StoredRecord): Promise<void> {
+    const { store } = this.#options
+    const freed = { ...record, owner: '', writes: record.writes + 1 }
+    if ((await store.write(partition, freed, { revision, timeoutMs: CLAIM_MS })) !== undefined) store.nudge()
   }
 
   /** @throws when the server does not answer */

@@ -3,7 +3,7 @@ import { defineService, on, retry, type ServiceDef } from '@malha/mesh'
 import { eventually, faultProxy, testMesh, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
-import { inversions, type Move, moved, publishMoves, recorder, records, told } from './moves.ts'
+import { inversions, type Known, type Move, moved, publishMoves, recorder, records, told } from './moves.ts'
 
 const LEASE = { order: 'key', startFrom: 'all', ackWaitMs: 2000 } as const
 
@@ -12,6 +12,12 @@ async function shares(t: TestMesh): Promise<number[]> {
   const counts = new Map<string, number>()
   for (const { owner } of await records(t)) counts.set(owner, (counts.get(owner) ?? 0) + 1)
   return [...counts.values()].sort((a, b) => a - b)
+}
+
+/** Changes what the bucket says of a partition. */
+async function rewrite(t: TestMesh, { partition, text }: Known, change: object): Promise<void> {
+  const key = `$KV.${t.namespace}_MESH_PARTITIONS.${t.namespace}_billing_bill.at.${partition}`
+  await t.nats.request(key, JSON.stringify({ ...(JSON.parse(text) as object), ...change }))
 }
 
 test('instances that come and go share the partitions, and no event is out of order, left out or done twice', async () => {
@@ -49,6 +55,45 @@ test('instances that come and go share the partitions, and no event is out of or
   await c.stop()
   expect(await shares(t)).toEqual([16])
   expect((await records(t)).every(({ owner }) => owner === '')).toBe(true)
+})
+
+test('a partition that the records say an instance has, and that has nothing of it, is let go to whom it should go to', async () => {
+  await using t = await testMesh()
+  const seen = recorder()
+  const bill = on(moved, LEASE, (data: Move, ctx) => void seen.note(data, ctx))
+  const billing = defineService('billing', { handlers: { bill } })
+  await (await t.connect()).start(billing)
+  await t.mesh.start(billing)
+  const all = await eventually(async () => {
+    const found = await records(t)
+    expect([await shares(t), found.some(({ owner }) => owner === '')]).toEqual([[8, 8], false])
+    return found
+  })
+  // As a last write leaves it that was never stored: each has what the other should have.
+  const [a, b] = [...new Set(all.map(({ owner }) => owner))]
+  for (const one of all) await rewrite(t, one, { owner: one.owner === a ? b! : a!, fence: one.fence + 1, writes: 0 })
+  await publishMoves(t.mesh, 40, 3)
+  await eventually(() => expect(new Set(seen.calls.map(({ key, n }) => `${key} ${n}`)).size).toBe(120))
+  const owners = new Map((await records(t)).map(({ partition, owner }) => [partition, owner]))
+  for (const { partition, owner } of all) expect(owners.get(partition)).toBe(owner)
+})
+
+test('a partition that cannot be taken keeps no other from being taken and handed over, and is told', async () => {
+  await using t = await testMesh()
+  const bill = on(moved, LEASE, () => undefined)
+  const billing = defineService('billing', { handlers: { bill } })
+  const before = await t.mesh.start(billing)
+  await eventually(async () => expect(await shares(t)).toEqual([16]))
+  await before.stop()
+  const all = await records(t)
+  await publishMoves(t.mesh, 1, 1)
+  for (const one of all.slice(0, 6)) await rewrite(t, one, { seen: 99, seenAt: 'no time' })
+  const owners = async (): Promise<string[]> => (await records(t)).map(({ owner }) => owner).filter(Boolean)
+  const first = await t.mesh.start(billing)
+  await eventually(async () => expect(await owners()).toHaveLength(10))
+  await (await t.connect()).start(billing)
+  await eventually(async () => expect(new Set(await owners()).size).toBe(2))
+  expect(first.faults().join()).toContain('cannot be known')
 })
 
 test('an instance that is cut off starts nothing once its lease is in doubt, and publishes nothing when it is back', async () => {

@@ -145,7 +145,10 @@ async function callHandler(
   { claim, endings, contextFor }: CallParts,
 ): Promise<'returned' | 'leaked'> {
   // Nothing may come between this look and the call: others that begin in the same turn take their time too.
-  while (claim?.isSure === false) await claim.confirm()
+  for (;;) {
+    if (claim?.isSure !== false) break
+    await claim.confirm()
+  }
   const timeout = new AbortController()
   const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
   const leak = Promise.withResolvers<'leaked'>()

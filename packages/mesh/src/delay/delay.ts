@@ -45,7 +45,9 @@ export function readDelay(
     faults.push('something is expected of its stream, and what holds now may not hold then; drop expect')
   if (faults.length > 0) throw new MeshError('MESH_INVALID_DELAY', `${type} cannot be delayed: ${faults.join('; ')}`)
   if (deliverIn !== undefined) return { when: { inMs: Math.max(0, deliverIn) }, key: delayKey }
-  return deliverAt === undefined ? undefined : { when: { at: new Date(deliverAt) }, key: delayKey }
+  if (deliverAt === undefined) return undefined
+  // The server reads no year before 1, and its nanoseconds begin in 1677; all of that is past anyway.
+  return { when: { at: new Date(Math.max(0, deliverAt.getTime())) }, key: delayKey }
 }
 
 function inFaults(deliverIn: unknown): string[] {

@@ -5,7 +5,7 @@ import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from '../m
 import { isSubjectOf } from '../message/key.ts'
 import { uuidOf } from '../message/id.ts'
 import type { Names } from '../topology/names.ts'
-import { DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import { checkFormat, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import { parseSlot, slotName } from './slot.ts'
 
 /** A delayed event whose time has come, as it goes into its stream. */
@@ -23,25 +23,30 @@ export type DueEvent = {
   trace: string | undefined
 }
 
-const NEXT = SCHEDULE_HEADER.next.toLowerCase()
 /** What only the time of waiting needs, and the trace of whoever asked: the event begins one of its own. */
 const DROPPED = /^(nats-|malha-delay-|traceparent$|tracestate$)/i
 
 /**
  * Reads what became due. Its type is that of the subject it waited on, which the server tells and for which its publisher
  * needed permission; where it says that it goes must fit.
- * @throws MeshError MESH_UNDECODABLE
+ * @throws MeshError MESH_UNDECODABLE; MESH_NEWER_VERSION of another format
  */
 export function readDueEvent(names: Names, type: string, delivery: Delivery): DueEvent {
   const { headers, source } = delivery
-  const slot = parseSlot(names, headers[SCHEDULE_HEADER.scheduler.toLowerCase()] ?? '')
+  checkFormat(headers)
+  const slot = parseSlot(names, writtenByServer(delivery, SCHEDULE_HEADER.scheduler))
   if (slot?.type !== type || headers[HEADER.type] !== type)
     throw unreadable(`it waited as ${slot?.type ?? 'no delayed event'} and says that it is ${headers[HEADER.type]}`)
   const subject = headers[DELAY_HEADER.subject] ?? ''
   if (!isSubjectOf(type, subject) || /[\s*>]/.test(subject)) throw unreadable(`it goes to ${subject}`)
-  const next = headers[NEXT]
-  const isRecurring = next !== undefined && next !== 'purge'
-  const id = isRecurring ? occurrenceId(type, slotName(slot), next) : decodeAttribute(headers[HEADER.id] ?? '')
+  const stream = headers[DELAY_HEADER.stream] ?? ''
+  if (!/^[^\s.*>]+$/.test(stream)) throw unreadable(`it goes to the stream ${JSON.stringify(stream)}`)
+  const next = writtenByServer(delivery, SCHEDULE_HEADER.next)
+  const isRecurring = next !== 'purge'
+  const digest = headers[DELAY_HEADER.digest] ?? ''
+  const id = isRecurring
+    ? occurrenceId(type, slotName(slot), { digest, next })
+    : decodeAttribute(headers[HEADER.id] ?? '')
   if (id === '') throw unreadable('it has no ce-id')
   // The server fires recurring ones at whole seconds.
   const dueMs = isRecurring
@@ -51,13 +56,23 @@ export function readDueEvent(names: Names, type: string, delivery: Delivery): Du
     type,
     id,
     subject: names.subject(subject),
-    stream: names.stream(headers[DELAY_HEADER.stream] ?? ''),
+    stream: names.stream(stream),
     dueMs,
     headers: isRecurring
       ? occurrence(delivery, { id, dueMs, next })
       : delivery.pairs.filter(([name]) => !DROPPED.test(name)),
     trace: headers[DELAY_HEADER.trace],
   }
+}
+
+/**
+ * What the server wrote. It takes away what a publisher wrote under the same name, but reads names by letter where a reader
+ * does not; so a second value in any spelling was not written by it.
+ */
+function writtenByServer({ pairs }: Delivery, name: string): string {
+  const values = pairs.filter(([one]) => one.toLowerCase() === name.toLowerCase())
+  if (values.length !== 1) throw unreadable(`it has ${values.length} headers ${name}, where the server writes one`)
+  return values[0]![1]
 }
 
 /** Each time a recurring event comes it is an event of its own. */
@@ -77,9 +92,12 @@ function occurrence(
   return [...kept, ...Object.entries(replaced)]
 }
 
-/** The same however often the server or a forwarder repeats it: by the time of the one after it. */
-export function occurrenceId(type: string, name: string, next: string): string {
-  return uuidOf(hash('sha256', JSON.stringify(['schedule', type, name, next]), 'hex'))
+/**
+ * The same however often the server or a forwarder repeats it: by the time of the one after it, and by all that makes it,
+ * because another schedule of that name may have the same next time.
+ */
+function occurrenceId(type: string, name: string, { digest, next }: { digest: string; next: string }): string {
+  return uuidOf(hash('sha256', JSON.stringify(['schedule', type, name, digest, next]), 'hex'))
 }
 
 function unreadable(why: string): MeshError {

@@ -12,6 +12,8 @@ export type ClockReading = { serverMs: number; sentAt: number; gotAt: number }
 
 const FRESH_MS = 60_000
 const READINGS = 3
+/** The wall clock and the monotonic one part by this much when the first is set, or the machine sleeps. */
+const JUMP_MS = 1000
 /** Two clocks this far apart are worth a line in the log. */
 const WORTH_SAYING_MS = 2000
 
@@ -22,6 +24,8 @@ export class ServerClock {
   #origin = 0
   #errorMs = Infinity
   #readAt = -Infinity
+  /** Wall time at monotonic time 0, here. */
+  #wall = 0
   #reading: Promise<void> | undefined
   #hasSaid = false
 
@@ -34,7 +38,7 @@ export class ServerClock {
 
   /** Milliseconds of unix time at the server. Asks it when the last answer is old. */
   async now(): Promise<number> {
-    if (performance.now() - this.#readAt > FRESH_MS) await (this.#reading ??= this.#refresh())
+    if (!this.#isFresh()) await (this.#reading ??= this.#refresh())
     return this.estimate()
   }
 
@@ -48,17 +52,25 @@ export class ServerClock {
     return this.#errorMs
   }
 
-  /** Takes an answer that came anyway, unless a better one is fresh. */
+  /** Takes an answer that came anyway, unless a better one is fresh and both can be true. */
   learn({ serverMs, sentAt, gotAt }: ClockReading): void {
-    const isFresh = gotAt - this.#readAt <= FRESH_MS
-    if (isFresh && (gotAt - sentAt) / 2 > this.#errorMs) return
-    this.#origin = serverMs - (sentAt + gotAt) / 2
-    this.#errorMs = (gotAt - sentAt) / 2
+    const origin = serverMs - (sentAt + gotAt) / 2
+    const errorMs = (gotAt - sentAt) / 2
+    const agrees = Math.abs(origin - this.#origin) <= errorMs + this.#errorMs
+    if (this.#isFresh() && agrees && errorMs > this.#errorMs) return
+    this.#origin = origin
+    this.#errorMs = errorMs
     this.#readAt = gotAt
+    this.#wall = wallAtZero()
     const apartMs = Math.round(Date.now() - this.estimate())
     if (Math.abs(apartMs) < WORTH_SAYING_MS || this.#hasSaid) return
     this.#hasSaid = true
     this.#log.warn({ apartMs }, 'this process’s clock and the server’s differ; delays go by the server’s')
+  }
+
+  #isFresh(): boolean {
+    const isYoung = performance.now() - this.#readAt <= FRESH_MS
+    return isYoung && Math.abs(wallAtZero() - this.#wall) < JUMP_MS
   }
 
   async #refresh(): Promise<void> {
@@ -71,6 +83,8 @@ export class ServerClock {
     }
   }
 }
+
+const wallAtZero = (): number => Date.now() - performance.now()
 
 type StreamAnswer = {
   ts?: string

@@ -6,7 +6,8 @@
  * P3  At most `window` are on the wire; the rest wait their turn in order. One that is asked to come again waits beside
  *     them: a stream without a leader must not hold up the others.
  * P4  What was on the wire when the connection broke is sent again: the client drops its buffer when it dials.
- * P5  Each ends within its own `timeoutMs`.
+ * P5  Each ends within its own `timeoutMs`, and nothing leaves this process after that: one that was stopped meanwhile would
+ *     publish what the stream has forgotten the id of.
  */
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
@@ -116,9 +117,16 @@ export class PublishPipeline {
     if (this.pending === 0) this.#rest()
   }
 
+  /** Upholds P5: what is late here was not swept yet. */
   #send(token: string, pending: Pending): void {
+    const now = performance.now()
+    if (now >= pending.deadline) {
+      this.#onWire.delete(token)
+      pending.reject(timeoutError(pending, this.#connection.isUp()))
+      return
+    }
     pending.sends++
-    pending.sentAt = performance.now()
+    pending.sentAt = now
     try {
       const { subject, payload, before } = pending.request
       const reply = `${this.#inbox}.${token}`

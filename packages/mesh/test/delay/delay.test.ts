@@ -15,6 +15,14 @@ test('a time that is past is now', () => {
   expect(read({ deliverAt: new Date(0), delayKey: 'k' })).toEqual({ when: { at: new Date(0) }, key: 'k' })
 })
 
+test('a time before there were clocks is the first the server can read, which is past too', () => {
+  expect(read({ deliverAt: new Date(-8.64e15) })).toEqual({ when: { at: new Date(0) }, key: undefined })
+  expect(read({ deliverAt: new Date('-000001-01-01T00:00:00Z') })).toEqual({
+    when: { at: new Date(0) },
+    key: undefined,
+  })
+})
+
 test('ten years are taken, over a hundred are refused by name of the limit', () => {
   const tenYears = 10 * 365 * 86_400_000
   expect(read({ deliverIn: tenYears })).toEqual({ when: { inMs: tenYears }, key: undefined })

@@ -24,15 +24,48 @@ test('the server’s clock is the reading that took least, and runs on whatever 
   expect(now).toBeLessThan(YEAR_2040 + 12_000)
   expect(clock.errorMs).toBeCloseTo(1, 3)
   vi.spyOn(Date, 'now').mockReturnValue(0)
-  expect(await clock.now()).toBeGreaterThanOrEqual(now)
+  expect(clock.estimate()).toBeGreaterThanOrEqual(now)
   expect(readings).toBe(3)
 })
 
-test('a worse reading does not replace a fresh one', () => {
-  const clock = new ServerClock(() => Promise.reject(new Error('not asked')), { connection, log: silentLogger })
+/** A clock that asks nobody. */
+const told = (): ServerClock =>
+  new ServerClock(() => Promise.reject(new Error('not asked')), { connection, log: silentLogger })
+
+test('a worse reading does not replace a fresh one that it bears out', () => {
+  const clock = told()
+  const gotAt = performance.now()
+  clock.learn({ serverMs: YEAR_2040, sentAt: gotAt - 4, gotAt })
+  clock.learn({ serverMs: YEAR_2040 - 30, sentAt: gotAt - 200, gotAt })
+  expect(clock.errorMs).toBeCloseTo(2, 3)
+})
+
+test('a reading that cannot be true together with the one before replaces it: the server’s clock was set', () => {
+  const clock = told()
   const gotAt = performance.now()
   clock.learn({ serverMs: YEAR_2040, sentAt: gotAt - 4, gotAt })
   clock.learn({ serverMs: YEAR_2040 + 500_000, sentAt: gotAt - 200, gotAt })
-  expect(clock.errorMs).toBeCloseTo(2, 3)
-  expect(clock.estimate()).toBeLessThan(YEAR_2040 + 100_000)
+  expect(clock.errorMs).toBeCloseTo(100, 3)
+  expect(clock.estimate()).toBeGreaterThan(YEAR_2040 + 400_000)
+})
+
+test('the server is asked again where this machine slept, which its monotonic time does not show', async () => {
+  let readings = 0
+  const clock = new ServerClock(
+    () => {
+      readings++
+      const gotAt = performance.now()
+      return Promise.resolve({ serverMs: YEAR_2040, sentAt: gotAt - 2, gotAt })
+    },
+    { connection, log: silentLogger },
+  )
+  await clock.now()
+  await clock.now()
+  expect(readings).toBe(3)
+  const wall = Date.now()
+  vi.spyOn(Date, 'now').mockReturnValue(wall + 600_000)
+  await clock.now()
+  expect(readings).toBe(6)
+  await clock.now()
+  expect(readings).toBe(6)
 })

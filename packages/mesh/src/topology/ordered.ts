@@ -52,6 +52,8 @@ export async function ensureOrdered(
   const { stream, store, service, handler, def, log = silentLogger } = options
   const durable = names.durable(service, handler)
   const state = await streamState(nc, stream)
+  // In this order: another instance that does the same removes the durable only after it has said where it began.
+  const before = await infoOf(nc, stream, durable)
   const known = await store.readBeginning()
   const { partitions } = def.source.stream
   if (known && known.partitions !== partitions)
@@ -64,12 +66,11 @@ export async function ensureOrdered(
       options,
       `it kept the order of keys of ${known.stream} before, and reads ${stream} now; give the handler on ${stream} another name and keep this one, or list it in retired`,
     )
-  const before = await infoOf(nc, stream, durable)
   const read = known ? known.read : await readFrom(nc, names, { ...options, before, state })
   const beginning = known ?? (await store.begin({ stream, epoch: state.epoch, partitions, read }))
   if (before) {
     log.warn({ stream, durable, read }, 'the handler keeps the order of its keys from here on; its durable is removed')
-    await (await jetstreamManager(nc, { checkAPI: false })).consumers.delete(stream, durable)
+    await removed(nc, stream, durable)
   }
   const consumer = { stream, durable, epoch: state.epoch, created: known === undefined, filters: [], settled: read }
   return { consumer, beginning }
@@ -111,6 +112,14 @@ async function startOf(nc: NatsConnection, options: EnsureOrderedOptions & Found
 
 function fault({ service, handler }: OrderOptions, sentence: string): MeshError {
   return faultsError('MESH_TOPOLOGY', `handler ${handler} of ${service}`, [sentence])
+}
+
+/** By this instance or another. */
+async function removed(nc: NatsConnection, stream: string, durable: string): Promise<void> {
+  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  await jsm.consumers.delete(stream, durable).catch((error: unknown) => {
+    if (apiCode(error) !== apiCodes.consumerMissing) throw error
+  })
 }
 
 async function infoOf(nc: NatsConnection, stream: string, durable: string): Promise<ConsumerInfo | undefined> {

@@ -99,8 +99,9 @@ export class OrderedWatch {
 
   #progressOf(partition: Partition, { firstSeq }: StreamState): Looked {
     const { from, read } = partition.floor
-    const seen = this.#seen.get(partition) ?? { settled: from - 1, isFirst: true }
-    return { partition, from, read, seen, ...progress(seen.settled, { firstSeq, ackFloor: from - 1 }, seen.isFirst) }
+    // Where it was when it was taken over: what aged out before that, it may be past by now.
+    const seen = this.#seen.get(partition) ?? { settled: partition.takenFrom - 1, isFirst: true }
+    return { partition, from, read, seen, ...progress(seen.settled, { firstSeq, ackFloor: from - 1 }) }
   }
 
   async #measureOne(

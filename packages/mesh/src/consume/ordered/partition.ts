@@ -62,6 +62,8 @@ const RESTORE_PATIENCE_MS = 1000
 export class Partition implements Claim {
   readonly partition: number
   readonly fence: number
+  /** The first sequence that was not settled when it was taken over. */
+  readonly takenFrom: number
   readonly #options: PartitionOptions
   readonly #lines: KeyLines<Delivery>
   readonly #feed: Feed
@@ -91,6 +93,7 @@ export class Partition implements Claim {
     this.#limit = options.limit
     this.#restMs = Math.min(REST_MS, runner.def.source.stream.maxAgeMs / 8)
     this.#lines = new KeyLines(claimed.record, MOST_PER_KEY)
+    this.takenFrom = this.floor.from
     this.#writer = new RecordWriter<Line>({
       store,
       log: runner.log,

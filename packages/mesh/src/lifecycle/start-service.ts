@@ -44,7 +44,7 @@ export type ServiceDeps = {
 /** A service whose handlers run. */
 export interface RunningService extends AsyncDisposable {
   readonly report: BootReport
-  /** Resolves after `stop()`; rejects when the process can do no more for a handler (MESH_HANDLER_LEAKED). */
+  /** Resolves after `stop()`; rejects when the process can do no more for a handler or a reply (MESH_HANDLER_LEAKED). */
   readonly stopped: Promise<void>
   /** Why the service is not ready; empty when it is. */
   faults(): string[]
@@ -182,7 +182,7 @@ async function running(
   const stopped = Promise.withResolvers<void>()
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
-  const replies = await startReplies(deps, service)
+  const replies = await startReplies(deps, service, stopped.reject)
   const handlers = bound.map((one) => startHandler(deps, service, { ...one, checkpoints, onFatal: stopped.reject }))
   // Before anything is delivered: what aged out while nobody was here shows only now.
   await Promise.all(handlers.map(({ supervisor }) => supervisor.look()))

@@ -37,6 +37,7 @@ export function meshMetrics(metrics: Metrics): {
   requesting(type: string, count: number): void
   replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
   replying(reply: Labels, count: number): void
+  leakedReplies(reply: Labels, count: number): void
   takeover(handler: Labels): void
   partitions(handler: Labels, state: PartitionGauges): void
 } {
@@ -141,6 +142,11 @@ export function meshMetrics(metrics: Metrics): {
     buckets: SECONDS,
   })
   const replies = metrics.gauge({ name: 'mesh_replies_inflight', help: 'Requests being answered now.', labels: REPLY })
+  const leakedReplies = metrics.gauge({
+    name: 'mesh_leaked_replies',
+    help: 'Reply functions that never returned; each holds a slot.',
+    labels: REPLY,
+  })
   const spoolGauge = (name: string, help: string, labels: readonly string[] = []): ReturnType<Metrics['gauge']> =>
     metrics.gauge({ name, help, labels })
   const spoolEntries = spoolGauge('mesh_spool_entries', 'Events that wait in the spool.', ['stream'])
@@ -181,6 +187,7 @@ export function meshMetrics(metrics: Metrics): {
     requesting: (type, count) => requests.set({ type }, count),
     replied: (reply, outcome, ms, traceId) => replySeconds.observe({ ...reply, outcome }, ms / 1000, traceId),
     replying: (reply, count) => replies.set(reply, count),
+    leakedReplies: (reply, count) => leakedReplies.set(reply, count),
     takeover: (handler) => takeovers.add(handler),
     partitions(handler, state) {
       owned.set(handler, state.owned)

@@ -43,7 +43,8 @@ export class AnswerSender {
       clearTimeout(timer)
       unlisten()
     }
-    const timer = setTimeout(forget, Math.max(0, expiresAt - performance.now()))
+    // Kept answers keep no process alive.
+    const timer = setTimeout(forget, Math.max(0, expiresAt - performance.now())).unref()
     const unlisten = this.#options.connection.listen({
       up() {
         forget()

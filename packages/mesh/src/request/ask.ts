@@ -10,7 +10,7 @@ import { Busy, MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
 import type { ReplyInbox } from './reply-inbox.ts'
-import { isBusy, retryAfterOf } from './read-answer.ts'
+import { isRefusal, retryAfterOf } from './read-answer.ts'
 import { type Incoming, REQUEST_HEADER } from './wire.ts'
 
 export type AskDeps = {
@@ -53,11 +53,14 @@ class Asking {
   readonly #cleanUp: (() => void)[] = []
   readonly #endsAt: number
   readonly #replyTo: string
-  #sends = 0
+  #isSent = false
+  /** Sent, and not refused since: each of these may have been begun. */
+  #unrefused = 0
   #refusals = 0
   #lastRefusal: Incoming | undefined
   #isBroken = false
   #silence: NodeJS.Timeout | undefined
+  #again: NodeJS.Timeout | undefined
 
   constructor(deps: AskDeps, question: Question) {
     this.#deps = deps
@@ -74,10 +77,11 @@ class Asking {
       () => box.close(),
       () => clearTimeout(timer),
       () => clearTimeout(this.#silence),
+      () => clearTimeout(this.#again),
       () => signal.removeEventListener('abort', onAbort),
       deps.connection.listen({
         up: () => this.#onUp(),
-        down: () => (this.#isBroken = this.#sends > 0),
+        down: () => (this.#isBroken ||= this.#unrefused > 0),
         error: (error) => this.#onError(error),
       }),
     )
@@ -85,6 +89,7 @@ class Asking {
     else this.#send()
   }
 
+  /** While the connection is away, its coming back sends. */
   #send(): void {
     const { nc, connection } = this.#deps
     const { subject, payload, headers } = this.#question
@@ -94,7 +99,8 @@ class Asking {
     const block = new HeaderBlock([...headers, [REQUEST_HEADER.timeout, left]])
     try {
       nc.publish(subject, payload, { reply: this.#replyTo, headers: block as never })
-      this.#sends++
+      this.#isSent = true
+      this.#unrefused++
       this.#listen()
     } catch (cause) {
       this.#settle.reject(closedError(this.#question, cause))
@@ -108,10 +114,9 @@ class Asking {
   }
 
   #onAnswer(answer: Incoming): void {
-    const isRefusal = answer.isNoResponder || isBusy(answer)
     // After a break of the connection its responders come back one by one as well.
     const mayWait = this.#question.waitForResponder || (this.#isBroken && this.#question.idempotent)
-    if (isRefusal && mayWait) this.#askAgain(answer)
+    if (isRefusal(answer) && mayWait) this.#askAgain(answer)
     else if (answer.isNoResponder) this.#settle.reject(noResponder(this.#question))
     else this.#settle.resolve(answer)
   }
@@ -119,38 +124,49 @@ class Asking {
   /** Upholds Q3. */
   #askAgain(refusal: Incoming): void {
     this.#lastRefusal = refusal
+    this.#unrefused = Math.max(0, this.#unrefused - 1)
     clearTimeout(this.#silence)
     const grown = Math.min(FIRST_WAIT_MS * 2 ** this.#refusals++, MOST_WAIT_MS)
     const waitMs = Math.max(grown, retryAfterOf(refusal)) * (0.75 + Math.random() / 2)
     if (performance.now() + waitMs >= this.#endsAt) return
-    const timer = setTimeout(() => this.#send(), waitMs)
-    this.#cleanUp.push(() => clearTimeout(timer))
+    clearTimeout(this.#again)
+    this.#again = setTimeout(() => {
+      this.#again = undefined
+      this.#send()
+    }, waitMs)
   }
 
-  /** Upholds Q2. */
+  /** Upholds Q2. What waits for its next try is sent then. */
   #onUp(): void {
-    if (this.#sends === 0 || this.#question.idempotent) this.#send()
+    if (this.#again === undefined && (this.#unrefused === 0 || this.#question.idempotent)) this.#send()
   }
 
-  /** A request without permission has no answer; the server only says so on the connection. */
+  /** What the user may not do has no answer; the server only says so on the connection. */
   #onError(error: Error): void {
-    if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return
+    if (!(error instanceof PermissionViolationError)) return
     const { type, subject } = this.#question
-    if (error.subject !== subject) return
-    this.#settle.reject(
-      new MeshError('MESH_REQUEST_FAILED', `${type} was not asked: this user may not publish on ${subject}; grant it`),
-    )
+    if (error.operation === 'publish' && error.subject === subject)
+      this.#fail(`${type} was not asked: this user may not publish on ${subject}; grant it`)
+    else if (error.operation === 'subscription' && isUnder(error.subject, this.#replyTo))
+      this.#fail(
+        `${type}: its answer cannot be received, as this user may not subscribe to ${error.subject}; it may or may not ` +
+          `have been done. Grant what lies under inboxPrefix`,
+      )
+  }
+
+  #fail(why: string): void {
+    this.#settle.reject(new MeshError('MESH_REQUEST_FAILED', why))
   }
 
   #tooLate(): MeshError {
     const { type, timeoutMs: allMs, silenceMs = allMs } = this.#question
     const timeoutMs = Math.min(allMs, silenceMs)
-    if (this.#sends === 0)
+    if (!this.#isSent)
       return new MeshError(
         'MESH_REQUEST_TIMEOUT',
         `${type} was not sent: NATS was away for all of ${allMs} ms. Nobody was asked; ask again`,
       )
-    if (this.#lastRefusal && !this.#isBroken)
+    if (this.#lastRefusal && this.#unrefused === 0)
       return this.#lastRefusal.isNoResponder
         ? noResponder(this.#question)
         : new Busy(retryAfterOf(this.#lastRefusal), `${type} was not begun: responders were busy for ${allMs} ms`)
@@ -161,6 +177,9 @@ class Asking {
     )
   }
 }
+
+/** Of a reply subject `<inbox>.<token>`, whether it is one of `<inbox>.*`. */
+const isUnder = (inbox: string, replyTo: string): boolean => inbox === replyTo.replace(/[^.]+$/, '*')
 
 /** Nobody subscribes to the subject: the server says so at once. */
 export function noResponder({ type, subject, timeoutMs, waitForResponder }: Question): MeshError {

@@ -27,9 +27,13 @@ export class InFlight {
   enter(type: string): Entry {
     if (this.#isClosing) throw new MeshError('MESH_CLOSED', `${type} was not asked: the mesh is closed`)
     this.#change(type, 1)
+    let isOver = false
     return {
       signal: (own) => (own === undefined ? this.#closed.signal : AbortSignal.any([this.#closed.signal, own])),
-      [Symbol.dispose]: () => this.#change(type, -1),
+      [Symbol.dispose]: () => {
+        if (!isOver) this.#change(type, -1)
+        isOver = true
+      },
     }
   }
 

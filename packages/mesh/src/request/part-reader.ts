@@ -3,11 +3,14 @@
  *
  * T1  Every part in order and then the end, or an error: never a short answer that looks whole.
  * T2  At most `window` parts wait here.
+ * T3  When the last part is here, or it failed, it holds nothing any more: also a stream that nobody reads on, which ends
+ *     at its deadline.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { Silence } from './silence.ts'
 import type { Box, ReplyInbox } from './reply-inbox.ts'
+import { isRefusal } from './read-answer.ts'
 import { type Incoming, kindOf, REQUEST_HEADER, wholeNumber } from './wire.ts'
 
 export type PartReaderDeps = { nc: NatsConnection; inbox: Pick<ReplyInbox, 'open'> }
@@ -18,6 +21,8 @@ export type PartReaderOptions = {
   idleMs: number
   timeoutMs: number
   signal: AbortSignal
+  /** Nothing more will come. May be called more than once. */
+  onEnd: () => void
 }
 
 type State = { kind: 'open' } | { kind: 'ended' } | { kind: 'failed'; error: unknown }
@@ -44,17 +49,14 @@ export class PartReader {
     this.#granted = options.window
     this.#silence = new Silence(options.idleMs, () => this.#onBeat())
     this.#deadline = setTimeout(() => this.#fail(tooLate(options)), options.timeoutMs)
-    this.#onAbort = () => {
-      this.#parts.length = 0
-      this.#fail(options.signal.reason)
-    }
+    this.#onAbort = () => this.#fail(options.signal.reason)
     options.signal.addEventListener('abort', this.#onAbort)
   }
 
-  /** An inbox that hears the first answer too, which decides whether there is a stream. */
+  /** An inbox whose first answer decides whether there is a stream. What was not begun may be asked again, and is none yet. */
   open(onFirst: (answer: Incoming) => void): Box {
     this.#box = this.#deps.inbox.open((answer) => {
-      this.#onAnswer(answer)
+      if (this.#control !== '' || !isRefusal(answer)) this.#onAnswer(answer)
       onFirst(answer)
     })
     return { subject: this.#box.subject, close: () => undefined }
@@ -63,6 +65,7 @@ export class PartReader {
   /** The next part, or an error of the responder; undefined after the last. @throws what ended the stream early */
   async next(): Promise<Incoming | undefined> {
     for (;;) {
+      this.#options.signal.throwIfAborted()
       const part = this.#parts.shift()
       if (part) {
         this.#taken++
@@ -78,19 +81,16 @@ export class PartReader {
 
   /** Tells the responder to stop, unless it came to its end. */
   close(): void {
-    if (this.#state.kind !== 'ended') this.#tell('stop')
-    this.#state = { kind: 'ended' }
-    this.#silence.end()
-    clearTimeout(this.#deadline)
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
-    this.#box?.close()
+    if (this.#state.kind !== 'open') return
+    this.#tell('stop')
+    this.#end({ kind: 'ended' })
   }
 
   /** Upholds T1: what is said names the number of the last part. */
   #onAnswer(answer: Incoming): void {
     const kind = kindOf(answer)
     if (this.#state.kind !== 'open') return
-    if (answer.isNoResponder && this.#control !== '') this.#fail(this.#broken('its responder is gone'))
+    if (answer.isNoResponder) this.#fail(this.#broken('its responder is gone'))
     if (kind === 'value') return
     this.#silence.heard()
     if (answer.reply !== '') this.#control = answer.reply
@@ -103,6 +103,7 @@ export class PartReader {
     const number = wholeNumber(answer.headers[REQUEST_HEADER.part]) ?? -1
     const expected = kind === 'part' ? this.#received + 1 : this.#received
     if (number !== expected) this.#fail(this.#broken(`part ${this.#received + 1} is missing`))
+    else if (number > this.#granted) this.#fail(this.#broken('its responder sends more parts than it may'))
     else if (kind === 'end') this.#end({ kind: 'ended' })
     else if (kind === 'part') {
       this.#received++
@@ -145,8 +146,14 @@ export class PartReader {
     this.#end({ kind: 'failed', error })
   }
 
+  /** Upholds T3. */
   #end(state: State): void {
     this.#state = state
+    this.#silence.end()
+    clearTimeout(this.#deadline)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#box?.close()
+    this.#options.onEnd()
     this.#wake?.()
   }
 }

@@ -4,8 +4,9 @@ import { decodeAnswer, errorPayload, replyPayload } from './payload.ts'
 import { ReplyError } from './reply-error.ts'
 import { type Incoming, kindOf, REQUEST_HEADER, wholeNumber } from './wire.ts'
 
-/** The responder took more than it can do, and did not begin. */
-export const isBusy = ({ headers }: Incoming): boolean => headers[REQUEST_HEADER.errorCode] === 'MESH_BUSY'
+/** It was certainly not begun: nobody is there, or the responder has more than it can do. */
+export const isRefusal = ({ isNoResponder, headers }: Incoming): boolean =>
+  isNoResponder || headers[REQUEST_HEADER.errorCode] === 'MESH_BUSY'
 
 /** When to come again, ms; 0 where the answer does not say. A minute at most. */
 export function retryAfterOf({ headers }: Incoming): number {

@@ -32,7 +32,11 @@ export class ReplyInbox {
     this.#isOpen = true
     this.#nc.subscribe(`${this.#inbox}.*`, {
       callback: (refused, msg) => {
-        if (refused) return
+        if (refused) {
+          // Whoever waits hears of it on the connection; the next one tries again.
+          this.#isOpen = false
+          return
+        }
         try {
           this.#boxes.get(msg.subject.slice(this.#inbox.length + 1))?.(incoming(msg))
         } catch {

@@ -1,7 +1,7 @@
 /**
  * The responder's side of one stream of replies.
  *
- * S1  At most `window` parts are on their way that the requester has not taken.
+ * S1  At most `window` parts are on their way that the requester has not taken, and never more than 10 000, whatever it says.
  * S2  Each side says at least every third of `idleMs` that it is there; one that is silent for `idleMs` counts as gone.
  * S3  Parts are numbered, and whatever is said names the last number, so that a lost one is found by the requester.
  */
@@ -14,6 +14,8 @@ export const DEFAULT_WINDOW = 32
 /** Silence after which the other side is gone, ms. */
 export const DEFAULT_IDLE_MS = 5000
 export const LEAST_IDLE_MS = 300
+export const MOST_WINDOW = 10_000
+export const MOST_IDLE_MS = 600_000
 
 export class ReplySession {
   readonly #say: (kind: AnswerKind, part: number) => void
@@ -26,9 +28,10 @@ export class ReplySession {
 
   constructor(request: Incoming, say: (kind: AnswerKind, part: number) => void) {
     this.#say = say
-    this.#allowed = Math.max(1, wholeNumber(request.headers[REQUEST_HEADER.window]) ?? DEFAULT_WINDOW)
-    const idleMs = wholeNumber(request.headers[REQUEST_HEADER.idle]) ?? DEFAULT_IDLE_MS
-    this.#silence = new Silence(Math.max(LEAST_IDLE_MS, idleMs), () => this.#onBeat())
+    const { [REQUEST_HEADER.window]: window, [REQUEST_HEADER.idle]: idle } = request.headers
+    this.#allowed = between(1, wholeNumber(window) ?? DEFAULT_WINDOW, MOST_WINDOW)
+    const idleMs = between(LEAST_IDLE_MS, wholeNumber(idle) ?? DEFAULT_IDLE_MS, MOST_IDLE_MS)
+    this.#silence = new Silence(idleMs, () => this.#onBeat())
     // The requester learns from it where to answer, and that its request is being looked at.
     say('alive', 0)
   }
@@ -49,8 +52,9 @@ export class ReplySession {
     const upTo = wholeNumber(/^more (\d+)$/.exec(said)?.[1])
     if (upTo === undefined) return
     this.#silence.heard()
-    if (upTo <= this.#allowed) return
-    this.#allowed = upTo
+    const allowed = Math.min(upTo, this.#sent + MOST_WINDOW)
+    if (allowed <= this.#allowed) return
+    this.#allowed = allowed
     this.#waiting?.()
   }
 
@@ -85,3 +89,5 @@ export class ReplySession {
     this.#gone.abort(new MeshError('MESH_CLOSED', why))
   }
 }
+
+const between = (least: number, value: number, most: number): number => Math.min(Math.max(least, value), most)

@@ -6,7 +6,7 @@ import { PartReader } from './part-reader.ts'
 import { decodeAnswer, replyPayload } from './payload.ts'
 import { prepare, type Prepared, type RequestOptions } from './prepare.ts'
 import { errorOf } from './read-answer.ts'
-import { DEFAULT_IDLE_MS, DEFAULT_WINDOW, LEAST_IDLE_MS } from './reply-session.ts'
+import { DEFAULT_IDLE_MS, DEFAULT_WINDOW, LEAST_IDLE_MS, MOST_IDLE_MS, MOST_WINDOW } from './reply-session.ts'
 import { outcomeOf, type RequestDeps } from './request.ts'
 import { failRequestSpan, requestSpan } from './spans.ts'
 import { kindOf, REQUEST_HEADER } from './wire.ts'
@@ -28,11 +28,13 @@ export async function* requestStream(
 ): AsyncGenerator<unknown, void> {
   const { window, idleMs } = checked(contract, options)
   const prepared = await prepare(deps, contract, { defaultTimeoutMs: TIMEOUT_MS, ...options })
+  const entry = deps.inFlight.enter(contract.type)
   const { span, context } = requestSpan(prepared.envelope, prepared.subject)
   const started = performance.now()
-  using entry = deps.inFlight.enter(contract.type)
   const signal = entry.signal(options.signal)
-  const reader = new PartReader(deps, { type: contract.type, window, idleMs, timeoutMs: prepared.timeoutMs, signal })
+  const { timeoutMs } = prepared
+  const onEnd = (): void => entry[Symbol.dispose]()
+  const reader = new PartReader(deps, { type: contract.type, window, idleMs, timeoutMs, signal, onEnd })
   let outcome = 'cancelled'
   try {
     const headers = [
@@ -91,8 +93,9 @@ async function begin(
 function checked(contract: AnyRequest, options: RequestStreamOptions): { window: number; idleMs: number } {
   const { window = DEFAULT_WINDOW, idleMs = DEFAULT_IDLE_MS } = options
   const faults: string[] = []
-  if (!(Number.isInteger(window) && window >= 1 && window <= 10_000)) faults.push(`window is ${window}; 1 to 10 000`)
-  if (!(Number.isInteger(idleMs) && idleMs >= LEAST_IDLE_MS && idleMs <= 600_000))
+  if (!(Number.isInteger(window) && window >= 1 && window <= MOST_WINDOW))
+    faults.push(`window is ${window}; 1 to 10 000`)
+  if (!(Number.isInteger(idleMs) && idleMs >= LEAST_IDLE_MS && idleMs <= MOST_IDLE_MS))
     faults.push(`idleMs is ${idleMs}; ${LEAST_IDLE_MS} ms to 10 minutes`)
   if (faults.length > 0) throw faultsError('MESH_INVALID_OPTIONS', `request ${contract.type}`, faults)
   return { window, idleMs }

@@ -21,10 +21,10 @@ export async function sendRequest(
 ): Promise<unknown> {
   const prepared = await prepare(deps, contract, { defaultTimeoutMs: TIMEOUT_MS, ...options })
   const { envelope, subject, payload, headers, timeoutMs } = prepared
+  using entry = deps.inFlight.enter(contract.type)
   const { span, context } = requestSpan(envelope, subject)
   const started = performance.now()
   const { traceId } = span.spanContext()
-  using entry = deps.inFlight.enter(contract.type)
   try {
     const answer = await ask(deps, {
       type: contract.type,

@@ -3,10 +3,12 @@
  *
  * D1  A request that was taken is answered, also in a drain: the subscription ends first, then what it brought.
  * D2  At most `concurrency` run and `waiting` wait; one more is told to come later, and is not begun.
- * D3  One whose time is over before its turn is not begun.
+ * D3  One whose time is over before its turn is not begun, and whoever still waits for it is told so.
+ * D4  A function that does not come back keeps its slot. 10 s past its time it counts as lost, and with half of the slots
+ *     lost the process can do no more, as with handlers.
  */
 import type { NatsConnection, Subscription } from '@nats-io/transport-node'
-import { faultsError } from '../errors.ts'
+import { faultsError, MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { newId } from '../message/id.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -14,9 +16,10 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { Names } from '../topology/names.ts'
 import { answerOf, numbered, refusalAnswer } from './answer.ts'
 import { AnswerSender } from './answer-sender.ts'
-import type { ReplyDef } from './reply.ts'
+import { MOST_TIMEOUT_MS, type ReplyDef } from './reply.ts'
 import { ReplySession } from './reply-session.ts'
 import { type Job, serve, type Served } from './serve.ts'
+import { WaitingLine } from './waiting-line.ts'
 import { type Incoming, incoming, QUEUE_GROUP, REQUEST_HEADER, wholeNumber } from './wire.ts'
 
 export type ResponderOptions = {
@@ -31,6 +34,10 @@ export type ResponderOptions = {
   /** Name of the reply in its service. */
   name: string
   def: ReplyDef
+  /** This process can do no more for the reply. */
+  onFatal: (error: Error) => void
+  /** @default 10 000 */
+  leakAfterMs?: number
 }
 
 /** What the micro protocol tells of an endpoint. */
@@ -38,8 +45,10 @@ export type ReplyStats = { requests: number; errors: number; lastError: string; 
 
 /** After the drain's time, what still runs is told to stop and has this long, ms. */
 const LAST_WORDS_MS = 2000
+const LEAK_AFTER_MS = 10_000
 const LEAST_RETRY_MS = 50
 const MOST_RETRY_MS = 5000
+const STOPS = 'this instance stops'
 
 export class Responder {
   readonly subject: string
@@ -48,13 +57,14 @@ export class Responder {
   readonly #labels: { service: string; reply: string }
   readonly #sender: AnswerSender
   readonly #stopping = new AbortController()
-  readonly #waiting: Job[] = []
+  readonly #waiting = new WaitingLine((job) => this.#pass(job))
   readonly #sessions = new Map<string, ReplySession>()
   readonly #subscriptions: Subscription[] = []
   readonly #idle: (() => void)[] = []
   #running = 0
-  /** Runs whose time is over and whose function has not come back: each holds a slot. */
-  #overdue = 0
+  /** Runs that were answered for and whose function has not come back, by when its time is over. Each holds a slot. */
+  readonly #unsettled = new Set<{ readonly endsAt: number }>()
+  #leaked = 0
   #refused: string | undefined
 
   constructor(options: ResponderOptions) {
@@ -84,8 +94,10 @@ export class Responder {
     const { name, def } = this.#options
     if (this.#refused !== undefined)
       return `reply ${name}: this user may not subscribe to ${this.#refused}; grant it to the service`
-    if (this.#overdue * 2 >= def.concurrency)
-      return `reply ${name}: ${this.#overdue} of ${def.concurrency} calls are over their time and do not come back`
+    const now = performance.now()
+    const overdue = [...this.#unsettled].filter(({ endsAt }) => endsAt <= now).length
+    if (overdue * 2 >= def.concurrency)
+      return `reply ${name}: ${overdue} of ${def.concurrency} calls are over their time and do not come back`
     return undefined
   }
 
@@ -95,6 +107,7 @@ export class Responder {
     await within(this.#unsubscribed(), drainMs)
     await this.#untilIdle(deadline - performance.now())
     this.#stopping.abort(new Error('the service stops'))
+    this.#waiting.passAll()
     await this.#untilIdle(LAST_WORDS_MS)
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
   }
@@ -132,31 +145,41 @@ export class Responder {
       log.warn(this.#labels, 'a request came without a reply subject; nobody waits, so it was not begun')
       return
     }
-    if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting) this.#passLate()
-    if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting) {
-      const said = `${def.concurrency} requests run here and ${def.waiting} wait`
-      const refusal = { number: 429 as const, code: 'MESH_BUSY', said, retryAfterMs: this.#retryAfterMs() }
-      this.#sender.send(request.reply, refusalAnswer(def.contract, refusal))
-      this.#count(said)
-      metrics.replied(this.#labels, 'busy', 0)
-      return
-    }
-    this.#waiting.push(this.#jobOf(request))
-    this.#pump()
+    if (this.#stopping.signal.aborted)
+      return this.#turnAway((answer) => this.#sender.send(request.reply, answer), STOPS)
+    if (this.#running >= def.concurrency && this.#waiting.length >= def.waiting)
+      return this.#turnAway(
+        (answer) => this.#sender.send(request.reply, answer),
+        `${def.concurrency} requests run here and ${def.waiting} wait`,
+      )
+    const job = this.#jobOf(request)
+    if (this.#running < def.concurrency) void this.#run(job)
+    else this.#waiting.add(job)
+  }
+
+  /** Says that it was not begun, and when to come again. */
+  #turnAway(send: Job['send'], said: string): void {
+    const { def, metrics } = this.#options
+    send(refusalAnswer(def.contract, { number: 429, code: 'MESH_BUSY', said, retryAfterMs: this.#retryAfterMs() }))
+    this.#count(said)
+    metrics.replied(this.#labels, 'busy', 0)
   }
 
   #jobOf(request: Incoming): Job {
     const { def } = this.#options
-    const asked = wholeNumber(request.headers[REQUEST_HEADER.timeout]) ?? def.timeoutMs
+    // Whoever does not say how long it waits is told to the last.
+    const asked = Math.min(wholeNumber(request.headers[REQUEST_HEADER.timeout]) ?? Infinity, MOST_TIMEOUT_MS)
     const timeoutMs = Math.min(asked, def.timeoutMs)
-    const expiresAt = performance.now() + timeoutMs
+    const now = performance.now()
+    const waitsUntil = now + asked
     const control = def.contract.streaming ? this.#sessionOf(request) : undefined
     return {
       request,
       timeoutMs,
-      expiresAt,
+      expiresAt: now + timeoutMs,
+      waitsUntil,
       session: control?.session,
-      send: (answer) => this.#sender.send(request.reply, answer, { control: control?.subject, expiresAt }),
+      send: (answer) => this.#sender.send(request.reply, answer, { control: control?.subject, expiresAt: waitsUntil }),
       close: () => control?.close(),
     }
   }
@@ -189,26 +212,21 @@ export class Responder {
   }
 
   #pump(): void {
-    while (this.#running < this.#options.def.concurrency && this.#waiting.length > 0) {
-      const job = this.#waiting.shift()!
-      // Upholds D3.
-      if (isWanted(job)) void this.#run(job)
-      else this.#pass(job)
-    }
+    const job = this.#stopping.signal.aborted ? undefined : this.#waiting.take()
+    if (job) void this.#run(job)
     this.#tellIdle()
   }
 
-  /** What nobody waits for any more takes no place. */
-  #passLate(): void {
-    for (const job of this.#waiting.splice(0))
-      if (isWanted(job)) this.#waiting.push(job)
-      else this.#pass(job)
-  }
-
+  /** Upholds D3. */
   #pass(job: Job): void {
+    const isGone = job.session?.signal.aborted === true || performance.now() >= job.waitsUntil
+    if (!isGone) this.#turnAway(job.send, this.#stopping.signal.aborted ? STOPS : 'its turn did not come in time')
+    else {
+      this.#count('its time was over before its turn')
+      this.#options.metrics.replied(this.#labels, 'late', 0)
+    }
     job.close()
-    this.#count('its time was over before its turn')
-    this.#options.metrics.replied(this.#labels, 'late', 0)
+    this.#tellIdle()
   }
 
   async #run(job: Job): Promise<void> {
@@ -221,18 +239,43 @@ export class Responder {
     this.stats.processingMs += ms
     if (served.said !== '') this.#count(served.said)
     metrics.replied(this.#labels, served.outcome, ms, served.traceId)
-    await this.#untilSettled(served)
+    await this.#untilSettled(served, started + this.#options.def.timeoutMs)
     metrics.replying(this.#labels, --this.#running)
     this.#pump()
   }
 
-  /** A function that was answered for and still runs keeps its slot: more of its kind would not help. */
-  async #untilSettled({ settled, outcome }: Served): Promise<void> {
-    const isOverdue = outcome === 'late' || outcome === 'cancelled' || this.#stopping.signal.aborted
-    if (isOverdue) this.#overdue++
+  /**
+   * Upholds D4. `endsAt`: by the reply's own time limit, so that a requester in a hurry is no judge of what takes too
+   * long.
+   */
+  async #untilSettled({ settled, outcome }: Served, endsAt: number): Promise<void> {
+    const { leakAfterMs = LEAK_AFTER_MS } = this.#options
+    const run = { endsAt }
+    // Any other is back, or about to be.
+    if (outcome === 'late' || outcome === 'cancelled' || this.#stopping.signal.aborted) this.#unsettled.add(run)
     this.#tellIdle()
+    let isLeaked = false
+    const timer = setTimeout(
+      () => {
+        isLeaked = true
+        this.#unsettled.add(run)
+        this.#leak(1)
+      },
+      Math.max(0, endsAt + leakAfterMs - performance.now()),
+    ).unref()
     await settled
-    if (isOverdue) this.#overdue--
+    clearTimeout(timer)
+    if (isLeaked) this.#leak(-1)
+    this.#unsettled.delete(run)
+  }
+
+  #leak(by: 1 | -1): void {
+    const { metrics, def, name, service, onFatal } = this.#options
+    this.#leaked += by
+    metrics.leakedReplies(this.#labels, this.#leaked)
+    if (by < 0 || this.#leaked * 2 < def.concurrency || this.#stopping.signal.aborted) return
+    const detail = `reply ${name} of ${service} lost ${this.#leaked} of ${def.concurrency} slots to calls that never return`
+    onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
   }
 
   #count(error: string): void {
@@ -250,8 +293,8 @@ export class Responder {
 
   /** Nothing is left to wait for: what is over its time was answered for already. */
   #isIdle(): boolean {
-    const isStuck = this.#overdue >= this.#options.def.concurrency
-    return this.#running === this.#overdue && (isStuck || this.#waiting.length === 0)
+    const isStuck = this.#unsettled.size >= this.#options.def.concurrency
+    return this.#running === this.#unsettled.size && (isStuck || this.#waiting.length === 0)
   }
 
   #tellIdle(): void {
@@ -263,10 +306,6 @@ export class Responder {
     await within(new Promise<void>((resolve) => this.#idle.push(resolve)), ms)
   }
 }
-
-/** Somebody still waits for it. */
-const isWanted = ({ expiresAt, session }: Job): boolean =>
-  performance.now() < expiresAt && session?.signal.aborted !== true
 
 /** Resolves with `promise`, or after `ms`. */
 async function within(promise: Promise<unknown>, ms: number): Promise<void> {

@@ -33,8 +33,10 @@ export type ServeDeps = {
 
 export type Job = {
   readonly request: Incoming
-  /** By `performance.now()`. */
+  /** When its time is over here, by `performance.now()`. */
   readonly expiresAt: number
+  /** When its requester gives up, by `performance.now()`: not before `expiresAt`. */
+  readonly waitsUntil: number
   /** The time that was given, ms. */
   readonly timeoutMs: number
   readonly session: ReplySession | undefined

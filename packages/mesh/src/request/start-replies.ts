@@ -15,6 +15,8 @@ export type RepliesDeps = {
   options: { readonly name: string; readonly namespace: string }
   log: Logger
   metrics: MeshMetrics
+  /** From the end of a function's time until it counts as lost, ms. @default 10 000 */
+  leakAfterMs?: number
 }
 
 /** The replies of a service that runs. */
@@ -25,10 +27,14 @@ export type RunningReplies = {
 }
 
 /**
- * Starts to answer.
+ * Starts to answer. `onFatal` is told when the process can do no more for a reply (MESH_HANDLER_LEAKED).
  * @throws MeshError MESH_TOPOLOGY when this user may not subscribe to what is asked
  */
-export async function startReplies(deps: RepliesDeps, service: ServiceDef): Promise<RunningReplies> {
+export async function startReplies(
+  deps: RepliesDeps,
+  service: ServiceDef,
+  onFatal: (error: Error) => void,
+): Promise<RunningReplies> {
   const { nc, names, options, log } = deps
   const replies = Object.entries(service.replies)
   if (replies.length === 0) return { faults: () => [], stop: () => Promise.resolve() }
@@ -42,6 +48,7 @@ export async function startReplies(deps: RepliesDeps, service: ServiceDef): Prom
         instance,
         name,
         def,
+        onFatal,
       }),
   )
   for (const responder of responders) responder.start()

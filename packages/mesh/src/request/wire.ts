@@ -31,7 +31,7 @@ export const QUEUE_GROUP = 'q'
 /** A message of either side, taken out of the client's hands. */
 export type Incoming = {
   readonly subject: string
-  /** Where to answer; empty when nobody waits. */
+  /** Where to answer; empty when nobody waits. Never a subject of the server's own (`$JS.API.…`), where an answer would be a command. */
   readonly reply: string
   readonly headers: ReceivedHeaders
   readonly payload: Uint8Array
@@ -44,7 +44,7 @@ export function incoming(msg: Msg): Incoming {
   const read = readableHeaders(msg)
   return {
     subject: msg.subject,
-    reply: msg.reply ?? '',
+    reply: msg.reply?.startsWith('$') === false ? msg.reply : '',
     headers: receivedHeaders(read),
     payload: msg.data,
     isNoResponder: read?.code === 503 && msg.data.length === 0,
@@ -68,7 +68,7 @@ export function kindOf({ headers }: Incoming): AnswerKind {
     : 'error'
 }
 
-/** A whole number from a header; undefined where it is missing, malformed or over 2^31. */
+/** A whole number from a header; undefined where it is missing, malformed or has more than 15 digits. */
 export function wholeNumber(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined
 }

@@ -48,13 +48,16 @@ export function numbered({ headers, payload }: Answer, part: number): Answer {
   return { headers: [...headers, [REQUEST_HEADER.part, String(part)]], payload }
 }
 
-/** @throws MeshError MESH_REPLY_TOO_LARGE */
+/** An answer of one's own; one that a reply got of its own requests is not. */
+export class TooLarge extends MeshError {}
+
+/** @throws TooLarge MESH_REPLY_TOO_LARGE */
 export function checkFits(nc: NatsConnection, contract: AnyRequest, { headers, payload }: Answer): void {
   const size = payload.length + headerBytes(headers) + NUMBERING_BYTES
   const limit = nc.info?.max_payload ?? Infinity
   if (size <= limit) return
   const hint = contract.streaming ? 'make its parts smaller' : 'answer with less, or with a reference, or stream it'
-  throw new MeshError(
+  throw new TooLarge(
     'MESH_REPLY_TOO_LARGE',
     `the reply to ${contract.type} has ${size} bytes with its headers, ${limit} is the most here; ${hint}`,
   )

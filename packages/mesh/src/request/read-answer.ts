@@ -32,7 +32,7 @@ export async function readAnswer(contract: AnyRequest, answer: Incoming): Promis
 /** The error an answer stands for. */
 export async function errorOf(contract: AnyRequest, answer: Incoming): Promise<Error> {
   const { type } = contract
-  const said = answer.headers['nats-service-error'] ?? 'no reason given'
+  const said = (answer.headers['nats-service-error'] ?? 'no reason given').slice(0, 1000)
   const code = answer.headers[REQUEST_HEADER.errorCode] ?? answer.headers['nats-service-error-code'] ?? ''
   if (code === 'MESH_BUSY') return new Busy(retryAfterOf(answer), `${type} was not begun: ${said}`)
   if (code === 'MESH_REPLY_TOO_LARGE') return new MeshError('MESH_REPLY_TOO_LARGE', said.replace(/^MESH_\w+: /, ''))

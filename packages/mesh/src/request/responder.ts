@@ -138,7 +138,7 @@ export class Responder {
   }
 
   #onRequest(request: Incoming): void {
-    const { def, metrics, log } = this.#options
+    const { def, log } = this.#options
     this.stats.requests++
     if (request.reply === '') {
       this.#count('a request came without a reply subject')

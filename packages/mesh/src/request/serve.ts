@@ -11,7 +11,8 @@ import { MeshError } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
-import { type Answer, answerOf, checkFits, numbered, type Refusal, refusalAnswer, type ReplyOutcome } from './answer.ts'
+import { type Answer, answerOf, checkFits, numbered, type Refusal } from './answer.ts'
+import { refusalAnswer, type ReplyOutcome, TooLarge } from './answer.ts'
 import { encodePayload, errorPayload, replyPayload } from './payload.ts'
 import type { ReplyContext, ReplyDef, ReplyHandler, ReplyStreamHandler } from './reply.ts'
 import { ReplyError } from './reply-error.ts'
@@ -203,6 +204,10 @@ async function refusalOf(
   // An error of another contract, from a request of its own, is a failure like any.
   const isOwn = error instanceof ReplyError && error.type === def.contract.type
   const named = isOwn && errorPayload(def.contract, error.code)
+  const tooLarge = ({ code, message }: TooLarge): { refusal: Refusal; outcome: ReplyOutcome } => ({
+    outcome: 'too-large',
+    refusal: { number: 500, code, said: message },
+  })
   if (named) {
     try {
       const payload = await encodePayload(named, error.data)
@@ -210,12 +215,12 @@ async function refusalOf(
       checkFits(deps.nc, def.contract, refusalAnswer(def.contract, refusal))
       return { outcome: 'refused', refusal }
     } catch (unfitting) {
+      if (unfitting instanceof TooLarge) return tooLarge(unfitting)
       deps.log.error({ err: unfitting }, `${name} threw ${error.code} with data that does not fit its contract`)
       return { outcome: 'failed', refusal: unsaid }
     }
   }
-  if (error instanceof MeshError && error.code === 'MESH_REPLY_TOO_LARGE')
-    return { outcome: 'too-large', refusal: { number: 500, code: error.code, said: error.message } }
+  if (error instanceof TooLarge) return tooLarge(error)
   return { outcome: 'failed', refusal: unsaid }
 }
 

@@ -1,9 +1,10 @@
-import { defineService, event, on, retry, stream } from '@malha/mesh'
+import { defineService, event, on, reply, request, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
 const jobs = stream('JOBS', { subjects: ['job.>'] })
+const look = request('job.look', { schema: z.object({}), reply: z.string() })
 const due = event('job.due', { stream: jobs, schema: z.object({ id: z.string(), hangs: z.boolean() }) })
 
 test('a handler that never returns loses its slot, makes the service unready, and others go on until half are lost', async () => {
@@ -25,10 +26,13 @@ test('a handler that never returns loses its slot, makes the service unready, an
     },
   })
   const running = await mesh.start(service)
-  const ended = running.stopped.then(
-    () => 'stopped',
-    (error: unknown) => (error as { code?: string }).code,
-  )
+  const codeOf = (error: unknown): unknown => (error as { code?: string }).code
+  const ended = running.stopped.then(() => 'stopped', codeOf)
+  // A reply's function is no other than a handler's.
+  const hangs = reply(look, { concurrency: 2, timeoutMs: 100 }, () => new Promise<never>(() => undefined))
+  const answering = await mesh.start(defineService('looking', { handlers: {}, replies: { hangs } }))
+  const answeringEnded = answering.stopped.then(() => 'stopped', codeOf)
+  await expect(mesh.request(look, {})).rejects.toThrow('took too long')
   await mesh.publish(due, { id: 'hangs-1', hangs: true })
   await eventually(() => expect(aborted).toEqual(['hangs-1']))
   await eventually(() => expect(mesh.health().reasons.join()).toContain('1 slots leaked'), { timeoutMs: 20_000 })
@@ -37,6 +41,7 @@ test('a handler that never returns loses its slot, makes the service unready, an
 
   await mesh.publish(due, { id: 'hangs-2', hangs: true })
   expect(await ended).toBe('MESH_HANDLER_LEAKED')
+  expect(await answeringEnded).toBe('MESH_HANDLER_LEAKED')
   // Neither was tried a second time here.
   expect(started.toSorted()).toEqual(['fine', 'hangs-1', 'hangs-2'])
 })

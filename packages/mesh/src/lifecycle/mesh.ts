@@ -97,7 +97,7 @@ export interface Mesh extends AsyncDisposable, DelayApi {
   publishPrepared(event: PreparedEvent, options?: { timeoutMs?: number }): Promise<Published>
   /** Starts a service's handlers. @throws MeshError MESH_TOPOLOGY with every fault */
   start(service: ServiceDef): Promise<RunningService>
-  /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler ends with 1. */
+  /** Starts a service and resolves when SIGTERM, SIGINT or `signal` has stopped it. A process that can do no more for a handler or a reply ends with 1. */
   run(service: ServiceDef, options?: { signal?: AbortSignal }): Promise<void>
   /** Makes (or compares) the streams of a service, without starting it. @throws MeshError MESH_TOPOLOGY */
   provision(service: ServiceDef): Promise<Omit<BootReport, 'handlers'>>

@@ -8,8 +8,9 @@ export type ReplyOptions = {
   /** How many more may wait here for their turn; one beyond that is answered MESH_BUSY at once. @default as `concurrency` */
   waiting?: number
   /**
-   * After this `ctx.signal` aborts and the requester is told, ms; of a streaming reply the time for all parts. Shorter when
-   * the requester waits less. @default 60 000
+   * From arrival, ms: a request whose turn has not come by then is answered MESH_BUSY; of one that runs `ctx.signal` aborts
+   * and the requester is told, of a streaming one too. Shorter when the requester waits less. A function that runs
+   * 10 s longer than this counts as lost; with half of `concurrency` lost the process ends. @default 60 000
    */
   timeoutMs?: number
 }

@@ -18,6 +18,8 @@ export type PullLoopOptions = {
   inboxPrefix?: string | undefined
   /** Messages asked for and held at most. */
   limit: number
+  /** Messages in hand that another loop brought. @default 0 */
+  held?: number
   /** @default 15 000 */
   expiresMs?: number
   /** @default 1000 */
@@ -42,7 +44,7 @@ export class PullLoop {
   readonly #unlisten: () => void
   #limit: number
   #asked = 0
-  #held = 0
+  #held: number
   #lastFrame = performance.now()
   #pauseMs = FIRST_PAUSE_MS
   #pause: NodeJS.Timeout | undefined
@@ -52,6 +54,7 @@ export class PullLoop {
     this.#nc = nc
     this.#options = options
     this.#limit = options.limit
+    this.#held = options.held ?? 0
     this.#heartbeatMs = options.heartbeatMs ?? 1000
     this.#inbox = createInbox(options.inboxPrefix)
     this.#sub = nc.subscribe(this.#inbox, {

@@ -5,12 +5,14 @@
  *     deliveries has none, and made anew after the last event at any sign that something was lost.
  * F2  Nothing is acked and the server keeps no account of it: who is how far stands in the partition's record alone.
  * F3  After `stop()` nothing is handed on.
+ * F4  What is in hand counts against the limit, whichever consumer brought it.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanos, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../../lifecycle/connection-watch.ts'
 import { parseAckSubject } from '../ack-subject.ts'
+import type { Credit } from '../delivery.ts'
 import { PullLoop } from '../pull-loop.ts'
 
 export type FeedOptions = {
@@ -27,9 +29,8 @@ export type FeedOptions = {
   limit: number
   /** Comes before each time the stream is read on; it may stop the feed. @throws when that cannot be done now */
   beforeOpen: () => Promise<void>
-  onEvent: (msg: Msg, loop: PullLoop) => void
-  /** It cannot be read for a while; told again at every attempt. undefined: all is well again. */
-  onFault: (fault: string | undefined) => void
+  /** Each event with what it takes up of the limit. */
+  onEvent: (msg: Msg, credit: Credit) => void
 }
 
 const REQUEST_MS = 5000
@@ -42,8 +43,20 @@ const FORGET_MS = 30_000
 export class Feed {
   readonly #options: FeedOptions
   readonly #unlisten: () => void
+  readonly #credit: Credit = {
+    release: () => {
+      this.#held--
+      this.#loop?.release()
+    },
+    reclaim: () => {
+      this.#held++
+      this.#loop?.reclaim()
+    },
+  }
   #after: number
   #limit: number
+  #held = 0
+  #fault: string | undefined
   #loop: PullLoop | undefined
   #name = ''
   /** Of the consumer that is read now; a message of an older one is not counted. */
@@ -64,6 +77,11 @@ export class Feed {
   /** The last event handed on. */
   get position(): number {
     return this.#after
+  }
+
+  /** Why the stream cannot be read; undefined when all is well. */
+  get fault(): string | undefined {
+    return this.#fault
   }
 
   get limit(): number {
@@ -108,11 +126,12 @@ export class Feed {
       this.#close()
       try {
         await this.#make()
-        this.#options.onFault(undefined)
+        this.#fault = undefined
         attempt = 0
       } catch (error) {
         // An election is none.
-        if (attempt >= FAULT_AFTER) this.#options.onFault(error instanceof Error ? error.message : String(error))
+        if (attempt >= FAULT_AFTER)
+          this.#fault = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
         this.#mustReopen = true
         await sleep(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], undefined, { ref: false })
       }
@@ -153,8 +172,9 @@ export class Feed {
       stream,
       durable: name,
       limit: this.#limit,
+      held: this.#held,
       onMessage: (msg) => {
-        if (loop === this.#loop) this.#onMessage(msg, loop)
+        if (loop === this.#loop) this.#onMessage(msg)
       },
       onLapse: () => this.#onDoubt(loop),
       onDoubt: () => this.#onDoubt(loop),
@@ -174,16 +194,17 @@ export class Feed {
     this.#name = ''
   }
 
-  /** Upholds F1. */
-  #onMessage(msg: Msg, loop: PullLoop): void {
+  /** Upholds F1 and F4. */
+  #onMessage(msg: Msg): void {
     const info = parseAckSubject(msg.reply ?? '')
     if (!info || info.consumerSeq !== this.#deliveries + 1) {
       this.reopen()
       return
     }
+    this.#options.onEvent(msg, this.#credit)
+    this.#held++
     this.#deliveries++
     this.#after = info.streamSeq
-    this.#options.onEvent(msg, loop)
   }
 
   #onDoubt(loop: PullLoop): void {

@@ -7,7 +7,9 @@
  * K2  At most one event of a key is being worked on, or settled without the record saying so yet.
  * K3  `snapshot()` tells exactly the unsettled events up to `read`: whoever begins with it misses none and repeats only
  *     what was begun and not written down.
- * K4  After `restore()` nothing is begun until all up to the record's `read` was seen again (`isRestored`).
+ * K4  What a record speaks of is begun only once all up to its `read` was seen again (`isRestored`).
+ * K5  What a record says of one event never needs that event: behind one in `running` there is none of its key, and a key
+ *     with more is in `open`. So an event that is gone from the stream leaves no doubt about others.
  */
 import type { KeptRetry, OpenKey } from './partition-record.ts'
 
@@ -32,13 +34,12 @@ export type Arrival<Item> = { kind: 'kept'; line: KeyLine<Item> } | { kind: 'lef
 
 export class KeyLines<Item> {
   readonly #lines = new Map<string, KeyLine<Item>>()
+  readonly #waiting = new Set<KeyLine<Item>>()
   readonly #mostPerKey: number
   /** First events of keys that were being worked on, not yet seen again. */
   readonly #unseen: Set<number>
   /** Up to here the record knows what is settled. */
   readonly #known: number
-  /** One of `#unseen` is gone from the stream, and with it whose key it was: from here on nothing counts as settled. */
-  #doubtFrom = Infinity
   #at: number
 
   /** `mostPerKey` events of one key stay in memory. */
@@ -48,7 +49,7 @@ export class KeyLines<Item> {
     this.#unseen = new Set(begin.running)
     this.#at = begin.running[0] === undefined ? begin.read : Math.min(begin.read, begin.running[0] - 1)
     for (const { from, token, retry } of begin.open)
-      this.#lines.set(token, { token, phase: 'idle', items: [], leftUpTo: begin.read, from, retry })
+      this.#note(this.#line(token, { leftUpTo: begin.read, from, retry }))
   }
 
   /** The last event seen; the next one to ask the stream for comes after it. */
@@ -68,20 +69,25 @@ export class KeyLines<Item> {
     return this.#lines.size
   }
 
+  /** Lines that wait for a retry or have left events in the stream: however many, they take no room here but in the record. */
+  get waiting(): ReadonlySet<KeyLine<Item>> {
+    return this.#waiting
+  }
+
   /** The next event in stream order. */
   add(token: string, seq: number, item: Item): Arrival<Item> {
-    this.#doubt(seq)
+    this.#goneBelow(seq)
     this.#at = Math.max(this.#at, seq)
     const wasOpen = this.#unseen.delete(seq)
     let line = this.#lines.get(token)
     if (!line) {
-      if (seq <= this.#known && seq < this.#doubtFrom && !wasOpen) return { kind: 'settled' }
-      line = { token, phase: 'idle', items: [], leftUpTo: 0, from: seq, retry: undefined }
-      this.#lines.set(token, line)
+      if (seq <= this.#known && !wasOpen) return { kind: 'settled' }
+      line = this.#line(token, { leftUpTo: 0, from: seq, retry: undefined })
     }
     if (seq < line.from) return { kind: 'settled' }
     if (line.leftUpTo > 0 || line.items.length >= this.#mostPerKey || line.phase === 'held') {
       line.leftUpTo = Math.max(line.leftUpTo, seq)
+      this.#note(line)
       return { kind: 'left' }
     }
     line.items.push({ seq, item })
@@ -95,8 +101,15 @@ export class KeyLines<Item> {
 
   /** The stream has nothing more up to the record's `read`. */
   endRestore(): void {
-    this.#doubt(this.#known + 1)
+    this.#goneBelow(this.#known + 1)
     this.#at = Math.max(this.#at, this.#known)
+  }
+
+  /** The first of a line waits for a retry. Only it stays in memory; returns the others. */
+  hold(line: KeyLine<Item>, retry: KeptRetry): Item[] {
+    line.retry = retry
+    line.phase = 'held'
+    return this.trim(line)
   }
 
   /** Keeps only the first of a line in memory; returns the others. */
@@ -104,6 +117,7 @@ export class KeyLines<Item> {
     const rest = line.items.splice(1)
     const last = rest.at(-1)
     if (last) line.leftUpTo = Math.max(line.leftUpTo, last.seq)
+    this.#note(line)
     return rest.map(({ item }) => item)
   }
 
@@ -113,21 +127,20 @@ export class KeyLines<Item> {
     if (head) line.from = head.seq + 1
     line.retry = undefined
     line.phase = 'settling'
+    this.#note(line)
   }
 
   /**
-   * What the stream gave as the next of a line that has left some there. `askedUpTo` is what `leftUpTo` was when it was asked.
+   * What the stream gave as the next of a line that has left some there, up to `askedUpTo`, which `leftUpTo` was then.
    * @returns false when it must be asked again: an event was left there since
    */
   loaded(line: KeyLine<Item>, next: { seq: number; item: Item } | undefined, askedUpTo: number): boolean {
-    if (next && next.seq <= line.leftUpTo) {
-      line.items.push(next)
-      if (next.seq === line.leftUpTo) line.leftUpTo = 0
-      return true
-    }
-    if (!next && line.leftUpTo > askedUpTo) return false
-    line.leftUpTo = 0
-    return true
+    // What is known of attempts is known of the one that failed, which may have aged out.
+    if (next?.seq !== line.from) line.retry = undefined
+    if (next) line.items.push(next)
+    if ((next?.seq ?? askedUpTo) >= line.leftUpTo) line.leftUpTo = 0
+    this.#note(line)
+    return next !== undefined || line.leftUpTo === 0
   }
 
   /** Forgets a line that has nothing left. */
@@ -141,17 +154,25 @@ export class KeyLines<Item> {
     for (const { token, items, leftUpTo, from, retry } of this.#lines.values()) {
       const first = items[0]
       if (!first && leftUpTo === 0) continue
-      if (first && leftUpTo === 0 && !retry) running.push(first.seq)
+      // Upholds K5.
+      if (items.length === 1 && leftUpTo === 0 && !retry) running.push(first!.seq)
       else open.push({ from: first?.seq ?? from, token, ...(retry && { retry }) })
     }
     return { read: Math.max(this.#at, this.#known), running: running.sort((a, b) => a - b), open }
   }
 
-  #doubt(seq: number): void {
-    for (const missing of this.#unseen) {
-      if (missing >= seq) continue
-      this.#unseen.delete(missing)
-      this.#doubtFrom = Math.min(this.#doubtFrom, missing)
-    }
+  #line(token: string, known: Pick<KeyLine<Item>, 'leftUpTo' | 'from' | 'retry'>): KeyLine<Item> {
+    const line: KeyLine<Item> = { token, phase: 'idle', items: [], ...known }
+    this.#lines.set(token, line)
+    return line
+  }
+
+  #note(line: KeyLine<Item>): void {
+    if (line.retry || line.leftUpTo > 0) this.#waiting.add(line)
+    else this.#waiting.delete(line)
+  }
+
+  #goneBelow(seq: number): void {
+    for (const missing of this.#unseen) if (missing < seq) this.#unseen.delete(missing)
   }
 }

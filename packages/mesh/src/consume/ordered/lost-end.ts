@@ -1,21 +1,34 @@
-import type { NatsConnection } from '@nats-io/transport-node'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getStored } from '../../publish/stored-message.ts'
 import { streamState } from '../../topology/stream-state.ts'
 import type { PartitionRecord } from './partition-record.ts'
+import type { Slice } from './slice.ts'
 import { nanosOf } from './stored-delivery.ts'
 
-export type LostEndOptions = { nc: NatsConnection; stream: string; filters: readonly string[] }
+type Known = Pick<PartitionRecord, 'read' | 'seen' | 'seenAt'>
+
+/** A leader that was just elected may not know yet how long its stream is. */
+const SECOND_LOOK_MS = 1000
 
 /**
- * Up to which sequence a record still speaks of this stream. A stream that lost its end (a server that had not written it to
- * disk, a volume that was restored) gives its sequences to other events, which the record would take for done: the event it
- * names as the last one seen is another one then, or is not there yet.
+ * Up to which sequence a record still speaks of this stream; undefined when the stream was made anew, and it speaks of
+ * another one. A stream that lost its end (a server that had not written it to disk, a volume that was restored) gives its
+ * sequences to other events, which the record would take for done: the event it names as the last one seen is another one
+ * then, or is not there yet. That is believed once it was found twice.
  */
-export async function truthUpTo(
-  { nc, stream, filters }: LostEndOptions,
-  { read, seen, seenAt }: Pick<PartitionRecord, 'read' | 'seen' | 'seenAt'>,
-): Promise<number> {
-  const { lastSeq, firstSeq } = await streamState(nc, stream)
+export async function truthUpTo(slice: Slice, known: Known): Promise<number | undefined> {
+  const truth = await lookUpTo(slice, known)
+  if (truth === undefined || truth >= known.read) return truth
+  await sleep(SECOND_LOOK_MS)
+  return lookUpTo(slice, known)
+}
+
+async function lookUpTo(
+  { nc, stream, epoch, filters }: Slice,
+  { read, seen, seenAt }: Known,
+): Promise<number | undefined> {
+  const { lastSeq, firstSeq, epoch: current } = await streamState(nc, stream)
+  if (current !== epoch) return undefined
   if (seen === 0 || seen < firstSeq) return Math.min(read, lastSeq)
   const there = seen > lastSeq ? undefined : await getStored(nc, stream, { seq: seen })
   const isItself = there ? nanosOf(there.time) === seenAt : seen <= lastSeq

@@ -106,7 +106,7 @@ export class OrderedRunner {
     const { fault } = this.#sharing
     return [
       ...(fault ? [`handler ${handler}: who has its partitions cannot be known: ${fault}`] : []),
-      ...(still ? [`handler ${handler}: partition ${still.partition} cannot be read: ${still.fault}`] : []),
+      ...(still ? [`handler ${handler}: partition ${still.partition} stands still: ${still.fault}`] : []),
       ...(leaked > 0 ? [`handler ${handler}: ${leaked} slots leaked`] : []),
     ]
   }

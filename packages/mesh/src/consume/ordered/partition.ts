@@ -6,15 +6,14 @@
  * O2  Once another instance has written the record, nothing begins here and nothing that ends here counts (record-writer.ts W1).
  * O3  Nothing begins before all that the predecessor had begun was seen again (key-lines.ts K4).
  * O4  A key that waits for a retry keeps one event in memory, however many are behind it: those stay in the stream.
+ * O5  The record cannot grow without end: with too many keys that take room in it nothing more is read.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Msg } from '@nats-io/transport-node'
 import { MeshError } from '../../errors.ts'
 import { tellStage } from '../../observe/stages.ts'
 import { getStored } from '../../publish/stored-message.ts'
-import { streamState } from '../../topology/stream-state.ts'
-import { type Delivery, readDelivery } from '../delivery.ts'
-import type { PullLoop } from '../pull-loop.ts'
+import { type Credit, type Delivery, readDelivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'
 import { Feed } from './feed.ts'
@@ -24,7 +23,10 @@ import type { Membership } from './membership.ts'
 import type { KeptRetry } from './partition-record.ts'
 import type { PartitionStore, StoredRecord } from './partition-store.ts'
 import { RecordWriter } from './record-writer.ts'
-import { noCredit, storedDelivery } from './stored-delivery.ts'
+import { Restoring } from './restoring.ts'
+import { RetryTimers } from './retry-timers.ts'
+import { firstOf, type Slice, subjectOf, tokenOf } from './slice.ts'
+import { nanosOf, noCredit, storedDelivery } from './stored-delivery.ts'
 
 export type Line = KeyLine<Delivery>
 
@@ -50,14 +52,15 @@ export type PartitionOptions = {
 
 /** Events of one key that stay in memory; those behind them are read again when their turn comes. */
 const MOST_PER_KEY = 16
-/** Keys that wait for a retry: with more the partition stands still, since the record would grow without end. */
-const MOST_HELD = 1000
+/** Keys that wait, at most. */
+const MOST_WAITING = 1000
+/** What one of them may take of a record, which is one payload; and as much again is left for what runs. */
+const BYTES_WAITING = 512
+/** Events asked for at once until all is restored; they are in nobody's way, since they were begun already. */
+const RESTORE_LIMIT = 256
 const AGAIN_MS = 250
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** How often a partition without events writes down how far the stream is. */
 const REST_MS = 30_000
-/** After that long without the event that was expected, the stream's leader is asked. */
-const RESTORE_PATIENCE_MS = 1000
 
 export class Partition implements Claim {
   readonly partition: number
@@ -68,18 +71,17 @@ export class Partition implements Claim {
   readonly #lines: KeyLines<Delivery>
   readonly #feed: Feed
   readonly #writer: RecordWriter<Line>
+  readonly #restoring: Restoring
+  readonly #timers: RetryTimers<Line>
+  readonly #slice: Slice
   readonly #end = new AbortController()
-  readonly #timers = new Map<Line, { timer: NodeJS.Timeout; dueAt: number }>()
   readonly #restMs: number
-  /** The record's `read` when it was taken over. */
-  readonly #knownUpTo: number
+  readonly #mostWaiting: number
   #seen: { seen: number; seenAt: string }
   #limit: number
-  #fault: string | undefined
   #running = 0
   #isLeaving = false
   #isRestored = false
-  #restoreTimer: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
 
   constructor(options: PartitionOptions) {
@@ -88,12 +90,14 @@ export class Partition implements Claim {
     this.#options = options
     this.partition = partition
     this.fence = fence
-    this.#knownUpTo = read
+    this.#slice = { nc: runner.nc, stream: runner.stream, epoch: runner.epoch, filters }
     this.#seen = { seen, seenAt }
     this.#limit = options.limit
     this.#restMs = Math.min(REST_MS, runner.def.source.stream.maxAgeMs / 8)
+    this.#mostWaiting = Math.min(MOST_WAITING, Math.floor((runner.nc.info?.max_payload ?? Infinity) / BYTES_WAITING))
     this.#lines = new KeyLines(claimed.record, MOST_PER_KEY)
     this.takenFrom = this.floor.from
+    this.#timers = new RetryTimers((line) => this.#onDue(line))
     this.#writer = new RecordWriter<Line>({
       store,
       log: runner.log,
@@ -113,12 +117,18 @@ export class Partition implements Claim {
       filters,
       name: `${runner.names.durable(runner.service.name, runner.handler)}_p${partition}`,
       after: this.#lines.position,
-      limit: options.limit,
+      limit: RESTORE_LIMIT,
       beforeOpen: () => this.#checkEnd(),
-      onEvent: (msg, loop) => this.#onEvent(msg, loop),
-      onFault: (fault) => (this.#fault = fault),
+      onEvent: (msg, credit) => this.#onEvent(msg, credit),
     })
-    this.#afterProgress()
+    this.#restoring = new Restoring({
+      lines: this.#lines,
+      feed: this.#feed,
+      slice: this.#slice,
+      knownUpTo: read,
+      onRestored: () => this.#onRestored(),
+    })
+    this.#restoring.look()
   }
 
   get lost(): AbortSignal {
@@ -131,16 +141,16 @@ export class Partition implements Claim {
 
   /** Why it stands still; undefined when all is well. */
   get fault(): string | undefined {
-    return this.#fault
+    return this.#writer.fault ?? this.#feed.fault
   }
 
   get heldKeys(): number {
-    return this.#timers.size
+    return [...this.#lines.waiting].filter(({ retry }) => retry).length
   }
 
   /** Keys of which events are left in the stream until their turn comes. */
   get parkedKeys(): number {
-    return [...this.#lines.lines].filter(({ leftUpTo }) => leftUpTo > 0).length
+    return [...this.#lines.waiting].filter(({ leftUpTo }) => leftUpTo > 0).length
   }
 
   get openKeys(): number {
@@ -161,8 +171,7 @@ export class Partition implements Claim {
   /** The stream has nothing for this partition up to there that it has not seen. Written down now and then. */
   advance(to: number): void {
     if (this.#isOver || !this.#isRestored) return
-    this.#lines.advance(to)
-    if (this.#writer.restedMs >= this.#restMs && to > this.#writer.read) this.#writer.write(false)
+    if (this.#writer.restedMs >= this.#restMs && to > this.#writer.read) void this.#advance(to)
   }
 
   setLimit(limit: number): void {
@@ -172,7 +181,7 @@ export class Partition implements Claim {
 
   /** Reads on with a new consumer: there is something it did not bring. */
   refresh(): void {
-    this.#feed.reopen()
+    if (this.#feed.limit > 0) this.#feed.reopen()
   }
 
   async confirm(): Promise<void> {
@@ -201,7 +210,7 @@ export class Partition implements Claim {
   /** It never came back: its key stands still for as long as this instance has the partition. */
   stuck(line: Line): void {
     line.phase = 'stuck'
-    for (const { credit } of this.#lines.trim(line)) credit.release()
+    for (const { credit } of [...this.#lines.trim(line), line.items[0]!.item]) credit.release()
     this.#ended()
   }
 
@@ -211,34 +220,31 @@ export class Partition implements Claim {
     this.#lines.settleHead(line)
     head.credit.release()
     this.#writer.settled(line)
+    this.#applyLimit()
     this.#ended()
   }
 
   /** Upholds O4: it failed, and its key waits, and nobody else. */
   hold(line: Line, retry: KeptRetry): void {
-    line.retry = retry
     const head = line.items[0]!.item
-    for (const { credit } of this.#lines.trim(line)) credit.release()
-    head.credit.release()
+    const behind = this.#lines.hold(line, retry)
+    this.#applyLimit()
+    for (const { credit } of [head, ...behind]) credit.release()
     head.credit = noCredit
     this.#wait(line, retry.delayMs)
     this.#writer.write(false)
-    this.#applyLimit()
     this.#ended()
   }
 
   /** Makes what waits due over `rampMs`, none later than it would have been. Returns whether there was any. */
   wake(rampMs: number, most: number = Infinity): boolean {
-    const waiting = [...this.#timers].slice(0, most)
-    for (const [index, [line, { dueAt }]] of waiting.entries())
-      this.#wait(line, Math.min(dueAt - performance.now(), (rampMs * index) / waiting.length))
-    return waiting.length > 0
+    return this.#timers.hasten(rampMs, most)
   }
 
   /** Begins nothing more. Once nothing runs (`untilIdle`), `release` lets go. */
   leave(): void {
     this.#isLeaving = true
-    this.#clearTimers()
+    this.#timers.clear()
     this.#writer.hurry()
     this.#feed.stop()
   }
@@ -263,8 +269,8 @@ export class Partition implements Claim {
     if (this.lost.aborted) return
     this.#writer.stop()
     this.#end.abort(lostError(this.partition))
-    this.#clearTimers()
-    clearTimeout(this.#restoreTimer)
+    this.#timers.clear()
+    this.#restoring.stop()
     this.#feed.stop()
     this.#running = 0
     this.#tell()
@@ -274,39 +280,35 @@ export class Partition implements Claim {
     return this.#isLeaving || this.lost.aborted
   }
 
-  #onEvent(msg: Msg, loop: PullLoop): void {
+  #onEvent(msg: Msg, credit: Credit): void {
     const { epoch, service, handler } = this.#options.runner
-    const delivery = readDelivery(msg, { via: 'event', epoch, credit: loop })
+    const delivery = readDelivery(msg, { via: 'event', epoch, credit })
     delivery.claim = this
     const { seq, storedAt } = delivery.source
-    if (seq > this.#seen.seen) this.#seen = { seen: seq, seenAt: storedAt }
-    const arrival = this.#lines.add(tokenOf(msg.subject, this.#options.filters), seq, delivery)
+    this.#saw(seq, storedAt)
+    const arrival = this.#lines.add(tokenOf(msg.subject, this.#slice.filters), seq, delivery)
     if (arrival.kind === 'kept') {
       tellStage('delivered', { service: service.name, handler, source: delivery.source })
-      if (this.#isRestored && arrival.line.phase === 'idle') this.#toReady(arrival.line)
+      if (!this.#isRestored) this.#keepAside(delivery)
+      else if (arrival.line.phase === 'idle') this.#toReady(arrival.line)
       // Its predecessor is settled and may have been in no hurry to be written down.
       else if (arrival.line.phase === 'settling') this.#writer.write(true)
-    } else loop.release()
-    this.#afterProgress()
+    } else credit.release()
+    this.#applyLimit()
+    this.#restoring.look()
   }
 
-  /** Before the stream is read on from where this instance was: it may be another one there. */
-  async #checkEnd(): Promise<void> {
-    const { runner, filters, port } = this.#options
-    const { read } = this.#lines.snapshot()
-    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, filters }, { read, ...this.#seen })
-    if (truth < read && !this.#isOver) port.onLost(this, 'the stream lost its end')
+  /** Until all is restored nothing of it goes on, so that what came must not stand in the way of what is to come. */
+  #keepAside(delivery: Delivery): void {
+    delivery.credit.release()
+    delivery.credit = noCredit
   }
 
   /** Upholds O3. */
-  #afterProgress(): void {
-    if (this.#isRestored || this.#isOver) return
-    clearTimeout(this.#restoreTimer)
-    if (!this.#lines.isRestored) {
-      this.#restoreTimer = setTimeout(() => void this.#askLeader(), RESTORE_PATIENCE_MS)
-      return
-    }
+  #onRestored(): void {
+    if (this.#isOver) return
     this.#isRestored = true
+    this.#applyLimit()
     for (const line of this.#lines.lines) {
       if (line.phase !== 'idle') continue
       const { retry } = line
@@ -315,20 +317,32 @@ export class Partition implements Claim {
     }
   }
 
-  /** What the record speaks of may have aged out, and then it never comes. */
-  async #askLeader(): Promise<void> {
-    const { runner, filters } = this.#options
-    const from = this.#feed.position + 1
+  /** Before the stream is read on from where this instance was: it may be another one there. */
+  async #checkEnd(): Promise<void> {
+    const { read } = this.#lines.snapshot()
+    const truth = await truthUpTo(this.#slice, { read, ...this.#seen })
+    if ((truth === undefined || truth < read) && !this.#isOver)
+      this.#options.port.onLost(this, truth === undefined ? 'the stream was made anew' : 'the stream lost its end')
+  }
+
+  /** Never throws: what fails is tried at the next look. */
+  async #advance(to: number): Promise<void> {
+    const { nc, stream } = this.#slice
     try {
-      const found = await Promise.all(
-        filters.map((filter) => getStored(runner.nc, runner.stream, { seq: from, next_by_subj: filter })),
-      )
-      if (found.every((one) => one === undefined || one.seq > this.#knownUpTo)) this.#lines.endRestore()
-      else if (this.#feed.position < from) this.#feed.reopen()
+      // Whosever it is: it tells a stream that lost its end up to there.
+      const last = await getStored(nc, stream, { seq: to })
+      const missed = await firstOf(this.#slice, { from: this.#lines.snapshot().read + 1, upTo: to })
+      if (missed || this.#isOver) return
+      if (last) this.#saw(to, nanosOf(last.time))
+      this.#lines.advance(to)
+      this.#writer.write(false)
     } catch {
-      // Asked again.
+      return
     }
-    this.#afterProgress()
+  }
+
+  #saw(seq: number, storedAt: string): void {
+    if (seq > this.#seen.seen) this.#seen = { seen: seq, seenAt: storedAt }
   }
 
   /** The next of a line that is free. */
@@ -347,61 +361,42 @@ export class Partition implements Claim {
 
   #wait(line: Line, delayMs: number): void {
     line.phase = 'held'
-    clearTimeout(this.#timers.get(line)?.timer)
-    if (this.#isOver) return
-    const timer = setTimeout(() => this.#onDue(line), Math.min(Math.max(0, delayMs), LONGEST_TIMER_MS))
-    this.#timers.set(line, { timer, dueAt: performance.now() + delayMs })
+    if (!this.#isOver) this.#timers.set(line, delayMs)
   }
 
   #onDue(line: Line): void {
-    this.#timers.delete(line)
-    this.#applyLimit()
     if (line.items.length > 0) this.#toReady(line)
     else void this.#load(line)
   }
 
   /** Reads the next event of a key that was left in the stream. */
   async #load(line: Line): Promise<void> {
+    const { log, stream, epoch } = this.#options.runner
+    const filters = [subjectOf(line.token, this.#slice.filters)]
     line.phase = 'loading'
     while (!this.#isOver) {
-      const { leftUpTo } = line
+      const { leftUpTo, from } = line
       try {
-        const next = await this.#nextOf(line)
+        const stored = await firstOf({ ...this.#slice, filters }, { from, upTo: leftUpTo })
         if (this.#isOver) return
+        const retry = stored?.seq === from ? line.retry : undefined
+        const next = stored && { seq: stored.seq, item: storedDelivery(stored, { stream, epoch, retry, claim: this }) }
         if (!this.#lines.loaded(line, next, leftUpTo)) continue
+        this.#applyLimit()
         this.#goOn(line)
         return
       } catch (error) {
-        const { log } = this.#options.runner
         log.debug({ partition: this.partition, err: error }, 'the next event of a key was not read; again')
         await sleep(AGAIN_MS, undefined, { ref: false })
       }
     }
   }
 
-  async #nextOf(line: Line): Promise<{ seq: number; item: Delivery } | undefined> {
-    const { runner, filters } = this.#options
-    const { leftUpTo, from } = line
-    const query = { seq: from, next_by_subj: subjectOf(line.token, filters) }
-    const stored = await getStored(runner.nc, runner.stream, query)
-    // A leader that was just elected may not know of it yet.
-    if (!stored && (await streamState(runner.nc, runner.stream)).lastSeq < leftUpTo)
-      throw new Error('the stream’s leader does not know all of it yet')
-    // What is known of attempts is known of the one that failed, which may have aged out.
-    if (stored?.seq !== from) line.retry = undefined
-    if (!stored) return undefined
-    const about = { stream: runner.stream, epoch: runner.epoch, retry: line.retry, claim: this }
-    return { seq: stored.seq, item: storedDelivery(stored, about) }
-  }
-
+  /** Upholds O5. */
   #applyLimit(): void {
-    const limit = this.#timers.size >= MOST_HELD ? 0 : this.#limit
+    const isFull = this.#lines.waiting.size >= this.#mostWaiting
+    const limit = !this.#isRestored ? RESTORE_LIMIT : isFull ? 0 : this.#limit
     if (limit !== this.#feed.limit) this.#feed.setLimit(limit)
-  }
-
-  #clearTimers(): void {
-    for (const { timer } of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
   }
 
   #ended(): void {
@@ -416,15 +411,4 @@ export class Partition implements Claim {
 
 function lostError(partition: number): MeshError {
   return new MeshError('MESH_PARTITION_LOST', `partition ${partition} went to another instance, which does it again`)
-}
-
-/** What a key is called in its subject; empty for an event that was published before its contract had a key. */
-function tokenOf(subject: string, filters: readonly string[]): string {
-  return filters.includes(subject) ? '' : subject.slice(subject.lastIndexOf('.') + 1)
-}
-
-/** The opposite of {@link tokenOf}. */
-function subjectOf(token: string, filters: readonly string[]): string {
-  const keyed = filters.find((filter) => filter.endsWith('.*')) ?? ''
-  return token === '' ? (filters.find((filter) => filter !== keyed) ?? keyed) : `${keyed.slice(0, -1)}${token}`
 }

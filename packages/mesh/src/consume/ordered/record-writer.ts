@@ -32,10 +32,14 @@ const LINGER_MS = 4
 /** Then it is looked whether it was stored, and written again: a process that stops waits for what it sent. */
 const WRITE_MS = 3000
 const AGAIN_MS = 250
+/** Attempts that may fail before it is said. An election is none. */
+const FAULT_AFTER = 4
 
 export class RecordWriter<Line extends SettledLine> {
   readonly #options: RecordWriterOptions<Line>
   #record: PartitionRecord
+  /** Grows with every attempt, so that it is known which of them was stored. */
+  #writes: number
   #revision: number
   #settled: Line[] = []
   #writing: Promise<void> | undefined
@@ -44,16 +48,23 @@ export class RecordWriter<Line extends SettledLine> {
   #isOver = false
   #isHurried = false
   #writtenAt = performance.now()
+  #fault: string | undefined
 
   constructor(options: RecordWriterOptions<Line>) {
     this.#options = options
     this.#record = options.claimed.record
+    this.#writes = options.claimed.record.writes
     this.#revision = options.claimed.revision
   }
 
   /** What the record says up to where all is accounted for. */
   get read(): number {
     return this.#record.read
+  }
+
+  /** Why the record cannot be written; undefined when all is well. */
+  get fault(): string | undefined {
+    return this.#fault
   }
 
   /** Since the last write, ms. */
@@ -111,26 +122,36 @@ export class RecordWriter<Line extends SettledLine> {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    this.#isWanted = false
-    const settled = this.#settled
-    this.#settled = []
-    const record = this.#next()
-    while (!this.#isOver) {
+    const settled: Line[] = []
+    for (let failures = 0; !this.#isOver;) {
+      this.#isWanted = false
+      settled.push(...this.#settled.splice(0))
       try {
-        await this.#attempt(record)
+        await this.#attempt(this.#next())
         break
       } catch (error) {
-        this.#options.log.debug({ partition: this.#options.partition, err: error }, 'a record was not written; again')
+        this.#onFailure(error, ++failures)
         await sleep(AGAIN_MS, undefined, { ref: false })
       }
     }
+    this.#fault = undefined
     this.#writtenAt = performance.now()
     if (!this.#isOver) this.#options.onWritten(settled)
   }
 
+  #onFailure(error: unknown, failures: number): void {
+    const { log, partition } = this.#options
+    const about = { partition, err: error }
+    if (failures === FAULT_AFTER)
+      log.warn(about, 'a partition’s record cannot be written; its keys go on once it can be')
+    else log.debug(about, 'a record was not written; again')
+    if (failures >= FAULT_AFTER)
+      this.#fault = `its record cannot be written: ${error instanceof Error ? error.message : String(error)}`
+  }
+
   #next(): PartitionRecord {
-    const { epoch, fence, owner, writes } = this.#record
-    return { epoch, fence, owner, writes: writes + 1, ...this.#options.progress() }
+    const { epoch, fence, owner } = this.#record
+    return { epoch, fence, owner, writes: ++this.#writes, ...this.#options.progress() }
   }
 
   /** Upholds W1 and W2. @throws when it is not known whether it was written */

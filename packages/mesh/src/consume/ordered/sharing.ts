@@ -227,18 +227,17 @@ export class Sharing {
     const { beginning, runner } = this.#options
     const epoch = this.#epoch
     const mine = { epoch, owner: this.#instance, fence: Math.max((before?.fence ?? 0) + 1, Date.now()), writes: 0 }
-    if (before?.epoch !== epoch) {
-      // The stream was made anew since: all of it is for this handler.
-      const read = before === undefined && beginning.epoch === epoch ? beginning.read : 0
-      return { ...mine, read, seen: 0, seenAt: '', running: [], open: [] }
-    }
-    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, filters }, before)
-    if (truth < before.read)
+    // Of a stream that was made anew since all is for this handler.
+    const read = before === undefined && beginning.epoch === epoch ? beginning.read : 0
+    const known = before?.epoch === epoch ? before : { ...mine, read, seen: 0, seenAt: '', running: [], open: [] }
+    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, epoch, filters }, known)
+    if (truth === undefined) throw new Error(`${runner.stream} was made anew`)
+    if (truth < known.read)
       runner.log.error(
-        { ...this.#labels, read: before.read, upTo: truth },
+        { ...this.#labels, read: known.read, upTo: truth },
         'the stream lost its end; reads on from there',
       )
-    return { ...withoutEnd(before, truth), ...mine }
+    return { ...withoutEnd(known, truth), ...mine }
   }
 
   /** Upholds S2. */

@@ -36,12 +36,40 @@ test('what arrived while the next one was asked for is asked for again', () => {
   expect(line.leftUpTo).toBe(0)
 })
 
-test('where an event that was being worked on is gone, what came after it counts as open', () => {
+test('where an event that was being worked on is gone, what is settled behind it stays settled', () => {
   const lines = new KeyLines<string>({ read: 9, running: [4], open: [] }, 4)
   expect(lines.position).toBe(3)
-  expect(lines.add('a', 5, 'a5').kind).toBe('kept')
-  expect(lines.add('a', 9, 'a9').kind).toBe('kept')
+  expect(lines.add('b', 5, 'b5').kind).toBe('settled')
+  expect(lines.add('a', 9, 'a9').kind).toBe('settled')
   expect(lines.isRestored).toBe(true)
+  expect(lines.snapshot()).toEqual({ read: 9, running: [], open: [] })
+})
+
+test('a key with more than one event is in the record by its name, so that none is left out when the first is gone', () => {
+  const lines = new KeyLines<string>(NEW, 4)
+  lines.add('a', 4, 'a4')
+  lines.add('b', 5, 'b5')
+  lines.add('a', 9, 'a9')
+  const record = lines.snapshot()
+  expect(record).toEqual({ read: 9, running: [5], open: [{ from: 4, token: 'a' }] })
+  const next = new KeyLines<string>(record, 4)
+  next.endRestore()
+  const [line] = [...next.lines] as [KeyLine<string>]
+  expect([line.from, line.leftUpTo]).toEqual([4, 9])
+})
+
+test('a key takes room in the record until its retry is over and nothing of it is left in the stream', () => {
+  const lines = new KeyLines<string>(NEW, 4)
+  const first = lines.add('a', 1, 'a1')
+  lines.add('b', 2, 'b2')
+  if (first.kind !== 'kept') throw new Error('it is the first one')
+  lines.hold(first.line, { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 })
+  expect(lines.waiting.size).toBe(1)
+  lines.add('a', 3, 'a3')
+  lines.settleHead(first.line)
+  expect(lines.waiting.size).toBe(1)
+  lines.loaded(first.line, { seq: 3, item: 'a3' }, 3)
+  expect(lines.waiting.size).toBe(0)
 })
 
 test('whatever happens in whatever order, no event of a key begins out of order and none is left out', () => {
@@ -100,9 +128,7 @@ function walk(seed: number): { inversions: string[]; missing: number[] } {
       if (running.length === 0) return
       const line = pick(running)
       if (random() < 0.3) {
-        lines.trim(line)
-        line.retry = { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 }
-        line.phase = 'held'
+        lines.hold(line, { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 })
       } else {
         ended.add(line.items[0]!.seq)
         lines.settleHead(line)
@@ -113,7 +139,8 @@ function walk(seed: number): { inversions: string[]; missing: number[] } {
     } else {
       const line = all.find(({ phase, items, leftUpTo }) => phase === 'idle' && items.length === 0 && leftUpTo > 0)
       if (!line) return
-      const next = stream.slice(0, published).find(({ key, seq }) => key === line.token && seq >= line.from)
+      const known = stream.slice(0, published)
+      const next = known.find(({ key, seq }) => key === line.token && seq >= line.from && seq <= line.leftUpTo)
       lines.loaded(line, next && { seq: next.seq, item: next.seq }, line.leftUpTo)
     }
   }

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually, testMesh } from '@malha/testing'
+import { expect, test } from 'vitest'
+import type { Partition } from '../../../src/consume/ordered/partition.ts'
+import { nanosOf } from '../../../src/consume/ordered/stored-delivery.ts'
+import { getStored } from '../../../src/publish/stored-message.ts'
+import { answering, consumersMade, groundFor, onePartition, store, streamOf } from './one-partition.ts'
+
+const names = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+
+const waiting = { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 }
+
+/** Begins and settles all that is ready. */
+function settleAll({ partition, ready }: { partition: Partition; ready: Parameters<Partition['begin']>[0][] }): number {
+  const lines = ready.splice(0).filter((line) => partition.mayBegin(line))
+  for (const line of lines) {
+    partition.begin(line)
+    partition.settle(line)
+  }
+  return lines.length
+}
+
+test('with 1,000 keys that wait for a retry nothing more is read, though the time of all of them has come', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  const held = names('h', 1000)
+  await store(t, held)
+  const open = held.map((token, index) => ({ from: index + 1, token, retry: waiting }))
+  await using one = await onePartition(t, { record: { read: 1000, open } })
+  await eventually(() => expect(one.ready.length).toBe(1000))
+  await store(t, ['next'])
+  await sleep(200)
+  expect(one.partition.floor.read).toBe(1000)
+  expect(one.partition.heldKeys).toBe(1000)
+  settleAll(one)
+  await eventually(() => expect(one.ready.map(({ token }) => token)).toEqual(['next']))
+})
+
+test('while nothing may be read a partition is restored all the same, with one consumer', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  const keys = names('k', 60)
+  await store(t, keys)
+  const made = consumersMade(t)
+  await using one = await onePartition(t, {
+    limit: 0,
+    record: { read: 60, running: keys.map((_, index) => index + 1) },
+  })
+  await eventually(() => expect(one.ready.length).toBe(60), { timeoutMs: 5_000 })
+  expect(made.count()).toBe(1)
+})
+
+test('a predecessor that had more in hand than this instance asks for at once is followed with one consumer', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  const keys = names('k', 60)
+  await store(t, keys)
+  const made = consumersMade(t)
+  await using one = await onePartition(t, {
+    limit: 16,
+    record: { read: 60, running: keys.map((_, index) => index + 1) },
+  })
+  await eventually(() => expect(one.ready.length).toBe(60), { timeoutMs: 5_000 })
+  expect(made.count()).toBe(1)
+})
+
+test('however often the stream is read on anew, no more is in hand than the limit', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, names('k', 100))
+  const made = consumersMade(t)
+  await using one = await onePartition(t, { limit: 16 })
+  for (let round = 1; round <= 3; round += 1) {
+    await eventually(() => expect(one.ready.length).toBe(16))
+    one.partition.refresh()
+    await eventually(() => expect(made.count()).toBe(round + 1))
+  }
+  await sleep(100)
+  expect(one.partition.openKeys).toBe(16)
+  let done = 0
+  await eventually(() => expect((done += settleAll(one))).toBe(100))
+})
+
+test('a leader that does not know all yet ends no restoring: what was in hand is handled', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, ['a', 'b', 'c'])
+  const knows = Promise.withResolvers<void>()
+  let [isLagging, infos, lags] = [true, 0, 0]
+  const nc = answering(t.nats, async (subject, answer) => {
+    // Nothing is delivered meanwhile.
+    if (subject.includes('CONSUMER.CREATE')) await knows.promise
+    if (subject.includes('STREAM.INFO')) infos += 1
+    const isGet = subject.endsWith(`MSG.GET.${streamOf(t)}`)
+    if (!isLagging || (!isGet && infos < 2)) return answer
+    lags += 1
+    return isGet ? { error: { code: 404 } } : { ...answer, state: { ...answer.state, last_seq: 0 } }
+  })
+  await using one = await onePartition(t, { nc, record: { read: 3, running: [1, 3] } })
+  await eventually(() => expect(lags).toBeGreaterThan(0))
+  isLagging = false
+  knows.resolve()
+  await eventually(() => expect(one.ready.map(({ token }) => token)).toEqual(['a', 'c']))
+})
+
+test('a partition without events writes down how far the stream is, and which event stands there', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, ['a'])
+  await store(t, ['x', 'y', 'z'], 1)
+  await using one = await onePartition(t, { maxAgeMs: 8 })
+  await eventually(() => expect(settleAll(one)).toBe(1))
+  await eventually(async () => expect(await one.record()).toMatchObject({ read: 1, running: [] }))
+  const last = await getStored(t.nats, streamOf(t), { seq: 4 })
+  await eventually(async () => {
+    one.partition.advance(4)
+    expect(await one.record()).toMatchObject({ read: 4, seen: 4, seenAt: nanosOf(last!.time) })
+  })
+})

@@ -13,7 +13,7 @@ import { inboxFaults } from './inbox-faults.ts'
 export type StartFrom = 'all' | 'new' | Date
 
 export type HandlerOptions = {
-  /** For a new handler on a stream with history; there is no default there. */
+  /** For a new handler on a stream with history; there is no default there. A Date is not in the future. */
   startFrom?: StartFrom
   /** @default 10 attempts, 0.5 s to a minute apart */
   retry?: RetryPolicy
@@ -151,7 +151,7 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
       say('its name takes letters, digits and -, 48 characters at most')
     if (typeof def.handle !== 'function') say('it has no function')
-    for (const fault of [...limitFaults(def), ...batchFaults(def)]) say(fault)
+    for (const fault of [...startFaults(def), ...limitFaults(def), ...batchFaults(def)]) say(fault)
     if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
     if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
     for (const fault of orderFaults(def)) say(fault)
@@ -166,6 +166,14 @@ function serviceFaults(name: string, options: ServiceOptions): string[] {
     for (const fault of [...effectsFaults(def, options.publishes ?? []), ...inboxFaults(def)]) say(fault)
   }
   return [...faults, ...sharedSourceFaults(options.handlers), ...replyFaults(options.replies ?? {})]
+}
+
+/** From a time to come a server begins with the next event there is, which is before that time. */
+function startFaults({ startFrom }: HandlerDef): string[] {
+  if (!(startFrom instanceof Date)) return []
+  if (Number.isNaN(startFrom.getTime())) return ['startFrom is no valid date']
+  if (startFrom.getTime() <= Date.now()) return []
+  return [`startFrom is ${startFrom.toISOString()}, which is in the future; say 'new' and start it then`]
 }
 
 /** Two handlers of one service on one command would each take part of the work. */

@@ -13,6 +13,8 @@ test('a service names every fault of every handler at once', () => {
     defineService('My Service', {
       handlers: {
         'a.b': on(ran, { ...brief, concurrency: 0, timeoutMs: 0, ackWaitMs: 1 }, () => {}),
+        early: on(ran, { ...brief, startFrom: new Date(Date.now() + 60_000) }, () => {}),
+        never: on(ran, { ...brief, startFrom: new Date('today') }, () => {}),
         patient: on(ran, { retry: untilBack }, () => {}),
         one: on(run, brief, () => {}),
         two: on(run, brief, () => {}),
@@ -24,6 +26,8 @@ test('a service names every fault of every handler at once', () => {
     'concurrency is 0',
     'timeoutMs is 0',
     'ackWaitMs is 1',
+    'handler "early": startFrom is 2',
+    'handler "never": startFrom is no valid date',
     'forgets after',
     'command job.run has 2 handlers (one, two)',
   ])

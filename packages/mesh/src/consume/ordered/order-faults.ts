@@ -15,8 +15,6 @@ export function orderFaults({
     faults.push(`order: 'key' needs a contract, and ${source.pattern} is a topic; give each type a handler of its own`)
   else if (source.key === undefined)
     faults.push(`order: 'key' needs a key, and ${source.type} has none; give its contract a key`)
-  else if (source.priorities)
-    faults.push(`order: 'key' and priorities exclude each other, and ${source.type} has priorities`)
   if (!(ackWaitMs >= 2000 && ackWaitMs % 1000 === 0))
     faults.push(`ackWaitMs is ${ackWaitMs}; with order: 'key' whole seconds from 2000 (NATS counts a lease in seconds)`)
   return faults

@@ -4,7 +4,7 @@ import { MeshError } from '../../errors.ts'
 export type KeptRetry = {
   attempts: number
   failures: number
-  /** Unix ms; 0 before the first failure that counts. */
+  /** Unix ms by the clock of the instance that wrote it; 0 before the first failure that counts. */
   firstFailureAt: number
   /** Unix ms by the clock of the instance that wrote it. */
   dueAt: number

@@ -5,9 +5,13 @@ import { z } from 'zod'
 
 const jobs = stream('JOBS', { subjects: ['job.>'] })
 const look = request('job.look', { schema: z.object({}), reply: z.string() })
-const due = event('job.due', { stream: jobs, schema: z.object({ id: z.string(), hangs: z.boolean() }) })
+const due = event('job.due', {
+  stream: jobs,
+  schema: z.object({ id: z.string(), hangs: z.boolean() }),
+  key: ({ id }) => id,
+})
 
-test('a handler that never returns loses its slot, makes the service unready, and others go on until half are lost', async () => {
+test.concurrent('a handler that never returns loses its slot, makes the service unready, and others go on until half are lost', async () => {
   await using env = await testMesh()
   const { mesh } = env
   const started: string[] = []
@@ -46,18 +50,20 @@ test('a handler that never returns loses its slot, makes the service unready, an
   expect(started.toSorted()).toEqual(['fine', 'hangs-1', 'hangs-2'])
 })
 
-test('a concurrency that leaves no more than twice the lost slots ends the service', async () => {
-  await using own = await testMesh()
-  const { mesh } = own
-  const hang = on(
-    due,
-    { startFrom: 'all', concurrency: 4, timeoutMs: 100 },
-    async () => await new Promise(() => undefined),
-  )
-  const running = await mesh.start(defineService('worker', { handlers: { hang } }))
-  const ended = running.stopped.catch((error: unknown) => (error as { code?: string }).code)
-  await mesh.publish(due, { id: 'hangs', hangs: true })
-  await eventually(() => expect(mesh.health().reasons.join()).toContain('1 slots leaked'), { timeoutMs: 20_000 })
-  running.adjust('hang', { concurrency: 1 })
-  expect(await ended).toBe('MESH_HANDLER_LEAKED')
-})
+test.concurrent.each([undefined, 'key'] as const)(
+  'a concurrency that leaves no more than twice the lost slots ends the service, with order %s',
+  async (order) => {
+    await using own = await testMesh()
+    const { mesh } = own
+    const options = { startFrom: 'all', concurrency: 4, timeoutMs: 100, ...(order && { order }) } as const
+    const hang = on(due, options, async () => await new Promise(() => undefined))
+    const running = await mesh.start(defineService('worker', { handlers: { hang } }))
+    const ended = running.stopped.catch((error: unknown) => (error as { code?: string }).code)
+    await mesh.publish(due, { id: 'hangs', hangs: true })
+    await eventually(() => expect(mesh.health().reasons.join()).toContain('1 slots leaked'), { timeoutMs: 20_000 })
+    running.adjust('hang', { concurrency: 3 })
+    expect(mesh.health().reasons.join()).toContain('1 slots leaked')
+    running.adjust('hang', { concurrency: 2 })
+    expect(await ended).toBe('MESH_HANDLER_LEAKED')
+  },
+)

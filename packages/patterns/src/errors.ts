@@ -11,6 +11,7 @@ export const patternsErrors = {
   PATTERNS_SAGA_NOT_BEGUN: 'terminal',
   PATTERNS_SAGA_WAITS: 'retry',
   PATTERNS_SAGA_BEGAN_BEFORE: 'terminal',
+  PATTERNS_SAGA_TOO_LATE: 'terminal',
   PATTERNS_AGGREGATE_GAP: 'terminal',
   PATTERNS_UNKNOWN_EVENT: 'retry',
   PATTERNS_PROJECTION_GAP: 'refuse',

@@ -45,15 +45,18 @@ const trip = saga<Trip>('trip', {
 })
 
 const T0 = Date.parse('2026-11-21T12:00:00Z')
+const AT = { stream: 'TRIPS', epoch: 1, seq: 1 }
 let serial = 0
 
-type More = { id?: string; data?: unknown; now?: number }
+type More = { id?: string; data?: unknown; now?: number; seq?: number; epoch?: number }
 
 function arrive(record: SagaRecord<Trip> | undefined, name: string, more: More = {}): Advance<Trip> {
   const one = trip.steps[name]!
   const type = one.kind === 'timed-out' ? trip.timeout!.type : one.contract.type
   const occasion = { id: more.id ?? `e${++serial}`, type, correlationId: 'c', at: new Date(T0) }
-  return advance(trip, record, { sagaId: 't-1', name, data: more.data ?? { id: 't-1' }, occasion, now: more.now ?? T0 })
+  const source = { stream: 'TRIPS', epoch: more.epoch ?? 1, seq: more.seq ?? serial }
+  const data = more.data ?? { id: 't-1' }
+  return advance(trip, record, { sagaId: 't-1', name, data, occasion, source, now: more.now ?? T0 })
 }
 
 function written(result: Advance<Trip>): { record: SagaRecord<Trip>; sends: string[] } {
@@ -157,7 +160,14 @@ test('a step that asks for what the mesh would refuse is refused before anything
     const slow = timedOut<Trip>('slow', (state) => ({ state }))
     const timeout = sagaTimeout('trip.timed-out', trips)
     const odd = saga<Trip>('odd', { sends: [flight], timeout, steps: { booked: begin, slow } })
-    return advance(odd, undefined, { sagaId: 't-1', name: 'booked', data: { id: 't-1' }, occasion, now: T0 })
+    return advance(odd, undefined, {
+      sagaId: 't-1',
+      name: 'booked',
+      data: { id: 't-1' },
+      occasion,
+      source: AT,
+      now: T0,
+    })
   }
   expect(() => run({ timeouts: { slow: -1 } })).toThrow('PATTERNS_INVALID_STEP')
   expect(() => run({ timeouts: { slow: Number.NaN } })).toThrow('time-out slow is NaN ms')
@@ -189,6 +199,25 @@ test('a step that sends what the saga does not declare is refused', () => {
   const odd = saga<Trip>('odd', { sends: [], steps: { booked: begin } })
   const occasion = { id: 'x', type: booked.type, correlationId: 'c', at: new Date(T0) }
   expect(() =>
-    advance(odd, undefined, { sagaId: 't-1', name: 'booked', data: { id: 't-1' }, occasion, now: T0 }),
+    advance(odd, undefined, { sagaId: 't-1', name: 'booked', data: { id: 't-1' }, occasion, source: AT, now: T0 }),
   ).toThrow('PATTERNS_INVALID_STEP: saga odd t-1, step booked: it sends trip.book-flight')
+})
+
+test('an event that comes again after more than a saga remembers is refused, not handled a second time', () => {
+  let record = after('booked')
+  const pass = (name: string, more: More): void => void ({ record } = written(arrive(record, name, more)))
+  pass('flown', { id: 'once', seq: 1000 })
+  // Events come in any order.
+  for (let n = 0; n < 499; n++) pass('slept', { id: `n${n}`, seq: n % 2 ? 2000 + n : 900 - n })
+  expect(arrive(record, 'flown', { id: 'once', seq: 1000 })).toMatchObject({ kind: 'again' })
+  pass('slept', { id: 'last', seq: 3000 })
+  expect(record.handled.length).toBe(500)
+  expect(record.forgotten).toEqual([{ stream: 'TRIPS', epoch: 1, seq: 1000 }])
+  for (const seq of [1000, 901])
+    expect(() => arrive(record, 'flown', { id: 'once', seq })).toThrow(
+      /PATTERNS_SAGA_TOO_LATE: trip.flight-booked at sequence .* stands before what saga trip t-1 remembers/,
+    )
+  pass('slept', { id: 'later', seq: 1001 })
+  // A stream that was made again counts anew.
+  pass('slept', { id: 'anew', seq: 3, epoch: 2 })
 })

@@ -1,6 +1,15 @@
 import { days } from '@malha/mesh'
 import { PatternsError } from '../errors.ts'
-import { type Done, type Handled, KEPT_HANDLED, SAGA_FORMAT, type SagaRecord, type Sent } from './record.ts'
+import {
+  type Done,
+  isForgotten,
+  KEPT_HANDLED,
+  remembered,
+  SAGA_FORMAT,
+  type SagaRecord,
+  type Sent,
+  type Standing,
+} from './record.ts'
 import type { Next, Occasion, SagaDef, SagaStep, Send, TimeoutData } from './saga.ts'
 
 /** An event for one saga. */
@@ -10,6 +19,7 @@ export type Arrival = {
   readonly name: string
   readonly data: unknown
   readonly occasion: Occasion
+  readonly source: Standing
   /** Unix ms. */
   readonly now: number
 }
@@ -23,7 +33,8 @@ export type Advance<State> =
 /**
  * The saga after an event. Pure: what it sends is in the record it returns, so that an event that comes again is answered
  * with the same.
- * @throws PatternsError PATTERNS_SAGA_NOT_BEGUN | PATTERNS_SAGA_WAITS | PATTERNS_SAGA_BEGAN_BEFORE | PATTERNS_INVALID_STEP
+ * @throws PatternsError PATTERNS_SAGA_NOT_BEGUN | PATTERNS_SAGA_WAITS | PATTERNS_SAGA_BEGAN_BEFORE |
+ * PATTERNS_SAGA_TOO_LATE | PATTERNS_INVALID_STEP
  */
 export function advance<State>(
   def: SagaDef<State>,
@@ -35,6 +46,7 @@ export function advance<State>(
   if (known) return { kind: 'again', sends: known.sends }
   if (record === undefined) return withoutSaga(def, one, arrival)
   if (one.kind === 'timed-out') return onTimeout(def, { record, one, arrival })
+  if (isForgotten(record, arrival.source)) throw tooLate(def, arrival)
   if (one.kind === 'undone') return onUndone(def, { record, one, arrival })
   if (record.status !== 'running') return onLate(def, { record, one, arrival })
   if (one.kind === 'step') {
@@ -207,14 +219,13 @@ function finish<State>(def: SagaDef<State>, arrival: Arrival, { record, sends }:
   const { id, type, at } = arrival.occasion
   if (sends.length > MOST_SENDS)
     throw invalid(def, arrival, `it sends ${sends.length} messages at once; ${MOST_SENDS} at most`)
-  const handled: Handled[] = [...record.handled, { id, type, sends }].slice(-KEPT_HANDLED)
   return {
     kind: 'write',
     sends,
     record: {
       ...record,
+      ...remembered(record, { id, type, sends, source: arrival.source }),
       version: def.version,
-      handled,
       movedAt: new Date(arrival.now).toISOString(),
       lastEvent: { id, type, at: at.toISOString() },
     },
@@ -228,6 +239,13 @@ function sent<State>(def: SagaDef<State>, arrival: Arrival, { contract, data }: 
   const text = JSON.stringify(data) as string | undefined
   if (text === undefined) throw invalid(def, arrival, `it sends ${contract.type} with data that has no form in JSON`)
   return { type: contract.type, data: JSON.parse(text) as unknown }
+}
+
+function tooLate<State>(def: SagaDef<State>, { sagaId, occasion, source }: Arrival): PatternsError {
+  return new PatternsError(
+    'PATTERNS_SAGA_TOO_LATE',
+    `${occasion.type} at sequence ${source.seq} stands before what saga ${def.name} ${sagaId} remembers, which is the last ${KEPT_HANDLED} events: whether it was handled then cannot be told. See whether it was; if not, have it published anew`,
+  )
 }
 
 function invalid<State>(def: SagaDef<State>, { name, sagaId }: Arrival, fault: string): PatternsError {

@@ -146,7 +146,9 @@ async function move<State>(
   store: Records<SagaRecord>,
   { ctx, name, data, sagaId, found }: Move,
 ): Promise<readonly Sent[] | undefined> {
-  const arrival: Arrival = { sagaId, name, data, occasion: occasionOf(ctx), now: Date.now() }
+  const { stream, epoch, seq } = ctx.source
+  const source = { stream, epoch, seq }
+  const arrival: Arrival = { sagaId, name, data, occasion: occasionOf(ctx), source, now: Date.now() }
   const result = advance(def, found && current(def, found.value), arrival)
   if (result.kind === 'pass') {
     ctx.log.info({ saga: def.name, sagaId }, `${ctx.type} changes nothing: ${result.why}`)

@@ -12,8 +12,16 @@ export type Sent = {
   readonly inMs?: number
 }
 
+/** Where an event stands. `stream` is the server's name, `epoch` says which stream of that name. */
+export type Standing = { readonly stream: string; readonly epoch: number; readonly seq: number }
+
 /** An event that was handled, and what was sent then: the same again when the event comes again. */
-export type Handled = { readonly id: string; readonly type: string; readonly sends: readonly Sent[] }
+export type Handled = {
+  readonly id: string
+  readonly type: string
+  readonly sends: readonly Sent[]
+  readonly source: Standing
+}
 
 /** What was done and can be undone. */
 export type Done = { readonly step: string; readonly undo: Sent }
@@ -43,6 +51,8 @@ export type SagaRecord<State = unknown> = {
   readonly armed: number
   /** The latest last. */
   readonly handled: readonly Handled[]
+  /** The furthest of those that were dropped from `handled`, one a stream: what stands before it may have been handled. */
+  readonly forgotten?: readonly Standing[]
   readonly beganAt: string
   /** When an event last moved it. */
   readonly movedAt: string
@@ -51,6 +61,28 @@ export type SagaRecord<State = unknown> = {
 
 /** What is remembered of handled events; a saga sees tens. */
 export const KEPT_HANDLED = 500
+
+/** What a record remembers with one event more. */
+export function remembered<State>(
+  { handled, forgotten = [] }: SagaRecord<State>,
+  one: Handled,
+): Pick<SagaRecord<State>, 'handled' | 'forgotten'> {
+  const all = [...handled, one]
+  const furthest = new Map(forgotten.map((source) => [placeOf(source), source]))
+  for (const { source } of all.slice(0, -KEPT_HANDLED))
+    if ((furthest.get(placeOf(source))?.seq ?? 0) < source.seq) furthest.set(placeOf(source), source)
+  return {
+    handled: all.slice(-KEPT_HANDLED),
+    ...(furthest.size > 0 ? { forgotten: [...furthest.values()] } : {}),
+  }
+}
+
+/** Whether an event that is not among those remembered may have been handled before them. */
+export function isForgotten<State>({ forgotten = [] }: SagaRecord<State>, source: Standing): boolean {
+  return forgotten.some((one) => placeOf(one) === placeOf(source) && source.seq <= one.seq)
+}
+
+const placeOf = ({ stream, epoch }: Standing): string => `${stream} ${epoch}`
 
 /**
  * The record with its state at the version of this release.

@@ -1,6 +1,6 @@
 import { eventually } from '@malha/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { migrateOutbox, outbox, outboxSql, postgresOutbox, relayOutbox } from '../src/index.ts'
+import { migrateOutbox, outbox, outboxSql, postgresOutbox, relayOutbox, retryDeadRows } from '../src/index.ts'
 import { placed } from './support/contracts.ts'
 import { fixture } from './support/fixture.ts'
 import { type PostgresServer, postgresServer } from './support/postgres-server.ts'
@@ -33,11 +33,11 @@ test('a relay waits for a database that is not migrated yet, and says so', async
   await eventually(() => expect(relay.health().ready).toBe(true))
 })
 
-test('two outboxes in one database do not meet', async () => {
+test('two outboxes in one database do not meet, and a schema may be called by one of SQL’s own words', async () => {
   await using f = await fixture(postgres)
-  await migrateOutbox(f.db.pool, { schema: 'other' })
-  const other = postgresOutbox({ schema: 'other', name: 'other-service' })
-  await using _relay = relayOutbox(f.mesh, f.db.pool, { schema: 'other' })
+  await migrateOutbox(f.db.pool, { schema: 'order' })
+  const other = postgresOutbox({ schema: 'order', name: 'other-service' })
+  await using _relay = relayOutbox(f.mesh, f.db.pool, { schema: 'order' })
   await f.transaction(async (client) => {
     await outbox.add(client, placed, { orderId: 'o1', n: 1 }, { id: 'here' })
     await other.add(client, placed, { orderId: 'o1', n: 2 }, { id: 'there' })
@@ -45,4 +45,5 @@ test('two outboxes in one database do not meet', async () => {
   await eventually(async () => expect(await f.stored()).toHaveLength(1))
   expect((await f.stored())[0]?.headers).toMatchObject({ 'ce-id': 'there', 'ce-source': '/other-service' })
   expect(await f.waiting()).toBe(1)
+  expect(await retryDeadRows(f.db.pool, { schema: 'order' })).toBe(0)
 })

@@ -10,12 +10,12 @@ test('every wrong option of the relay is told at once', () => {
 })
 
 test('a schema whose name would need quotes is refused', () => {
-  for (const schema of ['Malha', 'a-b', '', 'a"; DROP TABLE x', '1a'])
+  for (const schema of ['Malha', 'a-b', '', 'a"; DROP TABLE x', '1a', 'pg_mine'])
     expect(() => postgresOutbox({ schema })).toThrow(/OUTBOX_INVALID_OPTIONS: schema/)
 })
 
 test('the SQL names the schema everywhere', async () => {
   const sql = await outboxSql({ schema: 'shop' })
-  expect(sql).toContain('CREATE TABLE shop.outbox (')
+  expect(sql).toContain('CREATE TABLE "shop".outbox (')
   expect(sql).not.toMatch(/\{\{|malha\./)
 })

@@ -30,7 +30,7 @@ export type OutboxOptions = {
  * @throws OutboxError OUTBOX_INVALID_OPTIONS
  */
 export function postgresOutbox(options: OutboxOptions = {}): Outbox {
-  const { schema } = outboxNames(options.schema)
+  const { schema, quoted } = outboxNames(options.schema)
   const from = options.name ?? `${hostname()}/${process.pid}`
   return {
     async add(tx, contract, data, addOptions = {}) {
@@ -41,7 +41,7 @@ export function postgresOutbox(options: OutboxOptions = {}): Outbox {
       const orderKey = key === undefined ? undefined : keyToken(key)
       const partition = partitionOf(orderKey ?? id, PARTITIONS)
       try {
-        await execute(`SELECT ${schema}.outbox_add($1, $2, $3, $4, $5)`, [
+        await execute(`SELECT ${quoted}.outbox_add($1, $2, $3, $4, $5)`, [
           message.stream,
           partition,
           orderKey ?? null,

@@ -59,7 +59,7 @@ export type Writers = { readonly lastId: number; readonly byPartition: ReadonlyM
 /** The highest id given out and, read after it, the transactions that are adding; see {@link Horizon}. */
 export async function readWriters(session: Session, names: OutboxNames): Promise<Writers> {
   const { rows: ids } = await session.query(
-    `SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM ${names.schema}.outbox_id`,
+    `SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM ${names.quoted}.outbox_id`,
   )
   const { rows } = await session.query(
     `SELECT objid::int AS partition, virtualtransaction AS writer FROM pg_locks WHERE ${OF_THIS_DATABASE} AND classid = $1`,

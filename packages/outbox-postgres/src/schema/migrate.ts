@@ -68,16 +68,16 @@ function checkFormat(names: OutboxNames, format: number): void {
 }
 
 async function formatOf(client: PgQueryable, names: OutboxNames): Promise<number | undefined> {
-  const { rows: found } = await client.query('SELECT to_regclass($1) AS table', [`${names.schema}.outbox_format`])
+  const { rows: found } = await client.query('SELECT to_regclass($1) AS table', [`${names.quoted}.outbox_format`])
   if (found[0]?.['table'] == null) return undefined
-  const { rows } = await client.query(`SELECT max(format) AS format FROM ${names.schema}.outbox_format`)
+  const { rows } = await client.query(`SELECT max(format) AS format FROM ${names.quoted}.outbox_format`)
   return Number(rows[0]?.['format'])
 }
 
 async function sqlOf(names: OutboxNames, format: number): Promise<string> {
   const text = await readFile(new URL(`../../migrations/${FILES[format - 1]}`, import.meta.url), 'utf8')
   return text
-    .replaceAll('{{schema}}', names.schema)
+    .replaceAll('{{schema}}', names.quoted)
     .replaceAll('{{writers}}', String(names.locks.writers))
     .replaceAll('{{channel}}', names.channel)
 }

@@ -6,6 +6,8 @@ export const PARTITIONS = 64
 /** Names in one database: two outboxes in two schemas do not meet. */
 export type OutboxNames = {
   readonly schema: string
+  /** The schema as SQL has it: its name may be one of SQL's own words. */
+  readonly quoted: string
   /** The table. */
   readonly table: string
   /** What `NOTIFY` uses. */
@@ -16,14 +18,15 @@ export type OutboxNames = {
 
 /** @throws OutboxError OUTBOX_INVALID_OPTIONS */
 export function outboxNames(schema: string = 'malha'): OutboxNames {
-  if (!/^[a-z_][a-z0-9_]{0,47}$/.test(schema))
+  if (!/^(?!pg_)[a-z_][a-z0-9_]{0,47}$/.test(schema))
     throw new OutboxError(
       'OUTBOX_INVALID_OPTIONS',
-      `schema ${JSON.stringify(schema).slice(0, 64)}: a-z, 0-9 and _, not beginning with a digit, 48 at most`,
+      `schema ${JSON.stringify(schema).slice(0, 64)}: a-z, 0-9 and _, not beginning with a digit or pg_, 48 at most`,
     )
   return {
     schema,
-    table: `${schema}.outbox`,
+    quoted: `"${schema}"`,
+    table: `"${schema}".outbox`,
     channel: `${schema}_outbox`,
     locks: {
       writers: lockNumber(`${schema}.outbox writers`),

@@ -53,7 +53,7 @@ BEGIN
 END
 $$;
 
--- Puts dead rows (all, or those named) back at the end of the outbox; gives their number.
+-- Puts dead rows (all, or those named) back at the end of the outbox, in their order; gives their number.
 CREATE FUNCTION {{schema}}.outbox_retry_dead(ids bigint[] DEFAULT NULL)
   RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -61,7 +61,9 @@ DECLARE
   count integer := 0;
 BEGIN
   FOR dead IN
-    DELETE FROM {{schema}}.outbox o WHERE o.dead_at IS NOT NULL AND (ids IS NULL OR o.id = ANY (ids)) RETURNING o.*
+    WITH gone AS (
+      DELETE FROM {{schema}}.outbox o WHERE o.dead_at IS NOT NULL AND (ids IS NULL OR o.id = ANY (ids)) RETURNING o.*
+    ) SELECT * FROM gone ORDER BY gone.id
   LOOP
     PERFORM pg_advisory_xact_lock_shared({{writers}}, dead.partition);
     INSERT INTO {{schema}}.outbox (id, stream, partition, order_key, message, payload, created_at, tries, tried_after, tried_epoch)

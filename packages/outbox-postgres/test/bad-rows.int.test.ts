@@ -1,10 +1,12 @@
 import { event, stream } from '@malha/mesh'
 import { eventually } from '@malha/testing'
-import { DiscardPolicy, jetstreamManager } from '@nats-io/jetstream'
+import { DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { outbox, relayOutbox, retryDeadRows } from '../src/index.ts'
-import { orders, placed } from './support/contracts.ts'
+import * as table from '../src/relay/table.ts'
+import { outboxNames } from '../src/schema/names.ts'
+import { orders, placed, viewed } from './support/contracts.ts'
 import { type Fixture, fixture, inversions } from './support/fixture.ts'
 import { type PostgresServer, postgresServer } from './support/postgres-server.ts'
 import { recordedMetrics } from './support/recorded.ts'
@@ -52,6 +54,79 @@ test('dead rows go out when they are put back', async () => {
   expect(await retryDeadRows(f.db.pool)).toBe(3)
   expect(await retryDeadRows(f.db.pool)).toBe(0)
   await eventually(async () => expect(await ids(f)).toEqual(['p0', 'p1', 'p2', 'p3']))
+})
+
+test('dead rows that are put back keep their order', async () => {
+  await using f = await fixture(postgres)
+  await f.addOrders(60, { keys: 2 })
+  // Each becomes dead at its own time, the last first: the table holds them in that order.
+  for (const { id } of await f.db.sql('SELECT id FROM malha.outbox ORDER BY id DESC'))
+    await f.db.sql('UPDATE malha.outbox SET dead_at = now() WHERE id = $1', [id])
+  expect(await retryDeadRows(f.db.pool)).toBe(60)
+  await using _relay = relayOutbox(f.mesh, f.db.pool, { pollMs: 100 })
+  await eventually(async () => expect(await f.waiting()).toBe(0))
+  const stored = await f.stored()
+  expect(stored).toHaveLength(60)
+  expect(inversions(stored)).toEqual([])
+})
+
+test('rows that may have been sent go out beside one that cannot be read and behind an id that is not encoded', async () => {
+  await using f = await fixture(postgres)
+  await f.addOrders(3, { keys: 1 })
+  await f.transaction((client) => client.query(`SELECT malha.outbox_add('ORDERS', 7, NULL, '{"by": "hand"}', '')`))
+  await f.transaction((client) => client.query(`SELECT malha.outbox_add('ORDERS', 8, NULL, 'null', '')`))
+  const [row] = await f.db.sql<{ subject: string }>(`SELECT message->>'subject' AS subject FROM malha.outbox LIMIT 1`)
+  const { seq = 0 } = await f.mesh.publish(viewed, { orderId: 'v', n: 0 }, { id: 'viewed' })
+  const jsm = await jetstreamManager(f.broker.nats)
+  const { header } = (await jsm.streams.getMessage(f.mesh.names.stream(orders), { seq }))!
+  header.set('ce-id', '100%')
+  header.delete('Nats-Msg-Id')
+  await jetstream(f.broker.nats).publish(f.mesh.names.subject(row!.subject), '{"n": -1}', { headers: header })
+  // As if a relay had died after it claimed them all.
+  await f.db.sql('UPDATE malha.outbox SET tries = 1, tried_after = 0, tried_epoch = 0')
+  await using _relay = relayOutbox(f.mesh, f.db.pool, { pollMs: 100 })
+  await eventually(async () => expect(await f.waiting()).toBe(0))
+  expect(await ids(f)).toEqual(['100%', 'p0', 'p1', 'p2', 'viewed'])
+  const dead = await f.db.sql<{ code: string }>(`SELECT split_part(last_error, ':', 1) AS code FROM malha.outbox`)
+  expect(dead.map(({ code }) => code)).toEqual(['OUTBOX_UNREADABLE_ROW', 'OUTBOX_UNREADABLE_ROW'])
+})
+
+test('a fault that is written down late changes nothing about what another relay has settled', async () => {
+  await using f = await fixture(postgres)
+  await f.addOrders(3)
+  const [published, dead, waiting] = (await f.db.sql<{ id: string }>('SELECT id FROM malha.outbox ORDER BY id')).map(
+    ({ id }) => Number(id),
+  )
+  await f.db.sql('UPDATE malha.outbox SET published_at = now() WHERE id = $1', [published])
+  await f.db.sql('UPDATE malha.outbox SET dead_at = now() WHERE id = $1', [dead])
+  const late = [
+    { id: published!, reason: 'late', waitMs: undefined },
+    { id: dead!, reason: 'late', waitMs: 1000 },
+    { id: waiting!, reason: 'in time', waitMs: 1000 },
+  ]
+  await table.writeFaults(f.db.pool as never, outboxNames(), late)
+  expect(await f.db.sql('SELECT last_error, dead_at IS NULL AS lives FROM malha.outbox ORDER BY id')).toEqual([
+    { last_error: null, lives: true },
+    { last_error: null, lives: false },
+    { last_error: 'in time', lives: true },
+  ])
+})
+
+test('of many rows that wait the first ten thousand are counted, and the oldest is found', async () => {
+  await using f = await fixture(postgres)
+  const { metrics, value } = recordedMetrics()
+  // Of a stream that is not there.
+  await f.db.sql(
+    `INSERT INTO malha.outbox (id, stream, partition, message, payload, created_at)
+     SELECT nextval('malha.outbox_id'), 'AWAY', n % 64, '{}', '', now() - CASE n WHEN 63 THEN interval '2 hours' ELSE '0' END
+     FROM generate_series(1, 12000) AS n`,
+  )
+  await using _relay = relayOutbox(f.mesh, f.db.pool, { metrics, pollMs: 20 })
+  await f.addOrders(10)
+  await eventually(async () => expect(await f.stored()).toHaveLength(10))
+  await eventually(() => expect(value('mesh_outbox_depth')).toBe(10_000))
+  expect(value('mesh_outbox_oldest_seconds')).toBeGreaterThan(7_000)
+  expect(value('mesh_outbox_dead_rows')).toBe(0)
 })
 
 const wider = stream(orders.name, { ...orders, subjects: ['order.>', 'parcel.>'], replicas: 1 })

@@ -1,5 +1,8 @@
-import { getStored, type Mesh } from '@malha/mesh'
+import { decodeAttribute, getStored, HEADER, type Mesh, type PreparedEvent } from '@malha/mesh'
 import type { Claimed, Position } from './table.ts'
+
+/** A row that holds an event. */
+export type Sendable = Claimed & { readonly event: PreparedEvent }
 
 /** Subjects that are walked at once. */
 const WALKS = 16
@@ -12,9 +15,9 @@ const WALKS = 16
  */
 export async function alreadyStored(
   mesh: Mesh,
-  { stream, rows, position }: { stream: string; rows: readonly Claimed[]; position: Position },
+  { stream, rows, position }: { stream: string; rows: readonly Sendable[]; position: Position },
 ): Promise<Set<number>> {
-  const bySubject = Map.groupBy(rows, (row) => row.message.subject)
+  const bySubject = Map.groupBy(rows, (row) => row.event.subject)
   const walks = [...bySubject]
   const found = new Set<number>()
   const walker = async (): Promise<void> => {
@@ -27,10 +30,10 @@ export async function alreadyStored(
   return found
 }
 
-type Walk = { stream: string; subject: string; wanted: readonly Claimed[]; position: Position }
+type Walk = { stream: string; subject: string; wanted: readonly Sendable[]; position: Position }
 
 async function walk(mesh: Mesh, { stream, subject, wanted, position }: Walk): Promise<number[]> {
-  const missing = new Map(wanted.map((row) => [row.message.envelope.id, row.id]))
+  const missing = new Map(wanted.map((row) => [row.event.envelope.id, row.id]))
   const found: number[] = []
   // A stream that was made again counts from 1 again.
   const starts = wanted.map((row) => (row.triedEpoch === position.epoch ? row.triedAfter + 1 : 1))
@@ -38,7 +41,7 @@ async function walk(mesh: Mesh, { stream, subject, wanted, position }: Walk): Pr
   while (missing.size > 0) {
     const stored = await getStored(mesh.nats, mesh.names.stream(stream), query)
     if (!stored) break
-    const id = decodeURIComponent(stored.headers['ce-id'] ?? '')
+    const id = decodeAttribute(stored.headers[HEADER.id] ?? '')
     const row = missing.get(id)
     if (row !== undefined) found.push(row)
     missing.delete(id)

@@ -33,7 +33,10 @@ export class Session {
   static async open(pool: PgPool, options: SessionOptions): Promise<Session> {
     const session = new Session(await connectWithin(pool, options.sessionMs / 2), options)
     try {
-      await session.query(`SET idle_session_timeout = ${options.sessionMs}`)
+      // All its statements go by an index. What PostgreSQL knows of a table that fills and empties is often wrong.
+      await session.query(
+        `SET idle_session_timeout = ${options.sessionMs}; SET enable_seqscan = off; SET enable_bitmapscan = off`,
+      )
       await session.query(`LISTEN ${options.names.channel}`)
       return session
     } catch (error) {

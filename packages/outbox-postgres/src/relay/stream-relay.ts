@@ -1,7 +1,7 @@
-import { type Logger, type Mesh, type PreparedEvent, streamState } from '@malha/mesh'
+import { type Logger, type Mesh, streamState } from '@malha/mesh'
 import { OutboxError, reasonOf } from '../errors.ts'
 import type { OutboxMetrics } from '../metrics.ts'
-import { alreadyStored } from './already-stored.ts'
+import { alreadyStored, type Sendable } from './already-stored.ts'
 import { type Lane, Lanes, type Waiting } from './lanes.ts'
 import { outcomeOf, type Outcome, rowDelayMs, streamDelayMs } from './outcome.ts'
 import type { Session } from './session.ts'
@@ -89,7 +89,10 @@ export class StreamRelay {
     taken: readonly { lane: Lane; rows: Waiting[] }[],
     { claimed, position, session }: { claimed: ReadonlyMap<number, Claimed>; position: Position; session: Session },
   ): void {
-    const doubtful = [...claimed.values()].filter(({ tries }) => tries > 1)
+    // One that cannot be read was never sent.
+    const doubtful = [...claimed.values()].filter(
+      (row): row is Sendable => row.tries > 1 && !(row.event instanceof OutboxError),
+    )
     const { mesh } = this.#deps
     const known =
       doubtful.length === 0 ? undefined : alreadyStored(mesh, { stream: this.name, rows: doubtful, position })
@@ -160,8 +163,9 @@ export class StreamRelay {
   }
 
   async #publish(row: Claimed): Promise<Outcome> {
+    if (row.event instanceof OutboxError) return outcomeOf(row.event)
     try {
-      await this.#deps.mesh.publishPrepared(eventOf(row), { timeoutMs: this.#deps.publishMs })
+      await this.#deps.mesh.publishPrepared(row.event, { timeoutMs: this.#deps.publishMs })
       return { kind: 'published' }
     } catch (error) {
       return outcomeOf(error)
@@ -180,7 +184,7 @@ export class StreamRelay {
 
   #noteFault(row: Claimed, outcome: Exclude<Outcome, { kind: 'published' }>): number | undefined {
     const { log, metrics } = this.#deps
-    const { id: messageId, type } = row.message.envelope ?? {}
+    const { id: messageId, type } = row.event instanceof OutboxError ? {} : row.event.envelope
     const about = { row: row.id, messageId, type, reason: outcome.reason }
     if (outcome.kind === 'dead') {
       this.faults.push({ id: row.id, reason: outcome.reason, waitMs: undefined })
@@ -209,16 +213,4 @@ export class StreamRelay {
       this.#deps.log.warn({ stream: this.name, reason }, 'outbox: the stream takes nothing now; trying again')
     this.#deps.wake()
   }
-}
-
-/** @throws OutboxError OUTBOX_UNREADABLE_ROW | OUTBOX_NEWER_FORMAT */
-function eventOf({ id, message, payload }: Claimed): PreparedEvent {
-  if (typeof message !== 'object' || message === null || typeof message.v !== 'number')
-    throw new OutboxError('OUTBOX_UNREADABLE_ROW', `row ${id} has no prepared event in it`)
-  if (message.v !== 1)
-    throw new OutboxError('OUTBOX_NEWER_FORMAT', `row ${id} is of format ${String(message.v)}, this release knows 1`)
-  const { envelope, subject, stream, headers, trace } = message
-  if (!envelope?.id || !envelope.type || !subject || !stream || !Array.isArray(headers) || !Array.isArray(trace))
-    throw new OutboxError('OUTBOX_UNREADABLE_ROW', `row ${id} lacks parts of a prepared event`)
-  return { ...message, payload }
 }

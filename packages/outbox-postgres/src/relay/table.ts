@@ -1,13 +1,15 @@
 import type { PreparedEvent } from '@malha/mesh'
-import type { OutboxNames } from '../schema/names.ts'
+import type { OutboxError } from '../errors.ts'
+import { type OutboxNames, PARTITIONS } from '../schema/names.ts'
+import { eventOf } from './event-of.ts'
 import type { Found, Lane, Waiting } from './lanes.ts'
 import type { Session } from './session.ts'
 
 /** A row that is about to be published. */
 export type Claimed = {
   readonly id: number
-  readonly message: Omit<PreparedEvent, 'payload'>
-  readonly payload: Uint8Array
+  /** Or why there is none. */
+  readonly event: PreparedEvent | OutboxError
   /** 1 at the first. */
   readonly tries: number
   readonly triedAfter: number
@@ -93,8 +95,7 @@ export async function claim(
     Number(row['id']),
     {
       id: Number(row['id']),
-      message: row['message'] as Claimed['message'],
-      payload: row['payload'] as Uint8Array,
+      event: eventOf(Number(row['id']), row['message'], row['payload'] as Uint8Array),
       tries: Number(row['tries']),
       triedAfter: Number(row['tried_after']),
       triedEpoch: Number(row['tried_epoch']),
@@ -111,40 +112,56 @@ export async function settle(
   { ids, keep }: { ids: readonly number[]; keep: boolean },
 ): Promise<void> {
   const change = keep
-    ? `UPDATE ${table} SET published_at = clock_timestamp(), last_error = NULL`
+    ? `UPDATE ${table} SET published_at = clock_timestamp(), dead_at = NULL, last_error = NULL`
     : `DELETE FROM ${table}`
   await session.query(`${change} WHERE id = ANY ($1::bigint[])`, [ids])
 }
 
 export type Fault = { readonly id: number; readonly reason: string; readonly waitMs: number | undefined }
 
-/** Writes down what kept rows from being published; one without `waitMs` is dead. */
+/** Writes down what kept rows from being published; one without `waitMs` is dead. What another relay has settled stays. */
 export async function writeFaults(session: Session, { table }: OutboxNames, faults: readonly Fault[]): Promise<void> {
   await session.query(
     `UPDATE ${table} AS o SET last_error = f.reason, next_at = clock_timestamp() + f.wait_ms * interval '1 ms',
        dead_at = CASE WHEN f.wait_ms IS NULL THEN clock_timestamp() END
-     FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS f (id, reason, wait_ms) WHERE o.id = f.id`,
+     FROM unnest($1::bigint[], $2::text[], $3::float8[]) AS f (id, reason, wait_ms) WHERE o.id = f.id AND ${WAITING}`,
     [faults.map(({ id }) => id), faults.map(({ reason }) => reason), faults.map(({ waitMs }) => waitMs ?? null)],
   )
 }
 
 export type Depth = { readonly waiting: number; readonly oldestMs: number; readonly dead: number }
 
-export async function depth(session: Session, { table }: OutboxNames): Promise<Depth> {
+/** So many rows are counted and no more: with millions of them the count would take longer than a session may be silent. */
+export const COUNTED_ROWS = 10_000
+
+/** How much waits, up to a bound, and for how long the first row of some stream and partition does. */
+export async function depth(session: Session, { table }: OutboxNames, streams: readonly string[]): Promise<Depth> {
+  // Ordered as the indexes are, so that they are used: a scan of the table would pass over all rows that are kept.
   const { rows } = await session.query(
-    `SELECT count(*) AS waiting, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)) * 1000, 0)::float8 AS oldest_ms,
-       (SELECT count(*) FROM ${table} WHERE dead_at IS NOT NULL) AS dead
-     FROM ${table} WHERE ${WAITING}`,
+    `SELECT
+       (SELECT count(*) FROM (
+         SELECT FROM ${table} WHERE ${WAITING} ORDER BY stream, partition, id LIMIT $1) AS w) AS waiting,
+       (SELECT count(*) FROM (SELECT FROM ${table} WHERE dead_at IS NOT NULL ORDER BY dead_at LIMIT $1) AS d) AS dead,
+       (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(first.created_at)) * 1000, 0)::float8
+        FROM unnest($2::text[]) AS s (stream), generate_series(0, $3::int - 1) AS p (partition), LATERAL (
+          SELECT created_at FROM ${table} r WHERE r.stream = s.stream AND r.partition = p.partition AND ${WAITING}
+          ORDER BY r.id LIMIT 1) AS first) AS oldest_ms`,
+    [COUNTED_ROWS, streams, PARTITIONS],
   )
   const [row = {}] = rows
   return { waiting: Number(row['waiting']), oldestMs: Number(row['oldest_ms']), dead: Number(row['dead']) }
 }
 
-/** Removes published rows that were kept long enough, some thousands at a time. */
+/** Rows removed at once. */
+const PURGED_ROWS = 10_000
+
+/** Removes published rows that were kept long enough, some thousands at a time. Each relay takes others. */
 export async function purge(session: Session, { table }: OutboxNames, keepMs: number): Promise<void> {
+  // Not clock_timestamp(): it may change from row to row, so that every row that is kept would be read.
   await session.query(
-    `DELETE FROM ${table} WHERE id IN (
-       SELECT id FROM ${table} WHERE published_at < clock_timestamp() - $1::float8 * interval '1 ms' LIMIT 5000)`,
-    [keepMs],
+    `DELETE FROM ${table} WHERE id = ANY (ARRAY(
+       SELECT id FROM ${table} WHERE published_at < statement_timestamp() - $1::float8 * interval '1 ms'
+       ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+    [keepMs, PURGED_ROWS],
   )
 }

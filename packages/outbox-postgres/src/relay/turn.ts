@@ -20,7 +20,7 @@ const MEMORY_ROWS = 4096
 const CLAIM_BYTES = 8 * 1024 ** 2
 /** How soon to look again while a transaction holds a partition: one that is rolled back tells nobody. */
 const HELD_MS = 50
-/** How often depth is counted and kept rows are purged, in polls. */
+/** How often depth is counted, in polls. */
 const WATCH_POLLS = 5
 
 /** What a relay does on one session: one statement after the other. */
@@ -94,11 +94,14 @@ export class Turn {
     }
     await this.#ownership.balance()
     this.#deps.metrics.owned(this.#ownership.owned.size)
-    for (const name of await table.streamsWaiting(this.#session, this.#names)) this.#streamOf(name)
+    const waiting = await table.streamsWaiting(this.#session, this.#names)
+    for (const name of waiting) this.#streamOf(name)
     for (const stream of this.#streams.values()) stream.locate()
-    if (this.#polls++ % WATCH_POLLS !== 0) return
-    this.#deps.metrics.depth(await table.depth(this.#session, this.#names))
     if (this.#options.keepMs > 0) await table.purge(this.#session, this.#names, this.#options.keepMs)
+    // Not at first: whatever it takes, work comes before it.
+    this.#polls += 1
+    if (this.#polls % WATCH_POLLS === 0)
+      this.#deps.metrics.depth(await table.depth(this.#session, this.#names, waiting))
   }
 
   async #scan(): Promise<void> {

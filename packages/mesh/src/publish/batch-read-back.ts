@@ -1,9 +1,9 @@
 import { millis } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
-import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
 import { firstBehind, IdConflict, isSame, type Outgoing, type PublisherDeps, readBack } from './publisher.ts'
-import type { StoredMessage } from './stored-message.ts'
+import { idOf } from './stored-message.ts'
+import { Trail } from './trail.ts'
 
 /** Messages read at once. */
 const PARALLEL = 50
@@ -15,12 +15,12 @@ const SLACK_MS = 1000
  * stands in the stream, next to each other, with the same payloads. Returns the sequence of the first.
  *
  * A repeat is refused for its ids (10201), or, if it has a `once`, for its expectation (10071).
- * @throws MeshError MESH_ID_CONFLICT | MESH_ONCE_CONFLICT, or `refusal` itself
+ * @throws MeshError MESH_ID_CONFLICT | MESH_ONCE_CONFLICT, or `refusal` itself; MESH_PUBLISH_TIMEOUT when `signal` comes first
  */
 export async function batchThatIsThere(
   deps: PublisherDeps,
   outs: readonly Outgoing[],
-  refusal: unknown,
+  { refusal, signal }: { refusal: unknown; signal: AbortSignal },
 ): Promise<number> {
   if (!(refusal instanceof PublishRefused)) throw refusal
   const { expect } = outs[0]!
@@ -30,7 +30,7 @@ export async function batchThatIsThere(
   }
   if (refusal.errCode === ERR_CODE.wrongLastSequence) return await afterOnce(deps, outs, refusal)
   if (refusal.errCode !== ERR_CODE.batchDuplicate) throw refusal
-  const place = (await findLast(deps, outs)) ?? (await findByWindow(deps, outs[0]!))
+  const place = (await findLast(deps, outs)) ?? (await findByWindow(deps, outs[0]!, signal))
   if (place) return await compare(deps, outs, place)
   throw new MeshError(
     'MESH_ID_CONFLICT',
@@ -94,10 +94,13 @@ async function findLast(deps: PublisherDeps, outs: readonly Outgoing[]): Promise
 }
 
 /** The server remembers an id for its duplicate window, so the event is not older, by the server's own clock. */
-async function findByWindow(deps: PublisherDeps, out: Outgoing): Promise<Place | undefined> {
-  let found = await readBack(deps, out.stream, { start_time: await windowStart(deps, out), next_by_subj: out.subject })
-  while (found && idOf(found) !== out.envelope.id)
-    found = await readBack(deps, out.stream, { seq: found.seq + 1, next_by_subj: out.subject })
+async function findByWindow(deps: PublisherDeps, out: Outgoing, signal: AbortSignal): Promise<Place | undefined> {
+  const trail = new Trail(deps, out, { start_time: await windowStart(deps, out) })
+  const found = await trail.find(out.envelope.id, signal).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause
+    const what = `a batch of these ids is in ${out.stream} already and was not found within ${out.timeoutMs} ms`
+    throw new MeshError('MESH_PUBLISH_TIMEOUT', `${what}; publish again with the same ids`, { cause })
+  })
   return found && { index: 0, seq: found.seq }
 }
 
@@ -111,5 +114,3 @@ async function windowStart({ nc }: PublisherDeps, { stream }: Outgoing): Promise
     throw new MeshError('MESH_PUBLISH_TIMEOUT', `${what}: the server did not answer`, { cause })
   }
 }
-
-const idOf = ({ headers }: StoredMessage): string => decodeAttribute(headers[HEADER.id] ?? '')

@@ -30,6 +30,8 @@ export type PublishRequest = {
   payload: Uint8Array
   headers: HeaderPairs
   timeoutMs: number
+  /** Ends with MESH_NO_STREAM at the first answer that nobody stores it now, instead of asking again. @default false */
+  hasty?: boolean
   /** What is stored together with it, all or nothing, right before it and in this order. All of one stream. */
   before?: readonly BatchMember[]
 }
@@ -160,6 +162,11 @@ export class PublishPipeline {
     this.#onWire.delete(token)
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
+      if (reply.isNobody && pending.request.hasty) {
+        pending.reject(noStreamError(pending))
+        this.#pump()
+        return
+      }
       pending.againAt = performance.now() + AGAIN_MS
       this.#parked.add(pending)
       this.#pump()
@@ -244,8 +251,7 @@ function refusedError(pending: Pending, { errCode, status = 0, description }: Re
 
 function timeoutError(pending: Pending, connected: boolean): MeshError {
   const { subject, timeoutMs } = pending.request
-  if (pending.lastAnswer !== '' && connected)
-    return new MeshError('MESH_NO_STREAM', `${subject} was not stored within ${timeoutMs} ms: ${pending.lastAnswer}`)
+  if (pending.lastAnswer !== '' && connected) return noStreamError(pending)
   const where = connected ? 'no answer came' : 'the server is away'
   const certainty = pending.sends === 0 ? 'it was not sent' : 'it may or may not be stored'
   // nats-server 2.15 answers nothing for a write that failed, and goes on so after the disk has room again.
@@ -256,6 +262,11 @@ function timeoutError(pending: Pending, connected: boolean): MeshError {
     'MESH_PUBLISH_TIMEOUT',
     `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id${hint}`,
   )
+}
+
+function noStreamError({ request: { subject, timeoutMs, hasty = false }, lastAnswer }: Pending): MeshError {
+  const within = hasty ? '' : ` within ${timeoutMs} ms`
+  return new MeshError('MESH_NO_STREAM', `${subject} was not stored${within}: ${lastAnswer}`)
 }
 
 function closedError(request: PublishRequest, cause?: unknown): MeshError {

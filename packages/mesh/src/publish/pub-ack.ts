@@ -51,7 +51,8 @@ const INCOMPLETE =
 /** What one reply to a publish means. */
 export type Reply =
   | { kind: 'stored'; stream: string; seq: number; duplicate: boolean }
-  | { kind: 'again'; why: string }
+  /** `isNobody`: no stream took it, so that it is not on its way either. */
+  | { kind: 'again'; why: string; isNobody: boolean }
   | { kind: 'refused'; errCode: number; status: number; description: string }
 
 type ReplyBody = {
@@ -63,7 +64,10 @@ type ReplyBody = {
 
 /** Reads a reply; `status` is the code of a status frame (503: nobody stores this subject, or no leader yet). */
 export function readReply(status: number | undefined, body: string): Reply {
-  if (status === 503) return { kind: 'again', why: 'no stream holds this subject, or it has no leader yet' }
+  if (status === 503) {
+    const why = 'no stream holds this subject, or it has no leader yet'
+    return { kind: 'again', why, isNobody: true }
+  }
   let parsed: ReplyBody
   try {
     parsed = JSON.parse(body) as ReplyBody
@@ -79,9 +83,9 @@ export function readReply(status: number | undefined, body: string): Reply {
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const errCode = error.err_code ?? 0
   const description = error.description ?? `code ${error.code}`
-  if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE }
+  if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE, isNobody: true }
   const isPassing = PASSING.has(errCode) || error.code === 429
-  return isPassing ? { kind: 'again', why: description } : { kind: 'refused', errCode, status: error.code, description }
+  return isPassing ? { kind: 'again', why: description, isNobody: errCode === ERR_CODE.unavailable } : { kind: 'refused', errCode, status: error.code, description }
 }
 
 /** Whether a refusal says that the stream's limits are reached. */

@@ -150,6 +150,7 @@ async function store(
   members: readonly BatchMember[],
 ): Promise<Published[]> {
   const { timeoutMs, stream } = outs[0]!
+  const signal = AbortSignal.timeout(timeoutMs)
   try {
     const ack = await deps.batches.publish(stream, { ...members.at(-1)!, before: members.slice(0, -1), timeoutMs })
     return outs.map(({ envelope }, index) => ({
@@ -159,7 +160,7 @@ async function store(
       duplicate: false,
     }))
   } catch (error) {
-    const firstSeq = await batchThatIsThere(deps, outs, error)
+    const firstSeq = await batchThatIsThere(deps, outs, { refusal: error, signal })
     return outs.map(({ envelope, stream }, index) => ({
       id: envelope.id,
       stream,

@@ -3,15 +3,15 @@ import type { Delay } from '../delay/delay.ts'
 import type { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
 import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
-import { decodeAttribute, HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
+import { HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan } from '../observe/spans.ts'
 import type { BatchLanes } from './batch-lanes.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { type Expectation, expectationError, expectationHeaders } from './expectation.ts'
 import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
-import type { PublishPipeline } from './pipeline.ts'
-import { getStored, type StoredMessage } from './stored-message.ts'
+import type { PublishPipeline, PublishRequest } from './pipeline.ts'
+import { getStored, idOf, type StoredMessage } from './stored-message.ts'
 
 /** Where an event ended up. */
 export type Published = {
@@ -52,6 +52,8 @@ export type Outgoing = {
   /** With the namespace. */
   expect?: Expectation | undefined
   timeoutMs: number
+  /** As for {@link PublishRequest.hasty}. */
+  hasty?: boolean
   /** The user's own headers, checked. */
   headers: HeaderPairs
   /** Used where no tracing SDK injects one. */
@@ -114,7 +116,8 @@ export function eventHeaders(out: Outgoing, traceHeaders: HeaderPairs): HeaderPa
 async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPairs): Promise<Published> {
   const headers = [...eventHeaders(out, traceHeaders), [HEADER.msgId, out.envelope.id] as const]
   checkSize(deps.nc, out, headers)
-  const request = { subject: out.subject, payload: out.payload, headers, timeoutMs: out.timeoutMs }
+  const { subject, payload, timeoutMs, hasty = false } = out
+  const request: PublishRequest = { subject, payload, headers, timeoutMs, hasty }
   let ack: PubAck
   try {
     ack = await deps.pipeline.publish(request)
@@ -129,7 +132,10 @@ async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPai
   return { id: out.envelope.id, stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate }
 }
 
-/** @throws MeshError MESH_PUBLISH_TIMEOUT: the event may well be stored, but it could not be compared */
+/**
+ * Reads what a stream holds, to know whether an event is stored already.
+ * @throws MeshError MESH_PUBLISH_TIMEOUT when nobody answers, MESH_PUBLISH_REFUSED when this user may not ask
+ */
 export async function readBack(
   { nc }: PublisherDeps,
   stream: string,
@@ -142,7 +148,7 @@ export async function readBack(
     const why = isDenied
       ? `this user may not publish on $JS.API.STREAM.MSG.GET.${stream}; allow it`
       : 'the server did not answer'
-    const what = `an event of this id or key is in ${stream} already and could not be compared`
+    const what = `whether the event is in ${stream} already cannot be told`
     throw new MeshError(isDenied ? 'MESH_PUBLISH_REFUSED' : 'MESH_PUBLISH_TIMEOUT', `${what}: ${why}`, { cause })
   }
 }
@@ -158,7 +164,7 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
   const stored = await readBack(deps, out.stream, { seq: 1, next_by_subj: out.subject })
   if (!stored)
     throw new MeshError('MESH_PUBLISH_TIMEOUT', `${out.subject}: the event that was there is gone; publish again`)
-  const existing = decodeAttribute(stored.headers[HEADER.id] ?? '')
+  const existing = idOf(stored)
   if (existing !== out.envelope.id)
     throw new MeshError(
       'MESH_ONCE_CONFLICT',
@@ -175,7 +181,7 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
 export async function firstBehind(deps: PublisherDeps, out: Outgoing, expect: Expectation): Promise<StoredMessage> {
   const { lastSeq, subjects } = expect
   const stored = await readBack(deps, out.stream, { seq: lastSeq + 1, next_by_subj: subjects })
-  if (!stored || decodeAttribute(stored.headers[HEADER.id] ?? '') !== out.envelope.id)
+  if (!stored || idOf(stored) !== out.envelope.id)
     throw expectationError(expect, stored?.seq)
   if (!isSame(stored, out)) throw new IdConflict(out, stored)
   return stored
@@ -195,8 +201,7 @@ export function isSame(stored: StoredMessage, out: Outgoing): boolean {
 
 function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
   const { id, type } = out.envelope
-  const isSameId = decodeAttribute(stored.headers[HEADER.id] ?? '') === id
-  return isSameId && stored.subject === out.subject && stored.headers[HEADER.type] === type
+  return idOf(stored) === id && stored.subject === out.subject && stored.headers[HEADER.type] === type
 }
 
 /** What an event leaves of `max_payload`, so that a copy on a lane and a dead letter, which say more, fit as well. */

@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { headerPairs, type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
-import type { HeaderPairs } from '../message/headers.ts'
+import { decodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
 
 /** A message read back from a stream. */
 export type StoredMessage = {
@@ -43,6 +43,9 @@ export async function getStored(
     payload: Buffer.from(message.data ?? '', 'base64'),
   }
 }
+
+/** The `ce-id` of what is stored. */
+export const idOf = ({ headers }: StoredMessage): string => decodeAttribute(headers[HEADER.id] ?? '')
 
 function* parseHeaderBlock(base64: string | undefined): Iterable<[string, string[]]> {
   if (!base64) return

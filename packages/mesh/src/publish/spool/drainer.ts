@@ -7,12 +7,13 @@
  * D3  What is refused for good is given up, and the rest goes on. A batch that is refused goes one by one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MeshError } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
-import { type Entry, readHead } from './entry.ts'
+import { type Death, type Entry, readHead } from './entry.ts'
 import type { Fate } from './fate.ts'
 import type { Heard, Line } from './line.ts'
+import { Lookup } from './lookup.ts'
 import { sendOne, sendTogether } from './send.ts'
-import { lastSequence } from './lookup.ts'
 import type { Mark, Spool } from './spool.ts'
 
 export type DrainerDeps = { spool: Spool; line: () => Line | undefined; heard: Heard; log: Logger }
@@ -23,6 +24,8 @@ const BATCH_BYTES = 2 ** 20
 const MIN_WAIT_MS = 250
 const MAX_WAIT_MS = 5000
 const EMPTY_LOOK_MS = 50
+/** How long a stream may take to say where it ends. */
+const FLOOR_MS = 5000
 
 export class Drainer {
   readonly #deps: DrainerDeps
@@ -65,18 +68,21 @@ export class Drainer {
     const started = Date.now()
     let count = 0
     let waitMs = MIN_WAIT_MS
+    let lookup = new Lookup(signal)
     log.warn({ stream }, 'events of this stream are queued in the spool: the broker does not take them')
     while (!signal.aborted && spool.streams().includes(stream)) {
       const current = line()
       if (!current?.connection.isUp()) {
         await Promise.race([this.#awake.promise, this.#pause(MAX_WAIT_MS, signal)])
+        // Of a stream that was made again meanwhile nothing is known.
+        lookup = new Lookup(signal)
         continue
       }
-      const outcome = await this.#batch(current, stream)
+      const outcome = await this.#batch(current, stream, lookup)
       count += outcome.gone
       if (outcome.gone > 0) waitMs = MIN_WAIT_MS
       if (outcome.error === undefined) continue
-      log.warn({ stream, err: outcome.error }, 'the broker does not take the next event of the spool yet')
+      this.#tell(stream, outcome.error)
       await this.#pause(waitMs, signal)
       waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)
     }
@@ -84,75 +90,90 @@ export class Drainer {
       log.info({ stream, count, ms: Date.now() - started }, 'nothing of this stream is queued any more')
   }
 
-  /** How many entries left the spool; `error` when one has to come again. Never throws. */
-  async #batch(line: Line, stream: string): Promise<{ gone: number; error?: unknown }> {
-    const { spool, log } = this.#deps
-    let gone = 0
+  #tell(stream: string, err: unknown): void {
+    const { log } = this.#deps
+    if (err instanceof MeshError && err.code === 'MESH_SPOOL_FAILED')
+      log.error({ stream, err }, 'the file of the spool fails; what is queued waits. Look at its disk, then restart')
+    else log.warn({ stream, err }, 'the broker does not take the next event of the spool yet')
+  }
+
+  /** How many entries left the spool; `error` when one has to come again, or the file does not do its part. Never throws. */
+  async #batch(line: Line, stream: string, lookup: Lookup): Promise<{ gone: number; error: unknown }> {
+    const { spool } = this.#deps
     const stored: number[] = []
+    let gone = 0
+    const settle = (): void => {
+      const seqs = stored.splice(0)
+      if (seqs.length > 0) spool.settle(stream, seqs)
+      gone += seqs.length
+    }
+    let error: unknown
     try {
       const entries = spool.first(stream, { count: BATCH, bytes: BATCH_BYTES })
       const before = spool.markOf(stream)
       spool.settle(stream, [], await this.#nextMark(line, stream, entries))
-      for (const group of groupsOf(entries, before)) {
-        if (this.#stopping.signal.aborted) break
-        for await (const { entry, fate } of this.#fates(line, group, before)) {
-          if (fate.kind === 'again') return { gone, error: fate.error }
-          gone++
-          if (fate.kind === 'stored') stored.push(entry.seq)
-          else this.#bury(entry, { fate, stored: stored.splice(0) })
+      for await (const { entry, fate } of this.#fates(line, groupsOf(entries, before), { before, lookup })) {
+        if (fate.kind === 'again') {
+          error = fate.error
+          break
         }
+        if (fate.kind === 'stored') {
+          stored.push(entry.seq)
+          continue
+        }
+        settle()
+        this.#bury(entry, fate.death)
+        gone++
       }
-      return { gone }
-    } catch (error) {
-      return { gone, error }
-    } finally {
-      try {
-        spool.settle(stream, stored)
-      } catch (error) {
-        // They are stored; at worst they are looked up again.
-        log.error({ stream, err: error }, 'the spool could not forget what is stored')
-      }
+    } catch (thrown) {
+      error = thrown
     }
+    try {
+      settle()
+    } catch (thrown) {
+      // They are stored; at worst they are looked up again.
+      error = thrown
+    }
+    return { gone, error }
   }
 
-  #bury(entry: Entry, { fate, stored }: { fate: Fate & { kind: 'dead' }; stored: number[] }): void {
+  #bury(entry: Entry, death: Death): void {
     const { spool, log } = this.#deps
-    const { stream } = entry
-    spool.settle(stream, stored)
-    spool.bury(entry, fate.death)
+    spool.bury(entry, death)
     const { id, type } = readHead(entry).out.envelope
     log.error(
-      { stream, messageId: id, type, code: fate.death.code },
-      `a spooled event was given up: ${fate.death.reason}`,
+      { stream: entry.stream, messageId: id, type, code: death.code },
+      `a spooled event was given up: ${death.reason}`,
     )
   }
 
-  /** Of a group that goes together, or else of each. Upholds D1 to D3. */
+  /** Of each group that goes together, or else of each entry. Upholds D1 to D3. */
   async *#fates(
     { publisher }: Line,
-    group: readonly Entry[],
-    before: Mark | undefined,
+    groups: readonly Entry[][],
+    { before, lookup }: { before: Mark | undefined; lookup: Lookup },
   ): AsyncGenerator<{ entry: Entry; fate: Fate }> {
     const { heard } = this.#deps
-    const note = (entry: Entry, fate: Fate): { entry: Entry; fate: Fate } => {
-      if (fate.kind === 'stored') heard.note(entry.stream, fate.seq)
-      return { entry, fate }
-    }
-    const together = group.length > 1 ? await sendTogether(publisher, group) : undefined
-    for (const entry of group) {
-      if (!together && this.#stopping.signal.aborted) return
-      yield note(entry, together ?? (await sendOne(publisher, entry, sentAfter(entry, before))))
+    for (const group of groups) {
+      if (this.#stopping.signal.aborted) return
+      const together = group.length > 1 ? await sendTogether(publisher, group) : undefined
+      for (const entry of group) {
+        if (!together && this.#stopping.signal.aborted) return
+        const after = sentAfter(entry, before)
+        const fate = together ?? (await sendOne(publisher, entry, after === undefined ? undefined : { after, lookup }))
+        if (fate.kind === 'stored') heard.note(entry.stream, fate.seq)
+        yield { entry, fate }
+      }
     }
   }
 
   /** Upholds S4. What is left of an earlier mark keeps its floor. */
-  async #nextMark({ publisher }: Line, stream: string, entries: readonly Entry[]): Promise<Mark> {
+  async #nextMark(line: Line, stream: string, entries: readonly Entry[]): Promise<Mark> {
     const { spool, heard } = this.#deps
     const before = spool.markOf(stream)
     const sentTo = Math.max(entries.at(-1)!.seq, before?.sentTo ?? 0)
     if (before && entries[0]!.seq <= before.sentTo) return { sentTo, floor: before.floor }
-    const floor = heard.of(stream) ?? (await lastSequence(publisher, stream))
-    return { sentTo, floor }
+    return { sentTo, floor: await heard.floor(line, stream, FLOOR_MS) }
   }
 
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -167,16 +188,25 @@ function sentAfter(entry: Entry, before: Mark | undefined): number | undefined {
   return queued === undefined ? marked : Math.min(queued, marked ?? Infinity)
 }
 
-/** What may go together: neighbours that were never sent, no id twice. The rest one by one. */
+/**
+ * What may go together: neighbours that were never sent, no id twice, and nothing under a subject of which one of them may
+ * be the only one: the server would refuse the whole for ever. The rest one by one.
+ */
 function groupsOf(entries: readonly Entry[], before: Mark | undefined): Entry[][] {
   const groups: Entry[][] = []
-  let ids: Set<string> | undefined
+  let open: { ids: Set<string>; written: Set<string>; guarded: Set<string> } | undefined
   for (const entry of entries) {
-    const { id } = readHead(entry).out.envelope
+    const { envelope, subject, once } = readHead(entry).out
     const isFresh = sentAfter(entry, before) === undefined
-    if (isFresh && ids && !ids.has(id)) groups.at(-1)!.push(entry)
-    else groups.push([entry])
-    ids = isFresh ? (groups.at(-1)!.length === 1 ? new Set([id]) : ids!.add(id)) : undefined
+    const meets = open?.guarded.has(subject) || (once && open?.written.has(subject))
+    if (isFresh && open && !meets && !open.ids.has(envelope.id)) groups.at(-1)!.push(entry)
+    else {
+      groups.push([entry])
+      open = isFresh ? { ids: new Set(), written: new Set(), guarded: new Set() } : undefined
+    }
+    open?.ids.add(envelope.id)
+    open?.written.add(subject)
+    if (once) open?.guarded.add(subject)
   }
   return groups
 }

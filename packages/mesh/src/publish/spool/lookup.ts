@@ -1,42 +1,42 @@
-import { MeshError } from '../../errors.ts'
-import { decodeAttribute, HEADER } from '../../message/headers.ts'
+import { days } from '../../durations.ts'
 import { IdConflict, isSame, type Outgoing, type PublisherDeps } from '../publisher.ts'
-import { getStored, type StoredMessage } from '../stored-message.ts'
+import { Trail } from '../trail.ts'
 
-/**
- * Whether an event that was sent without an answer is in its stream, behind the sequence `after`. By its subject, one
- * message at a time: what came to that subject since is few, because the broker was away.
- * @throws MeshError MESH_ID_CONFLICT when its id names something else there; MESH_PUBLISH_TIMEOUT when nobody answers
- */
-export async function isStored(deps: PublisherDeps, out: Outgoing, after: number): Promise<boolean> {
-  for (let seq = after + 1; ;) {
-    const found = await read(deps, out.stream, { seq, next_by_subj: out.subject })
-    if (found === undefined) return false
-    if (decodeAttribute(found.headers[HEADER.id] ?? '') === out.envelope.id) {
-      if (!isSame(found, out)) throw new IdConflict(out, found)
-      return true
-    }
-    seq = found.seq + 1
+/** An event that may have been sent: if it is stored, then behind the sequence `after`. 0: nobody knows. */
+export type Sent = { readonly out: Outgoing; readonly after: number; readonly queuedAt: number }
+
+/** What two clocks may be apart. */
+const CLOCKS_APART_MS = days(1)
+
+/** Looks for events that were sent without an answer. Each subject is read once, however many of them there are. */
+export class Lookup {
+  readonly #signal: AbortSignal
+  readonly #trails = new Map<string, { after: number; trail: Trail }>()
+
+  /** `signal` ends it. */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
   }
-}
 
-/** The last sequence of a stream; 0 when it is empty, or not there. @throws MeshError MESH_PUBLISH_TIMEOUT when nobody answers */
-export async function lastSequence(deps: PublisherDeps, stream: string): Promise<number> {
-  return (await read(deps, stream, { last_by_subj: '>' }))?.seq ?? 0
-}
+  /**
+   * Whether the event is in its stream.
+   * @throws MeshError MESH_ID_CONFLICT when its id names something else there, and those of `readBack`
+   */
+  async isStored(publisher: PublisherDeps, sent: Sent): Promise<boolean> {
+    const { out } = sent
+    const found = await this.#trailOf(publisher, sent).find(out.envelope.id, this.#signal)
+    if (found && !isSame(found, out)) throw new IdConflict(out, found)
+    return found !== undefined
+  }
 
-async function read(
-  { nc }: PublisherDeps,
-  stream: string,
-  query: Parameters<typeof getStored>[2],
-): Promise<StoredMessage | undefined> {
-  try {
-    return await getStored(nc, stream, query)
-  } catch (cause) {
-    const isDenied = cause instanceof Error && /permissions violation/i.test(cause.message)
-    const why = isDenied
-      ? `this user may not publish on $JS.API.STREAM.MSG.GET.${stream}; allow it`
-      : 'the server did not answer'
-    throw new MeshError('MESH_PUBLISH_TIMEOUT', `what ${stream} holds already cannot be read: ${why}`, { cause })
+  #trailOf(publisher: PublisherDeps, { out, after, queuedAt }: Sent): Trail {
+    const known = this.#trails.get(out.subject)
+    if (known && known.after <= after) return known.trail
+    // Where no sequence is known, the time it was queued bounds the reading.
+    const start =
+      after > 0 ? { seq: after + 1 } : { start_time: new Date(Math.max(0, queuedAt - CLOCKS_APART_MS)).toISOString() }
+    const trail = new Trail(publisher, out, start)
+    this.#trails.set(out.subject, { after, trail })
+    return trail
   }
 }

@@ -162,7 +162,7 @@ function make(sqlite: Sqlite, path: string, { entries, dead }: Salvaged): void {
 }
 
 function asSent(entry: Entry): Entry {
-  return { ...entry, head: JSON.stringify({ ...readHead(entry), sentAfter: 0 }) }
+  return { ...entry, head: JSON.stringify({ sentAfter: 0, ...readHead(entry) }) }
 }
 
 /** Numbers between the first and the last that were saved and are not there: sent already, or lost. At most 20 ranges. */

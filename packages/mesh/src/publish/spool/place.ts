@@ -16,9 +16,10 @@ type InfoReply = { config?: { subjects?: string[] }; error?: { err_code?: number
 export async function placelessness(
   nc: NatsConnection,
   { stream, subject }: { stream: string; subject: string },
+  timeoutMs: number = ASK_MS,
 ): Promise<Placelessness> {
   try {
-    const answer = await nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: ASK_MS })
+    const answer = await nc.request(`$JS.API.STREAM.INFO.${stream}`, undefined, { timeout: timeoutMs })
     const { config, error } = answer.json<InfoReply>()
     if (error?.err_code === STREAM_MISSING) return 'no-stream'
     const isHeld = config?.subjects?.some((pattern) => covers(pattern, subject)) ?? true

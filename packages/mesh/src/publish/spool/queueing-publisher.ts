@@ -17,19 +17,29 @@ export type QueueingDeps = {
 
 /** How long the broker has for an event before the spool takes it, ms. An answer is a matter of milliseconds. */
 const DIRECT_MS = 1000
+/** How long it may take to say that a stream without an answer is not there, ms. */
+const PLACE_MS = 400
 
 /**
- * Stores an event, or queues it: at once while the broker is away or others of its stream wait, else after the first
- * time-out.
+ * Stores an event, or queues it: at once while the broker is away, while others of its stream wait or while nobody leads
+ * that, else after the first time-out.
  * @throws MeshError as `publishEvent`, and MESH_SPOOL_FULL | MESH_SPOOL_FAILED
  */
 export async function publishOrQueue(deps: QueueingDeps, out: Outgoing): Promise<Published | Queued> {
   const line = deps.line()
   if (line === undefined || !line.connection.isUp() || deps.spool.holds(out.stream)) return await queue(deps, out)
-  // What was heard of before it is sent: an answer that comes later may be to an event behind it.
-  const sentAfter = deps.heard.of(out.stream) ?? 0
+  let sentAfter: number | undefined
   try {
-    const published = await whileUp(line, (timeoutMs) => publishEvent(line.publisher, { ...out, timeoutMs }), out)
+    const published = await whileUp(line, async () => {
+      const deadline = performance.now() + Math.min(out.timeoutMs, DIRECT_MS)
+      // Before it is sent: an answer that comes later may be to an event behind it.
+      const floor = await deps.heard.floor(line, out.stream, Math.min(out.timeoutMs, DIRECT_MS))
+      if (!line.connection.isUp() || deps.spool.holds(out.stream)) return undefined
+      sentAfter = floor
+      const timeoutMs = Math.max(1, Math.ceil(deadline - performance.now()))
+      return await publishEvent(line.publisher, { ...out, timeoutMs, hasty: true })
+    })
+    if (published === undefined) return await queue(deps, out)
     deps.heard.note(out.stream, published.seq)
     return published
   } catch (error) {
@@ -43,11 +53,11 @@ class BrokerAway extends Error {
   override readonly name = 'BrokerAway'
 }
 
-async function whileUp<T>({ connection }: Line, work: (timeoutMs: number) => Promise<T>, out: Outgoing): Promise<T> {
+async function whileUp<T>({ connection }: Line, work: () => Promise<T>): Promise<T> {
   const { promise: away, reject } = Promise.withResolvers<never>()
   const stopListening = connection.listen({ down: () => reject(new BrokerAway()) })
   try {
-    return await Promise.race([work(Math.min(out.timeoutMs, DIRECT_MS)), away])
+    return await Promise.race([work(), away])
   } finally {
     stopListening()
   }
@@ -57,7 +67,7 @@ async function whileUp<T>({ connection }: Line, work: (timeoutMs: number) => Pro
 async function isOutage({ publisher }: Line, out: Outgoing, error: unknown): Promise<boolean> {
   if (error instanceof BrokerAway) return true
   if (!(error instanceof MeshError)) return false
-  if (error.code === 'MESH_NO_STREAM') return (await placelessness(publisher.nc, out)) === 'passing'
+  if (error.code === 'MESH_NO_STREAM') return (await placelessness(publisher.nc, out, PLACE_MS)) === 'passing'
   return error.code === 'MESH_PUBLISH_TIMEOUT' || error.code === 'MESH_CLOSED'
 }
 

@@ -6,7 +6,7 @@ import { PublishRefused } from '../pub-ack.ts'
 import { checkSize, eventHeaders, type Outgoing, publishEvent, type PublisherDeps } from '../publisher.ts'
 import { type Entry, type EntryHead, outgoingOf, readHead } from './entry.ts'
 import { type Fate, fateOf } from './fate.ts'
-import { isStored } from './lookup.ts'
+import type { Lookup } from './lookup.ts'
 
 const SEND_MS = 5000
 
@@ -15,14 +15,18 @@ function inTrace<T>({ trace }: EntryHead, work: () => T): T {
   return context.with(propagation.extract(ROOT_CONTEXT, trace), work)
 }
 
-/** Sends one; one that may have been sent before is looked up behind the sequence `after`. Never throws. */
-export async function sendOne(publisher: PublisherDeps, entry: Entry, after: number | undefined): Promise<Fate> {
+/** An event that may have been sent, and how to look for it; undefined for one that never was. */
+export type Before = { readonly after: number; readonly lookup: Lookup }
+
+/** Sends one; one that may have been sent before is looked up first. Never throws. */
+export async function sendOne(publisher: PublisherDeps, entry: Entry, before: Before | undefined): Promise<Fate> {
   const head = readHead(entry)
   const out = outgoingOf(entry, head, SEND_MS)
   return await inTrace(head, async (): Promise<Fate> => {
     try {
       // `once` is looked up by the server, with every send.
-      if (after !== undefined && !out.once && (await isStored(publisher, out, after))) return { kind: 'stored', seq: 0 }
+      const sent = before && !out.once && { out, after: before.after, queuedAt: head.queuedAt }
+      if (sent && (await before.lookup.isStored(publisher, sent))) return { kind: 'stored', seq: 0 }
       const { seq } = await publishEvent(publisher, out)
       return { kind: 'stored', seq }
     } catch (error) {

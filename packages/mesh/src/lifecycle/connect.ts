@@ -1,5 +1,6 @@
 import { connect, type NatsConnection, type NodeConnectionOptions, RequestError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
+import { ERR_CODE } from '../publish/pub-ack.ts'
 import { authenticatorOf, checkTlsFiles } from './credentials.ts'
 import { explainConnectError, permissionViolation, serverList } from './connect-errors.ts'
 import type { ResolvedMeshOptions } from './options.ts'
@@ -72,7 +73,8 @@ function checkVersion(nc: NatsConnection, options: ResolvedMeshOptions): void {
 async function checkJetStream(nc: NatsConnection, options: ResolvedMeshOptions): Promise<void> {
   try {
     const answer = await nc.request('$JS.API.INFO', undefined, { timeout: CONNECT_TIMEOUT_MS })
-    const { error } = answer.json<{ error?: { description: string } }>()
+    const { error } = answer.json<{ error?: { err_code?: number; description: string } }>()
+    if (error?.err_code === ERR_CODE.unavailable) throw leaderless(options, error.description)
     if (error) throw jetStreamOff(options, error.description)
   } catch (error) {
     if (error instanceof MeshError) throw error
@@ -83,6 +85,14 @@ async function checkJetStream(nc: NatsConnection, options: ResolvedMeshOptions):
     if (denied === undefined) throw explainConnectError(error, options)
     if (nc.info?.jetstream !== true) throw jetStreamOff(options, 'the server offers none')
   }
+}
+
+/** It passes: most of the cluster is down or has just come up. */
+function leaderless(options: ResolvedMeshOptions, why: string): MeshError {
+  return new MeshError(
+    'MESH_CONNECT_FAILED',
+    `JetStream at ${serverList(options)} has no leader for now: ${why}. Are most servers of the cluster up? Then try again soon`,
+  )
 }
 
 function jetStreamOff(options: ResolvedMeshOptions, why: string): MeshError {

@@ -85,7 +85,9 @@ function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const description = error.description ?? `code ${error.code}`
   if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE, isNobody: true }
   const isPassing = PASSING.has(errCode) || error.code === 429
-  return isPassing ? { kind: 'again', why: description, isNobody: errCode === ERR_CODE.unavailable } : { kind: 'refused', errCode, status: error.code, description }
+  return isPassing
+    ? { kind: 'again', why: description, isNobody: errCode === ERR_CODE.unavailable }
+    : { kind: 'refused', errCode, status: error.code, description }
 }
 
 /** Whether a refusal says that the stream's limits are reached. */

@@ -181,8 +181,7 @@ async function alreadyThere(deps: PublisherDeps, out: Outgoing): Promise<Publish
 export async function firstBehind(deps: PublisherDeps, out: Outgoing, expect: Expectation): Promise<StoredMessage> {
   const { lastSeq, subjects } = expect
   const stored = await readBack(deps, out.stream, { seq: lastSeq + 1, next_by_subj: subjects })
-  if (!stored || idOf(stored) !== out.envelope.id)
-    throw expectationError(expect, stored?.seq)
+  if (!stored || idOf(stored) !== out.envelope.id) throw expectationError(expect, stored?.seq)
   if (!isSame(stored, out)) throw new IdConflict(out, stored)
   return stored
 }

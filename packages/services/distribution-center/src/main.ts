@@ -6,11 +6,18 @@ import manifest from '../package.json' with { type: 'json' }
 import { serviceConfig } from './config.ts'
 import { buildApp } from './http/app.ts'
 import { closeGracefully } from './http/close.ts'
+import { isPassing } from './mesh/deadline.ts'
 import { meshCenters } from './mesh/mesh-centers.ts'
 import { openReadModel } from './read-model.ts'
 import { distributionCenter, type ReadModel } from './service.ts'
 
 const { version } = manifest
+/** How long a broker that is there may take before registrations are taken without it. */
+const BEGIN_MS = 3000
+/** Tries of a start that fails of something else than a broker that is not ready. */
+const MOST_FAULTS = 6
+const MOST_WAIT_MS = 30_000
+
 const stopping = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
 
@@ -39,11 +46,11 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
     readModel = await openReadModel(mesh)
     return await mesh.start(distributionCenter(readModel, version))
   }
-  const wasThere = await isThere(mesh)
-  const starting = wasThere ? begin() : beginLater(mesh, begin, log)
+  const starting = mesh.queued === undefined ? begin() : beginLater(mesh, begin, log)
   // Awaited below; when the process is told to stop first, nobody waits for it.
   starting.catch(() => undefined)
-  if (wasThere) await starting
+  if (mesh.queued === undefined) await starting
+  else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
   const app = await buildApp({
     centers: meshCenters({ mesh, readModel: () => readModel }),
     logger: log,
@@ -63,7 +70,7 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   log.info({}, 'distribution-center stopped')
 }
 
-/** Whether the broker was there when the mesh was made; without a spool it was. */
+/** Whether the broker was there when the mesh was made. */
 async function isThere(mesh: Mesh): Promise<boolean> {
   const there = (async (): Promise<boolean> => {
     await mesh.connected()
@@ -73,18 +80,22 @@ async function isThere(mesh: Mesh): Promise<boolean> {
   return await Promise.race([there, setImmediate(false)])
 }
 
-const LATE_TRIES = 6
-
-/** A broker that has just come up may lack a leader for a while; the process takes registrations meanwhile. */
+/**
+ * A broker that is there may lack a leader, for a while or for hours; the process takes registrations meanwhile. What does
+ * not look like that is a fault, if it stays.
+ */
 async function beginLater<T>(mesh: Mesh, begin: () => Promise<T>, log: Telemetry['log']): Promise<T> {
   await mesh.connected()
+  let faults = 0
   for (let attempt = 1; ; attempt++) {
     try {
       return await begin()
     } catch (err) {
-      if (attempt === LATE_TRIES || stopping.signal.aborted) throw err
+      if (!isPassing(err)) faults++
+      if (faults === MOST_FAULTS || stopping.signal.aborted) throw err
       log.warn({ err, attempt }, 'the broker is there, but not ready for this service; trying again')
-      await sleep(500 * 2 ** attempt, undefined, { signal: stopping.signal })
+      const waitMs = Math.min(500 * 2 ** attempt, MOST_WAIT_MS)
+      await sleep(waitMs, undefined, { signal: stopping.signal })
     }
   }
 }

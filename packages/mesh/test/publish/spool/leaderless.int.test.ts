@@ -16,7 +16,9 @@ async function connected(servers: string): Promise<NatsConnection> {
   return nc
 }
 
-const NO_META_LEADER = { error: { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' } }
+const NO_META_LEADER = {
+  error: { code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable' },
+}
 
 test('a cluster that has no leader yet counts as away: a process with a spool starts and takes events, one without is told', async () => {
   using folder = tempFolder()

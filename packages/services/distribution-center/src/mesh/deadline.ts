@@ -38,6 +38,12 @@ const CONNECTION_ERRORS = [
   DrainingConnectionError,
 ]
 
+/** Whether an error, or what it came of, passes by itself. */
+export function isPassing(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) if (isAway(one)) return true
+  return false
+}
+
 /** What passes by itself, as opposed to what is wrong with the request or with us. */
 function isAway(error: unknown): boolean {
   if (error instanceof Problem) return false

@@ -2,10 +2,12 @@
  * A mesh with a spool: what is published goes to the broker, or to the disk while that is away. It exists before the first
  * connection does.
  *
- * L1  Whoever needs the broker waits for it (`start`, `run`, `provision`, `bucket`, `publishAll`); whoever publishes does not;
- *     whoever needs an answer fails at once (MESH_CONNECT_FAILED).
- * L2  That the broker is away is no reason not to be ready: the process is there to take events.
- * L3  The spool is closed last, so that what handlers publish while they end is kept.
+ * L1  Whoever needs the broker waits for it (`start`, `run`, `provision`, `bucket`); whoever publishes does not; whoever needs
+ *     an answer fails at once (MESH_CONNECT_FAILED).
+ * L2  What is published and cannot be queued (with `expect`, for later, `publishAll`, `publishPrepared`) waits for the broker,
+ *     and until nothing of its stream is queued, each within its own `timeoutMs`.
+ * L3  That the broker is away is no reason not to be ready: the process is there to take events.
+ * L4  The spool is closed last, so that what handlers publish while they end is kept.
  */
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
@@ -70,14 +72,19 @@ export async function spoolingMesh(
     const why = 'NATS was not there yet since this process started; await mesh.connected()'
     throw new MeshError('MESH_CONNECT_FAILED', why)
   }
-  /** What is not queued does not overtake what is. */
-  const behind = async (streams: readonly string[], timeoutMs: number): Promise<void> => {
+  /** Upholds L2. Resolves with what is left of the time, ms. */
+  const behind = async (streams: readonly string[], timeoutMs: number): Promise<{ mesh: Mesh; timeoutMs: number }> => {
+    const started = performance.now()
+    const signal = AbortSignal.timeout(timeoutMs)
+    const late = (why: string): MeshError =>
+      closing
+        ? new MeshError('MESH_CLOSED', 'the mesh is closed; nothing was sent')
+        : new MeshError('MESH_PUBLISH_TIMEOUT', `${streams.join(', ')}: ${why} after ${timeoutMs} ms; nothing was sent`)
+    if (!link.current && !(await within(link.ready, signal))) throw late('NATS was not there')
     for (const stream of new Set(streams))
-      if (!(await drainer.emptied(stream, AbortSignal.timeout(timeoutMs))))
-        throw new MeshError(
-          'MESH_PUBLISH_TIMEOUT',
-          `${stream}: earlier events were still queued after ${timeoutMs} ms; nothing was sent`,
-        )
+      if (!(await drainer.emptied(stream, signal))) throw late('earlier events were still queued')
+    const left = Math.ceil(timeoutMs - (performance.now() - started))
+    return { mesh: now(), timeoutMs: Math.max(1, left) }
   }
   const publish = async (
     contract: AnyContract,
@@ -87,8 +94,8 @@ export async function spoolingMesh(
     const out = await outgoing({ names, from: options.name }, contract, { data, ...given })
     if (!out.expect && !out.delay) return await publishOrQueue({ spool, line, heard, metrics }, out)
     // Only the broker knows whether an expectation holds, and its clock is the one a delay goes by.
-    await behind([out.stream], out.timeoutMs)
-    return await now().publish(contract, data, given)
+    const { mesh, timeoutMs } = await behind([out.stream], out.timeoutMs)
+    return await mesh.publish(contract, data, { ...given, timeoutMs })
   }
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
@@ -110,13 +117,15 @@ export async function spoolingMesh(
     connected: async () => void (await there()),
     publish: publish as Mesh['publish'],
     async publishAll(publications, given = {}) {
-      const mesh = await there()
       // All together or not at all is nothing a spool can promise.
       const streams = publications.map(({ contract }) => names.stream(contract.stream))
-      await behind(streams, given.timeoutMs ?? PUBLISH_MS)
-      return await mesh.publishAll(publications, given)
+      const { mesh, timeoutMs } = await behind(streams, given.timeoutMs ?? PUBLISH_MS)
+      return await mesh.publishAll(publications, { ...given, timeoutMs })
     },
-    publishPrepared: async (event, given) => (await there()).publishPrepared(event, given),
+    async publishPrepared(event, given = {}) {
+      const { mesh, timeoutMs } = await behind([names.stream(event.stream)], given.timeoutMs ?? PUBLISH_MS)
+      return await mesh.publishPrepared(event, { timeoutMs })
+    },
     cancelDelayed: async (contract, delayKey) => now().cancelDelayed(contract, delayKey),
     schedule: async (contract, data, scheduleOptions) => now().schedule(contract, data, scheduleOptions),
     unschedule: async (contract, name) => now().unschedule(contract, name),
@@ -139,6 +148,18 @@ export async function spoolingMesh(
 }
 
 const PUBLISH_MS = 30_000
+
+/** Whether it came before the signal did. @throws what `promise` rejects with */
+async function within(promise: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>()
+  const onAbort = (): void => resolve(false)
+  signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
 
 /** Gauges, and a line a minute while something waits. Returns how to stop. */
 function watchSpool(spool: Spool, metrics: MeshMetrics, log: ServiceDeps['log']): () => void {

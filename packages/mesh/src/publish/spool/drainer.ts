@@ -49,8 +49,9 @@ export class Drainer {
     }
   }
 
-  /** Waits until nothing of the stream is queued; false when `signal` comes first. */
-  async emptied(stream: string, signal: AbortSignal): Promise<boolean> {
+  /** Waits until nothing of the stream is queued; false when `signal` or `stop` comes first. */
+  async emptied(stream: string, until: AbortSignal): Promise<boolean> {
+    const signal = AbortSignal.any([until, this.#stopping.signal])
     while (this.#deps.spool.holds(stream) && !signal.aborted) await this.#pause(EMPTY_LOOK_MS, signal)
     return !this.#deps.spool.holds(stream)
   }

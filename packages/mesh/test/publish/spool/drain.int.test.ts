@@ -14,7 +14,8 @@ test('while the file cannot forget what is stored, it is tried with pauses and t
   for (const n of [0, 1, 2]) await away.publish(noted, order(n), { id: `p${n}` })
   await away.close()
   const failures: number[] = []
-  const settle = Reflect.get(Spool.prototype, 'settle') as Spool['settle']
+  // oxlint-disable-next-line typescript/unbound-method -- called with its own `this`
+  const { settle } = Spool.prototype
   const spy = vi.spyOn(Spool.prototype, 'settle').mockImplementation(function (this: Spool, stream, stored, mark) {
     if (stored.length > 0 && failures.length < 3) {
       failures.push(performance.now())

@@ -1,0 +1,87 @@
+import type { KV } from '@nats-io/kv'
+import type { Beginning } from '../consume/ordered/partition-store.ts'
+import { faultsError, MeshError } from '../errors.ts'
+import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer, hasPast } from '../topology/consumer.ts'
+import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
+import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
+import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
+import { partitionStoreOf } from './start-ordered.ts'
+import type { ServiceDeps } from './start-service.ts'
+
+/** A handler with its durables on its event stream. */
+export type Bound = { handler: string; def: HandlerDef; consumers: Consumers; beginning?: Beginning | undefined }
+type Consumers = readonly [EnsuredConsumer, ...EnsuredConsumer[]]
+
+/**
+ * Makes or compares the durables of every handler of a service.
+ * @throws MeshError MESH_TOPOLOGY with every fault of every handler
+ */
+export async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoints: KV): Promise<Bound[]> {
+  const faults = await orphanFaults(deps.nc, deps.names, {
+    service: service.name,
+    handlers: placesOf(deps, service),
+    retired: service.retired,
+    log: deps.log,
+  })
+  // A renamed handler must not get a durable before its old one is dealt with.
+  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service.name} cannot start`, faults)
+  const bound: Bound[] = []
+  for (const [handler, def] of Object.entries(service.handlers)) {
+    try {
+      const parts = { handler, def, checkpoints, onlyMissing: false }
+      bound.push({ handler, def, ...(await (def.order ? bindOrdered : bind)(deps, service, parts)) })
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+      faults.push(error.message)
+    }
+  }
+  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service.name} cannot start`, faults)
+  return bound
+}
+
+type BindParts = { handler: string; def: HandlerDef; checkpoints: KV; onlyMissing: boolean }
+
+/** The same for one handler. @throws MeshError MESH_TOPOLOGY */
+export async function bind(
+  { nc, names, options, log }: ServiceDeps,
+  service: ServiceDef,
+  { handler, def, checkpoints, onlyMissing }: BindParts,
+): Promise<{ consumers: Consumers }> {
+  await checkOrder(nc, names, { service: service.name, handler, def })
+  const common = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
+  const stream = names.stream(def.source.stream)
+  const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
+    ensureConsumer(nc, names, { ...common, durable, stream, checkpoints })
+  const [main, ...more] = eventDurablesOf(def)
+  // The subjects of these came with the priorities: to a handler that was here before, all that is there is due. The main
+  // durable is made last, because it says that a handler is not new.
+  const isKnown = more.length > 0 && (await hasPast(nc, names, { ...common, stream, checkpoints }))
+  const parts = await Promise.all(more.map((part) => ensure(isKnown ? { ...part, startFrom: 'all' } : part)))
+  const consumers: Consumers = [await ensure(main), ...parts]
+  await ensureLaneConsumer(nc, names, common)
+  return { consumers }
+}
+
+async function bindOrdered(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  { handler, def }: BindParts,
+): Promise<{ consumers: Consumers; beginning: Beginning }> {
+  const { nc, names, options, log } = deps
+  const store = partitionStoreOf(deps, service, handler)
+  const whose = { service: service.name, handler, def, log }
+  const stream = names.stream(def.source.stream)
+  const { consumer, beginning } = await ensureOrdered(nc, names, { ...whose, stream, store })
+  await ensureLaneConsumer(nc, names, { ...whose, mode: options.topology })
+  return { consumers: [consumer], beginning }
+}
+
+function placesOf({ names }: ServiceDeps, service: ServiceDef): Record<string, HandlerPlace> {
+  const place = (handler: string, def: HandlerDef): HandlerPlace => ({
+    stream: names.stream(def.source.stream),
+    durables: eventDurablesOf(def).map(({ part }) => names.durable(service.name, handler, part)),
+  })
+  const entries = Object.entries(service.handlers)
+  return Object.fromEntries(entries.map(([handler, def]) => [handler, place(handler, def)]))
+}

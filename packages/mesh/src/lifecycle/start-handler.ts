@@ -1,0 +1,115 @@
+import type { KV } from '@nats-io/kv'
+import { HandlerRunner } from '../consume/handler-runner.ts'
+import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
+import { Supervisor } from '../consume/supervisor.ts'
+import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
+import { say, type SayDeps } from '../failure/say.ts'
+import { traceparentOf } from '../observe/spans.ts'
+import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import { meshStream } from '../topology/system.ts'
+import { bind, type Bound } from './bind-handlers.ts'
+import { partitionStoreOf, startOrdered } from './start-ordered.ts'
+import type { ServiceDeps } from './start-service.ts'
+
+/** A handler that runs, and who looks after it. */
+export type StartedHandler = {
+  handler: string
+  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust'>
+  supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault'>
+}
+
+type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
+
+export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: HandlerParts): StartedHandler {
+  const { nc, names, options, log, metrics, publisher } = deps
+  const { handler, consumers } = parts
+  const def = { ...parts.def, handle: parts.def.batch?.gather() ?? parts.def.handle }
+  const [{ stream, epoch }] = consumers
+  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
+  const office = {
+    nc,
+    pipeline: publisher.pipeline,
+    names,
+    service: service.name,
+    serviceVersion: service.version,
+    handler,
+  }
+  const labels = { service: service.name, handler }
+  const own = { pipeline: publisher.pipeline, names, log }
+  const runnerOptions: RunnerOptions = {
+    nc,
+    connection: deps.connection,
+    names,
+    inboxPrefix: options.inboxPrefix,
+    log,
+    metrics,
+    publisher,
+    settler: deps.settler,
+    service,
+    handler,
+    def,
+    stream,
+    durables: consumers.map(({ durable }) => durable),
+    epoch,
+    lane,
+    office,
+    record: (failed) => recordAttempt(own, labels, { failed, def }),
+    onBreaker: (state) => {
+      const data: BreakerChanged = { ...labels, instance: options.name, state, at: new Date().toISOString() }
+      void say(own, breakerChanged, { service: service.name, data })
+    },
+    onDoubt: (why) => supervisor.doubt(why),
+    onFatal: parts.onFatal,
+  }
+  if (parts.beginning) {
+    const store = partitionStoreOf(deps, service, handler)
+    return { handler, ...startOrdered({ ...runnerOptions, store, beginning: parts.beginning }) }
+  }
+  const runner = new HandlerRunner(runnerOptions)
+  const supervisor: Supervisor = new Supervisor({
+    nc,
+    connection: deps.connection,
+    log,
+    metrics,
+    office,
+    labels,
+    stream,
+    durables: consumers,
+    maxAgeMs: def.source.stream.maxAgeMs,
+    checkpoints: parts.checkpoints,
+    restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,
+    onEpoch: (epoch) => runner.renewEpoch(epoch),
+  })
+  return { handler, runner, supervisor }
+}
+
+/** A failure of a handler of the mesh's own events leaves no record: it would feed itself. */
+async function recordAttempt(
+  deps: SayDeps,
+  labels: { service: string; handler: string },
+  { failed, def }: { failed: FailedAttempt; def: HandlerDef },
+): Promise<void> {
+  const { delivery, envelope, verdict, nextAttemptAt } = failed
+  if (def.source.stream.name === meshStream.name) return
+  const { stream, epoch, seq } = delivery.source
+  const traceparent = delivery.previousAttempt && traceparentOf(delivery.previousAttempt)
+  await say(deps, attemptFailed, {
+    service: labels.service,
+    about: { id: envelope.id, correlationId: envelope.correlationId, traceparent },
+    data: {
+      id: envelope.id,
+      type: envelope.type,
+      ...(envelope.key === undefined ? {} : { key: envelope.key }),
+      ...labels,
+      attempt: delivery.attempts,
+      code: verdict.code,
+      message: verdict.message.slice(0, 500),
+      at: new Date().toISOString(),
+      nextAttemptAt,
+      outcome: nextAttemptAt === null ? 'dead-letter' : 'retry',
+      stream,
+      epoch,
+      seq,
+    } satisfies AttemptFailed,
+  })
+}

@@ -131,7 +131,7 @@ export async function settled(t: TestMesh, handler: string): Promise<ConsumerInf
   const jsm = await jetstreamManager(t.nats)
   return eventually(
     async () => {
-      const [stream, durable] = [`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}`]
+      const [stream, durable] = [`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}_keyed`]
       const { config } = await jsm.consumers.info(stream, durable)
       const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
       const newest = await Promise.all(filters.map((last_by_subj) => jsm.streams.getMessage(stream, { last_by_subj })))

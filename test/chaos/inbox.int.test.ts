@@ -38,7 +38,7 @@ test.each([
 
   const heir = startCharger(t, office)
   const jsm = await jetstreamManager(t.nats)
-  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge`] as const
+  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge_keyed`] as const
   await eventually(async () => expect((await jsm.consumers.info(...durable)).ack_floor.stream_seq).toBe(1), {
     timeoutMs: 60_000,
   })
@@ -55,7 +55,7 @@ test('while the inbox cannot be written a handled message is not handled again, 
   const charger = startCharger(t, office, { onLine: (line) => lines.push(line) })
   const jsm = await jetstreamManager(t.nats)
   const inbox = `KV_${t.namespace}_MESH_INBOX`
-  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge`] as const
+  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge_keyed`] as const
   await eventually(() => jsm.consumers.info(...durable), { timeoutMs: 60_000 })
   // It can be read, but takes nothing.
   await jsm.streams.update(inbox, { max_bytes: 1 })

@@ -105,7 +105,7 @@ async function expectNothingStranded(t: TestMesh): Promise<void> {
     ['work', asked.type],
     ['close', finished.type],
   ] as const) {
-    const info = await jsm.consumers.info(`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}`)
+    const info = await jsm.consumers.info(`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}_keyed`)
     const last = await jsm.streams.getMessage(`${t.namespace}_JOBS`, { last_by_subj: `${t.namespace}.${type}.>` })
     expect(info.ack_floor.stream_seq).toBeGreaterThanOrEqual(last?.seq ?? Infinity)
   }

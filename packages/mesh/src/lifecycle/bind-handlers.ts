@@ -2,7 +2,7 @@ import type { KV } from '@nats-io/kv'
 import type { Beginning } from '../consume/ordered/partition-store.ts'
 import { faultsError, MeshError } from '../errors.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
-import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer, hasPast } from '../topology/consumer.ts'
+import { addedTo, ensureConsumer, ensureLaneConsumer, type EnsuredConsumer, pastOf } from '../topology/consumer.ts'
 import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
 import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
@@ -54,13 +54,31 @@ export async function bind(
   const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
     ensureConsumer(nc, names, { ...common, durable, stream, checkpoints })
   const [main, ...more] = eventDurablesOf(def)
-  // The subjects of these came with the priorities: to a handler that was here before, all that is there is due. The main
-  // durable is made last, because it says that a handler is not new.
-  const isKnown = more.length > 0 && (await hasPast(nc, names, { ...common, stream, checkpoints }))
-  const parts = await Promise.all(more.map((part) => ensure(isKnown ? { ...part, startFrom: 'all' } : part)))
-  const consumers: Consumers = [await ensure(main), ...parts]
-  await ensureLaneConsumer(nc, names, common)
-  return { consumers }
+  const past = more.length > 0 ? await pastOf(nc, names, { ...common, stream, checkpoints }) : undefined
+  const parts = more.map((part) => ensure(addedTo(past, names, part)))
+  const lane = ensureLaneConsumer(nc, names, common)
+  // Made last, because it says that a handler is not new.
+  const first = options.topology === 'ensure' ? Promise.all([lane, ...parts]) : Promise.resolve()
+  const made = first.then(() => ensure(main))
+  await allOf(handler, [made, lane, ...parts])
+  return { consumers: [await made, ...(await Promise.all(parts))] }
+}
+
+/** Waits for all, so that one fault does not hide another. */
+async function allOf(handler: string, promises: readonly Promise<unknown>[]): Promise<void> {
+  const settled = await Promise.allSettled(promises)
+  const errors = new Set(settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : [])))
+  const faults = [...errors].map((error) => {
+    if (!(error instanceof MeshError)) throw error
+    return error
+  })
+  if (faults.length > 1)
+    throw faultsError(
+      'MESH_TOPOLOGY',
+      `handler ${handler}`,
+      faults.map(({ message }) => message),
+    )
+  if (faults[0]) throw faults[0]
 }
 
 async function bindOrdered(

@@ -8,9 +8,9 @@ export type BootHandler = {
   source: string
   /** Names on the server. */
   stream: string
-  durable: string
-  /** The durable was made at this start. */
-  created: boolean
+  durables: readonly string[]
+  /** Those of them that were made at this start. */
+  created: readonly string[]
   concurrency: number
 }
 

@@ -88,8 +88,8 @@ export async function startService(
       handler,
       source: sourceName(def),
       stream: consumers[0].stream,
-      durable: consumers[0].durable,
-      created: consumers[0].created,
+      durables: consumers.map(({ durable }) => durable),
+      created: consumers.filter(({ created }) => created).map(({ durable }) => durable),
       concurrency: def.concurrency,
     })),
   }

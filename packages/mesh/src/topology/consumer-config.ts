@@ -8,8 +8,7 @@ import {
 import { nanos } from '@nats-io/transport-node'
 import { mostHeld } from '../consume/waiting-room.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
-import type { AnyContract } from '../message/contract.ts'
-import { PRIORITIES, type Priority, priorityToken } from '../message/priority.ts'
+import { PRIORITIES, priorityToken } from '../message/priority.ts'
 import type { Names } from './names.ts'
 import { overlap } from './subject-overlap.ts'
 import { FORMAT } from './system.ts'
@@ -65,22 +64,16 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
  * priority. A keyed contract takes the plain type too, because events from before it had a key are there.
  */
 export function filtersOf(source: HandlerDef['source']): string[] {
-  if (source.kind !== 'topic')
-    return (source.priorities ? PRIORITIES : (['normal'] as const)).flatMap((priority) =>
-      filtersOfPriority(source, priority),
-    )
+  if (source.kind !== 'topic') {
+    const plain = (source.priorities ? PRIORITIES : (['normal'] as const)).map((of) => source.type + priorityToken(of))
+    return plain.flatMap((type) => (source.key ? [type, `${type}.*.*`] : [type]))
+  }
   const { pattern, stream } = source
   if (pattern === '>') return [...stream.subjects]
   if (pattern.endsWith('.>')) return [pattern]
   const isHeld = (filter: string): boolean => stream.subjects.some((subject) => overlap(subject, filter))
   const all = PRIORITIES.map((priority) => pattern + priorityToken(priority)).flatMap((type) => [type, `${type}.*.*`])
   return all.filter((filter) => filter === pattern || isHeld(filter))
-}
-
-/** Subjects of a contract's messages of one priority, without the namespace. */
-export function filtersOfPriority({ type, key }: AnyContract, priority: Priority): string[] {
-  const plain = type + priorityToken(priority)
-  return key === undefined ? [plain] : [plain, `${plain}.*.*`]
 }
 
 /** Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. */
@@ -95,8 +88,9 @@ export function consumerToAdd(durable: string, desired: DesiredConsumer, start: 
   }
 }
 
-/** Where a new durable begins. On a stream that never held anything, `new` could only lose what arrives meanwhile. */
-export function startAt(startFrom: StartFrom | undefined, lastSeq: number): Start {
+/** Where a new durable begins: a number means behind this sequence. On a stream that never held anything, `new` could only lose what arrives meanwhile. */
+export function startAt(startFrom: StartFrom | number | undefined, lastSeq: number): Start {
+  if (typeof startFrom === 'number') return startAtSeq(startFrom + 1)
   if (startFrom instanceof Date)
     return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: startFrom.toISOString() }
   return { deliver_policy: startFrom === 'new' && lastSeq > 0 ? DeliverPolicy.New : DeliverPolicy.All }
@@ -106,12 +100,15 @@ export function startAtSeq(seq: number): Start {
   return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: seq }
 }
 
+/** The filters of a durable that is there; none: it takes everything. */
+export function takenBy({ filter_subjects: many, filter_subject: one }: ConsumerConfig): string[] {
+  return many ?? (one === undefined ? [] : [one])
+}
+
 export type ConsumerDiff = {
   /** Undefined when nothing differs. */
   readonly changes: (Partial<ConsumerUpdateConfig> & { filter_subject?: undefined }) | undefined
   readonly describe: string
-  /** The filter differs: events that only the old one took are not handled any more. */
-  readonly filterChanged: boolean
 }
 
 /**
@@ -130,16 +127,16 @@ export function diffConsumer(desired: DesiredConsumer, existing: ConsumerConfig)
   const [have = -1, want] = [existing.max_ack_pending, desired.max_ack_pending]
   if (have > 0 && have < want) change('max_ack_pending', have, want)
   if ((existing.backoff?.length ?? 0) > 0) change('backoff', existing.backoff, [])
-  const filters = existing.filter_subjects ?? (existing.filter_subject === undefined ? [] : [existing.filter_subject])
+  const filters = takenBy(existing)
   const filterChanged = filters.toSorted().join(' ') !== desired.filter_subjects.toSorted().join(' ')
   if (filterChanged) change('filter_subjects', filters, desired.filter_subjects)
   const metadata = mergeMetadata(existing.metadata ?? {}, desired.metadata)
   for (const [key, value] of Object.entries(metadata))
     if (existing.metadata?.[key] !== value) say.push(`${key} ${existing.metadata?.[key] ?? 'unset'} → ${value}`)
-  if (say.length === 0) return { changes: undefined, describe: '', filterChanged }
+  if (say.length === 0) return { changes: undefined, describe: '' }
   changes['metadata'] = metadata
   if (filterChanged) changes['filter_subject'] = undefined
-  return { changes, describe: say.join('; '), filterChanged }
+  return { changes, describe: say.join('; ') }
 }
 
 function mergeMetadata(have: Record<string, string>, want: Record<string, string>): Record<string, string> {

@@ -3,9 +3,8 @@ import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { faultsError, MeshError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
-import { covers } from '../message/contract.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
-import type { HandlerDef, StartFrom } from '../service/define.ts'
+import type { HandlerDef } from '../service/define.ts'
 import { API_PATIENCE_MS, apiCode, apiCodes, apiSentence } from './api-errors.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import {
@@ -17,10 +16,12 @@ import {
   type Start,
   startAt,
   startAtSeq,
+  takenBy,
 } from './consumer-config.ts'
 import type { EventDurable } from './event-durables.ts'
 import type { Names } from './names.ts'
 import { type StreamState, stateOf } from './stream-state.ts'
+import { contains } from './subject-overlap.ts'
 
 export type EnsureLaneConsumerOptions = {
   /** Make what is missing and leave the rest: at run time another release may have changed it rightly. @default false */
@@ -119,8 +120,11 @@ export async function ensureLaneConsumer(
   })
 }
 
-/** Whether a handler was here before: its main durable is there, or was. Needs `CONSUMER.INFO.<stream>.<durable>`. */
-export async function hasPast(
+/** How far a handler that was here before is: its main durable is there, or was. */
+export type Past = { readonly floor: number; readonly filters: readonly string[] }
+
+/** Undefined for a handler that is new. Needs `CONSUMER.INFO.<stream>.<durable>` and the checkpoint bucket. */
+export async function pastOf(
   nc: NatsConnection,
   names: Names,
   {
@@ -129,11 +133,22 @@ export async function hasPast(
     stream,
     checkpoints,
   }: Pick<EnsureConsumerOptions, 'service' | 'handler' | 'stream' | 'checkpoints'>,
-): Promise<boolean> {
+): Promise<Past | undefined> {
   const durable = names.durable(service, handler)
-  if ((await readCheckpoint(checkpoints, durable))?.stream === stream) return true
   const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
-  return (await infoOf({ jsm, stream, durable })) !== undefined
+  const info = await infoOf({ jsm, stream, durable })
+  if (info) return { floor: info.ack_floor.stream_seq, filters: takenBy(info.config) }
+  return (await readCheckpoint(checkpoints, durable))?.stream === stream ? { floor: 0, filters: [] } : undefined
+}
+
+/**
+ * A durable that a handler gets beside those it had: what the main one took it goes on with, anything else came with the
+ * change, so all that is there is due.
+ */
+export function addedTo(past: Past | undefined, names: Names, durable: EventDurable): EventDurable {
+  if (past === undefined) return durable
+  const wasTaken = durable.filters.every((filter) => past.filters.some((wide) => contains(wide, names.subject(filter))))
+  return { ...durable, startFrom: wasTaken ? past.floor : 'all' }
 }
 
 async function taskOf(
@@ -208,7 +223,7 @@ async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerI
       task,
       'a consumer of this name exists that is no pull consumer with explicit acks, so not one of the mesh; remove it, or rename the handler',
     )
-  const { changes, describe, filterChanged } = diffConsumer(task.desired, config)
+  const { changes, describe } = diffConsumer(task.desired, config)
   if (changes === undefined) return
   if (task.mode === 'verify')
     throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)
@@ -216,30 +231,25 @@ async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerI
   if (dropped.length > 0 && pulling > 0)
     throw fault(
       task,
-      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it; stop it first, or give the handler another name`,
+      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it. ` +
+        `If that one is newer, start it in place of this one; otherwise stop it first, or give the handler another name`,
     )
   await task.jsm.consumers.update(task.stream, task.durable, changes)
   const fields = { stream: task.stream, durable: task.durable, changes: describe }
-  if (filterChanged)
-    task.log.warn(fields, 'the durable takes other subjects now; events that only the old ones took are not handled')
+  if (dropped.length > 0)
+    task.log.warn({ ...fields, dropped }, 'the durable takes fewer subjects now; events on the others are not handled')
   else task.log.info(fields, 'durable updated')
 }
 
 /** What a durable takes and would take no more. */
-function droppedFilters(
-  { filter_subjects: many, filter_subject: one }: ConsumerConfig,
-  wanted: readonly string[],
-): string[] {
-  const taken = many ?? (one === undefined ? [] : [one])
-  return taken.filter(
-    (filter) => !wanted.some((wide) => covers(wide, filter) && (wide.endsWith('>') || !filter.endsWith('>'))),
-  )
+function droppedFilters(config: ConsumerConfig, wanted: readonly string[]): string[] {
+  return takenBy(config).filter((filter) => !wanted.some((wide) => contains(wide, filter)))
 }
 
 /** Where a durable that is missing begins, and why there. */
 async function startOf(
   task: Task,
-  { state, startFrom, checkpoints }: { state: StreamState; startFrom: StartFrom | undefined; checkpoints: KV },
+  { state, startFrom, checkpoints }: { state: StreamState; startFrom: EventDurable['startFrom']; checkpoints: KV },
 ): Promise<Planned> {
   const checkpoint = await readCheckpoint(checkpoints, task.durable)
   if (checkpoint !== undefined && checkpoint.stream === task.stream) {

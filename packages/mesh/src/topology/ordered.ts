@@ -7,7 +7,8 @@ import { getStored } from '../publish/stored-message.ts'
 import type { HandlerDef } from '../service/define.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
 import { type EnsuredConsumer, startFromSentence } from './consumer.ts'
-import { ORDER } from './consumer-config.ts'
+import { ORDER, takenBy } from './consumer-config.ts'
+import { eventDurablesOf } from './event-durables.ts'
 import type { Names } from './names.ts'
 import { type StreamState, streamState } from './stream-state.ts'
 
@@ -53,7 +54,9 @@ export async function ensureOrdered(
   const durable = names.durable(service, handler)
   const state = await streamState(nc, stream)
   // In this order: another instance that does the same removes the durable only after it has said where it began.
-  const before = await infoOf(nc, stream, durable)
+  const parts = eventDurablesOf(def).map(({ part }) => names.durable(service, handler, part))
+  const found = await Promise.all(parts.map((part) => infoOf(nc, stream, part)))
+  const before = found.filter((info) => info !== undefined)
   const known = await store.readBeginning()
   const { partitions } = def.source.stream
   if (known && known.partitions !== partitions)
@@ -68,9 +71,12 @@ export async function ensureOrdered(
     )
   const read = known ? known.read : await readFrom(nc, names, { ...options, before, state })
   const beginning = known ?? (await store.begin({ stream, epoch: state.epoch, partitions, read }))
-  if (before) {
-    log.warn({ stream, durable, read }, 'the handler keeps the order of its keys from here on; its durable is removed')
-    await removed(nc, stream, durable)
+  for (const { name } of before) {
+    log.warn(
+      { stream, durable: name, read },
+      'the handler keeps the order of its keys from here on; its durable is removed',
+    )
+    await removed(nc, stream, name)
   }
   const consumer = { stream, durable, epoch: state.epoch, created: known === undefined, filters: [], settled: read }
   return { consumer, beginning }
@@ -78,19 +84,35 @@ export async function ensureOrdered(
 
 /** All up to there is not for this handler, or was done by it before. */
 async function readFrom(nc: NatsConnection, names: Names, options: EnsureOrderedOptions & Found): Promise<number> {
-  const { service, before, stream, state } = options
-  if (!before) return startOf(nc, options)
-  const inHand = before.num_ack_pending + (await onLane(nc, names, options))
-  if (before.num_waiting > 0) throw fault(options, `a release of ${service} without order runs still; stop it first`)
+  const { service, before } = options
+  if (before.length === 0) return startOf(nc, options)
+  const unacked = before.reduce((sum, info) => sum + info.num_ack_pending, 0)
+  const inHand = unacked + (await onLane(nc, names, options))
+  if (before.some((info) => info.num_waiting > 0))
+    throw fault(options, `a release of ${service} without order runs still; stop it first`)
   if (inHand > 0)
     throw fault(
       options,
       `${inHand} messages wait for a retry from when it kept no order; let the release before finish them, then start this one`,
     )
-  return Math.min(before.delivered.stream_seq, (await streamState(nc, stream)).lastSeq, state.lastSeq)
+  return Math.min(...(await Promise.all(before.map((info) => allDoneUpTo(nc, options, info)))))
 }
 
-type Found = { before: ConsumerInfo | undefined; state: StreamState }
+/** All that a durable takes was delivered up to there, which is behind its last delivery where nothing followed that. */
+async function allDoneUpTo(
+  nc: NatsConnection,
+  { stream }: OrderOptions & { stream: string },
+  info: ConsumerInfo,
+): Promise<number> {
+  const { lastSeq } = await streamState(nc, stream)
+  const seq = Math.min(info.delivered.stream_seq, lastSeq) + 1
+  const next = await Promise.all(
+    takenBy(info.config).map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })),
+  )
+  return Math.min(lastSeq, ...next.map((event) => (event ? event.seq - 1 : lastSeq)))
+}
+
+type Found = { before: readonly ConsumerInfo[]; state: StreamState }
 
 /** What waits on the lane of a handler, due or not. */
 async function onLane(nc: NatsConnection, names: Names, { service, handler }: OrderOptions): Promise<number> {

@@ -101,13 +101,16 @@ async function strays(search: Search): Promise<string[]> {
       const place = search.current.get(handler)
       if (place?.stream !== stream) continue
       for (const info of infos)
-        if (!place.durables.includes(info.name) && waitingAt(info) > 0)
-          faults.push(
-            `durable ${info.name} on stream ${stream} has ${waitingAt(info)} messages waiting, which handler ${handler} would not read any more: ` +
-              `its order or its priorities were changed; let the release before this one finish them first`,
-          )
+        if (!place.durables.includes(info.name) && waitingAt(info) > 0) faults.push(straySentence(handler, info))
     }
   return faults
+}
+
+function straySentence(handler: string, info: ConsumerInfo): string {
+  const what = `durable ${info.name} on stream ${info.stream_name} has ${waitingAt(info)} messages waiting, which handler ${handler} of this release would not read`
+  return info.num_waiting > 0
+    ? `${what}, but a release that runs now does. If that one is newer, start it in place of this one; otherwise let it finish them, then stop it`
+    : `${what} any more: its order, its key or its priorities are others; let a release that reads it finish them first`
 }
 
 const streamsOf = ({ current }: Search): Set<string> => new Set([...current.values()].map(({ stream }) => stream))

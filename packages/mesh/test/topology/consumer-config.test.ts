@@ -1,14 +1,16 @@
 import { type ConsumerConfig, DeliverPolicy } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { event, topic } from '../../src/message/contract.ts'
+import { command, event, topic } from '../../src/message/contract.ts'
 import { on } from '../../src/service/define.ts'
 import { diffConsumer, eventConsumer, filtersOf, laneConsumer, startAt } from '../../src/topology/consumer-config.ts'
+import { eventDurablesOf } from '../../src/topology/event-durables.ts'
 import { names } from '../../src/topology/names.ts'
 import { stream } from '../../src/topology/stream.ts'
 import { overlap } from '../../src/topology/subject-overlap.ts'
 
 const centers = stream('CENTERS', { subjects: ['center.>'] })
+const jobs = stream('JOBS', { subjects: ['job.>'] })
 const schema = z.object({ centerId: z.string() })
 const plain = event('center.audited', { stream: centers, schema })
 const keyed = event('center.registered', { stream: centers, schema, key: ({ centerId }) => centerId })
@@ -18,6 +20,31 @@ const whose = { service: 'provider', handler: 'senninha', def }
 test('filters are the type, and its keyed form where there is one', () => {
   expect(filtersOf(plain)).toEqual(['center.audited'])
   expect(filtersOf(keyed)).toEqual(['center.registered', 'center.registered.*.*'])
+})
+
+test('a durable of a contract has one filter, and the main one stays as it is when a key or priorities are given', () => {
+  const parts = (options: object): unknown =>
+    eventDurablesOf(on(command('job.run', { stream: jobs, schema: z.object({}), ...options }), () => undefined)).map(
+      ({ part, filters }) => [part, ...filters],
+    )
+  const key = (): string => 'k'
+  expect(parts({})).toEqual([[undefined, 'job.run']])
+  expect(parts({ key })).toEqual([
+    [undefined, 'job.run'],
+    ['keyed', 'job.run.*.*'],
+  ])
+  const urgent = [
+    ['high', 'job.run._high'],
+    ['low', 'job.run._low'],
+  ]
+  expect(parts({ priorities: true })).toEqual([[undefined, 'job.run'], ...urgent])
+  expect(parts({ key, priorities: true })).toEqual([
+    [undefined, 'job.run'],
+    ...urgent,
+    ['keyed', 'job.run.*.*'],
+    ['high_keyed', 'job.run._high.*.*'],
+    ['low_keyed', 'job.run._low.*.*'],
+  ])
 })
 
 test('a topic takes plain and keyed subjects of its types, once each', () => {
@@ -61,7 +88,6 @@ test('an equal durable is left alone; backoff, another ack_wait or filter are ch
   expect(diffConsumer(desired, same).changes).toBeUndefined()
   const other = { ...same, ack_wait: 1, backoff: [1], filter_subjects: ['center.>'], max_ack_pending: 9000 }
   expect(diffConsumer(desired, other)).toMatchObject({
-    filterChanged: true,
     changes: { ack_wait: desired.ack_wait, backoff: [], filter_subjects: desired.filter_subjects },
   })
   expect(diffConsumer(desired, other).changes).not.toHaveProperty('max_ack_pending')

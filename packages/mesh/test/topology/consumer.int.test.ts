@@ -4,7 +4,7 @@ import { eventually, testServer } from '@malha/testing'
 import { connect, nanos, type NatsConnection } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { event } from '../../src/message/contract.ts'
+import { event, topic } from '../../src/message/contract.ts'
 import type { Logger } from '../../src/observe/logger.ts'
 import { type HandlerDef, type HandlerOptions, on } from '../../src/service/define.ts'
 import { openCheckpoints, readCheckpoint, writeCheckpoint } from '../../src/topology/checkpoint.ts'
@@ -209,21 +209,30 @@ test('a checkpoint of a newer release is not guessed at', async () => {
   expect(await failure(ensure(own, handler()))).toContain('newer release')
 })
 
-test('a durable follows its declaration without losing its place', async () => {
+test('a durable follows its declaration without losing its place, and warns of subjects it takes no more', async () => {
   await using own = await bench()
   await ensure(own, handler())
   await store(own, 3)
   await work(own, 2)
   const { log, lines } = keep()
-  const keyed = event('center.registered', { stream: centers, schema: z.object({}), key: () => 'k' })
-  const changed = on(keyed, { ackWaitMs: 5000, concurrency: 100 }, () => undefined)
-  expect(await ensure(own, changed, { log })).toMatchObject({ created: false })
+  const wide = { ackWaitMs: 5000, concurrency: 100 }
+  expect(
+    await ensure(
+      own,
+      on(topic(centers, 'center.>'), wide, () => undefined),
+      { log },
+    ),
+  ).toMatchObject({
+    created: false,
+  })
   expect(await configOf(own, 't_CENTERS', DURABLE)).toMatchObject({
     ack_wait: nanos(5000),
     max_ack_pending: 12_000,
-    filter_subjects: ['t.center.registered', 't.center.registered.*.*'],
+    filter_subjects: ['t.center.>'],
   })
-  expect(lines.join()).toContain('takes other subjects now')
+  expect(lines.join()).not.toContain('takes fewer subjects')
+  await ensure(own, handler(wide), { log })
+  expect(lines.join()).toContain('takes fewer subjects now')
   const expected = { ackFloor: 2, pending: 1, ackPending: 0 }
   await eventually(async () => expect(await consumerFloor(own.nc, 't_CENTERS', DURABLE)).toMatchObject(expected))
 })
@@ -307,8 +316,23 @@ test('a durable that its handler reads no more is a fault while messages wait th
   await store(own, 2)
   await eventually(async () => expect(await consumerFloor(own.nc, 't_CENTERS', DURABLE)).toMatchObject({ pending: 2 }))
   expect((await orphanFaults(own.nc, here, { service: 'provider', handlers })).join()).toContain(
-    'durable t_provider_senninha on stream t_CENTERS has 2 messages waiting, which handler senninha would not read',
+    'durable t_provider_senninha on stream t_CENTERS has 2 messages waiting, which handler senninha of this release would not read any more: its order, its key or its priorities are others',
   )
+  // Read by a release that runs beside this one.
+  const sub = own.nc.subscribe('pulled')
+  own.nc.publish(
+    `$JS.API.CONSUMER.MSG.NEXT.t_CENTERS.${DURABLE}`,
+    JSON.stringify({ batch: 9, expires: nanos(30_000) }),
+    {
+      reply: 'pulled',
+    },
+  )
+  await eventually(async () =>
+    expect((await orphanFaults(own.nc, here, { service: 'provider', handlers })).join()).toContain(
+      'but a release that runs now does. If that one is newer, start it in place of this one',
+    ),
+  )
+  sub.unsubscribe()
 })
 
 test('a handler that reads another stream now leaves an orphan on the old one, until that durable is gone', async () => {

@@ -1,7 +1,7 @@
 import { centerOnboarded, cityRegistered, providerCreated, type PartnerSystem } from '@malha/contracts'
 import { attemptFailed, type AttemptFailed, type Mesh } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import type { CenterView } from '../src/http/schemas.ts'
 import { rebuildStatus } from '../src/mesh/rebuild-status.ts'
@@ -57,8 +57,9 @@ async function settled(mesh: Mesh): Promise<void> {
   ] as const
   await eventually(async () => {
     for (const [stream, handler] of pairs) {
-      const durable = mesh.names.durable('distribution-center', handler)
-      const { config } = await jsm.consumers.info(mesh.names.stream(stream), durable)
+      const of = (part?: string): Promise<ConsumerInfo> =>
+        jsm.consumers.info(mesh.names.stream(stream), mesh.names.durable('distribution-center', handler, part))
+      const { config, name: durable } = await of('keyed').catch(() => of())
       const last = await lastOf(mesh, stream, config.filter_subjects ?? [config.filter_subject ?? '>'])
       const info = await jsm.consumers.info(mesh.names.stream(stream), durable)
       const isBehind = info.ack_floor.stream_seq < last

@@ -181,10 +181,11 @@ async function lastFor(env: ConformanceEnv, name: string, durable: string): Prom
   return Math.max(0, ...newest.map((message) => message?.seq ?? 0))
 }
 
-/** A durable of the case's namespace, by the names without the namespace. */
+/** The durable of a handler of the case's namespace, by the names without the namespace: that of keyed events where it has one. */
 export async function consumer(env: ConformanceEnv, name: string, durable: string): Promise<ConsumerInfo> {
   const jsm = await manager(env)
-  return jsm.consumers.info(`${env.namespace}_${name}`, `${env.namespace}_${durable}`)
+  const [stream, main] = [`${env.namespace}_${name}`, `${env.namespace}_${durable}`]
+  return jsm.consumers.info(stream, `${main}_keyed`).catch(() => jsm.consumers.info(stream, main))
 }
 
 /** JetStream's management, on the admin connection. */

@@ -79,7 +79,7 @@ const durableDeleted: Case = promise('a durable deleted while it runs is made ag
   await publishOrders(mesh, 0, 50)
   await settled(env, 'ORDERS', 'billing_bill')
   const jsm = await manager(env)
-  await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
+  await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill_keyed`)
   await publishOrders(mesh, 50, 80)
   await eventually(() => assert.equal(new Set(seen.ids()).size, 80), { timeoutMs: 40_000 })
   await settled(env, 'ORDERS', 'billing_bill')
@@ -99,7 +99,7 @@ const durableDeletedWhileDown: Case = promise(
     await settled(env, 'ORDERS', 'billing_bill')
     await running.stop()
     const jsm = await manager(env)
-    await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill`)
+    await jsm.consumers.delete(`${env.namespace}_ORDERS`, `${env.namespace}_billing_bill_keyed`)
     await publishOrders(mesh, 20, 30)
     await (await env.mesh()).start(billing)
     await eventually(() => assert.equal(new Set(seen.ids()).size, 30))
@@ -158,7 +158,10 @@ const stepDown: Case = promise(
     )
     for (const quarter of [1, 2, 3]) {
       await eventually(() => assert.equal(seen.calls.length > (quarter * LEAST) / 4, true), { timeoutMs: 60_000 })
-      await env.server.stepDown(`${env.namespace}_ORDERS`, quarter === 2 ? undefined : `${env.namespace}_billing_bill`)
+      await env.server.stepDown(
+        `${env.namespace}_ORDERS`,
+        quarter === 2 ? undefined : `${env.namespace}_billing_bill_keyed`,
+      )
     }
     const count = await publishing.stop()
     await eventually(() => assert.equal(new Set(seen.ids()).size, count), { timeoutMs: 60_000 })

@@ -2,7 +2,17 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { command, defineService, type Logger, on, retry, seconds, stream } from '../../src/index.ts'
+import {
+  command,
+  defineService,
+  type Logger,
+  on,
+  retry,
+  seconds,
+  type ServiceDef,
+  stream,
+  topic,
+} from '../../src/index.ts'
 
 const schema = z.object({ n: z.number() })
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2 })
@@ -77,3 +87,61 @@ test('a new handler begins where it says, for each priority', async () => {
   for (const priority of ['high', 'normal', 'low'] as const) await mesh.publish(run, { n: 2 }, { priority })
   await eventually(() => expect(done).toEqual([2, 2, 2]))
 })
+
+test('a handler whose command is given a key later misses none of its messages and repeats none', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const plain = command('job.run', { stream: jobs, schema })
+  const keyed = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+  const done: number[] = []
+  const release = (contract: typeof plain): ServiceDef =>
+    defineService('worker', { handlers: { work: on(contract, { startFrom: 'new' }, ({ n }) => void done.push(n)) } })
+  const before = await mesh.start(release(plain))
+  // The newer release of the publisher is there before that of the handler.
+  await mesh.publish(plain, { n: 1 })
+  await mesh.publish(keyed, { n: 2 })
+  await mesh.publish(plain, { n: 3 })
+  await eventually(() => expect(done).toEqual([1, 3]))
+  await before.stop()
+  const after = await mesh.start(release(keyed))
+  await mesh.publish(plain, { n: 4 })
+  await mesh.publish(keyed, { n: 5 })
+  await eventually(() => expect(done.toSorted()).toEqual([1, 2, 3, 4, 5]))
+  expect(after.report.handlers[0]?.durables).toEqual(
+    ['', '_keyed'].map((part) => mesh.names.durable('worker', 'work') + part),
+  )
+})
+
+test('a handler that took a whole topic and then one contract goes on where it was', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const keyed = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+  const done: unknown[] = []
+  const note = (data: unknown): void => void done.push((data as { n: number }).n)
+  const before = await mesh.start(
+    defineService('worker', { handlers: { work: on(topic(jobs, 'job.*'), { startFrom: 'all' }, note) } }),
+  )
+  for (const n of [1, 2]) await mesh.publish(keyed, { n })
+  await eventually(() => expect(done).toEqual([1, 2]))
+  await before.stop()
+  await mesh.publish(keyed, { n: 3 })
+  await mesh.start(defineService('worker', { handlers: { work: on(keyed, note) } }))
+  await eventually(() => expect(done).toEqual([1, 2, 3]))
+})
+
+test.each(['verify', 'none'] as const)(
+  'with topology %s all durables that are missing are told at once',
+  async (topology) => {
+    await using own = await testMesh()
+    const keyed = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+    const service = defineService('worker', { handlers: { work: on(keyed, () => undefined) } })
+    await own.mesh.provision(service)
+    const mesh = await own.connect({ topology })
+    const error = await mesh.start(service).catch((thrown: unknown) => String(thrown))
+    for (const part of [undefined, 'keyed'])
+      expect(error).toContain(
+        `durable ${mesh.names.durable('worker', 'work', part)} on stream ${mesh.names.stream('JOBS')}:`,
+      )
+    expect(error).toContain(`on stream ${mesh.names.lanes('worker')}`)
+  },
+)

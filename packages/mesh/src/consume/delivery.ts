@@ -62,7 +62,7 @@ export type Delivery = {
   attemptTimes: string[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number
-  /** An attempt was begun in this process, so its counters are newer than the server's copy. */
+  /** An attempt failed in this process, so its counters are newer than the server's copy. */
   isTouched: boolean
   /** It is dead, but its letter is not stored yet. */
   burial?: Burial

@@ -69,10 +69,7 @@ export class HandlerRunner {
       onRecovered: () => this.#releaseWaiting(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
-    this.#attempt = attemptDeps(options, {
-      guard: (call) => this.#gate.guard(call),
-      stopping: this.#abort.signal,
-    })
+    this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
     this.#concurrency = def.concurrency
     this.#rateLimit = def.rateLimit
     this.#gate.limitRate(def.rateLimit)
@@ -116,15 +113,11 @@ export class HandlerRunner {
     this.#stopping = true
     this.#gate.stop()
     await this.#intake.stopPulling()
-    const tried = this.#held.takeAll()
-    for (const delivery of this.#ready.takeAll()) {
-      if (delivery.isTouched) tried.push({ delivery, delayMs: 0 })
-      else this.#intake.handBack(delivery)
-    }
-    // Without a server there is nobody to hand anything to: it comes back after `ack_wait`, as after a crash.
+    const waiting = this.#held.takeAll().map(({ delivery, delayMs }) => this.#leave(delivery, delayMs))
+    const ready = this.#ready.takeAll().map((delivery) => this.#leave(delivery))
+    const left = Promise.allSettled([...waiting, ...ready])
+    await Promise.race([left, sleep(LAST_MOVES_MS, undefined, { ref: false })])
     const isUp = this.#options.connection.isUp()
-    const moving = isUp ? tried.map(({ delivery, delayMs }) => this.#moveToLane(delivery, delayMs)) : []
-    await Promise.race([Promise.allSettled(moving), sleep(LAST_MOVES_MS, undefined, { ref: false })])
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_MOVES_MS), () =>
       this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
     )
@@ -194,6 +187,7 @@ export class HandlerRunner {
       case 'not-ours':
         return this.#leaveToOthers(delivery)
       case 'not-tried':
+        if (this.#stopping) return await this.#leave(delivery)
         this.#ready.unshift(delivery)
         return
       case 'done':
@@ -204,6 +198,13 @@ export class HandlerRunner {
       case 'retry':
         return await this.#retry(delivery, judgement)
     }
+  }
+
+  /** Upholds R4: for another instance, which takes it at once or after what is left of its delay. */
+  async #leave(delivery: Delivery, delayMs = 0): Promise<void> {
+    if (!delivery.isTouched) this.#intake.handBack(delivery)
+    // Without a server there is nobody to hand it to: it comes back after `ack_wait`, as after a crash.
+    else if (this.#options.connection.isUp()) await this.#moveToLane(delivery, delayMs)
   }
 
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */

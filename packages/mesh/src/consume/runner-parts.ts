@@ -2,6 +2,7 @@
 import { MeshError } from '../errors.ts'
 import type { BreakerState } from '../failure/breaker.ts'
 import type { AttemptDeps } from '../service/run-attempt.ts'
+import type { Gate } from './gate.ts'
 import type { RunnerOptions } from './runner-options.ts'
 
 const LEAK_AFTER_MS = 10_000
@@ -9,9 +10,20 @@ const LEAK_AFTER_MS = 10_000
 /** What an attempt of the handler is made with. */
 export function attemptDeps(
   { publisher, names, log, service, handler, def, leakAfterMs = LEAK_AFTER_MS }: RunnerOptions,
-  parts: Pick<AttemptDeps, 'guard' | 'stopping'>,
+  { gate, stopping }: { gate: Gate; stopping: AbortSignal },
 ): AttemptDeps {
-  return { publisher, names, log, service: service.name, handler, def, leakAfterMs, ...parts }
+  return {
+    publisher,
+    names,
+    log,
+    service: service.name,
+    handler,
+    def,
+    leakAfterMs,
+    stopping,
+    guard: (call) => gate.guard(call),
+    isFlowing: () => gate.isFlowing,
+  }
 }
 
 /** Says in a metric and a log line how the breaker stands; news go out as an event too. */

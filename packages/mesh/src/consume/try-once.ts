@@ -1,3 +1,4 @@
+import { NotTried } from '../failure/breaker.ts'
 import { decide, type Decision } from '../failure/decide.ts'
 import { covers } from '../message/contract.ts'
 import type { Envelope } from '../message/envelope.ts'
@@ -42,13 +43,14 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
     return { kind: 'done' }
   }
   const { error, envelope } = tried
-  const decision = decide(error, delivery, { policy: def.retry, isProbe })
-  if (decision.verdict.code === 'BrokenCircuitError') {
+  if (error instanceof NotTried) {
     delivery.attempts--
     delivery.attemptTimes = delivery.attemptTimes.slice(0, -1)
     delivery.phase = { kind: 'ready' }
     return { kind: 'not-tried' }
   }
+  const decision = decide(error, delivery, { policy: def.retry, isProbe })
+  delivery.isTouched = true
   delivery.failures = decision.failures
   delivery.firstFailureAt = decision.firstFailureAt
   metrics.processed(labels, decision.kind === 'retry' ? 'retry' : envelope ? 'dead' : 'invalid', tried.ms, traceId)
@@ -61,7 +63,6 @@ function begin(options: RunnerOptions, delivery: Delivery): void {
   const labels = labelsOf(options)
   tellStage('started', { ...labels, source })
   delivery.phase = { kind: 'running' }
-  delivery.isTouched = true
   if (delivery.attempts === 0) options.metrics.age(labels, Date.now() - source.publishedAt.getTime())
   delivery.attempts++
   delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), new Date().toISOString()]

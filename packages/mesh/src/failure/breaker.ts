@@ -10,6 +10,11 @@ export type BreakerOptions = {
   onProbe: () => void
 }
 
+/** The breaker was open, so the handler was not called. */
+export class NotTried extends Error {
+  override readonly name = 'NotTried'
+}
+
 const PROBE_MIN_MS = 1000
 const PROBE_MAX_MS = 5000
 
@@ -28,6 +33,7 @@ export class HandlerBreaker {
     this.#options = options
     const counted = handleWhen((error) => {
       // A probe that is asked to come back later did not find the other side well.
+      if (error instanceof NotTried) return false
       const isFailure = classify(error).counts || (this.state === 'half-open' && error instanceof RetryAfter)
       if (isFailure) this.#breaker.expect(isConnectionRefused(error))
       return isFailure
@@ -44,9 +50,18 @@ export class HandlerBreaker {
     return this.#policy.state === CircuitState.HalfOpen ? 'half-open' : 'open'
   }
 
-  /** Runs one attempt and takes its outcome into account. @throws what `attempt` throws */
-  execute<T>(attempt: () => Promise<T>): Promise<T> {
-    return this.#policy.execute(attempt)
+  /** Runs one attempt and takes its outcome into account. @throws what `attempt` throws; NotTried where it was not called */
+  async execute<T>(attempt: () => Promise<T>): Promise<T> {
+    let isCalled = false
+    try {
+      return await this.#policy.execute(() => {
+        isCalled = true
+        return attempt()
+      })
+    } catch (error) {
+      // The policy's own error is no sign of that: a handler may have such a breaker of its own.
+      throw isCalled ? error : new NotTried()
+    }
   }
 
   /** The probe ended before it reached the other side: ask again soon. One that was made has set its own time. */

@@ -4,7 +4,8 @@
  *
  * B1  A message is in one batch at a time, and ends as that batch's call says of it: failed, or done.
  * B2  What a call throws fails no innocent message: the batch is called again message by message, in order. Only where
- *     that could tell nothing (the other side named a time, or the call took too long) all fail with it.
+ *     that could tell nothing (the other side named a time or refused the connection, or the call took too long) all fail
+ *     with it. Once the breaker is open, what is left of them was not tried.
  *     A message whose time is over while it waits for others leaves alone.
  * B3  Nothing is called while it is in doubt whether a message's partition is this instance's, looked at right before each
  *     call: a message waits for others after the look at its own start, and the process may have been stopped meanwhile.
@@ -12,7 +13,8 @@
  */
 import { context as otelContext, type Span, trace } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
-import { classify } from '../failure/classify.ts'
+import { NotTried } from '../failure/breaker.ts'
+import { classify, isConnectionRefused } from '../failure/classify.ts'
 import type { Contract } from '../message/contract.ts'
 import { batchSpan, failSpan } from '../observe/spans.ts'
 import { ATTEMPT, type AttemptOfContext, type HandlerContext } from './context.ts'
@@ -127,7 +129,8 @@ async function callTogether(handle: BatchHandler<unknown>, all: readonly Waiting
       if (failures.has(index)) reject(failures.get(index))
       else resolve()
   } catch (error) {
-    const tellsOfAll = classify(error).delayMs !== undefined || alive.some(({ ctx }) => ctx.signal.aborted)
+    const isPartners = classify(error).delayMs !== undefined || isConnectionRefused(error)
+    const tellsOfAll = isPartners || alive.some(({ ctx }) => ctx.signal.aborted)
     if (alive.length === 1 || tellsOfAll) for (const { reject } of alive) reject(error)
     else await callApart(handle, alive, type)
   }
@@ -145,7 +148,9 @@ async function untilSure({ ctx: { signal, [ATTEMPT]: attempt } }: Waiting): Prom
 
 async function callApart(handle: BatchHandler<unknown>, all: readonly Waiting[], type: string): Promise<void> {
   for (const { ctx } of all) ctx[ATTEMPT]?.forgetOutputs()
-  for (const one of all) await callTogether(handle, [one], type)
+  for (const one of all)
+    if (one.ctx[ATTEMPT]?.isFlowing() === false) one.reject(new NotTried())
+    else await callTogether(handle, [one], type)
 }
 
 /** One call of the user's function, in a span of its own that is linked to and from its messages. */

@@ -23,6 +23,8 @@ export type AttemptOfContext = {
   forgetOutputs: () => void
   /** Of an ordered handler: the right to work on the message's partition. */
   claim: Claim | undefined
+  /** Whether the handler's breaker lets calls through. */
+  isFlowing: () => boolean
 }
 
 /** What a handler gets beside the data. */

@@ -25,6 +25,8 @@ export type AttemptDeps = {
   def: HandlerDef
   /** Takes part in every call of the user's function: the breaker. */
   guard: <T>(call: () => Promise<T>) => Promise<T>
+  /** Whether it lets calls through. */
+  isFlowing: () => boolean
   /** Aborts what cannot be waited for at the end of a drain. */
   stopping: AbortSignal
   leakAfterMs: number
@@ -202,7 +204,7 @@ function contextOf(
     headers: delivery.headers,
     source: delivery.source,
     publish: (contract, data, options = {}) => out.add(contract, data, options),
-    [ATTEMPT]: { forgetOutputs: () => out.forget(), claim: delivery.claim },
+    [ATTEMPT]: { forgetOutputs: () => out.forget(), claim: delivery.claim, isFlowing: deps.isFlowing },
     log: withFields(deps.log, fields),
   }
 }

@@ -20,7 +20,7 @@ function partition(): { at: (seq: number) => HandlerContext; doubt: () => void; 
     },
     confirm: () => (isSure ? Promise.resolve() : turn.promise),
   }
-  const attempt: AttemptOfContext = { forgetOutputs: () => undefined, claim }
+  const attempt: AttemptOfContext = { forgetOutputs: () => undefined, isFlowing: () => true, claim }
   return {
     at: (seq) =>
       ({

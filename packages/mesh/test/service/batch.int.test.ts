@@ -161,3 +161,44 @@ test('handlers that run one declaration do not share a batch', async () => {
   await eventually(() => expect(batches.flat()).toHaveLength(6))
   expect(batches.map((ids) => new Set(ids).size)).toEqual(batches.map((ids) => ids.length))
 })
+
+test('a batch whose partner refuses connections is not called message by message', async () => {
+  await using own = await meshWithJobs()
+  const { sizes, done } = await partnerThatComesBack(own, () =>
+    Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }),
+  )
+  expect(done.size).toBe(40)
+  // The batch, and the breaker's probe.
+  expect(sizes.filter((size) => size === 1).length).toBeLessThan(3)
+})
+
+test('a batch that is called message by message stops where the breaker opens, and what is left was not tried', async () => {
+  await using own = await meshWithJobs()
+  const { sizes, done } = await partnerThatComesBack(own, () => new Error('HTTP 500'))
+  expect(done.size).toBe(40)
+  // Twenty calls tell the breaker enough.
+  expect(sizes.filter((size) => size === 1).length).toBeLessThan(25)
+  expect([...done.values()].filter((attempt) => attempt === 1).length).toBeGreaterThan(10)
+})
+
+/** Forty messages in one batch; the partner fails until the breaker is open. Sizes of the calls, and attempts by message. */
+async function partnerThatComesBack(
+  own: TestMesh,
+  failure: () => Error,
+): Promise<{ sizes: number[]; done: Map<number, number> }> {
+  const sizes: number[] = []
+  const done = new Map<number, number>()
+  let isBack = false
+  const ignore = (): void => undefined
+  const warn = (_fields: object, text: string): void => void (isBack ||= text === 'the breaker is open')
+  const mesh = await own.connect({ logger: { debug: ignore, info: ignore, error: ignore, warn } })
+  await Promise.all(numbers(40).map((n) => own.mesh.publish(queued, { n })))
+  const bulk = onBatch(queued, { startFrom: 'all', size: 40, maxAgeMs: 300 }, (batch) => {
+    sizes.push(batch.length)
+    if (!isBack) throw failure()
+    for (const { data, attempt } of batch) done.set(data.n, attempt)
+  })
+  await mesh.start(defineService('bulk', { handlers: { bulk } }))
+  await eventually(() => expect(done.size).toBe(40))
+  return { sizes, done }
+}

@@ -81,10 +81,7 @@ export class OrderedRunner {
       },
       onChange: () => this.#pump(),
     })
-    this.#attempt = attemptDeps(options, {
-      guard: (call) => this.#gate.guard(call),
-      stopping: this.#abort.signal,
-    })
+    this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
     metrics.breaker(this.#labels, 0)
     this.#sayLimits()
   }

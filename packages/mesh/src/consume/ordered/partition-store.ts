@@ -27,7 +27,13 @@ export type StoreOptions = {
   handler: string
 }
 
+/** The instances of a handler, sorted. One that leaves keeps what it is still working on, and gets nothing. */
+export type Members = { here: readonly string[]; staying: readonly string[] }
+
 const REQUEST_MS = 5000
+const LEAVES = 'leaves'
+/** Longer than any service takes to stop. */
+const LEAVES_TTL = '600s'
 const encoder = new TextEncoder()
 
 export class PartitionStore {
@@ -108,20 +114,27 @@ export class PartitionStore {
     return stored && { revision: stored.seq, said: stored.payload.toString() }
   }
 
-  /** Takes an announcement back. */
-  async withdraw(instance: string): Promise<void> {
-    await this.#request(`STREAM.PURGE.${this.#stream}`, { filter: `${this.#prefix}.here.${instance}` })
+  /** Says that an instance is here only to end what it has begun. */
+  async announceLeaving(instance: string): Promise<void> {
+    const more: [string, string][] = [['Nats-TTL', LEAVES_TTL]]
+    await this.#put(`here.${instance}.${LEAVES}`, '', { revision: 0, timeoutMs: REQUEST_MS, more })
   }
 
-  /** Who is here, from the bucket's leader; sorted. */
-  async members(): Promise<string[]> {
+  /** Takes an instance's announcements back. */
+  async withdraw(instance: string): Promise<void> {
+    const own = `${this.#prefix}.here.${instance}`
+    for (const filter of [own, `${own}.${LEAVES}`]) await this.#request(`STREAM.PURGE.${this.#stream}`, { filter })
+  }
+
+  /** Who is here, and who of those stays, from the bucket's leader; sorted. */
+  async members(): Promise<Members> {
     const filter = `${this.#prefix}.here.>`
     const info = await this.#request<{ state?: { subjects?: Record<string, number> } }>(`STREAM.INFO.${this.#stream}`, {
       subjects_filter: filter,
     })
-    return Object.keys(info.state?.subjects ?? {})
-      .map((subject) => subject.slice(filter.length - 1))
-      .sort()
+    const said = new Set(Object.keys(info.state?.subjects ?? {}).map((subject) => subject.slice(filter.length - 1)))
+    const here = [...said].filter((name) => !name.endsWith(`.${LEAVES}`)).sort()
+    return { here, staying: here.filter((name) => !said.has(`${name}.${LEAVES}`)) }
   }
 
   /** Tells the others to look now. */

@@ -83,6 +83,7 @@ export class Partition implements Claim {
   #isLeaving = false
   #isRestored = false
   #idle: (() => void)[] = []
+  #released: Promise<void> | undefined
 
   constructor(options: PartitionOptions) {
     const { runner, partition, claimed, filters, store } = options
@@ -258,10 +259,9 @@ export class Partition implements Claim {
   }
 
   /** Writes down how far it is, and that anybody may have it. Never throws. */
-  async release(): Promise<void> {
+  release(): Promise<void> {
     this.leave()
-    await this.#writer.release()
-    this.drop()
+    return (this.#released ??= this.#writer.release().then(() => this.drop()))
   }
 
   /** Upholds O2. */

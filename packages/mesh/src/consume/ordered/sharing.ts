@@ -17,7 +17,7 @@ import { truthUpTo, withoutEnd } from './lost-end.ts'
 import { Membership } from './membership.ts'
 import { Partition, type PartitionPort } from './partition.ts'
 import type { PartitionRecord } from './partition-record.ts'
-import type { Beginning, PartitionStore, StoredRecord } from './partition-store.ts'
+import type { Beginning, Members, PartitionStore, StoredRecord } from './partition-store.ts'
 
 export type SharingOptions = {
   runner: RunnerOptions
@@ -46,7 +46,7 @@ export class Sharing {
   readonly #owned = new Map<number, Partition>()
   readonly #leaving = new Set<Partition>()
   #epoch: number
-  #members: readonly string[] = []
+  #members: Members = { here: [], staying: [] }
   #fault: string | undefined
   #turn: Promise<void> | undefined
   #mustTurn = false
@@ -104,16 +104,19 @@ export class Sharing {
     this.#look()
   }
 
-  /** Takes nothing more, and begins nothing more. */
+  /** Takes nothing more, begins nothing more, and hands over each partition as soon as nothing of it runs. */
   async leave(): Promise<void> {
     this.#isStopping = true
     this.#nudges?.unsubscribe()
-    // A look that a silent server holds up may go on: it takes nothing any more.
-    await Promise.race([this.#turn, sleep(LOOK_MS, undefined, { ref: false })])
-    for (const partition of this.#owned.values()) partition.leave()
+    for (const partition of this.#owned.values()) void this.#handOver(partition)
+    const { runner, store } = this.#options
+    const said = runner.connection.isUp() && store.announceLeaving(this.#instance).catch(() => undefined)
+    // What a silent server holds up may go on: a look takes nothing any more, and what was not said costs the others time.
+    await Promise.race([Promise.all([this.#turn, said]), sleep(LOOK_MS, undefined, { ref: false })])
+    store.nudge()
   }
 
-  /** Upholds S2 for all at once; what could not be written the successors do again. */
+  /** Lets go of what is left, though something of it may run; what could not be written the successors do again. */
   async release(withinMs: number): Promise<void> {
     const late = Promise.withResolvers<void>()
     const timer = setTimeout(late.resolve, withinMs)
@@ -154,9 +157,9 @@ export class Sharing {
     // and begun in between.
     const records = await store.readAll()
     const members = await store.members()
-    const isSettled = members.join() === this.#members.join()
+    const isSettled = members.staying.join() === this.#members.staying.join()
     this.#members = members
-    const wanted = assign(members, beginning.partitions)
+    const wanted = assign(members.staying, beginning.partitions)
     const free = [...wanted.entries()].filter(
       ([partition, member]) => member === this.#instance && this.#mayTake(partition, records.get(partition)),
     )
@@ -182,7 +185,7 @@ export class Sharing {
   #mayTake(partition: number, stored: StoredRecord | undefined): boolean {
     if (this.#owned.has(partition) || this.#isStopping) return false
     const owner = stored?.record.owner ?? ''
-    return owner === '' || owner === this.#instance || !this.#members.includes(owner)
+    return owner === '' || owner === this.#instance || !this.#members.here.includes(owner)
   }
 
   /** Upholds S3. @throws when the server does not answer */
@@ -246,13 +249,11 @@ export class Sharing {
     this.#leaving.add(partition)
     partition.leave()
     await partition.untilIdle()
-    if (!this.#isStopping) {
-      await partition.release()
-      this.#forget(partition)
-      this.#options.runner.log.info({ ...this.#labels, partition: partition.partition }, 'partition handed over')
-      this.#options.store.nudge()
-    }
+    await partition.release()
+    this.#forget(partition)
     this.#leaving.delete(partition)
+    this.#options.runner.log.info({ ...this.#labels, partition: partition.partition }, 'partition handed over')
+    this.#options.store.nudge()
   }
 
   #onPartitionLost(partition: Partition, why: string): void {

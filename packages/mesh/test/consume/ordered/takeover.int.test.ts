@@ -81,6 +81,35 @@ test('a partition that the records say an instance has, and that has nothing of 
   await eventually(async () => expect(owners(await records(t))).toEqual(owners(all)))
 })
 
+test('an instance that stops hands over what is quiet while a call of one partition runs', async () => {
+  await using t = await testMesh()
+  const seen = recorder()
+  const gate = Promise.withResolvers<void>()
+  const billing = (by: string): ServiceDef =>
+    defineService('billing', {
+      handlers: {
+        bill: on(moved, LEASE, async (data: Move, ctx) => {
+          seen.note(data, ctx, by)
+          if (by === 'a' && data.n === 0) await gate.promise
+        }),
+      },
+    })
+  const a = await (await t.connect()).start(billing('a'))
+  await publishMoves(t.mesh, 1, 1)
+  await eventually(() => expect(seen.calls.length).toBe(1))
+  await t.mesh.start(billing('b'))
+  await eventually(async () => expect(await shares(t)).toHaveLength(2))
+  const stopping = a.stop()
+  await eventually(async () => expect(await shares(t)).toEqual([1, 15]))
+  await publishMoves(t.mesh, 40, 3, 1)
+  await eventually(() => expect(new Set(seen.calls.map(({ key }) => key)).size).toBeGreaterThan(30))
+  expect(seen.calls.filter(({ key, by }) => key === 'o0' && by === 'b')).toEqual([])
+  gate.resolve()
+  await stopping
+  await eventually(() => expect(seen.calls.length).toBe(81))
+  expect(inversions(seen.calls)).toEqual([])
+})
+
 test('a partition that cannot be taken keeps no other from being taken and handed over, and is told', async () => {
   await using t = await testMesh()
   const bill = on(moved, LEASE, () => undefined)

@@ -18,7 +18,8 @@ import type { RunnerOptions } from '../runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, type Judgement, tryOnce } from '../try-once.ts'
-import type { Line, Partition } from './partition.ts'
+import type { Line } from './key-turns.ts'
+import type { Partition } from './partition.ts'
 import { Sharing, type SharingOptions } from './sharing.ts'
 
 export type OrderedOptions = RunnerOptions & Pick<SharingOptions, 'store' | 'beginning' | 'leaseMs' | 'filtersOf'>

@@ -112,7 +112,7 @@ export class OrderedWatch {
     // What lies before it is not for this partition: when that ages out, nothing is lost. The stream’s leader says so.
     this.#seen.set(partition, { settled: Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq), isFirst: false })
     // Told a look later, so that no leader that was just elected is believed.
-    if (from > read && !seen.isFirst) partition.advance(seen.settled)
+    if (from > read && !seen.isFirst) await partition.advance(seen.settled)
     const oldestMs = oldest ? Math.max(0, Date.now() - oldest.at) : 0
     const isMissed = oldest !== undefined && oldest.seq > read && oldestMs > MISSED_MS
     if (isMissed && partition.openKeys === 0 && partition.floor.read < oldest.seq) partition.refresh()

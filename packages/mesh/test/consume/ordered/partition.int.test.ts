@@ -114,7 +114,7 @@ test('a partition without events writes down how far the stream is, and which ev
   await eventually(async () => expect(await one.record()).toMatchObject({ read: 1, running: [] }))
   const last = await getStored(t.nats, streamOf(t), { seq: 4 })
   await eventually(async () => {
-    one.partition.advance(4)
+    await one.partition.advance(4)
     expect(await one.record()).toMatchObject({ read: 4, seen: 4, seenAt: nanosOf(last!.time) })
   })
 })

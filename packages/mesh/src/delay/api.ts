@@ -14,7 +14,7 @@ export interface DelayApi {
   /**
    * Takes back what was published for later under a `delayKey`. `true`: it will not come. `false`: nothing waits under this
    * key, or its time has come, and then it comes or came. Within a second of that time the answer may take a second.
-   * @throws MeshError MESH_INVALID_KEY | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
+   * @throws MeshError MESH_INVALID_KEY | MESH_NEWER_VERSION | MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
   cancelDelayed(contract: AnyContract, delayKey: string): Promise<boolean>
   /**

@@ -4,7 +4,7 @@
  * Whoever runs a service, or published something for later, forwards every type that has a durable, unless its user may
  * not pull there. So an event comes on time as long as anyone of the mesh is there who may bring it.
  */
-import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
+import { AckPolicy, DeliverPolicy, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
 import { nanos, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import type { Settler } from '../consume/settler.ts'
 import { MeshError } from '../errors.ts'
@@ -14,13 +14,15 @@ import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { Outgoing, Published } from '../publish/publisher.ts'
-import { apiCode, apiCodes, apiSentence } from '../topology/api-errors.ts'
+import { apiCode, apiCodes, apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import type { Names } from '../topology/names.ts'
 import { FORMAT } from '../topology/system.ts'
+import { AlreadyStored } from './already-stored.ts'
 import type { Delay } from './delay.ts'
 import { Forwarder } from './forwarder.ts'
 import type { SlotDeps } from './in-slot.ts'
 import { type Delayed, type DelayedOptions, listDelayed } from './listing.ts'
+import { Patience } from './patience.ts'
 import type { Recurrence } from './recurrence.ts'
 import { type Scheduled, storeRecurring } from './recurring.ts'
 import { readStream, ServerClock, type StreamReading } from './server-clock.ts'
@@ -42,25 +44,29 @@ export type DelaysOptions = {
 
 /** How soon a type is forwarded here that another process began to delay, and how old the gauge may be. */
 const LOOK_MS = 10_000
+const TAKE_BACK_MS = 30_000
 /** A forwarder's whole attempt fits in, and what a killed one had in hand is not late for long. */
 const ACK_WAIT_MS = 10_000
 
 export class Delays {
   readonly #options: DelaysOptions
-  readonly #deps: SlotDeps
   readonly #clock: ServerClock
+  readonly #stored: AlreadyStored
   readonly #forwarders = new Map<string, Forwarder>()
   readonly #ready = new Map<string, Promise<void>>()
   #epoch = 0
   #look: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #stopped = false
+  #serves = false
+  readonly #mending = new Set<string>()
 
   constructor(options: DelaysOptions) {
-    const { nc, pipeline, names, connection, log } = options
+    const { nc, connection, log } = options
     this.#options = options
     this.#clock = new ServerClock(() => this.#read(), { connection, log })
-    this.#deps = { nc, pipeline, names, clock: this.#clock }
+    this.#stored = new AlreadyStored(nc, this.#clock)
+    connection.listen({ up: () => this.#tryDeniedAgain() })
   }
 
   /**
@@ -68,8 +74,8 @@ export class Delays {
    * @throws MeshError MESH_NO_STREAM when there is no stream of delays, MESH_ID_CONFLICT and those of a publish
    */
   async store(out: Outgoing, delay: Delay): Promise<Published> {
-    await this.#prepare(out.envelope.type)
-    return storeDelayed(this.#deps, out, delay)
+    const deps = await this.#prepared(out)
+    return await storeDelayed(deps, out, delay)
   }
 
   /**
@@ -77,35 +83,43 @@ export class Delays {
    * @throws MeshError MESH_NO_STREAM when there is no stream of delays, MESH_INVALID_DELAY and those of a publish
    */
   async storeRecurring(out: Outgoing, recurrence: Recurrence): Promise<Scheduled> {
-    await this.#prepare(out.envelope.type)
-    return storeRecurring(this.#deps, out, recurrence)
+    const deps = await this.#prepared(out)
+    return await storeRecurring(deps, out, recurrence)
   }
 
   /** Takes back what waits under a key or a name. @throws MeshError MESH_INVALID_KEY and those of a publish */
   async takeBack(type: string, kind: '_key' | '_name', name: string): Promise<boolean> {
-    return await takeBack(this.#deps, slotOf(type, kind, name))
+    return await takeBack(this.#within(type, TAKE_BACK_MS), slotOf(type, kind, name))
   }
 
   list(type: string | undefined, options: DelayedOptions): Promise<Delayed[]> {
-    return listDelayed(this.#deps, type, options)
+    return listDelayed(this.#options, type, options)
   }
 
   /** Forwards from now on, whatever this user may. */
   serve(): void {
+    this.#serves = true
     if (this.#look || this.#stopped) return
     this.#look = setInterval(() => this.#lookAround(), LOOK_MS)
     this.#lookAround()
   }
 
-  /** A refusal that is no fault: what this user may not forward, others forward. */
+  /** A refusal that is no fault: what this user may not forward, or make, others do. */
   isOther(refusal: Error): boolean {
-    const stream = this.#options.names.delays()
+    const { names } = this.#options
     if (!(refusal instanceof PermissionViolationError)) return false
-    if (refusal.subject === `$JS.API.CONSUMER.NAMES.${stream}`) clearInterval(this.#look)
-    return (
-      refusal.subject === `$JS.API.CONSUMER.NAMES.${stream}` ||
-      refusal.subject.startsWith(`$JS.API.CONSUMER.MSG.NEXT.${stream}.`)
-    )
+    const api = new RegExp(`^\\$JS\\.API\\.CONSUMER\\.([A-Z.]+)\\.${names.delays()}(\\.|$)`).exec(refusal.subject)?.[1]
+    if (api === 'NAMES') {
+      clearInterval(this.#look)
+      this.#look = undefined
+    }
+    return api !== undefined
+  }
+
+  /** Who was disconnected may have other permissions now. */
+  #tryDeniedAgain(): void {
+    for (const [type, { isDenied }] of this.#forwarders) if (isDenied) this.#forwarders.delete(type)
+    if (this.#serves) this.serve()
   }
 
   async stop(): Promise<void> {
@@ -113,6 +127,17 @@ export class Delays {
     clearInterval(this.#look)
     await this.#looking
     await Promise.all([...this.#forwarders.values()].map((forwarder) => forwarder.stop()))
+  }
+
+  async #prepared({ envelope, timeoutMs }: Outgoing): Promise<SlotDeps> {
+    const deps = this.#within(envelope.type, timeoutMs)
+    await deps.patience.ask(() => this.#prepare(envelope.type))
+    return deps
+  }
+
+  #within(type: string, timeoutMs: number): SlotDeps {
+    const { nc, pipeline, names } = this.#options
+    return { nc, pipeline, names, clock: this.#clock, patience: new Patience(nc, type, timeoutMs) }
   }
 
   /** The durable is there before the first event waits, and this process forwards: it may be the only one that may. */
@@ -132,7 +157,7 @@ export class Delays {
     this.serve()
   }
 
-  /** @throws MeshError MESH_NO_STREAM | MESH_TOPOLOGY */
+  /** @throws MeshError MESH_NO_STREAM | MESH_TOPOLOGY; another error when the same may go well soon */
   async #ensureDurable(type: string): Promise<void> {
     const { nc, names, topology } = this.#options
     if (topology === 'none') return
@@ -162,6 +187,7 @@ export class Delays {
           `${type} cannot be published for later: stream ${stream} does not exist; provision or start a service once`,
           { cause: error },
         )
+      if (isPassing(error)) throw error
       throw new MeshError('MESH_TOPOLOGY', `durable ${durable} on ${stream}: ${apiSentence(error)}`, { cause: error })
     }
   }
@@ -173,15 +199,26 @@ export class Delays {
     const forwarder = new Forwarder({
       ...this.#options,
       clock: this.#clock,
+      stored: this.#stored,
       office,
       type,
       epoch: () => this.#epoch,
       onDoubt: (why) => {
         log.debug({ type, why }, 'due events do not come; looking after the durable')
-        if (this.#ready.has(type)) this.#ensureDurable(type).catch(() => undefined)
+        this.#mend(type)
       },
     })
     this.#forwarders.set(type, forwarder)
+  }
+
+  /** Whoever forwards makes a durable again that is gone: who made it first may not be there. */
+  #mend(type: string): void {
+    if (this.#mending.has(type) || this.#stopped) return
+    this.#mending.add(type)
+    this.#ensureDurable(type)
+      .then(() => this.#forward(type))
+      .catch((error: unknown) => this.#options.log.debug({ type, err: error }, 'a durable of delays cannot be made'))
+      .finally(() => this.#mending.delete(type))
   }
 
   #lookAround(): void {
@@ -193,7 +230,7 @@ export class Delays {
   async #lookOnce(): Promise<void> {
     const { nc, names, connection, metrics } = this.#options
     if (!connection.isUp() || nc.isClosed()) return
-    const reading = await this.#read()
+    const reading = await this.#read(names.delayDue('>'))
     this.#clock.learn(reading)
     metrics.delayed(reading.messages)
     const api = `$JS.API.CONSUMER.NAMES.${names.delays()}`
@@ -204,15 +241,27 @@ export class Delays {
       for (const durable of found)
         if (durable.startsWith(prefix)) this.#forward(durable.slice(prefix.length).replaceAll('_', '.'))
       offset += found.length
-      if (found.length === 0 || offset >= (page.total ?? 0)) return
+      if (found.length === 0 || offset >= (page.total ?? 0)) break
+    }
+    // What is due and has no durable.
+    const due = names.strip(names.delayDue(''))
+    for (const subject of reading.subjects) {
+      const type = names.strip(subject).slice(due.length)
+      if (!this.#forwarders.has(type)) this.#mend(type)
     }
   }
 
-  async #read(): Promise<StreamReading> {
-    const reading = await readStream(this.#options.nc, this.#options.names.delays())
+  async #read(subjects?: string): Promise<StreamReading> {
+    const reading = await readStream(this.#options.nc, this.#options.names.delays(), subjects)
     this.#epoch = reading.epoch
     return reading
   }
+}
+
+/** The broker is away, or elects. */
+function isPassing(error: unknown): boolean {
+  if (deniedSubject(error) !== undefined) return false
+  return !(error instanceof JetStreamApiError) || error.status === 503 || error.status === 429
 }
 
 type NamesPage = { total?: number; consumers?: string[] | null }

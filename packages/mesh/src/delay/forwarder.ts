@@ -2,7 +2,10 @@
  * Brings due events of one type to their stream. Any number of processes do so side by side, on one durable.
  *
  * F1  A due event is acked after its stream has it, or after its dead letter is stored.
- * F2  It is stored once: its id is its `Nats-Msg-Id`, and one that comes back after the stream's window is looked for first.
+ * F2  It is stored once: its id is its `Nats-Msg-Id`, and where the stream's window may be over it is looked for first. No
+ *     publish leaves after its time (pipeline, P5), so a process that was stopped publishes nothing it looked up before.
+ * F3  What cannot be stored is tried again, more and more seldom, and somebody is told. What this user may not store goes
+ *     back to those who may.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
@@ -10,9 +13,12 @@ import { type Delivery, readDelivery } from '../consume/delivery.ts'
 import { PullLoop } from '../consume/pull-loop.ts'
 import type { Settler } from '../consume/settler.ts'
 import { MeshError } from '../errors.ts'
+import { backoffMs } from '../failure/backoff.ts'
 import { type LetterOffice, writeLetter } from '../failure/dead-letter.ts'
+import { retry } from '../failure/retry-policy.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
+import { isSubjectOf } from '../message/key.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { dueSpan } from '../observe/spans.ts'
@@ -20,7 +26,7 @@ import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { PubAck } from '../publish/pub-ack.ts'
 import { getStored } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
-import { isStoredSince } from './already-stored.ts'
+import type { AlreadyStored } from './already-stored.ts'
 import { type DueEvent, readDueEvent } from './due-event.ts'
 import type { ServerClock } from './server-clock.ts'
 
@@ -31,6 +37,7 @@ export type ForwarderOptions = {
   pipeline: PublishPipeline
   settler: Settler
   clock: ServerClock
+  stored: AlreadyStored
   metrics: MeshMetrics
   log: Logger
   inboxPrefix: string
@@ -43,19 +50,26 @@ export type ForwarderOptions = {
 
 /** Within the durable's `ack_wait`, so that it does not go to another while it is tried here. */
 const PUBLISH_MS = 8000
-const AGAIN_MS = 1000
+const AGAIN = retry({ minDelayMs: 1000, maxDelayMs: 60_000, factor: 2 })
+/** Looking may take longer than the durable's `ack_wait`. */
+const WORKING_MS = 3000
+/** One line in the log for all that fail meanwhile. */
+const SAY_MS = 10_000
 const IN_HAND = 512
 const STOP_MS = 5000
 
 export class Forwarder {
   readonly #options: ForwarderOptions
   readonly #loop: PullLoop
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<Delivery, Promise<void>>()
   readonly #unlisten: () => void
+  readonly #working: NodeJS.Timeout
   #isDenied = false
+  #saidAt = -Infinity
+  #unsaid = 0
 
   constructor(options: ForwarderOptions) {
-    const { nc, connection, names, type, inboxPrefix, settler, onDoubt } = options
+    const { nc, connection, names, type, inboxPrefix, settler, onDoubt, log } = options
     this.#options = options
     const stream = names.delays()
     const durable = names.delayDurable(type)
@@ -71,15 +85,21 @@ export class Forwarder {
     })
     this.#unlisten = connection.listen({
       error: (error) => {
-        if (!(error instanceof PermissionViolationError)) return
-        if (error.subject !== `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`) return
+        if (!(error instanceof PermissionViolationError) || this.#isDenied) return
+        const isPull = error.subject === `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`
+        const isEvent = error.operation === 'publish' && isSubjectOf(type, names.strip(error.subject))
+        if (!isPull && !isEvent) return
         this.#isDenied = true
+        if (isEvent) log.warn({ type }, 'this user may pull what is due, but not publish it; it is left to others')
         void this.stop()
       },
     })
+    this.#working = setInterval(() => {
+      for (const delivery of this.#running.keys()) settler.working(delivery.reply)
+    }, WORKING_MS)
   }
 
-  /** This user may not pull them: others do. */
+  /** This user may not pull them, or not publish them: others do. */
   get isDenied(): boolean {
     return this.#isDenied
   }
@@ -87,29 +107,47 @@ export class Forwarder {
   async stop(): Promise<void> {
     this.#unlisten()
     await this.#loop.stop()
-    await Promise.race([Promise.allSettled(this.#running), sleep(STOP_MS, undefined, { ref: false })])
+    await Promise.race([Promise.allSettled(this.#running.values()), sleep(STOP_MS, undefined, { ref: false })])
+    clearInterval(this.#working)
   }
 
   #onMessage(msg: Msg): void {
     const delivery = readDelivery(msg, { via: 'event', epoch: this.#options.epoch(), credit: this.#loop })
     const run = this.#forward(delivery).finally(() => {
-      this.#running.delete(run)
+      this.#running.delete(delivery)
       this.#loop.release()
     })
-    this.#running.add(run)
+    this.#running.set(delivery, run)
   }
 
   /** Upholds F1. Never throws. */
   async #forward(delivery: Delivery): Promise<void> {
-    const { settler, log, type } = this.#options
     try {
       await this.#store(delivery)
-      settler.ack(delivery.reply)
+      this.#options.settler.ack(delivery.reply)
     } catch (error) {
-      if (error instanceof MeshError && error.disposition === 'terminal') return this.#bury(delivery, error)
-      log.warn({ type, seq: delivery.deliveredSeq, err: error }, 'a due event was not stored; it comes again')
-      settler.nak(delivery.reply, AGAIN_MS)
+      if (error instanceof MeshError && error.disposition === 'terminal') await this.#bury(delivery, error)
+      else this.#again(delivery, error)
     }
+  }
+
+  /** Upholds F3. */
+  #again(delivery: Delivery, error: unknown): void {
+    const { settler, metrics, type } = this.#options
+    if (this.#isDenied) return settler.nak(delivery.reply)
+    metrics.delayFailed(type, error instanceof MeshError ? error.code : 'UNKNOWN')
+    this.#say(delivery, error)
+    settler.nak(delivery.reply, backoffMs(AGAIN, delivery.deliveryCount))
+  }
+
+  #say(delivery: Delivery, error: unknown): void {
+    const { log, type } = this.#options
+    this.#unsaid++
+    if (performance.now() - this.#saidAt < SAY_MS) return
+    const about = { type, seq: delivery.deliveredSeq, deliveries: delivery.deliveryCount, failures: this.#unsaid }
+    log.error({ ...about, err: error }, 'a due event cannot be brought to its stream; it is tried again')
+    this.#saidAt = performance.now()
+    this.#unsaid = 0
   }
 
   async #store(delivery: Delivery): Promise<void> {
@@ -131,12 +169,9 @@ export class Forwarder {
 
   /** Upholds F2. */
   async #storeOnce(delivery: Delivery, due: DueEvent, trace: HeaderPairs): Promise<PubAck> {
-    const { nc, pipeline } = this.#options
-    if (delivery.deliveryCount > 1) {
-      const since = { subject: due.subject, id: due.id, from: delivery.source.publishedAt }
-      const seq = await isStoredSince(nc, due.stream, since)
-      if (seq !== undefined) return { stream: due.stream, seq, duplicate: true, resent: true }
-    }
+    const { pipeline, stored } = this.#options
+    const seq = await stored.find(due, delivery.source.publishedAt)
+    if (seq !== undefined) return { stream: due.stream, seq, duplicate: true, resent: true }
     const headers = [...due.headers, ...trace, [HEADER.msgId, due.id] as const]
     const ack = await pipeline.publish({
       subject: due.subject,
@@ -166,8 +201,8 @@ export class Forwarder {
       log.error({ type, seq: delivery.deliveredSeq, err: error }, 'a due event became a dead letter')
       settler.term(delivery.reply)
     } catch (failed) {
-      log.error({ type, err: failed }, 'the dead letter of a due event was not stored; it comes again')
-      settler.nak(delivery.reply, AGAIN_MS)
+      log.debug({ type, err: error }, 'a due event has to become a dead letter')
+      this.#again(delivery, failed)
     }
   }
 }

@@ -1,22 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
-import { DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import { checkFormat, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import type { Patience } from './patience.ts'
 import type { ServerClock } from './server-clock.ts'
 import { type Slot, slotSubject } from './slot.ts'
 
 /** What the operations on slots work with. */
-export type SlotDeps = { nc: NatsConnection; pipeline: PublishPipeline; names: Names; clock: ServerClock }
+export type SlotDeps = {
+  nc: NatsConnection
+  pipeline: PublishPipeline
+  names: Names
+  clock: Pick<ServerClock, 'now' | 'estimate' | 'errorMs'>
+  /** Of this one operation. */
+  patience: Patience
+}
 
 /** The server looks every 250 ms; after this, what was due has left its slot unless the server is far behind. */
 export const SETTLED_MS = 1000
+/** Who put something at risk looks first whether it stays. */
+const OTHERS_WAIT_MS = SETTLED_MS + 500
 
-/** What a slot holds: an event that waits, or the mark of one that was taken back. */
-export function inSlot({ nc, names }: SlotDeps, slot: Slot): Promise<StoredMessage | undefined> {
-  return getStored(nc, names.delays(), { last_by_subj: slotSubject(names, slot) })
+/**
+ * What a slot holds: an event that waits, or the mark of one that was taken back. What is at risk to be cleared together
+ * with what it replaced is waited for, so that nobody builds on it.
+ * @throws MeshError MESH_NEWER_VERSION, and those of asking
+ */
+export async function inSlot({ nc, names, patience, clock }: SlotDeps, slot: Slot): Promise<StoredMessage | undefined> {
+  const query = { last_by_subj: slotSubject(names, slot) }
+  for (;;) {
+    const there = await patience.ask(() => getStored(nc, names.delays(), query))
+    if (!there) return undefined
+    checkFormat(there.headers)
+    const storedAt = Date.parse(there.time)
+    const before = Date.parse(there.headers[DELAY_HEADER.before] ?? '')
+    if (!(storedAt >= before)) return there
+    const leftMs = storedAt + OTHERS_WAIT_MS - (await patience.ask(() => clock.now()))
+    if (leftMs <= 0) return there
+    await sleep(Math.min(leftMs, OTHERS_WAIT_MS))
+  }
+}
+
+/** Whether the server may have begun to deliver what comes at `dueMs` before something just stored took its place. */
+export const isAtRisk = ({ clock }: SlotDeps, dueMs: number): boolean => clock.estimate() + clock.errorMs >= dueMs
+
+/** Says on what takes the place of another until when it had to be stored. */
+export const beforeHeader = (replaced: StoredMessage | undefined): [string, string][] => {
+  const due = replaced && isWaiting(replaced) ? dueOf(replaced) : Number.NaN
+  return Number.isNaN(due) ? [] : [[DELAY_HEADER.before, new Date(due).toISOString()]]
 }
 
 /** Whether it is an event, and no mark. */

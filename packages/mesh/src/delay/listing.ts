@@ -1,6 +1,6 @@
 import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
-import { SCHEDULE_HEADER } from './headers.ts'
+import { checkFormat, SCHEDULE_HEADER } from './headers.ts'
 import { dueOf, idOf, isWaiting, type SlotDeps } from './in-slot.ts'
 import { parseSlot, slotName } from './slot.ts'
 
@@ -29,6 +29,7 @@ export type DelayedOptions = {
 
 /**
  * What waits, in the order in which it was published. One question to the server each.
+ * @throws MeshError MESH_NEWER_VERSION when one of them is of a format that this release cannot read
  * Needs `$JS.API.STREAM.MSG.GET.DELAYS`.
  */
 export async function listDelayed(
@@ -42,6 +43,7 @@ export async function listDelayed(
     const stored = await getStored(nc, names.delays(), { seq, next_by_subj: filter })
     if (!stored) return found
     seq = stored.seq + 1
+    checkFormat(stored.headers)
     const slot = parseSlot(names, stored.subject)
     if (!slot || !isWaiting(stored)) continue
     const common = { type: slot.type, key: keyOf(stored), since: new Date(stored.time) }

@@ -42,7 +42,12 @@ export async function storeRecurring(deps: SlotDeps, out: Outgoing, recurrence: 
     checkSize(deps.nc, out, headers)
     try {
       const subject = slotSubject(deps.names, slot)
-      const ack = await deps.pipeline.publish({ subject, payload: out.payload, headers, timeoutMs: out.timeoutMs })
+      const ack = await deps.pipeline.publish({
+        subject,
+        payload: out.payload,
+        headers,
+        timeoutMs: deps.patience.leftMs,
+      })
       marker.end()
       return { name, stream, seq: ack.seq, changed: true }
     } catch (error) {

@@ -89,24 +89,32 @@ const wallAtZero = (): number => Date.now() - performance.now()
 type StreamAnswer = {
   ts?: string
   created?: string
-  state?: { messages?: number }
+  state?: { messages?: number; subjects?: Record<string, number> }
   error?: { code: number; err_code?: number; description?: string }
 }
 
-/** What the leader of a stream says of it: its time, and how many messages it holds, when it was made (unix seconds). */
-export type StreamReading = ClockReading & { messages: number; epoch: number }
+/** What the leader of a stream says of it: its time, how many messages it holds, when it was made (unix seconds), and the subjects asked for. */
+export type StreamReading = ClockReading & { messages: number; epoch: number; subjects: string[] }
 
 /**
- * Asks a stream's leader. Needs `$JS.API.STREAM.INFO.<stream>`.
+ * Asks a stream's leader, also which of its subjects match `subjects` and have messages. Needs `$JS.API.STREAM.INFO.<stream>`.
  * @throws Error when it does not answer or there is no such stream
  */
-export async function readStream(nc: NatsConnection, stream: string): Promise<StreamReading> {
+export async function readStream(nc: NatsConnection, stream: string, subjects?: string): Promise<StreamReading> {
+  const query = subjects === undefined ? '' : JSON.stringify({ subjects_filter: subjects })
   const sentAt = performance.now()
-  const answer = (await nc.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 5000 })).json<StreamAnswer>()
+  const answer = (await nc.request(`$JS.API.STREAM.INFO.${stream}`, query, { timeout: 5000 })).json<StreamAnswer>()
   const gotAt = performance.now()
   const serverMs = Date.parse(answer.ts ?? '')
   if (answer.error || Number.isNaN(serverMs))
     throw new Error(`stream ${stream}: ${answer.error?.description ?? 'the server does not say its time'}`)
   const epoch = epochOf({ created: answer.created ?? '' })
-  return { serverMs, sentAt, gotAt, messages: answer.state?.messages ?? 0, epoch }
+  return {
+    serverMs,
+    sentAt,
+    gotAt,
+    messages: answer.state?.messages ?? 0,
+    epoch,
+    subjects: Object.keys(answer.state?.subjects ?? {}),
+  }
 }

@@ -7,53 +7,69 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADER } from '../message/headers.ts'
-import type { StoredMessage } from '../publish/stored-message.ts'
-import { DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
-import { dueOf, inSlot, isWaiting, isWrongSequence, SETTLED_MS, type SlotDeps } from './in-slot.ts'
+import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import {
+  beforeHeader,
+  dueOf,
+  inSlot,
+  isAtRisk,
+  isWaiting,
+  isWrongSequence,
+  SETTLED_MS,
+  type SlotDeps,
+} from './in-slot.ts'
 import { type Slot, slotSubject } from './slot.ts'
 
 /** A mark stays until the server has surely cleared the slot, if it began to deliver before the mark came. */
 const MARK_STAYS = '30s'
-const MARK_MS = 30_000
+const ANSWERS_MS = 5000
 
-/** @throws those of a publish */
+/** @throws those of a publish, MESH_NEWER_VERSION */
 export async function takeBack(deps: SlotDeps, slot: Slot): Promise<boolean> {
   for (;;) {
-    const now = await deps.clock.now()
     const waiting = await inSlot(deps, slot)
     if (!waiting || !isWaiting(waiting)) return false
-    if (dueOf(waiting) <= now + deps.clock.errorMs) return false
-    const mark = await putMark(deps, slot, waiting.seq)
+    if (dueOf(waiting) <= (await deps.patience.ask(() => deps.clock.now())) + deps.clock.errorMs) return false
+    const mark = await putMark(deps, slot, waiting)
     if (mark !== undefined) return await wasInTime(deps, slot, { waiting, mark })
     // Another took its place meanwhile.
   }
 }
 
-/** Upholds T1: whoever was too close to tell looks whether the server cleared the slot, which it does on delivering. */
+/**
+ * Upholds T1: whoever was too close to tell looks whether the server cleared the slot, which it does on delivering. One
+ * that comes again and again is not cleared, and goes on until its mark is there.
+ */
 async function wasInTime(
   deps: SlotDeps,
   slot: Slot,
   { waiting, mark }: { waiting: StoredMessage; mark: number },
 ): Promise<boolean> {
-  const leftMs = dueOf(waiting) - deps.clock.estimate() - deps.clock.errorMs
-  // One that comes again and again has no one time, and goes on until its mark is there.
-  if (Number.isNaN(leftMs) || leftMs > 0) return true
+  const due = dueOf(waiting)
+  if (Number.isNaN(due) || !isAtRisk(deps, due)) return true
+  deps.patience.extend(SETTLED_MS + ANSWERS_MS)
   await sleep(SETTLED_MS)
-  return (await putMark(deps, slot, mark)) !== undefined
+  const { nc, names, patience } = deps
+  const there = await patience.ask(() => getStored(nc, names.delays(), { last_by_subj: slotSubject(names, slot) }))
+  // Another event may be in its place by now: put there while the mark was.
+  const over = Number(there?.headers[HEADER.expectedLastSubjectSequence.toLowerCase()])
+  return there?.seq === mark || over === mark
 }
 
 /** Its sequence, or `undefined` when the slot does not hold what was expected. */
-async function putMark(deps: SlotDeps, slot: Slot, expected: number): Promise<number | undefined> {
-  const { names, pipeline } = deps
+async function putMark(deps: SlotDeps, slot: Slot, waiting: StoredMessage): Promise<number | undefined> {
+  const { names, pipeline, patience } = deps
   const msgId = randomUUID()
   const headers: [string, string][] = [
-    [DELAY_HEADER.format, '1'],
+    [DELAY_HEADER.format, DELAY_FORMAT],
+    ...beforeHeader(waiting),
     [SCHEDULE_HEADER.rollup, 'sub'],
     [SCHEDULE_HEADER.ttl, MARK_STAYS],
     [HEADER.msgId, msgId],
-    [HEADER.expectedLastSubjectSequence, String(expected)],
+    [HEADER.expectedLastSubjectSequence, String(waiting.seq)],
   ]
-  const request = { subject: slotSubject(names, slot), payload: new Uint8Array(), headers, timeoutMs: MARK_MS }
+  const request = { subject: slotSubject(names, slot), payload: new Uint8Array(), headers, timeoutMs: patience.leftMs }
   try {
     return (await pipeline.publish(request)).seq
   } catch (error) {

@@ -3,9 +3,14 @@
  *
  * W1  A slot holds one event. Without a key it is the event's own slot, and a repeat of the same id adds nothing.
  * W2  What takes the place of another is not lost when that one becomes due at this very moment: the server then clears
- *     the slot, so it is looked at again and, if need be, stored again.
+ *     the slot with it. So it is looked at again and, if need be, stored again; should it have come meanwhile, its stream
+ *     knows its id.
+ * W3  Nothing is put over what is at risk of W2, so that one look tells (`inSlot`).
+ * W4  Who stores again, in this process or the next, is not told "duplicate" for what was cleared: what takes the place of
+ *     one that is nearly due has a `Nats-Msg-Id` of its own.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MeshError } from '../errors.ts'
 import { envelopeHeaders } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
@@ -13,21 +18,33 @@ import type { PubAck } from '../publish/pub-ack.ts'
 import { checkSize, IdConflict, type Outgoing, type Published } from '../publish/publisher.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import type { Delay } from './delay.ts'
-import { DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
-import { dueOf, idOf, inSlot, isWaiting, isWrongSequence, SETTLED_MS, type SlotDeps } from './in-slot.ts'
+import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
+import {
+  beforeHeader,
+  dueOf,
+  idOf,
+  inSlot,
+  isAtRisk,
+  isWaiting,
+  isWrongSequence,
+  SETTLED_MS,
+  type SlotDeps,
+} from './in-slot.ts'
 import { type Slot, slotOf, slotSubject } from './slot.ts'
 
-const POLL_MS = 100
-/** What is due leaves its slot by itself. A server that is further behind is not waited for. */
-const LEAVES_WITHIN_MS = 5000
+/** A publish takes less than this, unless the broker is away. */
+const NEARLY_DUE_MS = 10_000
+/** Marks last longer; what is not in its slot after this may have been taken back. */
+const KNOWN_FOR_MS = 15_000
+const ANSWERS_MS = 5000
 
 /** An event on its way into a slot. */
 type Waiting = { out: Outgoing; slot: Slot; dueMs: number; trace: string | undefined }
 
-/** @throws MeshError MESH_ID_CONFLICT | MESH_PAYLOAD_TOO_LARGE and those of the pipeline */
+/** @throws MeshError MESH_ID_CONFLICT | MESH_PAYLOAD_TOO_LARGE | MESH_NEWER_VERSION and those of the pipeline */
 export async function storeDelayed(deps: SlotDeps, out: Outgoing, { when, key }: Delay): Promise<Published> {
   const { type, id } = out.envelope
-  const dueMs = 'at' in when ? when.at.getTime() : Math.ceil((await deps.clock.now()) + when.inMs)
+  const dueMs = 'at' in when ? when.at.getTime() : Math.ceil((await now(deps)) + when.inMs)
   const slot = key === undefined ? slotOf(type, '_id', id) : slotOf(type, '_key', key)
   const marker = delayMarker(out.envelope, new Date(dueMs))
   const waiting = { out, slot, dueMs, trace: marker.traceparent }
@@ -41,11 +58,13 @@ export async function storeDelayed(deps: SlotDeps, out: Outgoing, { when, key }:
   }
 }
 
+const now = ({ patience, clock }: SlotDeps): Promise<number> => patience.ask(() => clock.now())
+
 /** The slot is this event's alone: whatever is in it is the event itself, by an earlier publish. */
 async function storeOwn(deps: SlotDeps, waiting: Waiting): Promise<Published> {
   for (;;) {
-    const ack = await tryStore(deps, waiting, { expected: 0, msgId: waiting.out.envelope.id })
-    if (ack) return answer(deps, waiting, ack)
+    const ack = await tryStore(deps, waiting, { replaced: undefined, msgId: waiting.out.envelope.id })
+    if (ack) return await answer(deps, waiting, ack)
     const there = await inSlot(deps, waiting.slot)
     if (there) return thereAlready(deps, waiting, there)
     // It left its slot between the two questions: the server knows its id, and says so when asked again.
@@ -53,51 +72,51 @@ async function storeOwn(deps: SlotDeps, waiting: Waiting): Promise<Published> {
 }
 
 async function storeKeyed(deps: SlotDeps, waiting: Waiting): Promise<Published> {
-  const { id } = waiting.out.envelope
-  let current: StoredMessage | undefined
+  const { slot, out } = waiting
+  const { id } = out.envelope
   for (let round = 0; ;) {
-    const msgId = round === 0 ? id : `${id}#${round}`
-    const ack = await tryStore(deps, waiting, { expected: current?.seq ?? 0, msgId })
-    if (ack) {
-      if (ack.duplicate || (await stays(deps, waiting, { ack, replaced: current }))) return answer(deps, waiting, ack)
-      current = undefined
-      round++
-    } else {
-      current = await inSlot(deps, waiting.slot)
-      if (current && isWaiting(current) && idOf(current) === id) return thereAlready(deps, waiting, current)
-      if (current && dueOf(current) <= deps.clock.estimate()) current = await untilGone(deps, waiting.slot, current)
+    const replaced = await inSlot(deps, slot)
+    const leftMs = replaced && isWaiting(replaced) ? dueOf(replaced) - (await now(deps)) : Infinity
+    if (replaced && isWaiting(replaced) && idOf(replaced) === id) return thereAlready(deps, waiting, replaced)
+    if (leftMs <= 0) {
+      // It is on its way; the server clears its slot as it comes.
+      await deps.patience.pause('what waits under this key is due, and the server has not moved it')
+      continue
     }
+    const again = round === 0 ? id : `${id}#${round}`
+    const msgId = replaced && leftMs < NEARLY_DUE_MS ? `${id}~${replaced.seq}` : again
+    const ack = await tryStore(deps, waiting, { replaced, msgId })
+    if (!ack) continue
+    if (ack.duplicate || (await stays(deps, waiting, { ack, replaced }))) return await answer(deps, waiting, ack)
+    round++
   }
 }
 
 /** Upholds W2. */
 async function stays(
   deps: SlotDeps,
-  { slot, dueMs }: Waiting,
+  { slot, out }: Waiting,
   { ack, replaced }: { ack: PubAck; replaced: StoredMessage | undefined },
 ): Promise<boolean> {
-  if (!replaced || !isWaiting(replaced)) return true
-  if (deps.clock.estimate() + deps.clock.errorMs < dueOf(replaced)) return true
+  if (!replaced || !isWaiting(replaced) || !isAtRisk(deps, dueOf(replaced))) return true
+  const storedAt = performance.now()
+  deps.patience.extend(SETTLED_MS + ANSWERS_MS)
   await sleep(SETTLED_MS)
-  if (await getStored(deps.nc, ack.stream, { seq: ack.seq })) return true
-  // Another is in its place, or took it back; or it came already.
-  return dueMs <= deps.clock.estimate() || (await inSlot(deps, slot)) !== undefined
-}
-
-async function untilGone(deps: SlotDeps, slot: Slot, due: StoredMessage): Promise<StoredMessage | undefined> {
-  const until = performance.now() + LEAVES_WITHIN_MS
-  for (;;) {
-    const there = await inSlot(deps, slot)
-    if (there?.seq !== due.seq || performance.now() > until) return there
-    await sleep(POLL_MS)
-  }
+  if (await deps.patience.ask(() => getStored(deps.nc, ack.stream, { seq: ack.seq }))) return true
+  // Another is in its place, or took it back.
+  if (await inSlot(deps, slot)) return true
+  if (performance.now() - storedAt < KNOWN_FOR_MS) return false
+  throw new MeshError(
+    'MESH_PUBLISH_TIMEOUT',
+    `${out.envelope.type}: this process was stopped while it stored an event for later, and cannot tell whether it waits; publish again with the same id`,
+  )
 }
 
 /** `undefined` when the slot does not hold what was expected. */
 async function tryStore(
-  { names, pipeline, nc }: SlotDeps,
+  { names, pipeline, nc, patience }: SlotDeps,
   { out, slot, dueMs, trace }: Waiting,
-  { expected, msgId }: { expected: number; msgId: string },
+  { replaced, msgId }: { replaced: StoredMessage | undefined; msgId: string },
 ): Promise<PubAck | undefined> {
   const due = new Date(dueMs).toISOString()
   const headers = [
@@ -105,16 +124,17 @@ async function tryStore(
     ...out.headers,
     ...originHeaders(names, out),
     [DELAY_HEADER.due, due] as const,
+    ...beforeHeader(replaced),
     ...(trace === undefined ? [] : [[DELAY_HEADER.trace, trace] as const]),
     [SCHEDULE_HEADER.schedule, `@at ${due}`] as const,
     [SCHEDULE_HEADER.target, names.delayDue(slot.type)] as const,
     [HEADER.msgId, msgId] as const,
-    [HEADER.expectedLastSubjectSequence, String(expected)] as const,
+    [HEADER.expectedLastSubjectSequence, String(replaced?.seq ?? 0)] as const,
   ]
   checkSize(nc, out, headers)
   try {
     const subject = slotSubject(names, slot)
-    return await pipeline.publish({ subject, payload: out.payload, headers, timeoutMs: out.timeoutMs })
+    return await pipeline.publish({ subject, payload: out.payload, headers, timeoutMs: patience.leftMs })
   } catch (error) {
     if (isWrongSequence(error)) return undefined
     throw error
@@ -124,7 +144,7 @@ async function tryStore(
 /** Where an event goes when it is due. */
 export function originHeaders(names: SlotDeps['names'], out: Outgoing): [string, string][] {
   return [
-    [DELAY_HEADER.format, '1'],
+    [DELAY_HEADER.format, DELAY_FORMAT],
     [DELAY_HEADER.subject, names.strip(out.subject)],
     [DELAY_HEADER.stream, out.stream.slice(names.stream('').length)],
   ]
@@ -132,7 +152,8 @@ export function originHeaders(names: SlotDeps['names'], out: Outgoing): [string,
 
 async function answer(deps: SlotDeps, waiting: Waiting, ack: PubAck): Promise<Published> {
   // One that is gone came already, or was taken back: it cannot be compared.
-  const first = ack.duplicate ? await getStored(deps.nc, ack.stream, { seq: ack.seq }) : undefined
+  const query = { seq: ack.seq }
+  const first = ack.duplicate ? await deps.patience.ask(() => getStored(deps.nc, ack.stream, query)) : undefined
   if (first) return thereAlready(deps, waiting, first)
   const { id } = waiting.out.envelope
   return { id, stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate, waitsUntil: new Date(waiting.dueMs) }

@@ -24,6 +24,8 @@ export function meshMetrics(metrics: Metrics): {
   age(handler: Labels, ms: number): void
   attempts(handler: Labels, count: number): void
   delayed(count: number): void
+  /** A due event could not be brought to its stream, and is tried again. */
+  delayFailed(type: string, code: string): void
   lateness(type: string, ms: number): void
   deadLetter(handler: Labels, code: string): void
   repeated(handler: Labels, by: 'marker' | 'inbox'): void
@@ -101,6 +103,11 @@ export function meshMetrics(metrics: Metrics): {
     labels: ['messaging_destination_template'],
     buckets: LATENESS_SECONDS,
   })
+  const delayFailures = metrics.counter({
+    name: 'mesh_delay_failures_total',
+    help: 'Tries to bring a due event to its stream that failed; it is tried again.',
+    labels: ['messaging_destination_template', 'code'],
+  })
   const gauge = (name: string, help: string): ReturnType<Metrics['gauge']> =>
     metrics.gauge({ name, help, labels: HANDLER })
   const inflight = gauge('mesh_inflight', 'Messages being handled now.')
@@ -171,6 +178,7 @@ export function meshMetrics(metrics: Metrics): {
     },
     age: (handler, ms) => age.observe(handler, Math.max(0, ms) / 1000),
     delayed: (count) => delayed.set({}, count),
+    delayFailed: (type, code) => delayFailures.add({ messaging_destination_template: type, code }),
     lateness: (type, ms) => lateness.observe({ messaging_destination_template: type }, Math.max(0, ms) / 1000),
     attempts: (handler, count) => attempts.observe(handler, count),
     deadLetter: (handler, code) => dead.add({ ...handler, code }),

@@ -85,7 +85,7 @@ test('one a forwarder stored before it died is not stored again, even after the 
     return message!
   })
   const headers = natsHeaders()
-  for (const [name, values] of due.headers!) if (/^(ce-|content)/.test(name)) headers.set(name, values[0]!)
+  for (const [name, values] of due.headers!) if (/^(ce-|content|malha-due)/.test(name)) headers.set(name, values[0]!)
   await js.publish(names.subject(said.type), due.data, { headers, msgID: id })
   const name = names.stream(brief)
   const jsm = await jetstreamManager(env.nats)

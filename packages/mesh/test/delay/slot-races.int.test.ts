@@ -21,9 +21,9 @@ type Race = {
   /** Whoever asked a moment too soon what time it is: what it stores comes after that. */
   late: SlotDeps
   /** Sequence of what is in the slot. */
-  held(): Promise<number | undefined>
+  held: () => Promise<number | undefined>
   /** What the server does when it delivers what was in the slot, whatever is there by now. */
-  clear(): Promise<void>
+  clear: () => Promise<void>
 }
 
 /** An event that is due while somebody takes its place. For the server it is far away, so that the test says when it fires. */

@@ -4,6 +4,8 @@ import { MeshError } from '../errors.ts'
 import { deniedSubject } from '../topology/api-errors.ts'
 
 const PAUSE_MS = 100
+/** A question is lost with its connection; asked anew after this, and each time twice that, because the server may just be slow. */
+const FIRST_TRY_MS = 1000
 
 /** How long one operation on what waits may take in all: its questions are asked until then, also while the broker is away. */
 export class Patience {
@@ -35,9 +37,9 @@ export class Patience {
    * @throws MeshError MESH_PUBLISH_TIMEOUT | MESH_PUBLISH_REFUSED | MESH_CLOSED, and those of the question at once
    */
   async ask<T>(question: () => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let tryMs = FIRST_TRY_MS; ; tryMs *= 2) {
       try {
-        return await this.#inTime(question())
+        return await this.#inTime(question(), tryMs)
       } catch (error) {
         if (error instanceof MeshError) throw error
         this.#giveUp(error)
@@ -70,10 +72,10 @@ export class Patience {
     )
   }
 
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
+  async #inTime<T>(answer: Promise<T>, tryMs: number): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer')), this.leftMs)
+      timer = setTimeout(() => reject(new Error('no answer')), Math.min(tryMs, this.leftMs))
     })
     try {
       return await Promise.race([answer, late])

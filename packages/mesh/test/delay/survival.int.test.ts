@@ -151,13 +151,18 @@ test('who may delay one type cannot bring forth another: it becomes a dead lette
     ['ce-id', 'forged'],
     ['ce-type', timedOut.type],
     ['ce-source', '/mallory'],
+    ['malha-delay-format', '1'],
     ['malha-delay-subject', `${timedOut.type}.0.o`],
     ['malha-delay-stream', 'ORDERS'],
   ]
   for (const [name, value] of lines) forged.set(name, value)
-  await jetstream(env.nats).publish(names.delayWaiting(reportDue.type, '_id', 'forged'), '{}', { headers: forged })
+  const js = jetstream(env.nats)
+  await js.publish(names.delayWaiting(reportDue.type, '_id', 'forged'), '{}', { headers: forged })
+  // The server takes away what has its own spelling only.
+  forged.set('nats-scheduler', names.delayWaiting(timedOut.type, '_id', 'forged'))
+  await js.publish(names.delayWaiting(reportDue.type, '_id', 'forged-2'), '{}', { headers: forged })
   const jsm = await jetstreamManager(env.nats)
-  await eventually(async () => expect((await jsm.streams.info(names.stream('DEAD_LETTERS'))).state.messages).toBe(1))
+  await eventually(async () => expect((await jsm.streams.info(names.stream('DEAD_LETTERS'))).state.messages).toBe(2))
   await eventually(async () => expect((await jsm.streams.info(names.delays())).state.messages).toBe(0))
   const ids = (await storedIn(env.nats, names.stream(orders))).map(({ id }) => id)
   expect(ids.toSorted()).toEqual(['honest', 'too'])

@@ -99,11 +99,14 @@ function placeFindings(before: ContractSnapshot, after: ContractSnapshot): strin
     found.push('it had priorities and has none now; urgent and less urgent ones that wait are not handled any more')
   changed('partitions', before.stream?.partitions, after.stream?.partitions, 'they are fixed when the stream is made')
   // With a new version it was meant: see docs/how-to/change-a-contract.md.
-  if (before.key !== after.key && before.version === after.version)
-    found.push(
-      before.key === null || after.key === null
-        ? `it had ${before.key === null ? 'no key' : `the key ${before.key}`} and has ${after.key === null ? 'none' : after.key} now; its subject changes, and with it \`once\` and order`
-        : `its key was ${before.key} and is ${after.key} now; order, \`once\` and partition go by the key, so raise the version, and see that older events are handled first`,
-    )
+  if (before.key !== after.key && before.version === after.version) found.push(keyFinding(before.key, after.key))
   return found
+}
+
+function keyFinding(was: string | null, is: string | null): string {
+  if (was === null || is === null)
+    return `it had ${was === null ? 'no key' : `the key ${was}`} and has ${is === null ? 'none' : is} now; its subject changes, and with it \`once\` and order`
+  if (was.startsWith('computed') && is.startsWith('computed'))
+    return 'the function that computes its key changed; if it gives the same keys, write the snapshot anew, otherwise raise the version'
+  return `its key was ${was} and is ${is} now; order, \`once\` and partition go by the key, so raise the version, and see that older events are handled first`
 }

@@ -4,7 +4,9 @@ import { compareArrays } from './compare-arrays.ts'
 import { compareObjects } from './compare-objects.ts'
 import { compareNumbers, compareStrings } from './compare-ranges.ts'
 import { intersection } from './intersection.ts'
+import { Pairs } from './pairs.ts'
 import {
+  companionsOf,
   isEqual,
   isObject,
   type JsonSchema,
@@ -23,19 +25,18 @@ import {
  * that nobody writes such.
  */
 export function compareSchemas(from: JsonSchema, to: JsonSchema, words: Words): Finding[] {
-  const place: Place = { path: '', words, fromRoot: from, toRoot: to, open: new Set(), compare }
+  const place: Place = { path: '', words, fromRoot: from, toRoot: to, pairs: new Pairs(), compare }
   return distinct(compare(from, to, place))
 }
 
 function compare(from: JsonSchema, to: JsonSchema, place: Place): Finding[] {
   if (isSame(from, to, place)) return []
-  const pair = `${JSON.stringify(from)}|${JSON.stringify(to)}`
-  if (place.open.has(pair)) return []
-  const inside = { ...place, open: new Set([...place.open, pair]) }
-  const source = resolve({ schema: from, root: place.fromRoot })
-  const target = resolve({ schema: to, root: place.toRoot })
-  if (!source || !target) return [unknown(inside, 'a $ref leads out of the schema')]
-  return compareResolved(source, target, inside)
+  return place.pairs.once(`${JSON.stringify(from)}|${JSON.stringify(to)}`, place, () => {
+    const source = resolve({ schema: from, root: place.fromRoot })
+    const target = resolve({ schema: to, root: place.toRoot })
+    if (!source || !target) return [unknown(place, 'a $ref leads out of the schema')]
+    return compareResolved(source, target, place)
+  })
 }
 
 function compareResolved(from: SchemaObject, to: SchemaObject, place: Place): Finding[] {
@@ -111,7 +112,10 @@ function others(
 ): Finding[] {
   return Object.keys(to)
     .filter((keyword) => keyword !== 'type' && !known.includes(keyword) && !OF_OTHER_TYPES.has(keyword))
-    .filter((keyword) => !isSame(from[keyword], to[keyword], place))
+    .filter((keyword) => {
+      const together = companionsOf(keyword)
+      return together ? together.some((one) => !isSame(from[one], to[one], place)) : !isSame(from, to, place)
+    })
     .map((keyword) => unknown(place, `${keyword} is not the same`))
 }
 

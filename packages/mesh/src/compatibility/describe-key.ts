@@ -1,17 +1,20 @@
+import { createHash } from 'node:crypto'
 import type { AnyContract } from '../message/contract.ts'
 
 /**
  * A contract's key in words, e.g. `{centerId}-{system}`, found by asking its function with placeholders for data.
- * `'computed'` where it does more with them than put them together; undefined without a key.
+ * Where it does more with them than put them together: `computed` and a hash of the function's text, which says that it
+ * changed, but not whether what it calls did. Undefined without a key.
  */
 export function describeKey({ key }: AnyContract): string | undefined {
   if (!key) return undefined
+  const computed = `computed (${hashOf(key)})`
   try {
     const described: unknown = key(placeholder(''))
     const text = typeof described === 'function' ? String(described) : described
-    return typeof text === 'string' && /\{.+\}/.test(text) ? text : 'computed'
+    return typeof text === 'string' && /\{.+\}/.test(text) ? text : computed
   } catch {
-    return 'computed'
+    return computed
   }
 }
 
@@ -28,4 +31,12 @@ function placeholder(path: string): never {
       throw new TypeError('more than put together')
     },
   }) as never
+}
+
+/** However it is laid out. */
+function hashOf(key: (data: never) => string): string {
+  const text = String(key)
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/ ?([^\w$ ]) ?/g, '$1')
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }

@@ -1,4 +1,4 @@
-import { isEqual, isObject, type JsonSchema, listOf, resolve, type SchemaObject } from './json-schema.ts'
+import { isEntangled, isEqual, isObject, type JsonSchema, listOf, resolve, type SchemaObject } from './json-schema.ts'
 
 /**
  * One schema that takes what all of these take; undefined where that cannot be written down. For objects property by
@@ -14,6 +14,9 @@ export function intersection(members: readonly JsonSchema[], root: JsonSchema): 
 }
 
 function join(a: SchemaObject, b: SchemaObject): SchemaObject | undefined {
+  if (Object.keys(a).length === 0) return b
+  if (Object.keys(b).length === 0) return a
+  if (isEntangled(a) || isEntangled(b)) return undefined
   const joined: Record<string, unknown> = { ...a }
   for (const [keyword, value] of Object.entries(b)) {
     const known = joined[keyword]

@@ -19,6 +19,21 @@ const ANNOTATIONS = new Set([
   'writeOnly',
 ])
 
+const CONTAINS = ['contains', 'minContains', 'maxContains']
+const CONDITION = ['if', 'then', 'else']
+const WHOLE = ['unevaluatedProperties', 'unevaluatedItems', '$dynamicRef']
+
+/** The keywords that one says something together with, so that its text alone is not enough; undefined: all there are. */
+export function companionsOf(keyword: string): readonly string[] | undefined {
+  if (WHOLE.includes(keyword)) return undefined
+  return CONTAINS.includes(keyword) ? CONTAINS : [keyword]
+}
+
+/** Whether it cannot be joined with another schema keyword by keyword. */
+export function isEntangled(schema: SchemaObject): boolean {
+  return [...CONTAINS, ...CONDITION, ...WHOLE].some((keyword) => keyword in schema)
+}
+
 export const isObject = (value: unknown): value is SchemaObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -45,7 +60,7 @@ export function sorted(value: unknown): unknown {
 /** A schema with what its `$ref`s lead to. */
 export type Rooted = { readonly schema: JsonSchema; readonly root: JsonSchema }
 
-/** Follows a local `$ref` (`#`, `#/$defs/…`); undefined where it leads nowhere. Other keywords beside it count too. */
+/** Follows a local `$ref` (`#`, `#/$defs/…`, no anchor); undefined where it leads nowhere. Other keywords beside it count too. */
 export function resolve({ schema, root }: Rooted): SchemaObject | undefined {
   let current: JsonSchema = schema
   for (let hops = 0; hops < 32; hops += 1) {
@@ -53,7 +68,7 @@ export function resolve({ schema, root }: Rooted): SchemaObject | undefined {
     if (current === false) return { not: {} }
     const ref = current['$ref']
     if (ref === undefined) return withoutAnnotations(current)
-    const target = typeof ref === 'string' && ref.startsWith('#') ? at(root, ref) : undefined
+    const target = typeof ref === 'string' && /^#(\/|$)/.test(ref) ? at(root, ref) : undefined
     if (target === undefined) return undefined
     const { $ref: _followed, ...beside } = withoutAnnotations(current)
     if (Object.keys(beside).length > 0) return { allOf: [target, beside] }

@@ -1,3 +1,4 @@
+import type { Pairs } from './pairs.ts'
 import { isEqual, type JsonSchema, type SchemaObject } from './json-schema.ts'
 
 /** Why a value that one schema lets through may be refused by the other, and where in it. */
@@ -16,8 +17,8 @@ export type Place = {
   readonly words: Words
   readonly fromRoot: JsonSchema
   readonly toRoot: JsonSchema
-  /** Pairs under comparison: a schema that contains itself is compared once. */
-  readonly open: ReadonlySet<string>
+  /** Pairs that were compared, or are being: each is once. */
+  readonly pairs: Pairs
   /** For what is inside. */
   readonly compare: (from: JsonSchema, to: JsonSchema, place: Place) => Finding[]
 }
@@ -37,5 +38,5 @@ export function unknown(place: Place, why: string): Finding {
 /** The same text, and where it refers to other parts, of the same schema. */
 export function isSame(a: unknown, b: unknown, { fromRoot, toRoot }: Place): boolean {
   if (!isEqual(a, b)) return false
-  return isEqual(fromRoot, toRoot) || !(JSON.stringify(a) ?? '').includes('"$ref"')
+  return isEqual(fromRoot, toRoot) || !/"\$(dynamicR|r)ef"/.test(JSON.stringify(a) ?? '')
 }

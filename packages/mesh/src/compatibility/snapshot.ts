@@ -13,7 +13,7 @@ export type ContractSnapshot = {
   readonly contentType: string
   /** Null of a request: it is not stored. */
   readonly stream: { readonly name: string; readonly partitions: number } | null
-  /** In words, such as `{orderId}`; `computed` where words do not do; null without a key. */
+  /** In words, such as `{orderId}`; `computed (…)` with a hash of its text where words do not do; null without a key. */
   readonly key: string | null
   readonly priorities: boolean
   /** JSON Schema, draft 2020-12, of what publishers (or requesters) give. */

@@ -86,9 +86,17 @@ test('a snapshot is the same whatever the order it was written in, and is compar
   ])
 })
 
-test('a key that is computed is said to be', () => {
+test('a key that is computed is said to be, and that it is computed in another way', () => {
   const keys = [(o: Order) => o.orderId.toLowerCase(), (o: Order) => (o.total > 3 ? 'a' : 'b'), () => 'all']
-  for (const key of keys) expect(contractsSnapshot([placed(Order, { key })]).contracts[0]?.key).toBe('computed')
+  const keyOf = (key: (o: Order) => string) => contractsSnapshot([placed(Order, { key })]).contracts[0]?.key
+  for (const key of keys) expect(keyOf(key)).toMatch(/^computed \([0-9a-f]{12}\)$/)
+  expect(new Set(keys.map(keyOf)).size).toBe(3)
+  // oxfmt-ignore
+  expect(keyOf((o: Order)=>o.orderId
+    .toLowerCase( ))).toBe(keyOf(keys[0]!))
+  const [before, after] = [placed(Order, { key: keys[0]! }), placed(Order, { key: keys[1]! })]
+  expect(said(before, placed(Order, { key: keys[0]! }), 'full')).toEqual([])
+  expect(said(before, after, 'backward')[0]).toMatch(/the function that computes its key changed/)
 })
 
 test('a schema without JSON Schema, a type that is there twice and another file are refused', () => {

@@ -94,6 +94,61 @@ test('what it cannot compare it calls neither compatible nor nothing', () => {
   expect(compareSchemas(overlapping, overlapping, words)).toEqual([])
 })
 
+test('keywords that say something only together with others are not compared by their text alone', () => {
+  const [a, b] = [{ type: 'string' }, { type: 'integer' }]
+  const closed = (properties: object) => ({ type: 'object', properties, unevaluatedProperties: false })
+  const list = (more: object) => ({ type: 'array', ...more })
+  const cannotTell = (from: JsonSchema, to: JsonSchema, keyword: string) =>
+    expect(compareSchemas(from, to, words).map(({ what }) => what)).toContainEqual(
+      expect.stringContaining(`cannot be told: ${keyword}`),
+    )
+  cannotTell(closed({ a, b }), closed({ a }), 'unevaluatedProperties')
+  cannotTell(
+    list({ prefixItems: [a, b], unevaluatedItems: false }),
+    list({ prefixItems: [a], unevaluatedItems: false }),
+    'unevaluatedItems',
+  )
+  cannotTell(list({ contains: b, minContains: 0 }), list({ contains: b }), 'contains')
+  expect(compareSchemas(closed({ a, b }), closed({ a, b }), words)).toEqual([])
+  expect(compareSchemas(list({ contains: b, maxItems: 3 }), list({ contains: b }), words)).toEqual([])
+  const joined = { allOf: [{ contains: b }, { minContains: 0 }] }
+  expect(compareSchemas(joined, list({ contains: b, minContains: 0 }), words)).not.toEqual([])
+  // An anchor is not followed, a dynamic reference is one too.
+  const anchored = (other: object) => ({ $defs: { x: { $anchor: 'x', ...other } }, properties: { a: { $ref: '#x' } } })
+  expect(compareSchemas(anchored(a), anchored(b), words)).not.toEqual([])
+  const dynamic = (other: object) => ({ $defs: { x: other }, properties: { a: { $dynamicRef: '#/$defs/x' } } })
+  expect(compareSchemas(dynamic(a), dynamic(b), words)).not.toEqual([])
+})
+
+test('parts that refer to each other many times over are compared once each', () => {
+  const two = (n: number) => ({
+    type: 'object',
+    properties: { a: { $ref: `#/$defs/${n}` }, b: { $ref: `#/$defs/${n}` } },
+  })
+  const tower = (top: object) => ({
+    $ref: '#/$defs/0',
+    $defs: Object.fromEntries(Array.from({ length: 60 }, (_, n) => [n, n === 59 ? top : two(n + 1)])),
+  })
+  const [wide, narrow] = [{ type: 'string' }, { type: 'string', maxLength: 3 }]
+  expect(compareSchemas(tower(narrow), tower(wide), words)).toEqual([])
+  const found = compareSchemas(tower(wide), tower(narrow), words)
+  expect(found.length).toBeLessThan(200)
+  expect(found[0]).toEqual({
+    path: Array.from({ length: 59 }, () => 'a').join('.'),
+    what: 'an older event may have any number of characters, the new schema takes 3 at most',
+  })
+  expect(found[1]?.path).toMatch(/^(a\.){58}b$/)
+  expect(found.at(-1)).toEqual({ path: 'b', what: expect.stringMatching(/^it is as at a: \d+ reasons$/) })
+  // Each refers to all.
+  const knot = (leaf: object) => {
+    const all = Array.from({ length: 14 }, (_, n) => [`n${n}`, { $ref: `#/$defs/n${n}` }] as const)
+    const node = (name: string) => [name, { type: 'object', properties: { ...Object.fromEntries(all), leaf } }] as const
+    return { $ref: '#/$defs/n0', $defs: Object.fromEntries(all.map(([name]) => node(name))) }
+  }
+  expect(compareSchemas(knot(narrow), knot(wide), words)).toEqual([])
+  expect(compareSchemas(knot(wide), knot(narrow), words)[0]?.path).toMatch(/leaf$/)
+})
+
 test('if it says compatible, every older value fits the newer schema', () => {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, addUsedSchema: false })
   let compatible = 0

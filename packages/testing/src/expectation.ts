@@ -19,16 +19,23 @@ export type Expected = {
 
 /** The difference between what happened and what was expected, in words; nothing if there is none. */
 export async function explain(result: HandlerResult, expected: Expected): Promise<Error | undefined> {
-  if (result.failed && expected.error === undefined)
-    return failure(`the handler failed with ${told(result.error)}; it was expected to succeed`, result.error)
-  if (!result.failed && expected.error !== undefined)
-    return failure(`the handler succeeded; it was expected to fail with ${toldExpected(expected.error)}`)
-  if (expected.error !== undefined && !matches(result.error, expected.error))
-    return failure(
-      `the handler failed with ${told(result.error)}; expected was ${toldExpected(expected.error)}`,
-      result.error,
-    )
-  return differingOutputs(result.published, await Promise.all((expected.published ?? []).map(toOutput)))
+  const wrong = differingError('handler', result, expected.error)
+  return wrong ?? differingOutputs(result.published, await Promise.all((expected.published ?? []).map(toOutput)))
+}
+
+/** Whether `what` failed, and with what, compared with what was expected. */
+export function differingError(
+  what: 'handler' | 'reply',
+  { failed, error }: Pick<HandlerResult, 'failed' | 'error'>,
+  expected: Expected['error'],
+): Error | undefined {
+  if (failed && expected === undefined)
+    return failure(`the ${what} failed with ${told(error)}; it was expected to succeed`, error)
+  if (!failed && expected !== undefined)
+    return failure(`the ${what} succeeded; it was expected to fail with ${toldExpected(expected)}`)
+  if (expected !== undefined && !matches(error, expected))
+    return failure(`the ${what} failed with ${told(error)}; expected was ${toldExpected(expected)}`, error)
+  return undefined
 }
 
 async function toOutput([contract, data, options]: ExpectedOutput, index: number): Promise<PublishedOutput> {

@@ -1,6 +1,7 @@
-import type { HandlerDef } from '@malha/mesh'
+import type { HandlerDef, ReplyDef } from '@malha/mesh'
 import { explain, type Expected } from './expectation.ts'
 import { type Given, runHandler } from './handler-run.ts'
+import { type ReplySpecification, specifyReply } from './reply-specification.ts'
 
 /** What is to be true before the message arrives. */
 export interface Specification {
@@ -21,13 +22,16 @@ export interface Outcome {
 }
 
 /**
- * A specification of one handler, without NATS: `await specification(service.handlers.x).given({ attempt: 2 })
+ * A specification of one handler or one reply, without NATS: `await specification(service.handlers.x).given({ attempt: 2 })
  * .when(data).then({ published: [[contract, data]] })`. Data and outputs are validated as the mesh does it; what a
- * handler published before it threw counts as not published, as the mesh sends nothing then.
+ * handler published before it threw counts as not published, as the mesh sends nothing then. A reply answers:
+ * `await specification(service.replies.x).when(data).then({ reply })`, a streaming one `{ replies }`.
  */
-export function specification(handler: HandlerDef | undefined): Specification {
-  if (!handler) throw new TypeError('specification: there is no such handler')
-  return specify(handler, {})
+export function specification(handler: HandlerDef | undefined): Specification
+export function specification(reply: ReplyDef | undefined): ReplySpecification
+export function specification(of: HandlerDef | ReplyDef | undefined): Specification | ReplySpecification {
+  if (!of) throw new TypeError('specification: there is no such handler or reply')
+  return 'contract' in of ? specifyReply(of, {}) : specify(of, {})
 }
 
 function specify(handler: HandlerDef, known: Given): Specification {

@@ -109,6 +109,7 @@ test('while the broker is away, delaying an event goes on for as long as it was 
   const { mesh } = env
   await mesh.start(publisher)
   const later = { deliverIn: 60_000, delayKey: 'k' }
+  await mesh.publish(timedOut, { orderId: 'o' }, { deliverIn: 60_000 })
   await server.kill()
   const away = { code: 'MESH_PUBLISH_TIMEOUT' }
   const startedAt = performance.now()

@@ -153,6 +153,8 @@ export class Delays {
 
   async #makeReady(type: string): Promise<void> {
     await this.#ensureDurable(type)
+    // A dead letter is named after the age of the stream, which this reads.
+    await this.#clock.now()
     this.#forward(type)
     this.serve()
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
@@ -22,6 +23,10 @@ export type SlotDeps = {
 
 /** The server looks every 250 ms; after this, what was due has left its slot unless the server is far behind. */
 export const SETTLED_MS = 1000
+/** For the questions after that. */
+export const ANSWERS_MS = 5000
+/** Marks last 30 s. What is not in its slot after this may have been taken back, or was a mark. */
+export const KNOWN_FOR_MS = 15_000
 /** Who put something at risk looks first whether it stays. */
 const OTHERS_WAIT_MS = SETTLED_MS + 500
 
@@ -47,6 +52,12 @@ export async function inSlot({ nc, names, patience, clock }: SlotDeps, slot: Slo
 
 /** Whether the server may have begun to deliver what comes at `dueMs` before something just stored took its place. */
 export const isAtRisk = ({ clock }: SlotDeps, dueMs: number): boolean => clock.estimate() + clock.errorMs >= dueMs
+
+export const wasStopped = (type: string): MeshError =>
+  new MeshError(
+    'MESH_PUBLISH_TIMEOUT',
+    `${type}: this process was stopped while it changed what waits under a key, and cannot tell what became of it; look, or ask again (an event with the same id)`,
+  )
 
 /** Says on what takes the place of another until when it had to be stored. */
 export const beforeHeader = (replaced: StoredMessage | undefined): [string, string][] => {

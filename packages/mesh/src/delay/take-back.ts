@@ -15,15 +15,17 @@ import {
   inSlot,
   isAtRisk,
   isWaiting,
+  ANSWERS_MS,
   isWrongSequence,
+  KNOWN_FOR_MS,
   SETTLED_MS,
   type SlotDeps,
+  wasStopped,
 } from './in-slot.ts'
 import { type Slot, slotSubject } from './slot.ts'
 
 /** A mark stays until the server has surely cleared the slot, if it began to deliver before the mark came. */
 const MARK_STAYS = '30s'
-const ANSWERS_MS = 5000
 
 /** @throws those of a publish, MESH_NEWER_VERSION */
 export async function takeBack(deps: SlotDeps, slot: Slot): Promise<boolean> {
@@ -47,6 +49,7 @@ async function wasInTime(
   { waiting, mark }: { waiting: StoredMessage; mark: number },
 ): Promise<boolean> {
   const due = dueOf(waiting)
+  const storedAt = performance.now()
   if (Number.isNaN(due) || !isAtRisk(deps, due)) return true
   deps.patience.extend(SETTLED_MS + ANSWERS_MS)
   await sleep(SETTLED_MS)
@@ -54,7 +57,9 @@ async function wasInTime(
   const there = await patience.ask(() => getStored(nc, names.delays(), { last_by_subj: slotSubject(names, slot) }))
   // Another event may be in its place by now: put there while the mark was.
   const over = Number(there?.headers[HEADER.expectedLastSubjectSequence.toLowerCase()])
-  return there?.seq === mark || over === mark
+  if (there?.seq === mark || over === mark) return true
+  if (performance.now() - storedAt > KNOWN_FOR_MS) throw wasStopped(slot.type)
+  return false
 }
 
 /** Its sequence, or `undefined` when the slot does not hold what was expected. */

@@ -6,11 +6,8 @@
  *     the slot with it. So it is looked at again and, if need be, stored again; should it have come meanwhile, its stream
  *     knows its id.
  * W3  Nothing is put over what is at risk of W2, so that one look tells (`inSlot`).
- * W4  Who stores again, in this process or the next, is not told "duplicate" for what was cleared: what takes the place of
- *     one that is nearly due has a `Nats-Msg-Id` of its own.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MeshError } from '../errors.ts'
 import { envelopeHeaders } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
@@ -26,17 +23,14 @@ import {
   inSlot,
   isAtRisk,
   isWaiting,
+  ANSWERS_MS,
   isWrongSequence,
+  KNOWN_FOR_MS,
   SETTLED_MS,
   type SlotDeps,
+  wasStopped,
 } from './in-slot.ts'
 import { type Slot, slotOf, slotSubject } from './slot.ts'
-
-/** A publish takes less than this, unless the broker is away. */
-const NEARLY_DUE_MS = 10_000
-/** Marks last longer; what is not in its slot after this may have been taken back. */
-const KNOWN_FOR_MS = 15_000
-const ANSWERS_MS = 5000
 
 /** An event on its way into a slot. */
 type Waiting = { out: Outgoing; slot: Slot; dueMs: number; trace: string | undefined }
@@ -63,7 +57,7 @@ const now = ({ patience, clock }: SlotDeps): Promise<number> => patience.ask(() 
 /** The slot is this event's alone: whatever is in it is the event itself, by an earlier publish. */
 async function storeOwn(deps: SlotDeps, waiting: Waiting): Promise<Published> {
   for (;;) {
-    const ack = await tryStore(deps, waiting, { replaced: undefined, msgId: waiting.out.envelope.id })
+    const ack = await tryStore(deps, waiting, { there: undefined, msgId: waiting.out.envelope.id })
     if (ack) return await answer(deps, waiting, ack)
     const there = await inSlot(deps, waiting.slot)
     if (there) return thereAlready(deps, waiting, there)
@@ -74,20 +68,24 @@ async function storeOwn(deps: SlotDeps, waiting: Waiting): Promise<Published> {
 async function storeKeyed(deps: SlotDeps, waiting: Waiting): Promise<Published> {
   const { slot, out } = waiting
   const { id } = out.envelope
+  /** What this call may have taken the place of, with an answer that was lost. */
+  let tried: StoredMessage | undefined
   for (let round = 0; ;) {
-    const replaced = await inSlot(deps, slot)
-    const leftMs = replaced && isWaiting(replaced) ? dueOf(replaced) - (await now(deps)) : Infinity
-    if (replaced && isWaiting(replaced) && idOf(replaced) === id) return thereAlready(deps, waiting, replaced)
-    if (leftMs <= 0) {
+    const there = await inSlot(deps, slot)
+    const replaced = there && isWaiting(there) ? there : undefined
+    if (replaced && idOf(replaced) === id) return thereAlready(deps, waiting, replaced)
+    if (replaced && dueOf(replaced) <= (await now(deps))) {
       // It is on its way; the server clears its slot as it comes.
       await deps.patience.pause('what waits under this key is due, and the server has not moved it')
       continue
     }
-    const again = round === 0 ? id : `${id}#${round}`
-    const msgId = replaced && leftMs < NEARLY_DUE_MS ? `${id}~${replaced.seq}` : again
-    const ack = await tryStore(deps, waiting, { replaced, msgId })
+    tried = replaced ?? tried
+    const msgId = round === 0 ? id : `${id}#${round}`
+    const ack = await tryStore(deps, waiting, { there, msgId })
     if (!ack) continue
-    if (ack.duplicate || (await stays(deps, waiting, { ack, replaced }))) return await answer(deps, waiting, ack)
+    if (ack.duplicate && !(tried && ack.seq > tried.seq)) return await answer(deps, waiting, ack)
+    if (await stays(deps, waiting, { ack, replaced: ack.duplicate ? tried : replaced }))
+      return await answer(deps, waiting, ack)
     round++
   }
 }
@@ -98,7 +96,7 @@ async function stays(
   { slot, out }: Waiting,
   { ack, replaced }: { ack: PubAck; replaced: StoredMessage | undefined },
 ): Promise<boolean> {
-  if (!replaced || !isWaiting(replaced) || !isAtRisk(deps, dueOf(replaced))) return true
+  if (!replaced || !isAtRisk(deps, dueOf(replaced))) return true
   const storedAt = performance.now()
   deps.patience.extend(SETTLED_MS + ANSWERS_MS)
   await sleep(SETTLED_MS)
@@ -106,17 +104,14 @@ async function stays(
   // Another is in its place, or took it back.
   if (await inSlot(deps, slot)) return true
   if (performance.now() - storedAt < KNOWN_FOR_MS) return false
-  throw new MeshError(
-    'MESH_PUBLISH_TIMEOUT',
-    `${out.envelope.type}: this process was stopped while it stored an event for later, and cannot tell whether it waits; publish again with the same id`,
-  )
+  throw wasStopped(out.envelope.type)
 }
 
 /** `undefined` when the slot does not hold what was expected. */
 async function tryStore(
   { names, pipeline, nc, patience }: SlotDeps,
   { out, slot, dueMs, trace }: Waiting,
-  { replaced, msgId }: { replaced: StoredMessage | undefined; msgId: string },
+  { there, msgId }: { there: StoredMessage | undefined; msgId: string },
 ): Promise<PubAck | undefined> {
   const due = new Date(dueMs).toISOString()
   const headers = [
@@ -124,12 +119,12 @@ async function tryStore(
     ...out.headers,
     ...originHeaders(names, out),
     [DELAY_HEADER.due, due] as const,
-    ...beforeHeader(replaced),
+    ...beforeHeader(there),
     ...(trace === undefined ? [] : [[DELAY_HEADER.trace, trace] as const]),
     [SCHEDULE_HEADER.schedule, `@at ${due}`] as const,
     [SCHEDULE_HEADER.target, names.delayDue(slot.type)] as const,
     [HEADER.msgId, msgId] as const,
-    [HEADER.expectedLastSubjectSequence, String(replaced?.seq ?? 0)] as const,
+    [HEADER.expectedLastSubjectSequence, String(there?.seq ?? 0)] as const,
   ]
   checkSize(nc, out, headers)
   try {

@@ -10,11 +10,21 @@ const FILLERS = 5000
 /** Before and at the moment of firing, ms; a third of them well before. */
 const offsets = (index: number): number => (index % 3 === 0 ? -800 : 2 - (index % 50))
 
-/** Many become due at the same time before them: the server has read them all when it begins to store the first. */
-async function fillUp(mesh: Mesh, deliverAt: Date): Promise<void> {
-  await Promise.all(
-    Array.from({ length: FILLERS }, (_, index) => mesh.publish(reportDue, { of: `f-${index}` }, { deliverAt })),
-  )
+/**
+ * Many become due at the same time before them: the server has read them all when it begins to store the first. When that
+ * is: late enough for this machine to have them wait by then.
+ */
+async function fillUp(mesh: Mesh): Promise<Date> {
+  const publish = async (count: number, deliverAt: Date): Promise<void> => {
+    const one = (of: string): Promise<unknown> => mesh.publish(reportDue, { of }, { deliverAt })
+    await Promise.all(Array.from({ length: count }, (_, index) => one(`f-${index}`)))
+  }
+  const startedAt = Date.now()
+  await publish(FILLERS / 10, new Date(startedAt + 3_600_000))
+  const tookMs = Date.now() - startedAt
+  const deliverAt = new Date(Date.now() + Math.max(2500, 15 * tookMs + 1500))
+  await publish(FILLERS, deliverAt)
+  return deliverAt
 }
 
 test(
@@ -24,8 +34,7 @@ test(
     await using env = await testMesh()
     const { mesh } = env
     await mesh.start(defineService('orders', { handlers: {}, publishes: [timedOut] }))
-    const deliverAt = new Date(Date.now() + 2500)
-    await fillUp(mesh, deliverAt)
+    const deliverAt = await fillUp(mesh)
     const ids = await Promise.all(
       keys.map(async (orderId) => (await mesh.publish(timedOut, { orderId }, { deliverAt, delayKey: orderId })).id),
     )
@@ -59,13 +68,12 @@ test('what takes the place of another in the moment of firing comes in any case'
   await using env = await testMesh()
   const { mesh } = env
   await mesh.start(defineService('orders', { handlers: {}, publishes: [timedOut] }))
-  const deliverAt = new Date(Date.now() + 2500)
-  await fillUp(mesh, deliverAt)
+  const deliverAt = await fillUp(mesh)
   await Promise.all(keys.map((orderId) => mesh.publish(timedOut, { orderId }, { deliverAt, delayKey: orderId })))
   const replaced = await Promise.all(
     keys.map(async (orderId, index) => {
       await sleep(deliverAt.getTime() - Date.now() + offsets(index))
-      return await mesh.publish(timedOut, { orderId }, { deliverIn: 4000, delayKey: orderId })
+      return await mesh.publish(timedOut, { orderId }, { deliverIn: index % 2 === 0 ? 3000 : 200, delayKey: orderId })
     }),
   )
   const name = mesh.names.stream(orders)

@@ -45,23 +45,29 @@ export class Obituary {
     await this.#running
   }
 
+  /** Never rejects. */
   async #run(): Promise<void> {
-    const { spool, line, log } = this.#deps
+    const { log } = this.#deps
     const { signal } = this.#stopping
-    for (let dead = spool.untold(); dead !== undefined && !signal.aborted; dead = spool.untold()) {
-      const current = line()
-      if (!current?.connection.isUp()) return
+    while (!signal.aborted) {
       try {
-        const isWhole = await this.#tell(current, dead)
-        spool.told(dead.seq, isWhole ? LETTER.whole : LETTER.withoutPayload)
+        if (!(await this.#tellNext())) return
       } catch (error) {
-        log.warn(
-          { err: error, stream: dead.stream },
-          'the letter of a spooled event could not be stored; it is tried again',
-        )
+        log.warn({ err: error }, 'the letter of a spooled event could not be stored; it is tried again')
         await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined)
       }
     }
+  }
+
+  /** Whether there may be more to tell now. */
+  async #tellNext(): Promise<boolean> {
+    const { spool, line } = this.#deps
+    const current = line()
+    const dead = current?.connection.isUp() ? spool.untold() : undefined
+    if (!current || !dead) return false
+    const isWhole = await this.#tell(current, dead)
+    spool.told(dead.seq, isWhole ? LETTER.whole : LETTER.withoutPayload)
+    return true
   }
 
   /** Whether the letter holds all of the event. */

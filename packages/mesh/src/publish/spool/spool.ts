@@ -6,7 +6,7 @@
  * S3  An entry leaves only because it is stored (`settle`), or refused for good, and then it is among the dead.
  * S4  Before an entry is sent the file says so (`mark`): after a crash it is looked up before it is sent again.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { MeshError } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
 import {
@@ -15,13 +15,13 @@ import {
   type Death,
   type Entry,
   type EntryHead,
-  ROW_BYTES,
   sizeOf,
   LETTER,
   type LetterState,
 } from './entry.ts'
 import { openSpoolFile, type OpenFile } from './open-file.ts'
 import { resultCode, SQLITE } from './sqlite.ts'
+import { statements } from './statements.ts'
 
 export type SpoolOptions = {
   /** On a local disk; its folder is made where it is missing. One process a file. Env `MALHA_SPOOL_FILE`. */
@@ -149,13 +149,30 @@ export class Spool {
     })
   }
 
-  /** The first entries of a stream, at most `count` and, but for the first, `bytes`. */
+  /**
+   * The first entries of a stream, at most `count` and, but for the first, `bytes`.
+   * @throws MeshError MESH_SPOOL_FAILED when one is not what was written
+   */
   first(stream: string, { count, bytes }: { count: number; bytes: number }): Entry[] {
     const slots = this.#queue(stream).slice(0, count)
     let left = bytes
     const end = slots.findIndex((slot) => (left -= slot.bytes) < 0)
     if (end >= 0) slots.splice(Math.max(1, end))
-    return slots.map(({ seq }) => this.#sql.one.get(seq) as unknown as Entry)
+    return slots.map(({ seq }) => this.#read(seq))
+  }
+
+  #read(seq: number): Entry {
+    const what = `event ${seq} of the spool cannot be read, its file is damaged; a restart salvages what is whole`
+    let row: (Entry & { sum: number }) | undefined
+    try {
+      row = this.#sql.one.get(seq) as typeof row
+    } catch (cause) {
+      throw failed(what, cause)
+    }
+    if (row === undefined) throw failed(what, new Error('it is not there'))
+    const { sum, ...entry } = row
+    if (checksum(entry) !== sum) throw failed(what, new Error('it is not what was written'))
+    return entry
   }
 
   markOf(stream: string): Mark | undefined {
@@ -246,7 +263,7 @@ export class Spool {
       this.#db.exec('COMMIT')
     } catch (cause) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw failed(cause)
+      throw failed('the file of the spool could not be written; nothing was changed', cause)
     }
   }
 
@@ -300,37 +317,8 @@ export class Spool {
   }
 }
 
-/** As `sizeOf` says it. */
-const SIZE = `octet_length(payload) + octet_length(head) + length(stream) + ${ROW_BYTES}`
-
-// oxlint-disable-next-line typescript/explicit-function-return-type -- a table of statements
-function statements(db: DatabaseSync) {
-  const prepare = (sql: string): StatementSync => db.prepare(sql)
-  return {
-    slots: prepare(
-      `SELECT seq, stream, ${SIZE} AS bytes, json_extract(head, '$.queuedAt') AS queuedAt FROM entries ORDER BY seq`,
-    ),
-    one: prepare('SELECT seq, stream, head, payload FROM entries WHERE seq = ?'),
-    insert: prepare('INSERT INTO entries VALUES (?, ?, ?, ?, ?)'),
-    remove: prepare('DELETE FROM entries WHERE seq = ?'),
-    removeAll: prepare('DELETE FROM entries WHERE stream = ? AND seq BETWEEN ? AND ?'),
-    last: prepare("SELECT seq FROM sqlite_sequence WHERE name = 'entries'"),
-    marks: prepare('SELECT stream, sent_to AS sentTo, floor FROM marks'),
-    mark: prepare('INSERT OR REPLACE INTO marks VALUES (?, ?, ?)'),
-    bury: prepare('INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)'),
-    dead: prepare(`SELECT seq, told, ${SIZE} AS bytes FROM dead ORDER BY seq`),
-    untold: prepare(
-      `SELECT seq, stream, head, payload, code, reason, at FROM dead WHERE told = ${LETTER.none} ORDER BY seq LIMIT 1`,
-    ),
-    told: prepare('UPDATE dead SET told = ? WHERE seq = ?'),
-    exhume: prepare('DELETE FROM dead WHERE seq = ?'),
-  }
-}
-
-function failed(cause: unknown): MeshError {
+function failed(what: string, cause: unknown): MeshError {
   const isFull = resultCode(cause) === SQLITE.full
   const why = isFull ? 'the disk has no room' : (cause as Error).message
-  return new MeshError('MESH_SPOOL_FAILED', `the spool’s file could not be written: ${why}; nothing was queued`, {
-    cause,
-  })
+  return new MeshError('MESH_SPOOL_FAILED', `${what}: ${why}`, { cause })
 }

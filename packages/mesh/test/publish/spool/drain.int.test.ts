@@ -1,5 +1,6 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { MeshError } from '@malha/mesh'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
 import { linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
@@ -55,4 +56,45 @@ test('two events of one key that are queued to be published once do not hold up 
       ['d', 'MESH_ONCE_CONFLICT'],
     ])
   })
+})
+
+test('damage while the process runs is told as the fault of the file, and a restart saves what is whole', async () => {
+  using folder = tempFolder()
+  const { lines, logger } = linesOf()
+  await using server = await testServer()
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  await server.kill()
+  const mesh = await t.connect({ spool: { file: folder.file }, logger })
+  // More than SQLite keeps in memory.
+  const text = 'x'.repeat(40_000)
+  await Promise.all(Array.from({ length: 100 }, (_, n) => mesh.publish(noted, { ...order(n), text }, { id: `p${n}` })))
+  const file = openSync(folder.file, 'r+')
+  writeSync(file, Buffer.alloc(60_000), 0, 60_000, 400_000)
+  closeSync(file)
+  await server.start()
+  await eventually(() => {
+    const told = lines.filter(({ level }) => level === 'error').map(({ err }) => String(err))
+    expect(told[0]).toMatch(/MESH_SPOOL_FAILED.*damaged/)
+  })
+  await mesh.close()
+  const next = await t.connect({ spool: { file: folder.file } })
+  await eventually(() => expect(next.queued).toBe(0))
+  const ids = (await storedIn(t, orders)).map(({ id }) => id)
+  expect(ids.length).toBeGreaterThan(95)
+  expect(ids).toStrictEqual([...new Set(ids)].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))))
+})
+
+test('a file that cannot say who died does not end the process', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  const spy = vi.spyOn(Spool.prototype, 'untold').mockImplementation(() => {
+    throw new Error('the disk is gone')
+  })
+  onTestFinished(() => spy.mockRestore())
+  const { lines, logger } = linesOf()
+  const mesh = await t.connect({ spool: { file: folder.file }, logger })
+  // A rejection that nobody handles fails the run.
+  await eventually(() => expect(lines.map(({ err }) => String(err))).toContain('Error: the disk is gone'))
+  await mesh.close()
 })

@@ -4,11 +4,13 @@
  *
  * G1  What is committed together is stored together or not at all, so each part is told its own success only then.
  * G2  One part that is refused must not hold up the others: after a refusal those that find in the stream what they expect
- *     not to be there are told so, the others go together again; where none does, they go by halves.
+ *     not to be there are told so, the others go together again; where none does, they go by halves. One that nobody stores
+ *     now (no stream, no leader) waits alone, in no lane.
  * G3  No subject that a part expects to be empty is written by another part of the same batch: the server would refuse the
  *     whole for good.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
 import { HEADER } from '../message/headers.ts'
 import { MAX_BATCH, type BatchMember } from './atomic-batch.ts'
 import type { PublishPipeline } from './pipeline.ts'
@@ -27,7 +29,11 @@ const LANES = 2
 /** What one batch holds at most, bytes of payload; a larger part goes alone. */
 const MAX_BYTES = 1024 ** 2
 
-type Waiting = CommitPart & { resolve: (last: { seq: number }) => void; reject: (error: unknown) => void }
+type Waiting = CommitPart & {
+  deadline: number
+  resolve: (last: { seq: number }) => void
+  reject: (error: unknown) => void
+}
 
 export class GroupCommit {
   readonly #nc: NatsConnection
@@ -47,7 +53,7 @@ export class GroupCommit {
     const { promise, resolve, reject } = Promise.withResolvers<{ seq: number }>()
     const lanes = this.#streams.get(part.stream) ?? { waiting: [], running: 0 }
     this.#streams.set(part.stream, lanes)
-    lanes.waiting.push({ ...part, resolve, reject })
+    lanes.waiting.push({ ...part, deadline: performance.now() + part.timeoutMs, resolve, reject })
     // What comes in the same turn goes together.
     queueMicrotask(() => this.#next(part.stream))
     return promise
@@ -70,26 +76,33 @@ export class GroupCommit {
   /** Never rejects. Upholds G1. */
   async #store(group: readonly Waiting[]): Promise<void> {
     if (group.length === 0) return
-    const members = group.flatMap((part) => part.members)
-    const timeoutMs = Math.max(...group.map((part) => part.timeoutMs))
     try {
-      const ack = await this.#pipeline.publish({ ...members.at(-1)!, before: members.slice(0, -1), timeoutMs })
-      let seq = ack.seq - members.length
-      for (const part of group) {
-        seq += part.members.length
-        part.resolve({ seq })
-      }
+      await this.#publish(group, true)
     } catch (error) {
+      const isNobody = error instanceof MeshError && error.code === 'MESH_NO_STREAM'
       // A stream that takes no more takes none of them.
-      const isOneParts = error instanceof PublishRefused && error.code !== 'MESH_STREAM_FULL'
+      const isOneParts = isNobody || (error instanceof PublishRefused && error.code !== 'MESH_STREAM_FULL')
       if (group.length > 1 && isOneParts) await this.#storeApart(group, error)
+      else if (isNobody) void this.#publish(group, false).catch(group[0]!.reject)
       else for (const part of group) part.reject(error)
     }
   }
 
+  async #publish(group: readonly Waiting[], hasty: boolean): Promise<void> {
+    const members = group.flatMap((part) => part.members)
+    const left = Math.max(...group.map((part) => part.deadline)) - performance.now()
+    const timeoutMs = Math.max(1, Math.ceil(left))
+    const ack = await this.#pipeline.publish({ ...members.at(-1)!, before: members.slice(0, -1), timeoutMs, hasty })
+    let seq = ack.seq - members.length
+    for (const part of group) {
+      seq += part.members.length
+      part.resolve({ seq })
+    }
+  }
+
   /** Upholds G2. */
-  async #storeApart(group: readonly Waiting[], refusal: PublishRefused): Promise<void> {
-    const isExpectation = refusal.errCode === ERR_CODE.wrongLastSequence
+  async #storeApart(group: readonly Waiting[], refusal: MeshError): Promise<void> {
+    const isExpectation = refusal instanceof PublishRefused && refusal.errCode === ERR_CODE.wrongLastSequence
     const blocked = isExpectation ? await Promise.all(group.map((part) => this.#isBlocked(part))) : []
     if (blocked.includes(true)) {
       for (const [index, part] of group.entries()) if (blocked[index]) part.reject(refusal)

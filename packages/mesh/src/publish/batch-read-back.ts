@@ -23,12 +23,7 @@ export async function batchThatIsThere(
   { refusal, signal }: { refusal: unknown; signal: AbortSignal },
 ): Promise<number> {
   if (!(refusal instanceof PublishRefused)) throw refusal
-  const { expect } = outs[0]!
-  if (refusal.errCode === ERR_CODE.wrongLastSequence && expect) {
-    const { seq } = await firstBehind(deps, outs[0]!, expect)
-    return await compare(deps, outs, { index: 0, seq })
-  }
-  if (refusal.errCode === ERR_CODE.wrongLastSequence) return await afterOnce(deps, outs, refusal)
+  if (refusal.errCode === ERR_CODE.wrongLastSequence) return await afterExpectation(deps, outs, refusal)
   if (refusal.errCode !== ERR_CODE.batchDuplicate) throw refusal
   const place = (await findLast(deps, outs)) ?? (await findByWindow(deps, outs[0]!, signal))
   if (place) return await compare(deps, outs, place)
@@ -38,7 +33,28 @@ export async function batchThatIsThere(
   )
 }
 
-async function afterOnce(deps: PublisherDeps, outs: readonly Outgoing[], refusal: PublishRefused): Promise<number> {
+/** The first of a batch may expect something; others that are published once, that there is none of their key. */
+async function afterExpectation(
+  deps: PublisherDeps,
+  outs: readonly Outgoing[],
+  refusal: PublishRefused,
+): Promise<number> {
+  const [first] = outs
+  const { expect } = first!
+  if (!expect) return await afterOnce(deps, outs, refusal)
+  try {
+    const { seq } = await firstBehind(deps, first!, expect)
+    return await compare(deps, outs, { index: 0, seq })
+  } catch (error) {
+    const isExpectation = error instanceof MeshError && error.code === 'MESH_EXPECTATION_FAILED'
+    // Where the expectation fails as well, either is the reason.
+    if (isExpectation) return await afterOnce(deps, outs, error)
+    throw error
+  }
+}
+
+/** @throws MeshError MESH_ONCE_CONFLICT, or `refusal` when it is not for a `once` */
+async function afterOnce(deps: PublisherDeps, outs: readonly Outgoing[], refusal: MeshError): Promise<number> {
   for (const [index, out] of outs.entries()) {
     if (!out.once) continue
     const stored = await readBack(deps, out.stream, { seq: 1, next_by_subj: out.subject })

@@ -15,16 +15,16 @@ test('a batch that meets an id of another is answered within its time, though ot
   await t.mesh.provision(shop)
   await t.mesh.publish(placed, { id: 'o1' }, { id: 'taken' })
   const noise = t.mesh.names.subject('order.noted')
-  let isOver = false
+  const over = new AbortController()
   const crowd = (async (): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       for (let n = 0; n < 20; n++) t.nats.publish(noise, '{}')
       await setImmediate()
     }
   })()
   const batch = [publication(noted, { id: 'o2' }), publication(noted, { id: 'o1' }, { id: 'taken' })]
   const answer = await t.mesh.publishAll(batch, { timeoutMs: 1500 }).catch(String)
-  isOver = true
+  over.abort()
   await crowd
   expect(answer).toMatch(/MESH_ID_CONFLICT|MESH_PUBLISH_TIMEOUT/)
 })

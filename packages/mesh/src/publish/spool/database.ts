@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { checksum, type Entry } from './entry.ts'
-import type { Sqlite } from './sqlite.ts'
+import { makeForOwner, type Sqlite } from './sqlite.ts'
 
 /** What a salvage relies on: it reads pages by itself. */
 export const PAGE_BYTES = 4096
@@ -26,6 +26,7 @@ CREATE TABLE dead (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, head TEXT NOT 
 
 /** Makes a new file. */
 export function createDatabase({ DatabaseSync }: Sqlite, path: string): DatabaseSync {
+  makeForOwner(path)
   const db = new DatabaseSync(path)
   db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; BEGIN EXCLUSIVE;`)
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; ${SCHEMA}`)

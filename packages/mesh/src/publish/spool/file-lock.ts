@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { DatabaseSync } from 'node:sqlite'
 import { MeshError } from '../../errors.ts'
-import { resultCode, SQLITE, type Sqlite } from './sqlite.ts'
+import { makeForOwner, resultCode, SQLITE, type Sqlite } from './sqlite.ts'
 
 /** Held until it is released or the process is gone, however that ended: the lock is the kernel's. */
 export type FileLock = { release(): void }
@@ -28,6 +28,7 @@ export function lockFile(sqlite: Sqlite, file: string): FileLock {
 }
 
 function take({ DatabaseSync }: Sqlite, path: string, file: string): FileLock {
+  makeForOwner(path)
   const db = new DatabaseSync(path)
   try {
     db.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE')

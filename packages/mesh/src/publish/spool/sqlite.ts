@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import type * as sqlite from 'node:sqlite'
 
 export type Sqlite = typeof sqlite
@@ -20,6 +21,11 @@ async function withoutNotice<T>(load: () => Promise<T>): Promise<T> {
   } finally {
     Reflect.set(process, 'emitWarning', emit)
   }
+}
+
+/** Makes a file that nobody else on the machine may read. SQLite gives its journals the rights of their database. */
+export function makeForOwner(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
 }
 
 /** SQLite's primary result code, without the extension in the upper bytes (https://www.sqlite.org/rescode.html). */

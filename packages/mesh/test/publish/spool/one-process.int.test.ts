@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { connectMesh } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
@@ -61,4 +62,17 @@ test('a folder that cannot be made is refused with its path; credentials that ar
   await mesh.publish(placed, order(1))
   expect(await storedIn(t, orders)).toHaveLength(1)
   expect(existsSync(folder.file)).toBe(true)
+})
+
+test('only their owner may read a spool’s files', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  const mesh = await t.connect({ servers: 'nats://127.0.0.1:1', spool: { file: folder.file } })
+  await mesh.publish(placed, order(1))
+  const modes = readdirSync(folder.path).map((name) => [name, statSync(join(folder.path, name)).mode & 0o777])
+  expect(modes).toStrictEqual([
+    ['spool.db', 0o600],
+    ['spool.db-journal', 0o600],
+    ['spool.db.lock', 0o600],
+  ])
 })

@@ -39,21 +39,21 @@ test('a message that waits in a batch while its instance is cut off is not handl
   await using own = await testMesh()
   await using proxy = await faultProxy({ target: own.url })
   const batches: string[] = []
-  const bulk = (by: string): HandlerDef =>
-    onBatch(queued, { startFrom: 'all', size: 20, maxAgeMs: 2500, ackWaitMs: 2000 }, () => void batches.push(by))
+  const bulk = (by: string, maxAgeMs: number): HandlerDef =>
+    onBatch(queued, { startFrom: 'all', size: 20, maxAgeMs, ackWaitMs: 2000 }, () => void batches.push(by))
   const joined = Promise.withResolvers<void>()
   const onStage = (said: unknown): void => {
     if ((said as { stage: string; service: string }).stage === 'started') joined.resolve()
   }
   subscribe('malha:delivery', onStage)
   const cutOff = await own.connect({ servers: proxy.url })
-  const stale = await cutOff.start(defineService('bulk', { handlers: { bulk: bulk('a') } }))
+  const stale = await cutOff.start(defineService('bulk', { handlers: { bulk: bulk('a', 1900) } }))
   await own.mesh.publish(queued, { key: 'k', n: 0 })
   await joined.promise
   unsubscribe('malha:delivery', onStage)
   proxy.stall()
-  await own.mesh.start(defineService('bulk', { handlers: { bulk: bulk('b') } }))
-  // Its own batch is full of age long before that.
+  await own.mesh.start(defineService('bulk', { handlers: { bulk: bulk('b', 1000) } }))
+  // Its own batch is old enough before that, and after its lease.
   await eventually(() => expect(batches.length).toBeGreaterThan(0), { timeoutMs: 20_000 })
   expect(batches).toEqual(['b'])
   proxy.resume()

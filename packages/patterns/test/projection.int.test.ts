@@ -219,6 +219,27 @@ test('an event of a newer version is waited for, one that does not fit is passed
   expect(await reader.get('t1')).toEqual({ by: 1, moves: 1, cents: 5 })
 })
 
+test.each([401, 601])('events before %d leave the stream while others are taken in: that is no secret', async (seq) => {
+  await using t = await brokers[0]!.open()
+  await provision(t)
+  await fill(t, 600)
+  const jsm = await jetstreamManager(t.nats)
+  const rows = new Map<string, Entry<Balance>>()
+  const purging: ProjectionStores<Balance> = () =>
+    Promise.resolve({
+      get: (key) => Promise.resolve(rows.get(key)?.view),
+      async update(key, change) {
+        if (rows.size === 0) await jsm.streams.purge(t.mesh.names.stream(tills), { seq })
+        const next = change(rows.get(key))
+        if (next) rows.set(key, next)
+      },
+      drop: () => Promise.resolve(),
+    })
+  await using running = await runProjection(t.mesh, balances(1), { stores: purging, everyMs: 10 })
+  await eventually(() => expect(running.fault).toMatch(/PATTERNS_PROJECTION_GAP.*sequences 257 to .00 have left/))
+  expect([...rows.values()].reduce((sum, { view }) => sum + view!.moves, 0)).toBe(256)
+})
+
 test('others’ events that age out are no gap', async () => {
   await using t = await brokers[0]!.open()
   await provision(t)

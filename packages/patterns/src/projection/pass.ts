@@ -41,7 +41,8 @@ export async function pass<View, Events extends EventContracts>(
   const subjects = mesh.names.subject(def.subjects)
   if (from && !options.isThorough && (await lastOf(mesh, { stream, subjects })) <= from.seq)
     return { position: from, taken: 0 }
-  const { epoch, firstSeq, lastSeq } = await reading(`stream ${stream}`, streamState(mesh.nats, stream))
+  const stand = () => reading(`stream ${stream}`, streamState(mesh.nats, stream))
+  const { epoch, firstSeq, lastSeq } = await stand()
   // Asked after the stream's end: so nothing of ours up to that end is behind `to`.
   const to = await lastOf(mesh, { stream, subjects })
   checkStart(def, from, { epoch, firstSeq })
@@ -49,6 +50,8 @@ export async function pass<View, Events extends EventContracts>(
   let taken = 0
   let batch: StoredEvent[] = []
   const flush = async (seq: number): Promise<void> => {
+    // They may have left it since, before they were read.
+    checkStart(def, position, await stand())
     await takeIn(options, batch)
     batch = []
     position = { epoch, seq }

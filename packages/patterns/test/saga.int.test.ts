@@ -160,11 +160,29 @@ test('a record of a newer release is left alone until one runs that knows it', a
     await eventually(async () => expect((await newer.get('a'))?.version).toBe(3))
   }
   await expect(older.get('a')).rejects.toThrow('PATTERNS_NEWER_FORMAT: saga trip a: its state has version 3')
+  await eventually(async () => expect(await older.listStuck()).toMatchObject([{ id: 'a', state: undefined }]))
   await using _old = await t.mesh.start(defineService('trips', { handlers: { ...older.handlers } }))
   await t.mesh.publish(left, { id: 'a' })
   await sleep(500)
   expect((await newer.get('a'))?.status).toBe('running')
   expect(await letterCodes(t)).toEqual([])
+})
+
+test('an event that cannot say whose it is is a dead letter', async () => {
+  await using t = await brokers[0]!.open()
+  const nameless: Contract<Ref> = event('trip.booked', { stream: trips, schema: Ref })
+  const odd = saga<Trip>('odd', {
+    sends: [],
+    steps: { booked: begins(nameless, () => ({ state: { stamps: [] } }), { id: ({ n }) => n!.toFixed() }) },
+  })
+  const sagas = await openSaga(t.mesh, odd)
+  await using _running = await t.mesh.start(
+    defineService('trips', { handlers: { ...sagas.handlers }, publishes: [nameless] }),
+  )
+  await t.mesh.publish(nameless, { id: 'a' })
+  await t.mesh.publish(nameless, { id: 'b', n: 7 })
+  await eventually(async () => expect(await letterCodes(t)).toEqual(['PATTERNS_INVALID_STEP']))
+  await eventually(async () => expect(await sagas.get('7')).toBeDefined())
 })
 
 test('a command that does not fit its contract is a dead letter, and the saga stays where it was', async () => {

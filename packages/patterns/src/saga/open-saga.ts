@@ -121,9 +121,14 @@ function sagaIdOf<State>(
   data: unknown,
   ctx: HandlerContext,
 ): string {
-  const id = one.idOf ? one.idOf(data as never) : ctx.key
-  if (typeof id === 'string' && id !== '') return id
-  throw new PatternsError('PATTERNS_INVALID_STEP', `${ctx.type} ${ctx.id} says no saga’s id`)
+  let cause: unknown
+  try {
+    const id = one.idOf ? one.idOf(data as never) : ctx.key
+    if (typeof id === 'string' && id !== '') return id
+  } catch (error) {
+    cause = error
+  }
+  throw new PatternsError('PATTERNS_INVALID_STEP', `${ctx.type} ${ctx.id} says no saga’s id`, { cause })
 }
 
 type Call = { ctx: HandlerContext; name: string; data: unknown; sagaId: string }

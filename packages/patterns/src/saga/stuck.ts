@@ -10,7 +10,8 @@ import type { SagaDef } from './saga.ts'
 export type StuckSaga<State = unknown> = {
   readonly id: string
   readonly status: 'running' | 'compensating'
-  readonly state: State
+  /** Undefined where a newer release wrote it. */
+  readonly state: State | undefined
   /** The step whose undo is not confirmed. */
   readonly undoing: string | undefined
   /** What moved it last. */
@@ -27,8 +28,10 @@ export async function listStuck<State>(whole: Whole<State>, now: number = Date.n
   for await (const { value } of allSagas(whole)) {
     const forMs = now - waitsSince(value)
     if (value.status === 'ended' || forMs < whole.def.stuckAfterMs) continue
-    const { id, status, state, undoing, lastEvent } = current(whole.def, value)
-    stuck.push({ id, status: status as StuckSaga['status'], state, undoing, lastEvent, forMs })
+    const { id, status, undoing, lastEvent } = value
+    // One that this release cannot read must not hide the others.
+    const state = value.version > whole.def.version ? undefined : current(whole.def, value).state
+    stuck.push({ id, status, state, undoing, lastEvent, forMs })
   }
   return stuck.sort((a, b) => b.forMs - a.forMs)
 }

@@ -7,7 +7,7 @@ export async function stuckOrders(orders: Saga<OrderState>): Promise<string[]> {
   const stuck = await orders.listStuck()
   return stuck.map(
     ({ id, state, lastEvent, forMs }) =>
-      `${id} waits for ${state.waitsFor} since ${lastEvent.type} of ${lastEvent.at}, ${Math.round(forMs / 60_000)} min`,
+      `${id} waits for ${state?.waitsFor} since ${lastEvent.type} of ${lastEvent.at}, ${Math.round(forMs / 60_000)} min`,
   )
 }
 // #endregion

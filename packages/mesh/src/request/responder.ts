@@ -153,7 +153,8 @@ export class Responder {
         `${def.concurrency} requests run here and ${def.waiting} wait`,
       )
     const job = this.#jobOf(request)
-    if (this.#running < def.concurrency) void this.#run(job)
+    if (job.timeoutMs === 0) this.#pass(job)
+    else if (this.#running < def.concurrency) void this.#run(job)
     else this.#waiting.add(job)
   }
 

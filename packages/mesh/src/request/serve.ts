@@ -58,33 +58,43 @@ export type Served = {
 
 /** Answers one request. Never throws. */
 export async function serve(deps: ServeDeps, job: Job): Promise<Served> {
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(tooLong(deps, job)), Math.max(0, job.expiresAt - performance.now()))
+  const signal = AbortSignal.any([limit.signal, deps.stopping, ...(job.session ? [job.session.signal] : [])])
+  const served = await readAndCall(deps, job, signal)
+  clearTimeout(timer)
+  return served
+}
+
+async function readAndCall(deps: ServeDeps, job: Job, signal: AbortSignal): Promise<Served> {
   const { contract } = deps.def
   let envelope: Envelope
   let data: unknown
   try {
     envelope = requestEnvelope(contract, job.request)
-    data = await decodePayload(contract, envelope, job.request.payload)
+    // A schema may be asynchronous, and not come back.
+    data = await unlessAborted(decodePayload(contract, envelope, job.request.payload), signal)
   } catch (error) {
-    const refusal = unfit(error)
+    const isOver = signal.aborted && error === signal.reason
+    const { refusal, outcome } = isOver
+      ? await refusalOf(deps, { error, id: '', job })
+      : { refusal: unfit(error), outcome: 'invalid' as const }
     deps.log.warn({ code: refusal.code, err: error }, `a request of ${contract.type} cannot be read`)
-    job.send(refusalAnswer(contract, refusal))
-    return { outcome: 'invalid', said: refusal.said, traceId: undefined, settled: Promise.resolve() }
+    if (outcome !== 'cancelled') job.send(refusalAnswer(contract, refusal))
+    return { outcome, said: refusal.said, traceId: undefined, settled: Promise.resolve() }
   }
   const { headers, subject } = job.request
   const { span, context } = replySpan(envelope, { headers, subject, service: deps.service })
-  const served = await otelContext.with(context, () => call(deps, job, { envelope, data, span }))
+  const served = await otelContext.with(context, () => call(deps, job, { envelope, data, span, signal }))
   span.end()
   return served
 }
 
-type CallParts = { envelope: Envelope; data: unknown; span: Span }
+type CallParts = { envelope: Envelope; data: unknown; span: Span; signal: AbortSignal }
 
-async function call(deps: ServeDeps, job: Job, { envelope, data, span }: CallParts): Promise<Served> {
+async function call(deps: ServeDeps, job: Job, { envelope, data, span, signal }: CallParts): Promise<Served> {
   const { contract } = deps.def
   const { traceId } = span.spanContext()
-  const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(tooLong(deps, job)), Math.max(0, job.expiresAt - performance.now()))
-  const signal = AbortSignal.any([limit.signal, deps.stopping, ...(job.session ? [job.session.signal] : [])])
   const ctx = contextOf(deps, job, { envelope, signal, traceId })
   const settled = Promise.withResolvers<void>()
   try {
@@ -101,8 +111,6 @@ async function call(deps: ServeDeps, job: Job, { envelope, data, span }: CallPar
     if (outcome !== 'cancelled') job.send(refusalAnswer(contract, refusal))
     tell(ctx.log, { outcome, refusal, error, name: deps.name })
     return { outcome, said: refusal.said, traceId, settled: settled.promise }
-  } finally {
-    clearTimeout(timer)
   }
 }
 
@@ -113,7 +121,8 @@ async function single(deps: ServeDeps, { ctx, data, settled }: SingleParts): Pro
   const called = (async () => await (handle as ReplyHandler<unknown, unknown>)(data, ctx))()
   called.then(settled, settled)
   const given = await unlessAborted(called, ctx.signal)
-  const answer = answerOf(contract, 'value', await encodePayload(replyPayload(contract), given))
+  const payload = await unlessAborted(encodePayload(replyPayload(contract), given), ctx.signal)
+  const answer = answerOf(contract, 'value', payload)
   checkFits(deps.nc, contract, answer)
   return answer
 }
@@ -137,7 +146,8 @@ async function streamParts(
       const step = await unlessAborted(next, ctx.signal)
       if (step.done === true) break
       await unlessAborted(session.room(), ctx.signal)
-      const answer = answerOf(contract, 'part', await encodePayload(replyPayload(contract), step.value))
+      const payload = await unlessAborted(encodePayload(replyPayload(contract), step.value), ctx.signal)
+      const answer = answerOf(contract, 'part', payload)
       checkFits(deps.nc, contract, answer)
       job.send(numbered(answer, session.next()))
     }

@@ -1,5 +1,6 @@
 import { defineService, type Mesh, noMetrics, reply, type ReplyDef, request, silentLogger } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
+import { headers } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
@@ -104,5 +105,34 @@ test('a requester in a hurry is no judge of what is lost: a function has the rep
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect({ faults: running.faults(), fatal }).toEqual({ faults: [], fatal: [] })
   open()
+  await running.stop(1000)
+})
+
+test('a schema that does not come back is answered for within the reply’s time, and a request without any time is not begun', async () => {
+  await using env = await testMesh()
+  const never = z.string().refine(async (text) => text !== 'hang' || (await new Promise<boolean>(() => undefined)))
+  const asks = request('price.asks', { schema: never, reply: z.string() })
+  const answers = request('price.answers', { schema: z.string(), reply: never })
+  const begun: string[] = []
+  const replies = {
+    asking: reply(asks, { timeoutMs: 100, concurrency: 1 }, (text) => text),
+    answering: reply(answers, { timeoutMs: 100, concurrency: 1 }, (text) => {
+      begun.push(text)
+      return text
+    }),
+  }
+  const { running, fatal } = await start(env.mesh, replies)
+  // A requester's own schemas would hang as well.
+  const lax = (type: string) => request(type, { schema: z.string(), reply: z.string() })
+  for (const type of ['price.asks', 'price.answers']) {
+    await expect(env.mesh.request(lax(type), 'hang', { timeoutMs: 30_000 })).rejects.toThrow('took too long')
+    expect(await env.mesh.request(lax(type), 'fine', { timeoutMs: 30_000 })).toBe('fine')
+  }
+  const block = headers()
+  block.set('malha-timeout-ms', '0')
+  env.nats.publish(env.mesh.names.request('price.answers'), '"late"', { reply: 'nobody.here', headers: block })
+  await env.nats.flush()
+  await env.mesh.request(lax('price.answers'), 'last')
+  expect({ begun, fatal }).toEqual({ begun: ['hang', 'fine', 'last'], fatal: [] })
   await running.stop(1000)
 })

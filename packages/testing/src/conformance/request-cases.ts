@@ -244,6 +244,31 @@ const overload: Case = promise(
   },
 )
 
+const turns: Case = promise(
+  'a stream asked of a busy responder comes when there is room, and whose turn does not come is told it was not begun',
+  async (env) => {
+    const gate = Promise.withResolvers<void>()
+    const begun: number[] = []
+    const answer = reply(count, { concurrency: 1, waiting: 1, timeoutMs: 500 }, async function* ({ upTo }) {
+      begun.push(upTo)
+      if (upTo === 1) await gate.promise
+      yield upTo
+    })
+    await (await env.mesh()).start(withReply({ answer }))
+    const asker = await env.mesh()
+    const first = refused(asker.requestStream(count, { upTo: 1 }, known).next(), 'MESH_REQUEST_FAILED')
+    await eventually(() => assert.deepEqual(begun, [1]))
+    await refused(asker.requestStream(count, { upTo: 2 }).next(), 'MESH_BUSY')
+    await first
+    const third = asker.requestStream(count, { upTo: 3 }, known)
+    const part = third.next()
+    gate.resolve()
+    assert.equal((await part).value, 3)
+    assert.deepEqual(begun, [1, 3])
+    await third.return()
+  },
+)
+
 const discovered: Case = promise('an instance answers the NATS micro protocol with its endpoints', async (env) => {
   const mesh = await env.mesh()
   await mesh.start(doubling('a'))
@@ -297,6 +322,7 @@ export const requestCases: readonly Case[] = [
   brokenStream,
   tooLarge,
   overload,
+  turns,
   discovered,
   outage,
 ]

@@ -42,7 +42,9 @@ export async function groundFor(t: TestNamespace): Promise<void> {
 
 /** Stores events of the keys `tokens`, one each in this order; of the partition 0 unless told otherwise. */
 export async function store(t: TestNamespace, tokens: readonly string[], partition = 0): Promise<void> {
-  await Promise.all(tokens.map((token) => t.nats.request(`${t.namespace}.${partition}.${token}`, '')))
+  await Promise.all(
+    tokens.map((token) => t.nats.request(`${t.namespace}.${partition}.${token}`, '', { timeout: 20_000 })),
+  )
 }
 
 /** Partition 0 of a stream, owned by nobody else, with nothing that runs what is ready. */
@@ -116,7 +118,7 @@ export function answering(
 }
 
 /** The same object, but for what `parts` says. */
-function over<T extends object>(target: T, parts: Partial<T>): T {
+export function over<T extends object>(target: T, parts: Partial<T>): T {
   return new Proxy(target, {
     get(_, name) {
       if (name in parts) return parts[name as keyof T]

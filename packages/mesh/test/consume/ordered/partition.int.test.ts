@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Partition } from '../../../src/consume/ordered/partition.ts'
 import { nanosOf } from '../../../src/consume/ordered/stored-delivery.ts'
 import { getStored } from '../../../src/publish/stored-message.ts'
-import { answering, consumersMade, groundFor, onePartition, store, streamOf } from './one-partition.ts'
+import { answering, consumersMade, groundFor, onePartition, over, store, streamOf } from './one-partition.ts'
 
 const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`)
@@ -35,6 +35,22 @@ test('with 1,000 keys that wait for a retry nothing more is read, though the tim
   expect(one.partition.heldKeys).toBe(1000)
   settleAll(one)
   await eventually(() => expect(one.ready.map(({ token }) => token)).toEqual(['next']))
+})
+
+test('where a payload is small fewer keys may wait, so that the record of all of them is no larger', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, names('k', 12))
+  const nc = over(t.nats, { info: { ...t.nats.info!, max_payload: 10 * 512 } })
+  await using one = await onePartition(t, { nc, limit: 1 })
+  for (let count = 1; count <= 10; count += 1) {
+    await eventually(() => expect(one.ready.length).toBe(count))
+    one.partition.begin(one.ready.at(-1)!)
+    one.partition.hold(one.ready.at(-1)!, { ...waiting, delayMs: 60_000 })
+  }
+  await eventually(async () => expect((await one.record())?.open).toHaveLength(10))
+  await sleep(100)
+  expect(one.partition.floor.read).toBe(10)
 })
 
 test('while nothing may be read a partition is restored all the same, with one consumer', async () => {

@@ -28,7 +28,7 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
     streamSeq: Number(streamSeq),
     consumerSeq: Number(consumerSeq),
     storedAt: nanos!,
-    publishedAt: new Date(Number(BigInt(nanos!) / 1_000_000n)),
+    publishedAt: new Date(Number(nanos!.slice(0, -6))),
     pending: Number(pending),
   }
 }

@@ -1,12 +1,13 @@
-import type { Msg, MsgHdrs } from '@nats-io/transport-node'
+import type { Msg } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Decision } from '../failure/decide.ts'
-import { type Envelope, headerPairs, type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import { type Envelope, firstValues, type ReceivedHeaders } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
 import { LANE_HEADER } from '../failure/lane-headers.ts'
 import { parseAckSubject } from './ack-subject.ts'
+import { headerPairsOf } from './header-pairs.ts'
 import type { Claim } from './ordered/claim.ts'
 
 /** Where an event stands in its stream; a retry on the lane keeps it. */
@@ -59,7 +60,7 @@ export type Delivery = {
   /** How often it went to the lane. */
   hop: number
   firstFailureAt: number | undefined
-  attemptTimes: string[]
+  readonly attemptTimes: string[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number
   /** An attempt failed in this process, so its counters are newer than the server's copy. */
@@ -81,8 +82,8 @@ export type Origin = Pick<Delivery, 'via' | 'credit'> & { epoch: number }
 export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery {
   const info = parseAckSubject(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
-  const read = readableHeaders(msg)
-  const headers = receivedHeaders(read)
+  const pairs = headerPairsOf(msg)
+  const headers = firstValues(pairs)
   const source =
     via === 'event'
       ? {
@@ -103,7 +104,7 @@ export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery
     reply: msg.reply!,
     deliveryCount: info.deliveryCount,
     headers,
-    pairs: headerPairs(read),
+    pairs,
     payload: msg.data,
     source,
     attempts: number(LANE_HEADER.attempts),
@@ -123,19 +124,6 @@ export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery
  * sequences to other events.
  */
 export const deliveryName = ({ via, deliveredSeq, storedAt }: Delivery): string => `${via}:${deliveredSeq}:${storedAt}`
-
-/**
- * The client throws at a header name it would not write itself (a space, a letter outside ASCII), which any other client may
- * have stored; thrown on, it would end the connection's read loop. Such a message has no headers for us, so it becomes a
- * dead letter like any that is not of this mesh.
- */
-function readableHeaders(msg: Msg): MsgHdrs | undefined {
-  try {
-    return msg.headers
-  } catch {
-    return undefined
-  }
-}
 
 function laneSource(headers: ReceivedHeaders): Source {
   return {

@@ -45,7 +45,7 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   const { error, envelope } = tried
   if (error instanceof NotTried) {
     delivery.attempts--
-    delivery.attemptTimes = delivery.attemptTimes.slice(0, -1)
+    delivery.attemptTimes.pop()
     delivery.phase = { kind: 'ready' }
     return { kind: 'not-tried' }
   }
@@ -65,7 +65,8 @@ function begin(options: RunnerOptions, delivery: Delivery): void {
   delivery.phase = { kind: 'running' }
   if (delivery.attempts === 0) options.metrics.age(labels, Date.now() - source.publishedAt.getTime())
   delivery.attempts++
-  delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), new Date().toISOString()]
+  if (delivery.attemptTimes.length >= KEPT_ATTEMPT_TIMES) delivery.attemptTimes.shift()
+  delivery.attemptTimes.push(new Date().toISOString())
 }
 
 async function outcomeOf(

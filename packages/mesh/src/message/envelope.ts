@@ -1,6 +1,6 @@
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from './contract.ts'
-import { decodeAttribute, encodeAttribute, HEADER } from './headers.ts'
+import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from './headers.ts'
 
 /** What a message says of itself, apart from its payload. */
 export type Envelope = {
@@ -71,6 +71,13 @@ export type HeaderSource = Iterable<[string, string[]]>
 export function receivedHeaders(headers: HeaderSource | undefined): ReceivedHeaders {
   const received: Record<string, string> = Object.create(null) as Record<string, string>
   if (headers) for (const [name, values] of headers) received[name.toLowerCase()] ??= values[0] ?? ''
+  return received
+}
+
+/** The same of pairs. */
+export function firstValues(pairs: HeaderPairs): ReceivedHeaders {
+  const received: Record<string, string> = Object.create(null) as Record<string, string>
+  for (const [name, value] of pairs) received[name.toLowerCase()] ??= value
   return received
 }
 

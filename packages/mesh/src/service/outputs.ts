@@ -75,6 +75,7 @@ export function outputs(options: OutputsOptions): Outputs {
     },
     async send() {
       isOver = true
+      if (collected.length === 0) return
       const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
       const outs = numbered(ready)
       if (options.once) {

@@ -152,12 +152,17 @@ async function callHandler(
     await claim.confirm()
   }
   const timeout = new AbortController()
-  const timer = setTimeout(() => timeout.abort(timeoutError(deps)), deps.def.timeoutMs)
   const leak = Promise.withResolvers<'leaked'>()
-  const leakTimer = setTimeout(() => leak.resolve('leaked'), deps.def.timeoutMs + deps.leakAfterMs)
+  let timer = setTimeout(() => {
+    timer = setTimeout(() => leak.resolve('leaked'), deps.leakAfterMs)
+    timeout.abort(timeoutError(deps))
+  }, deps.def.timeoutMs)
   try {
     const call = (async () => {
-      await deps.def.handle(data, contextFor(AbortSignal.any([timeout.signal, ...endings])))
+      await deps.def.handle(
+        data,
+        contextFor(() => AbortSignal.any([timeout.signal, ...endings])),
+      )
       return 'returned' as const
     })()
     return await Promise.race([call, leak.promise])
@@ -167,7 +172,6 @@ async function callHandler(
     throw error
   } finally {
     clearTimeout(timer)
-    clearTimeout(leakTimer)
   }
 }
 
@@ -175,13 +179,14 @@ type CallParts = {
   /** Of an ordered handler. */
   claim: Claim | undefined
   endings: AbortSignal[]
-  contextFor: (signal: AbortSignal) => HandlerContext
+  contextFor: (signal: () => AbortSignal) => HandlerContext
 }
 
 type ContextParts = {
   delivery: Delivery
   envelope: Envelope
-  signal: AbortSignal
+  /** Made when it is asked for: most handlers never do, and a signal of several costs more than the rest of the context. */
+  signal: () => AbortSignal
   out: ReturnType<typeof outputs>
 }
 
@@ -189,6 +194,8 @@ function contextOf(
   deps: AttemptDeps,
   { delivery, envelope, signal, out }: ContextParts,
 ): HandlerContext & { [ATTEMPT]: AttemptOfContext } {
+  let made: AbortSignal | undefined
+  let log: Logger | undefined
   const traceId = trace.getActiveSpan()?.spanContext().traceId
   const fields = { handler: deps.handler, messageId: envelope.id, ...(traceId ? { trace_id: traceId } : {}) }
   return {
@@ -200,12 +207,16 @@ function contextOf(
     causationId: envelope.causationId,
     attempt: delivery.attempts,
     fence: delivery.claim?.fence,
-    signal,
+    get signal() {
+      return (made ??= signal())
+    },
     headers: delivery.headers,
     source: delivery.source,
     publish: (contract, data, options = {}) => out.add(contract, data, options),
     [ATTEMPT]: { forgetOutputs: () => out.forget(), claim: delivery.claim, isFlowing: deps.isFlowing },
-    log: withFields(deps.log, fields),
+    get log() {
+      return (log ??= withFields(deps.log, fields))
+    },
   }
 }
 

@@ -7,6 +7,7 @@ import {
   LETTER_HEADER,
   type Mesh,
   on,
+  publication,
   receivedHeaders,
   Reject,
   retry,
@@ -193,6 +194,19 @@ test('events that a snapshot has not seen, because their writer died, are not fo
   expect(await back!.execute('back', { add: 3 })).toMatchObject({ state: { cents: 6 }, version: 3 })
   await expect(gone!.load('gone')).rejects.toThrow(/PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 1\)/)
   await expect(young!.load('young')).rejects.toThrow(/PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 0\)/)
+})
+
+test('without snapshots a command is known however many came after it', async () => {
+  await using t = await brokers[0]!.open()
+  await provision(t)
+  const one = await open(t.mesh, 'x')
+  await one.execute('x', { add: 1 }, { id: 'first' })
+  const more = Array.from({ length: 300 }, (_, n) => {
+    const headers = { 'aggregate-version': String(n + 2) }
+    return publication(added, { till: 'x', cents: 1 }, { id: `e${n}`, causationId: `c${n}`, headers })
+  })
+  await t.mesh.publishAll(more)
+  expect(await one.execute('x', { add: 1 }, { id: 'first' })).toMatchObject({ version: 301, duplicate: true })
 })
 
 test('an event that belongs to another aggregate is refused, and nothing is stored', async () => {

@@ -12,7 +12,7 @@
 import { type Mesh, type StreamDef, streamState } from '@malha/mesh'
 import { reading, type Records } from '../store/records.ts'
 import type { Loaded } from './load.ts'
-import { type Snapshot, SNAPSHOT_FORMAT } from './snapshot.ts'
+import { KEPT_COMMANDS, type Snapshot, SNAPSHOT_FORMAT } from './snapshot.ts'
 
 /** Where snapshots are kept, and how often. */
 export type Keeping = {
@@ -79,6 +79,7 @@ function snapshotOf<State>(
   id: string,
   { loaded, epoch }: { loaded: Loaded<State>; epoch: number },
 ): Snapshot {
-  const { state, version, lastSeq: seq, handled } = loaded
+  const { state, version, lastSeq: seq } = loaded
+  const handled = loaded.handled.slice(-KEPT_COMMANDS)
   return { v: SNAPSHOT_FORMAT, aggregate: def.name, id, stateVersion: def.version, state, version, seq, epoch, handled }
 }

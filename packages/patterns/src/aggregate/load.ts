@@ -3,7 +3,7 @@ import { PatternsError } from '../errors.ts'
 import { readForward, type StoredEvent } from '../store/read-forward.ts'
 import { reading, type Versioned } from '../store/records.ts'
 import { type AggregateDef, type EventContracts, type PastEvent, subjectsOf } from './aggregate.ts'
-import { KEPT_COMMANDS, type Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** The header with an event's place in its aggregate, from 1. */
 export const VERSION_HEADER = 'aggregate-version'
@@ -15,7 +15,7 @@ export type Loaded<State> = {
   readonly version: number
   /** Sequence of its last event in the stream; 0 where the stream has none. */
   readonly lastSeq: number
-  /** Ids of the commands that led to the latest events. */
+  /** Ids of the commands that led to its events: all of them, or with a snapshot the latest. */
   readonly handled: readonly string[]
 }
 
@@ -43,22 +43,22 @@ export async function load<State, Command, Events extends EventContracts>(
   const usable = isUsable ? found : undefined
   if (usable) await checkSnapshot(options, usable, lastSeq)
   let { state, version, handled } = usable?.version
-    ? { state: usable.state as State, version: usable.version, handled: [...usable.handled] }
-    : { state: def.initial(), version: 0, handled: [] as string[] }
+    ? { state: usable.state as State, version: usable.version, handled: new Set(usable.handled) }
+    : { state: def.initial(), version: 0, handled: new Set<string>() }
   for await (const stored of readForward(mesh, { stream, subjects, from: (usable?.seq ?? 0) + 1, to: lastSeq })) {
     if (isBeside(def, stored)) continue
     checkVersion(options, stored, version)
     const { event, causationId } = await read(options, stored)
     state = def.evolve(state, event)
     version += 1
-    if (causationId !== undefined && !handled.includes(causationId)) handled.push(causationId)
+    if (causationId !== undefined) handled.add(causationId)
   }
   if (found && version < found.version)
     throw gap(
       options,
       `its snapshot is of version ${found.stateVersion} of the state, this release has ${def.version}, and its events are gone`,
     )
-  return { state, version, lastSeq, handled: handled.slice(-KEPT_COMMANDS) }
+  return { state, version, lastSeq, handled: [...handled] }
 }
 
 type Whose = { def: { name: string }; id: string }

@@ -13,7 +13,7 @@ import { again } from '../store/records.ts'
 import { type AggregateDef, type EventContracts, type NewEvent, type PastEvent, subjectsOf } from './aggregate.ts'
 import { load, type Loaded, VERSION_HEADER } from './load.ts'
 import { announce, keep, type Keeping, type Kept } from './keep.ts'
-import { KEPT_COMMANDS, openSnapshots } from './snapshot.ts'
+import { openSnapshots } from './snapshot.ts'
 
 export type OpenAggregateOptions = {
   /**
@@ -113,7 +113,7 @@ async function attempt<State, Command, Events extends EventContracts>(
     state: events.reduce((before, event) => at.def.evolve(before, event), state),
     version: version + events.length,
     lastSeq,
-    handled: [...handled, ...(call.options.id === undefined ? [] : [call.options.id])].slice(-KEPT_COMMANDS),
+    handled: [...handled, ...(call.options.id === undefined ? [] : [call.options.id])],
   }
   await keep(at, call.id, { loaded: after, kept: announced, command })
   return { state: after.state, version: after.version, events, duplicate: false }

@@ -28,7 +28,7 @@ export type Snapshot = {
   readonly before?: string
 }
 
-/** Commands that are remembered: one that comes again decides nothing. */
+/** Commands that a snapshot remembers: one that comes again decides nothing. */
 export const KEPT_COMMANDS = 200
 
 /** The bucket of an aggregate's snapshots. */

@@ -19,6 +19,7 @@ import { AnswerSender } from './answer-sender.ts'
 import { MOST_TIMEOUT_MS, type ReplyDef } from './reply.ts'
 import { ReplySession } from './reply-session.ts'
 import { type Job, serve, type Served } from './serve.ts'
+import { UnreturnedCalls } from './unreturned-calls.ts'
 import { WaitingLine } from './waiting-line.ts'
 import { type Incoming, incoming, QUEUE_GROUP, REQUEST_HEADER, wholeNumber } from './wire.ts'
 
@@ -62,14 +63,14 @@ export class Responder {
   readonly #subscriptions: Subscription[] = []
   readonly #idle: (() => void)[] = []
   #running = 0
-  /** Runs that were answered for and whose function has not come back, by when its time is over. Each holds a slot. */
-  readonly #unsettled = new Set<{ readonly endsAt: number }>()
-  #leaked = 0
+  readonly #unreturned: UnreturnedCalls
   #refused: string | undefined
 
   constructor(options: ResponderOptions) {
     this.#options = options
     this.#labels = { service: options.service, reply: options.name }
+    const { leakAfterMs = LEAK_AFTER_MS } = options
+    this.#unreturned = new UnreturnedCalls(leakAfterMs, (leaked, change) => this.#onLeaked(leaked, change))
     this.#sender = new AnswerSender({ ...options, labels: this.#labels })
     this.subject = options.names.request(options.def.contract.type)
   }
@@ -94,8 +95,7 @@ export class Responder {
     const { name, def } = this.#options
     if (this.#refused !== undefined)
       return `reply ${name}: this user may not subscribe to ${this.#refused}; grant it to the service`
-    const now = performance.now()
-    const overdue = [...this.#unsettled].filter(({ endsAt }) => endsAt <= now).length
+    const { overdue } = this.#unreturned
     if (overdue * 2 >= def.concurrency)
       return `reply ${name}: ${overdue} of ${def.concurrency} calls are over their time and do not come back`
     return undefined
@@ -245,37 +245,22 @@ export class Responder {
     this.#pump()
   }
 
-  /**
-   * Upholds D4. `endsAt`: by the reply's own time limit, so that a requester in a hurry is no judge of what takes too
-   * long.
-   */
+  /** Upholds D4. */
   async #untilSettled({ settled, outcome }: Served, endsAt: number): Promise<void> {
-    const { leakAfterMs = LEAK_AFTER_MS } = this.#options
-    const run = { endsAt }
+    const call = this.#unreturned.begin(endsAt)
     // Any other is back, or about to be.
-    if (outcome === 'late' || outcome === 'cancelled' || this.#stopping.signal.aborted) this.#unsettled.add(run)
+    if (outcome === 'late' || outcome === 'cancelled' || this.#stopping.signal.aborted) call.markHeld()
     this.#tellIdle()
-    let isLeaked = false
-    const timer = setTimeout(
-      () => {
-        isLeaked = true
-        this.#unsettled.add(run)
-        this.#leak(1)
-      },
-      Math.max(0, endsAt + leakAfterMs - performance.now()),
-    ).unref()
     await settled
-    clearTimeout(timer)
-    if (isLeaked) this.#leak(-1)
-    this.#unsettled.delete(run)
+    call.returned()
   }
 
-  #leak(by: 1 | -1): void {
+  #onLeaked(leaked: number, change: 1 | -1): void {
     const { metrics, def, name, service, onFatal } = this.#options
-    this.#leaked += by
-    metrics.leakedReplies(this.#labels, this.#leaked)
-    if (by < 0 || this.#leaked * 2 < def.concurrency || this.#stopping.signal.aborted) return
-    const detail = `reply ${name} of ${service} lost ${this.#leaked} of ${def.concurrency} slots to calls that never return`
+    metrics.leakedReplies(this.#labels, leaked)
+    this.#tellIdle()
+    if (change < 0 || leaked * 2 < def.concurrency || this.#stopping.signal.aborted) return
+    const detail = `reply ${name} of ${service} lost ${leaked} of ${def.concurrency} slots to calls that never return`
     onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
   }
 
@@ -294,8 +279,8 @@ export class Responder {
 
   /** Nothing is left to wait for: what is over its time was answered for already. */
   #isIdle(): boolean {
-    const isStuck = this.#unsettled.size >= this.#options.def.concurrency
-    return this.#running === this.#unsettled.size && (isStuck || this.#waiting.length === 0)
+    const isStuck = this.#unreturned.held >= this.#options.def.concurrency
+    return this.#running === this.#unreturned.held && (isStuck || this.#waiting.length === 0)
   }
 
   #tellIdle(): void {

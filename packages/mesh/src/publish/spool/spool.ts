@@ -20,6 +20,7 @@ import {
   type LetterState,
 } from './entry.ts'
 import { openSpoolFile, type OpenFile } from './open-file.ts'
+import { Queues, type Slot } from './queues.ts'
 import { resultCode, SQLITE } from './sqlite.ts'
 import { statements } from './statements.ts'
 
@@ -34,8 +35,6 @@ export const SPOOL_MAX_BYTES: number = 256 * 1024 ** 2
 
 /** One commit for all that came within it, ms. */
 const GROUP_MS = 5
-
-type Slot = { seq: number; bytes: number; queuedAt: number }
 
 type Waiting = { entry: Entry; slot: Slot; resolve: () => void; reject: (error: Error) => void }
 
@@ -59,7 +58,7 @@ export class Spool {
   readonly #log: Logger
   readonly #sql: ReturnType<typeof statements>
   /** Committed, in order. */
-  readonly #queues = new Map<string, Slot[]>()
+  readonly #queues = new Queues()
   readonly #marks = new Map<string, Mark>()
   #waiting: Waiting[] = []
   /** Streams of those that wait for their commit. */
@@ -89,7 +88,7 @@ export class Spool {
     this.#sql = statements(file.db)
     for (const row of this.#sql.slots.iterate()) {
       const { stream, ...slot } = row as unknown as Slot & { stream: string }
-      this.#queue(stream).push(slot)
+      this.#queues.push(stream, slot)
       this.#bytes += slot.bytes
     }
     for (const row of this.#sql.marks.iterate()) {
@@ -105,28 +104,22 @@ export class Spool {
 
   /** Whether an event of this stream has to wait its turn behind others. */
   holds(stream: string): boolean {
-    return (this.#queues.get(stream)?.length ?? 0) > 0 || this.#waitingFor.has(stream)
+    return this.#queues.holds(stream) || this.#waitingFor.has(stream)
   }
 
   /** How many events wait. */
   get size(): number {
-    return [...this.#queues.values()].reduce((sum, queue) => sum + queue.length, this.#waiting.length)
+    return this.#queues.size + this.#waiting.length
   }
 
   /** Streams with committed entries. */
   streams(): string[] {
-    return [...this.#queues].filter(([, queue]) => queue.length > 0).map(([stream]) => stream)
+    return this.#queues.streams()
   }
 
   state(): SpoolState {
-    const queues = [...this.#queues].filter(([, queue]) => queue.length > 0)
-    const oldest = queues.map(([, [first]]) => first!.queuedAt)
-    return {
-      entries: new Map([...this.#queues].map(([stream, queue]) => [stream, queue.length])),
-      bytes: this.#bytes,
-      dead: this.#dead,
-      oldestAt: oldest.length > 0 ? Math.min(...oldest) : undefined,
-    }
+    const entries = this.#queues.counts()
+    return { entries, bytes: this.#bytes, dead: this.#dead, oldestAt: this.#queues.oldestAt() }
   }
 
   /**
@@ -153,12 +146,8 @@ export class Spool {
    * The first entries of a stream, at most `count` and, but for the first, `bytes`.
    * @throws MeshError MESH_SPOOL_FAILED when one is not what was written
    */
-  first(stream: string, { count, bytes }: { count: number; bytes: number }): Entry[] {
-    const slots = this.#queue(stream).slice(0, count)
-    let left = bytes
-    const end = slots.findIndex((slot) => (left -= slot.bytes) < 0)
-    if (end >= 0) slots.splice(Math.max(1, end))
-    return slots.map(({ seq }) => this.#read(seq))
+  first(stream: string, most: { count: number; bytes: number }): Entry[] {
+    return this.#queues.first(stream, most).map(({ seq }) => this.#read(seq))
   }
 
   #read(seq: number): Entry {
@@ -190,7 +179,7 @@ export class Spool {
       if (mark) this.#sql.mark.run(stream, mark.sentTo, mark.floor)
     })
     if (mark) this.#marks.set(stream, mark)
-    this.#forget(stream, new Set(stored))
+    this.#bytes -= this.#queues.remove(stream, new Set(stored))
   }
 
   /** Gives an entry up. @throws MeshError MESH_SPOOL_FAILED */
@@ -200,8 +189,8 @@ export class Spool {
       this.#sql.bury.run(seq, stream, head, payload, checksum(entry), death.code, death.reason, death.at)
       this.#sql.remove.run(seq)
     })
-    const freed = this.#forget(stream, new Set([seq]))
-    this.#bytes += freed
+    // What it takes of the file stays the same.
+    this.#queues.remove(stream, new Set([seq]))
     this.#dead++
     this.onDead()
   }
@@ -250,7 +239,7 @@ export class Spool {
       return
     }
     for (const { entry, slot, resolve } of group) {
-      this.#queue(entry.stream).push(slot)
+      this.#queues.push(entry.stream, slot)
       resolve()
     }
     for (const stream of new Set(group.map(({ entry }) => entry.stream))) this.onAdded(stream)
@@ -293,27 +282,6 @@ export class Spool {
       'MESH_SPOOL_FULL',
       `an event of ${stream} was not queued: the spool has ${this.#bytes} of ${this.#maxBytes} bytes (${this.size} queued, ${this.#dead} dead); nothing was stored. Try again later, or raise maxBytes`,
     )
-  }
-
-  #queue(stream: string): Slot[] {
-    let queue = this.#queues.get(stream)
-    if (!queue) this.#queues.set(stream, (queue = []))
-    return queue
-  }
-
-  #forget(stream: string, seqs: ReadonlySet<number>): number {
-    const queue = this.#queue(stream)
-    // Entries leave from the head.
-    let count = 0
-    let freed = 0
-    for (const { seq, bytes } of queue) {
-      if (!seqs.has(seq)) break
-      count++
-      freed += bytes
-    }
-    queue.splice(0, count)
-    this.#bytes -= freed
-    return freed
   }
 }
 

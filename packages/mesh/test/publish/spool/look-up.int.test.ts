@@ -2,7 +2,7 @@ import { silentLogger } from '@malha/mesh'
 import { eventually, type TestMesh, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
-import { freeze, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { freeze, linesOf, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const NOWHERE = 'nats://127.0.0.1:1'
 
@@ -72,4 +72,26 @@ test('closing does not wait until the look-up has read everything', async () => 
   await eventually(() => expect(reads.count).toBeGreaterThan(10), { intervalMs: 1 })
   await mesh.close()
   expect(reads.count).toBeLessThan(2000)
+})
+
+test('a user who may not read streams publishes all the same; what must be looked up waits, and the log names the permission', async () => {
+  using folder = tempFolder()
+  const config = `accounts { A { jetstream: enabled, users [
+    { user: all, password: all },
+    { user: few, password: few, permissions { publish { allow: ">", deny: "$JS.API.STREAM.MSG.GET.>" } } }
+  ] } }
+no_auth_user: all`
+  await using server = await testServer({ config })
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  const few = { user: 'few', password: 'few' }
+  const direct = await t.connect({ ...few, spool: { file: `${folder.file}.direct` } })
+  expect(await direct.publish(noted, order(1))).toMatchObject({ seq: 1 })
+  await sentMaybe(t, folder.file, 1)
+  const { lines, logger } = linesOf()
+  const mesh = await t.connect({ ...few, spool: { file: folder.file }, logger })
+  await eventually(() =>
+    expect(lines.map(({ err }) => String(err)).join()).toMatch(/MESH_PUBLISH_REFUSED.*\$JS\.API\.STREAM\.MSG\.GET/),
+  )
+  expect(mesh.queued).toBe(1)
 })

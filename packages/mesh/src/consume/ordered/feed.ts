@@ -188,7 +188,7 @@ export class Feed {
     const loop = this.#loop
     this.#loop = undefined
     void loop?.stop()
-    if (this.#name === '' || nc.isClosed()) return
+    if (this.#name === '' || nc.isClosed() || nc.isDraining()) return
     // Nobody waits for it: the server forgets it by itself.
     nc.publish(`$JS.API.CONSUMER.DELETE.${stream}.${this.#name}`)
     this.#name = ''

@@ -59,7 +59,8 @@ export type Delivery = {
   failures: number
   /** How often it went to the lane. */
   hop: number
-  firstFailureAt: number | undefined
+  /** Of the first attempt that failed, by `performance.now()`. */
+  failingSince: number | undefined
   readonly attemptTimes: string[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number
@@ -73,13 +74,17 @@ export type Delivery = {
 }
 
 /** Where a message was delivered from. */
-export type Origin = Pick<Delivery, 'via' | 'credit'> & { epoch: number }
+export type Origin = Pick<Delivery, 'via' | 'credit'> & {
+  epoch: number
+  /** The server's clock, unix ms: a lane's headers go by it. @default the clock of this process */
+  serverNow?: () => number
+}
 
 /**
  * Reads a delivered message. `epoch` is the event stream's.
  * @throws MeshError MESH_UNDECODABLE when it carries no ack subject, which only a misconfigured durable can cause
  */
-export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery {
+export function readDelivery(msg: Msg, { via, epoch, credit, serverNow = Date.now }: Origin): Delivery {
   const info = parseAckSubject(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
   const pairs = headerPairsOf(msg)
@@ -110,7 +115,7 @@ export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery
     attempts: number(LANE_HEADER.attempts),
     failures: number(LANE_HEADER.failures),
     hop: number(LANE_HEADER.hop),
-    firstFailureAt: number(LANE_HEADER.firstFailureAt) || undefined,
+    failingSince: failingSince(number(LANE_HEADER.firstFailureAt), serverNow),
     attemptTimes: via === 'lane' ? (headers[LANE_HEADER.attemptTimes] ?? '').split(' ').filter(Boolean) : [],
     previousAttempt: via === 'lane' ? spanContextOf(headers[LANE_HEADER.previousAttempt]) : undefined,
     lastRecordAt: 0,
@@ -118,6 +123,9 @@ export function readDelivery(msg: Msg, { via, epoch, credit }: Origin): Delivery
     phase: { kind: 'ready' },
   }
 }
+
+const failingSince = (firstFailureAt: number, serverNow: () => number): number | undefined =>
+  firstFailureAt === 0 ? undefined : performance.now() - Math.max(0, serverNow() - firstFailureAt)
 
 /**
  * What a redelivery is known by. The time is part of it: a stream that lost its end, or was made anew, gives the same

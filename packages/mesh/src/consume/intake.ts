@@ -14,7 +14,7 @@ import type { RunnerOptions } from './runner-options.ts'
 
 export type IntakeOptions = Pick<
   RunnerOptions,
-  'nc' | 'connection' | 'service' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch'
+  'nc' | 'connection' | 'service' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch' | 'lane'
 > & {
   onDelivery: (delivery: Delivery) => void
 }
@@ -116,7 +116,12 @@ export class Intake {
 
   /** Upholds I1. */
   #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
-    const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop })
+    const delivery = readDelivery(msg, {
+      via,
+      epoch: this.#epoch,
+      credit: loop,
+      serverNow: () => this.#options.lane.clock.estimate(),
+    })
     const name = deliveryName(delivery)
     const known = this.#here.get(name)
     if (known || this.#answered.has(name)) {

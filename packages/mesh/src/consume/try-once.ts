@@ -52,7 +52,7 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   const decision = decide(error, delivery, { policy: def.retry, isProbe })
   delivery.isTouched = true
   delivery.failures = decision.failures
-  delivery.firstFailureAt = decision.firstFailureAt
+  delivery.failingSince = decision.failingSince
   metrics.processed(labels, decision.kind === 'retry' ? 'retry' : envelope ? 'dead' : 'invalid', tried.ms, traceId)
   if (decision.kind === 'retry') return { kind: 'retry', envelope, decision }
   return { kind: 'bury', burial: { error, decision, ...(envelope && { envelope }) } }

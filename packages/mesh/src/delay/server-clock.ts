@@ -28,12 +28,13 @@ export class ServerClock {
   #wall = 0
   #reading: Promise<void> | undefined
   #hasSaid = false
+  readonly #unlisten: () => void
 
   constructor(read: () => Promise<ClockReading>, { connection, log }: { connection: ConnectionWatch; log: Logger }) {
     this.#read = read
     this.#log = log
     // Another server answers now, with a clock of its own.
-    connection.listen({ up: () => (this.#readAt = -Infinity) })
+    this.#unlisten = connection.listen({ up: () => (this.#readAt = -Infinity) })
   }
 
   /** Milliseconds of unix time at the server. Asks it when the last answer is old. */
@@ -65,7 +66,12 @@ export class ServerClock {
     const apartMs = Math.round(Date.now() - this.estimate())
     if (Math.abs(apartMs) < WORTH_SAYING_MS || this.#hasSaid) return
     this.#hasSaid = true
-    this.#log.warn({ apartMs }, 'this process’s clock and the server’s differ; delays go by the server’s')
+    this.#log.warn({ apartMs }, 'this process’s clock and the server’s differ; delays and retries go by the server’s')
+  }
+
+  /** Hears of its connection no more. */
+  close(): void {
+    this.#unlisten()
   }
 
   #isFresh(): boolean {

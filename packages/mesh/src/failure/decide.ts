@@ -8,8 +8,8 @@ export type FailedState = {
   attempts: number
   /** Failures that count, before this one. */
   failures: number
-  /** Unix ms; undefined before the first. */
-  firstFailureAt: number | undefined
+  /** Of the first failure, by `performance.now()`: a wall clock may jump. Undefined before it. */
+  failingSince: number | undefined
 }
 
 /** What to do with it. Both carry the counters as they are now. */
@@ -26,7 +26,7 @@ export type DecideOptions = {
   policy: RetryPolicy
   /** The breaker's trial: its failure exhausts nothing, since it was made to learn, not because it was due. */
   isProbe: boolean
-  /** Unix ms. @default now */
+  /** By `performance.now()`. @default now */
   now?: number
   random?: () => number
 }
@@ -36,9 +36,9 @@ const LEAST_WAIT_MS = 1000
 
 /** Retry or dead letter, and when. Pure but for its defaults. */
 export function decide(error: unknown, before: FailedState, options: DecideOptions): Decision {
-  const { isProbe, now = Date.now(), random } = options
+  const { isProbe, now = performance.now(), random } = options
   const verdict = classify(error)
-  const counted = { failures: before.failures, firstFailureAt: before.firstFailureAt }
+  const counted = { failures: before.failures, failingSince: before.failingSince }
   if (verdict.action === 'dead-letter')
     return { ...counted, kind: 'bury', verdict, code: verdict.code, message: verdict.message }
   if (verdict.delayMs !== undefined) {
@@ -49,15 +49,15 @@ export function decide(error: unknown, before: FailedState, options: DecideOptio
   // What only time or a release can mend is waited for, whatever the handler's own policy.
   const policy = verdict.isPatient ? untilBack : options.policy
   const failures = before.failures + 1
-  const firstFailureAt = before.firstFailureAt ?? now
-  const isExhausted = failures >= policy.attempts || now - firstFailureAt >= policy.forMs
+  const failingSince = before.failingSince ?? now
+  const isExhausted = failures >= policy.attempts || now - failingSince >= policy.forMs
   if (isExhausted && !isProbe) {
     const message = `${failures} attempts failed, the last with ${verdict.code}: ${verdict.message}`
-    return { failures, firstFailureAt, kind: 'bury', verdict, code: 'MESH_RETRIES_EXHAUSTED', message }
+    return { failures, failingSince, kind: 'bury', verdict, code: 'MESH_RETRIES_EXHAUSTED', message }
   }
   return {
     failures,
-    firstFailureAt,
+    failingSince,
     kind: 'retry',
     verdict,
     delayMs: backoffMs(policy, failures, random),

@@ -4,6 +4,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
+import type { ServerClock } from '../delay/server-clock.ts'
 import { HEADER, headerBytes } from '../message/headers.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
@@ -18,6 +19,8 @@ export type Lane = {
   names: Names
   service: string
   handler: string
+  /** When what waits is due goes by it. */
+  clock: Pick<ServerClock, 'now' | 'estimate'>
 }
 
 const PUBLISH_MS = 30_000
@@ -28,6 +31,8 @@ const RELEASE_PARALLEL = 32
 export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number): Promise<void> {
   const { source } = delivery
   const hop = delivery.hop + 1
+  const now = await serverNow(lane)
+  const failingMs = performance.now() - (delivery.failingSince ?? performance.now())
   const previous = delivery.previousAttempt && traceparentOf(delivery.previousAttempt)
   await lane.pipeline.publish({
     subject: scheduleSubject(lane, delivery),
@@ -45,10 +50,10 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       [LANE_HEADER.attempts, String(delivery.attempts)],
       [LANE_HEADER.failures, String(delivery.failures)],
       [LANE_HEADER.hop, String(hop)],
-      [LANE_HEADER.firstFailureAt, String(delivery.firstFailureAt ?? Date.now())],
+      [LANE_HEADER.firstFailureAt, String(Math.round(now - failingMs))],
       [LANE_HEADER.attemptTimes, delivery.attemptTimes.join(' ')],
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
-      ...scheduleHeaders(lane, delayMs),
+      ...scheduleHeaders(lane, now + delayMs),
       // One store a hop: a redelivered original whose copy is stored already adds no second one.
       [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}`],
     ],
@@ -104,7 +109,7 @@ async function makeDue(lane: Lane, subject: string, delayMs: number): Promise<bo
   if (!waiting) return false
   const kept = waiting.pairs.filter(([name]) => !/^nats-/i.test(name))
   const expected = [HEADER.expectedLastSubjectSequence, String(waiting.seq)] as const
-  const headers = [...kept, ...scheduleHeaders(lane, delayMs), expected]
+  const headers = [...kept, ...scheduleHeaders(lane, (await serverNow(lane)) + delayMs), expected]
   try {
     await lane.pipeline.publish({ subject, payload: waiting.payload, headers, timeoutMs: PUBLISH_MS })
     return true
@@ -146,10 +151,13 @@ function scheduleSubject(lane: Lane, { source }: Delivery): string {
   return lane.names.laneSchedule(lane.service, lane.handler, source)
 }
 
+/** A wait that is a little wrong is better than none. */
+const serverNow = (lane: Lane): Promise<number> => lane.clock.now().catch(() => lane.clock.estimate())
+
 /** ADR-51: `@at` with an RFC 3339 time; the server looks every 250 ms. */
-function scheduleHeaders(lane: Lane, delayMs: number): [string, string][] {
+function scheduleHeaders(lane: Lane, dueMs: number): [string, string][] {
   return [
-    [HEADER.schedule, `@at ${new Date(Date.now() + delayMs).toISOString()}`],
+    [HEADER.schedule, `@at ${new Date(dueMs).toISOString()}`],
     [HEADER.scheduleTarget, lane.names.laneTarget(lane.service, lane.handler)],
   ]
 }

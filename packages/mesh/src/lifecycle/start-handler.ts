@@ -1,5 +1,6 @@
 import type { KV } from '@nats-io/kv'
 import { HandlerRunner } from '../consume/handler-runner.ts'
+import type { ServerClock } from '../delay/server-clock.ts'
 import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
@@ -18,14 +19,14 @@ export type StartedHandler = {
   supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault'>
 }
 
-type HandlerParts = Bound & { checkpoints: KV; onFatal: (error: Error) => void }
+type HandlerParts = Bound & { checkpoints: KV; clock: ServerClock; onFatal: (error: Error) => void }
 
 export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: HandlerParts): StartedHandler {
   const { nc, names, options, log, metrics, publisher } = deps
   const { handler, consumers } = parts
   const def = { ...parts.def, handle: parts.def.batch?.gather() ?? parts.def.handle }
   const [{ stream, epoch }] = consumers
-  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler }
+  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler, clock: parts.clock }
   const office = {
     nc,
     pipeline: publisher.pipeline,

@@ -3,6 +3,7 @@ import type { KV } from '@nats-io/kv'
 import type { Limits } from '../consume/handler-runner.ts'
 import { limitFaults } from '../consume/rate-limit.ts'
 import type { Settler } from '../consume/settler.ts'
+import { readStream, ServerClock } from '../delay/server-clock.ts'
 import { faultsError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
@@ -112,7 +113,11 @@ async function running(
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
   const replies = await startReplies(deps, service, stopped.reject)
-  const handlers = bound.map((one) => startHandler(deps, service, { ...one, checkpoints, onFatal: stopped.reject }))
+  const clock = new ServerClock(() => readStream(deps.nc, deps.names.lanes(service.name)), deps)
+  // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
+  await clock.now().catch(() => undefined)
+  const parts = { checkpoints, clock, onFatal: stopped.reject }
+  const handlers = bound.map((one) => startHandler(deps, service, { ...one, ...parts }))
   // Before anything is delivered: what aged out while nobody was here shows only now.
   await Promise.all(handlers.map(({ supervisor }) => supervisor.look()))
   for (const { runner } of handlers) runner.start()
@@ -120,6 +125,7 @@ async function running(
   const stop = async (): Promise<void> => {
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
+    clock.close()
     onStopped()
     stopped.resolve()
   }

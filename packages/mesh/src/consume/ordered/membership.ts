@@ -59,8 +59,10 @@ export class Membership {
     while (!this.holds && !signal.aborted) {
       const turn = Promise.withResolvers<void>()
       this.#waiters.push(turn.resolve)
-      signal.addEventListener('abort', () => turn.resolve(), { once: true })
+      const onAbort = (): void => turn.resolve()
+      signal.addEventListener('abort', onAbort)
       await turn.promise
+      signal.removeEventListener('abort', onAbort)
     }
   }
 

@@ -250,6 +250,8 @@ type Retry = Extract<Judgement, { kind: 'retry' }>
 
 /** Its key waits, and what is known of its attempts is written down with it. */
 function hold({ partition, line }: Ready, delivery: Delivery, delayMs: number): void {
-  const { attempts, failures, firstFailureAt = 0 } = delivery
-  partition.hold(line, { attempts, failures, firstFailureAt, dueAt: Date.now() + delayMs, delayMs })
+  const { attempts, failures, failingSince } = delivery
+  const now = Date.now()
+  const firstFailureAt = failingSince === undefined ? 0 : Math.round(now - (performance.now() - failingSince))
+  partition.hold(line, { attempts, failures, firstFailureAt, dueAt: now + delayMs, delayMs })
 }

@@ -29,7 +29,7 @@ export function storedDelivery(
     attempts: retry?.attempts ?? 0,
     failures: retry?.failures ?? 0,
     hop: 0,
-    firstFailureAt: retry && firstFailureByOwnClock(retry),
+    failingSince: retry && failingSince(retry),
     attemptTimes: [],
     previousAttempt: undefined,
     lastRecordAt: 0,
@@ -40,8 +40,8 @@ export function storedDelivery(
 }
 
 /** Another instance's clock may be wrong by hours, so only how long it had failed when it was due is taken from what it wrote. */
-const firstFailureByOwnClock = ({ firstFailureAt, dueAt }: KeptRetry): number | undefined =>
-  firstFailureAt === 0 ? undefined : Date.now() - Math.max(0, dueAt - firstFailureAt)
+const failingSince = ({ firstFailureAt, dueAt }: KeptRetry): number | undefined =>
+  firstFailureAt === 0 ? undefined : performance.now() - Math.max(0, dueAt - firstFailureAt)
 
 /** RFC 3339 with up to nine decimals as unix ns, as the server names it in the subject of an ack. */
 export function nanosOf(time: string): string {

@@ -89,6 +89,25 @@ for (const broker of brokers) {
     expect((await stored(t)).count).toBe(21)
   })
 
+  test(`whoever is overtaken or refused, the snapshot has all events in the end; on ${broker.name}`, async () => {
+    await using t = await broker.open()
+    await provision(t)
+    const options = { snapshots: { every: 1 } }
+    const both = await Promise.all([t.mesh, await t.connect()].map((mesh) => open(mesh, 'x', options)))
+    for (let round = 0; round < 8; round++) {
+      await persistent(both[0]!, 'x', { move: { add: 2 }, id: `add-${round}` })
+      // One of them is enough for the till, and one that can never be stored stands in their way.
+      const tries = [...both, ...both].map((one, n) =>
+        persistent(one, 'x', { move: { take: 1 }, id: `take-${round}-${n}` }),
+      )
+      const wrong = both[1]!.execute('x', { add: 0.5 })
+      const settled = await Promise.allSettled([...tries, wrong])
+      expect(settled.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+      await (await jetstreamManager(t.nats)).streams.purge(t.mesh.names.stream(tills))
+      expect(await both[0]!.load('x')).toMatchObject({ state: { cents: 0 }, version: 3 * (round + 1), lastSeq: 0 })
+    }
+  })
+
   test(`a command that comes again leads to nothing, also past the duplicate window; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)

@@ -6,8 +6,9 @@
  *
  * K1  Before an append such a snapshot is written anew, with how far the stream is (`until`) and for which command
  *     (`before`): from there on there may be events it does not have.
- * K2  `until` goes only after that command's events are stored, and only if nobody has written meanwhile. Whoever else is
- *     about to append has decided on an older state, and is refused; or has read this one, and then writes over it.
+ * K2  `until` goes only after something was appended since it was written, by that command or by whoever overtook it, and
+ *     only if nobody has written the snapshot meanwhile. Whoever was about to append then has decided on an older state,
+ *     and is refused; or has read this one, and writes over it first.
  */
 import { type Mesh, type StreamDef, streamState } from '@malha/mesh'
 import { reading, type Records } from '../store/records.ts'

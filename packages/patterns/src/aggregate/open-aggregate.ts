@@ -69,7 +69,14 @@ export async function openAggregate<State, Command, Events extends EventContract
   return {
     publishes: Object.values(def.events),
     load: async (id) => (await loadWith(at, id)).loaded,
-    execute: (id, command, options = {}) => again(`${def.name} ${id}`, () => attempt(at, { id, command, options })),
+    async execute(id, command, options = {}) {
+      const call: Call<Command> = { id, command, options, token: options.id ?? randomUUID(), isOvertaken: false }
+      try {
+        return await again(`${def.name} ${id}`, () => attempt(at, call))
+      } finally {
+        if (call.isOvertaken) await giveUp(at, call)
+      }
+    },
   }
 }
 
@@ -86,7 +93,15 @@ async function loadWith<State, Command, Events extends EventContracts>(
   return { loaded, kept: snapshot && { ...snapshot.value, revision: snapshot.revision } }
 }
 
-type Call<Command> = { id: string; command: Command; options: ExecuteOptions }
+type Call<Command> = {
+  readonly id: string
+  readonly command: Command
+  readonly options: ExecuteOptions
+  /** Names the command in a snapshot, with an id or not. */
+  readonly token: string
+  /** Others appended after it was announced that this one would. */
+  isOvertaken: boolean
+}
 
 /** Upholds A1 to A3. Undefined when it was overtaken. */
 async function attempt<State, Command, Events extends EventContracts>(
@@ -97,17 +112,22 @@ async function attempt<State, Command, Events extends EventContracts>(
   const { state, version, handled } = loaded
   if (call.options.id !== undefined && handled.includes(call.options.id)) {
     // Whoever appended may have died before the snapshot.
-    await keep(at, call.id, { loaded, kept, command: call.options.id })
+    await keep(at, call.id, { loaded, kept, command: call.token })
     return { state, version, events: [], duplicate: true }
   }
   const decided = at.def.decide(state, call.command)
   if (decided.length === 0) return { state, version, events: [], duplicate: false }
-  const events = await Promise.all(decided.map((event) => past(at.def, event)))
+  const checked = await Promise.all(decided.map((one) => past(at.def, one)))
+  const events = checked.map(({ event }) => event)
   checkKeys(at.def, call.id, events)
-  const command = call.options.id ?? randomUUID()
-  const announced = await announce(at, call.id, { loaded, kept, command })
+  call.isOvertaken = false
+  // What cannot be stored is refused there, and announced it would have to be taken back.
+  const announced = checked.every(({ isValid }) => isValid)
+    ? await announce(at, call.id, { loaded, kept, command: call.token })
+    : kept
   if (announced === 'overtaken') return undefined
   const lastSeq = await append(at, { ...call, decided, loaded })
+  call.isOvertaken = lastSeq === undefined
   if (lastSeq === undefined) return undefined
   const after: Loaded<State> = {
     state: events.reduce((before, event) => at.def.evolve(before, event), state),
@@ -115,8 +135,24 @@ async function attempt<State, Command, Events extends EventContracts>(
     lastSeq,
     handled: [...handled, ...(call.options.id === undefined ? [] : [call.options.id])],
   }
-  await keep(at, call.id, { loaded: after, kept: announced, command })
+  await keep(at, call.id, { loaded: after, kept: announced, command: call.token })
   return { state: after.state, version: after.version, events, duplicate: false }
+}
+
+/** Overtaken, and not to append any more: what it announced is taken back. */
+async function giveUp<State, Command, Events extends EventContracts>(
+  at: Place<State, Command, Events>,
+  { id, token }: Call<Command>,
+): Promise<void> {
+  try {
+    const { loaded, kept } = await loadWith(at, id)
+    if (kept?.before === token) await keep(at, id, { loaded, kept, command: token })
+  } catch (err) {
+    at.mesh.log.warn(
+      { err, aggregate: at.def.name, id },
+      'a snapshot could not be written; the next command tries again',
+    )
+  }
 }
 
 type Append<State, Command, Events extends EventContracts> = Call<Command> & {
@@ -154,14 +190,15 @@ async function append<State, Command, Events extends EventContracts>(
   }
 }
 
-/** A decided event as it will be read: through its contract's encoding and schema. */
+/** A decided event as it will be read, through its contract's encoding and schema; and whether it can be stored. */
 async function past<Events extends EventContracts>(
   { events }: { events: Events },
   { type, data }: NewEvent<Events>,
-): Promise<PastEvent<Events>> {
+): Promise<{ event: PastEvent<Events>; isValid: boolean }> {
   const { codec, schema } = events[type]!
   const result = await schema['~standard'].validate(codec.decode(codec.encode(data)))
-  return { type, data: result.issues ? data : (result.value as unknown) } as PastEvent<Events>
+  const read = result.issues ? data : (result.value as unknown)
+  return { event: { type, data: read } as PastEvent<Events>, isValid: !result.issues }
 }
 
 /**

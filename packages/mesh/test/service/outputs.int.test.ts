@@ -38,7 +38,7 @@ test.each([{ once: true }, { once: false }])(
     await eventually(async () => {
       const { num_ack_pending, num_pending } = await jsm.consumers.info(
         mesh.names.stream(orders),
-        mesh.names.durable('billing', 'bill'),
+        mesh.names.durable('billing', 'bill', 'keyed'),
       )
       expect({ num_ack_pending, num_pending }).toEqual({ num_ack_pending: 0, num_pending: 0 })
     })

@@ -11,7 +11,7 @@ import { decodeAttribute, HEADER } from '../message/headers.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { deniedSubject } from '../topology/api-errors.ts'
 import { DELAY_HEADER } from './headers.ts'
-import type { ServerClock } from './server-clock.ts'
+import type { ServerClock } from '../lifecycle/server-clock.ts'
 
 /** Longer than a publish may take, and than two clocks of a cluster are thought to differ. */
 const NEAR_MS = 30_000
@@ -118,9 +118,11 @@ class SubjectReader {
 
   async #readOn(): Promise<number> {
     if (this.#wanted < this.#from) this.#startOver()
+    const askedAt = performance.now()
+    // A busy subject grows as fast as it can be read.
+    const end = await getStored(this.#nc, this.#stream, { last_by_subj: this.#subject })
     for (;;) {
-      const askedAt = performance.now()
-      const found = await this.#ask()
+      const found = end && (this.#next ?? 0) <= end.seq ? await this.#ask() : undefined
       if (!found) return askedAt
       this.#next = found.seq + 1
       if (found.headers[DELAY_HEADER.due] !== undefined)

@@ -28,7 +28,7 @@ import { getStored } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
 import type { AlreadyStored } from './already-stored.ts'
 import { type DueEvent, readDueEvent } from './due-event.ts'
-import type { ServerClock } from './server-clock.ts'
+import type { ServerClock } from '../lifecycle/server-clock.ts'
 
 export type ForwarderOptions = {
   nc: NatsConnection

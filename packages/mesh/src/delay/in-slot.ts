@@ -8,7 +8,7 @@ import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
 import { checkFormat, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import type { Patience } from './patience.ts'
-import type { ServerClock } from './server-clock.ts'
+import type { ServerClock } from '../lifecycle/server-clock.ts'
 import { type Slot, slotSubject } from './slot.ts'
 
 /** What the operations on slots work with. */

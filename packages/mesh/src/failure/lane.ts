@@ -4,7 +4,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
-import type { ServerClock } from '../delay/server-clock.ts'
+import type { ServerClock } from '../lifecycle/server-clock.ts'
 import { HEADER, headerBytes } from '../message/headers.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'

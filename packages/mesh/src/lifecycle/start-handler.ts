@@ -1,6 +1,6 @@
 import type { KV } from '@nats-io/kv'
 import { HandlerRunner } from '../consume/handler-runner.ts'
-import type { ServerClock } from '../delay/server-clock.ts'
+import type { ServerClock } from './server-clock.ts'
 import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { ServerClock } from '../../src/delay/server-clock.ts'
+import { ServerClock } from '../../src/lifecycle/server-clock.ts'
 import { silentLogger } from '../../src/observe/logger.ts'
 
 afterEach(() => vi.restoreAllMocks())

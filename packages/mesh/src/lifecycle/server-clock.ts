@@ -3,7 +3,7 @@
  * clock here does not matter.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import { epochOf } from '../topology/stream-state.ts'
 

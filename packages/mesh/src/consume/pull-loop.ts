@@ -99,7 +99,9 @@ export class PullLoop {
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
     const isWorthIt = this.#asked === 0 || want >= this.#limit / 2
-    if (want <= 0 || !isWorthIt || this.#stopped || this.#pause || this.#nc.isClosed()) return
+    if (want <= 0 || !isWorthIt || this.#stopped || this.#pause) return
+    // A publish on one that drains throws, and whoever gives a credit back cannot do anything about it.
+    if (this.#nc.isClosed() || this.#nc.isDraining()) return
     this.#asked += want
     const { stream, durable, expiresMs = 15_000 } = this.#options
     const request = { batch: want, expires: expiresMs * 1e6, idle_heartbeat: this.#heartbeatMs * 1e6 }

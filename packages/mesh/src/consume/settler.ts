@@ -89,7 +89,7 @@ export class Settler {
 
   #send(): void {
     this.#scheduled = false
-    if (!this.#connection.isUp() || this.#nc.isClosed()) return
+    if (!this.#connection.isUp() || this.#nc.isClosed() || this.#nc.isDraining()) return
     const queue = this.#queue
     this.#queue = []
     for (const { reply, body } of queue) this.#nc.publish(reply, body)

@@ -139,7 +139,8 @@ export class PartitionStore {
 
   /** Tells the others to look now. */
   nudge(): void {
-    if (!this.#options.nc.isClosed()) this.#options.nc.publish(this.nudgeSubject, '')
+    const { nc } = this.#options
+    if (!nc.isClosed() && !nc.isDraining()) nc.publish(this.nudgeSubject, '')
   }
 
   async #put(

@@ -85,7 +85,7 @@ export class KeyLines<Item> {
       line = this.#line(token, { leftUpTo: 0, from: seq, retry: undefined })
     }
     if (seq < line.from) return { kind: 'settled' }
-    if (line.leftUpTo > 0 || line.items.length >= this.#mostPerKey || line.phase === 'held') {
+    if (line.leftUpTo > 0 || line.items.length >= this.#mostPerKey || waitsLong(line)) {
       line.leftUpTo = Math.max(line.leftUpTo, seq)
       this.#note(line)
       return { kind: 'left' }
@@ -151,11 +151,11 @@ export class KeyLines<Item> {
   snapshot(): Progress {
     const running = [...this.#unseen]
     const open: OpenKey[] = []
-    for (const { token, items, leftUpTo, from, retry } of this.#lines.values()) {
+    for (const { token, phase, items, leftUpTo, from, retry } of this.#lines.values()) {
       const first = items[0]
       if (!first && leftUpTo === 0) continue
-      // Upholds K5.
-      if (items.length === 1 && leftUpTo === 0 && !retry) running.push(first!.seq)
+      // Upholds K5. Whoever goes on reads again from the first of these on, so what never ends is not among them.
+      if (items.length === 1 && leftUpTo === 0 && !retry && phase !== 'stuck') running.push(first!.seq)
       else open.push({ from: first?.seq ?? from, token, ...(retry && { retry }) })
     }
     return { read: Math.max(this.#at, this.#known), running: running.sort((a, b) => a - b), open }
@@ -176,3 +176,6 @@ export class KeyLines<Item> {
     for (const missing of this.#unseen) if (missing < seq) this.#unseen.delete(missing)
   }
 }
+
+/** What comes behind it need not be in memory. */
+const waitsLong = ({ phase }: Pick<KeyLine<unknown>, 'phase'>): boolean => phase === 'held' || phase === 'stuck'

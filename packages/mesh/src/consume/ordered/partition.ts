@@ -42,6 +42,8 @@ export type PartitionOptions = {
 
 /** Events of one key that stay in memory; those behind them are read again when their turn comes. */
 const MOST_PER_KEY = 16
+/** Of what is asked for at once one key has no more than this part, so that a few slow ones keep no other from being read. */
+const KEY_SHARE = 1 / 8
 /** How often a partition without events writes down how far the stream is. */
 const REST_MS = 30_000
 
@@ -70,7 +72,8 @@ export class Partition implements Claim {
     this.partition = partition
     this.fence = record.fence
     this.#restMs = Math.min(REST_MS, def.source.stream.maxAgeMs / 8)
-    const lines = new KeyLines<Delivery>(record, MOST_PER_KEY)
+    const mostPerKey = Math.max(2, Math.min(MOST_PER_KEY, Math.floor(limit * KEY_SHARE)))
+    const lines = new KeyLines<Delivery>(record, mostPerKey)
     const parts = { lines, slice: { nc, stream, epoch, filters }, claim: this }
     this.#lines = lines
     this.takenFrom = this.floor.from
@@ -184,6 +187,8 @@ export class Partition implements Claim {
   stuck(line: Line): void {
     line.phase = 'stuck'
     for (const { credit } of [...this.#lines.trim(line), line.items[0]!.item]) credit.release()
+    this.#reading.applyLimit()
+    this.#writer.write(false)
     this.#ended()
   }
 

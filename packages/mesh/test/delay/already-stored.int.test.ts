@@ -93,3 +93,20 @@ test('“it is not there” is not believed in a process that was stopped since 
   }
   await expect(find(stored, 'a', 60 * MINUTE)).rejects.toThrow(/too long ago/)
 })
+
+test('a reading that took longer than its answer is believed goes on at once with what came meanwhile', async () => {
+  await using env = await testMesh()
+  const { find, stored, store, asks } = await broker(env, MINUTE)
+  await store('first')
+  const now = performance.now.bind(performance)
+  let laterMs = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + laterMs)
+  asks.afterGet = async () => {
+    if (asks.gets !== 2) return
+    laterMs = 20_000
+    await store('meanwhile')
+  }
+  expect(await find(stored, 'meanwhile', 60 * MINUTE)).toBe(2)
+  asks.gets = 0
+  expect(await find(stored, 'absent', 60 * MINUTE)).toBeUndefined()
+})

@@ -4,7 +4,7 @@ import { writeSpoolLetter } from '../../failure/spool-letter.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { Names } from '../../topology/names.ts'
 import { outgoing } from '../outgoing.ts'
-import { publishEvent } from '../publisher.ts'
+import { IdConflict, publishEvent } from '../publisher.ts'
 import { type DeadEntry, LETTER, readHead } from './entry.ts'
 import type { Line } from './line.ts'
 import type { Spool } from './spool.ts'
@@ -90,7 +90,10 @@ export class Obituary {
     }
     const occasion = { id: `spool.${spool.id}.${dead.seq}`, correlationId, causationId: id, timeoutMs: 10_000 }
     const event = await outgoing({ names, from: instance }, publishFailed, { data, ...occasion })
-    await publishEvent(publisher, { ...event, traceparent: trace.traceparent })
+    await publishEvent(publisher, { ...event, traceparent: trace.traceparent }).catch((error: unknown) => {
+      // Another process told of it under its own name, and died before it wrote that down.
+      if (!(error instanceof IdConflict && error.isRetold)) throw error
+    })
     return isWhole
   }
 }

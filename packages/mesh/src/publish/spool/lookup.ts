@@ -1,5 +1,6 @@
 import { days } from '../../durations.ts'
 import { IdConflict, isSame, type Outgoing, type PublisherDeps } from '../publisher.ts'
+import type { StoredMessage } from '../stored-message.ts'
 import { Trail } from '../trail.ts'
 
 /** An event that may have been sent: if it is stored, then behind the sequence `after`. 0: nobody knows. */
@@ -19,14 +20,14 @@ export class Lookup {
   }
 
   /**
-   * Whether the event is in its stream.
+   * Where the event stands in its stream; undefined where it is not there.
    * @throws MeshError MESH_ID_CONFLICT when its id names something else there, and those of `readBack`
    */
-  async isStored(publisher: PublisherDeps, sent: Sent): Promise<boolean> {
+  async find(publisher: PublisherDeps, sent: Sent): Promise<StoredMessage | undefined> {
     const { out } = sent
     const found = await this.#trailOf(publisher, sent).find(out.envelope.id, this.#signal)
     if (found && !isSame(found, out)) throw new IdConflict(out, found)
-    return found !== undefined
+    return found
   }
 
   #trailOf(publisher: PublisherDeps, { out, after, queuedAt }: Sent): Trail {

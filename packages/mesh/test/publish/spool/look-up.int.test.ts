@@ -20,12 +20,12 @@ function readsOf({ nats, mesh }: TestMesh): { readonly count: number } {
 }
 
 /** Queues events, and says in the file that they may have been sent: as a process that died while it sent them. */
-async function sentMaybe(t: TestMesh, file: string, count: number): Promise<void> {
+async function sentMaybe(t: TestMesh, file: string, count: number, floor = 0): Promise<void> {
   const away = await t.connect({ servers: NOWHERE, spool: { file } })
   for (let n = 0; n < count; n++) await away.publish(noted, order(n), { id: `p${n}` })
   await away.close()
   const spool = await Spool.open({ file }, silentLogger)
-  spool.settle(t.mesh.names.stream(orders), [], { sentTo: count, floor: 0 })
+  spool.settle(t.mesh.names.stream(orders), [], { sentTo: count, floor })
   spool.close()
 }
 
@@ -59,6 +59,25 @@ test('events that may have been sent are looked for in one reading of their subj
   expect(reads.count).toBeLessThan(2 * 1000)
   const ids = (await storedIn(t, orders)).map(({ id }) => id)
   expect(ids.slice(1000)).toStrictEqual(['p0', 'p1', 'p2', 'p3', 'p4'])
+})
+
+test('one that is found stored says where its stream ends, so the next is not looked for among all that came before', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using t = await testMesh({ server })
+  await t.mesh.provision(shop)
+  await crowd(t, 1000)
+  await t.mesh.publish(noted, order(0), { id: 'p0' })
+  await sentMaybe(t, folder.file, 1, 1000)
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await eventually(() => expect(mesh.queued).toBe(0))
+  const reads = readsOf(t)
+  {
+    using _frozen = await freeze(server)
+    expect((await mesh.publish(noted, order(1), { id: 'p1' })).queued).toBe(true)
+  }
+  await eventually(() => expect(mesh.queued).toBe(0), { timeoutMs: 20_000 })
+  expect(reads.count).toBeLessThan(50)
 })
 
 test('closing does not wait until the look-up has read everything', async () => {

@@ -1,7 +1,11 @@
 import { jetstreamManager } from '@nats-io/jetstream'
+import { silentLogger } from '@malha/mesh'
 import { eventually, testMesh, testServer } from '@malha/testing'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { Spool } from '../../../src/publish/spool/spool.ts'
 import { audited, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+
+const NOWHERE = 'nats://127.0.0.1:1'
 
 test('poisoned heads do not stop the rest: each becomes a dead letter with its reason, and a record', async () => {
   using folder = tempFolder()
@@ -57,6 +61,48 @@ test('poisoned heads do not stop the rest: each becomes a dead letter with its r
     { code: 'MESH_ID_CONFLICT', told: 1 },
   ])
   db.close()
+})
+
+test('many events of a subject that their stream holds no more give way at once, and not each after a time-out', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  await t.mesh.provision(shop)
+  const away = await t.connect({ servers: NOWHERE, spool: { file: folder.file } })
+  for (let n = 0; n < 30; n++) await away.publish(noted, order(n))
+  await away.publish(placed, order(30), { id: 'p30' })
+  await away.close()
+  // One that went together with others goes alone once it may have been sent.
+  const spool = await Spool.open({ file: folder.file }, silentLogger)
+  spool.settle(t.mesh.names.stream(orders), [], { sentTo: 31, floor: 0 })
+  spool.close()
+  const jsm = await jetstreamManager(t.nats)
+  await jsm.streams.update(t.mesh.names.stream(orders), { subjects: [`${t.namespace}.order.placed.>`] })
+  const mesh = await t.connect({ spool: { file: folder.file } })
+  await eventually(() => expect(mesh.queued).toBe(0), { timeoutMs: 30_000 })
+  expect((await storedIn(t, orders)).map(({ id }) => id)).toStrictEqual(['p30'])
+})
+
+test('a record that another process stored before it died holds up no other letter', async () => {
+  using folder = tempFolder()
+  await using t = await testMesh()
+  await t.mesh.provision(shop)
+  for (const n of [0, 1]) await t.mesh.publish(noted, order(n), { id: `p${n}` })
+  const away = await t.connect({ servers: NOWHERE, spool: { file: folder.file } })
+  for (const n of [0, 1]) await away.publish(noted, order(n + 5), { id: `p${n}` })
+  await away.close()
+  {
+    const spy = vi.spyOn(Spool.prototype, 'told').mockImplementation(() => {
+      throw new Error('the process is gone')
+    })
+    await using _first = await t.connect({ name: 'first', spool: { file: folder.file } })
+    await eventually(async () => expect(await storedIn(t, 'MESH')).toHaveLength(1))
+    await _first.close()
+    spy.mockRestore()
+  }
+  const mesh = await t.connect({ name: 'second', spool: { file: folder.file } })
+  await eventually(async () => expect(await storedIn(t, 'MESH')).toHaveLength(2))
+  expect((await storedIn(t, 'MESH')).map(({ headers }) => headers['ce-causationid'])).toStrictEqual(['p0', 'p1'])
+  await mesh.close()
 })
 
 test('a stream that does not exist holds back its own events only, and they are stored once it does', async () => {

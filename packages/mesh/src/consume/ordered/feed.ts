@@ -88,6 +88,11 @@ export class Feed {
     return this.#limit
   }
 
+  /** It may bring more at once. */
+  get hasRoom(): boolean {
+    return this.#held < this.#limit
+  }
+
   /** Events in hand and asked for at most; 0 stops asking. */
   setLimit(limit: number): void {
     this.#limit = limit

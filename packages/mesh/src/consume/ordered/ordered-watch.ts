@@ -15,10 +15,17 @@ export type OrderedWatchOptions = RunnerOptions & {
   filtersOf: (partition: number) => readonly string[]
 }
 
-/** An event that is there for this long and was not brought, though nothing stands in its way, was missed. */
-const MISSED_MS = 5000
+/** An event that is known for this long and was not brought, though nothing stands in its way, was missed. */
+const MISSED_MS = 4000
 
-type Seen = { /** All up to here is settled, or told of as aged out. */ settled: number; isFirst: boolean }
+type Seen = {
+  /** All up to here is settled, or told of as aged out. */
+  settled: number
+  isFirst: boolean
+  read: number
+  /** The first event that was not brought, and since when it is known. */
+  unread?: { seq: number; since: number } | undefined
+}
 
 type Looked = { partition: Partition; from: number; read: number; seen: Seen } & ReturnType<typeof progress>
 
@@ -100,7 +107,7 @@ export class OrderedWatch {
   #progressOf(partition: Partition, { firstSeq }: StreamState): Looked {
     const { from, read } = partition.floor
     // Where it was when it was taken over: what aged out before that, it may be past by now.
-    const seen = this.#seen.get(partition) ?? { settled: partition.takenFrom - 1, isFirst: true }
+    const seen = this.#seen.get(partition) ?? { settled: partition.takenFrom - 1, isFirst: true, read: -1 }
     return { partition, from, read, seen, ...progress(seen.settled, { firstSeq, ackFloor: from - 1 }) }
   }
 
@@ -110,13 +117,26 @@ export class OrderedWatch {
   ): Promise<{ pending: number; open: number; oldestMs: number }> {
     const oldest = settled < state.lastSeq ? await this.#oldestFrom(partition, settled + 1) : undefined
     // What lies before it is not for this partition: when that ages out, nothing is lost. The stream’s leader says so.
-    this.#seen.set(partition, { settled: Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq), isFirst: false })
+    const past = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
+    const isStill = seen.read === read && partition.hasRoom
+    const unread = isStill ? await this.#unread(partition, { read, oldest, before: seen.unread }) : undefined
+    this.#seen.set(partition, { settled: past, isFirst: false, read, unread })
+    if (unread && performance.now() - unread.since > MISSED_MS) partition.refresh()
     // Told a look later, so that no leader that was just elected is believed.
     if (from > read && !seen.isFirst) await partition.advance(seen.settled)
     const oldestMs = oldest ? Math.max(0, Date.now() - oldest.at) : 0
-    const isMissed = oldest !== undefined && oldest.seq > read && oldestMs > MISSED_MS
-    if (isMissed && partition.openKeys === 0 && partition.floor.read < oldest.seq) partition.refresh()
     return { pending: await partition.pending(), open: partition.openKeys, oldestMs }
+  }
+
+  /** What a partition has not read: behind a key that waits for long, too. By no clock but this process's own. */
+  async #unread(
+    partition: Partition,
+    { read, oldest, before }: { read: number; oldest: { seq: number } | undefined; before: Seen['unread'] },
+  ): Promise<Seen['unread']> {
+    const isBehind = oldest !== undefined && oldest.seq <= read
+    const next = isBehind ? await this.#oldestFrom(partition, read + 1) : oldest
+    if (!next || partition.floor.read >= next.seq) return undefined
+    return before?.seq === next.seq ? before : { seq: next.seq, since: performance.now() }
   }
 
   /** The first event of a partition at or after `seq`. */

@@ -140,6 +140,11 @@ export class Partition implements Claim {
     return { from: Math.min(read + 1, ...running, ...open.map(({ from }) => from)), read }
   }
 
+  /** Nothing but the server stands in the way of its next event. */
+  get hasRoom(): boolean {
+    return this.#reading.hasRoom
+  }
+
   /** How many events are not yet brought. */
   pending(): Promise<number> {
     return this.#reading.pending()

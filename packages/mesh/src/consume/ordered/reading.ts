@@ -85,6 +85,11 @@ export class Reading {
     return this.#feed.fault
   }
 
+  /** Nothing but the server stands in the way of the next event. */
+  get hasRoom(): boolean {
+    return this.#feed.hasRoom
+  }
+
   /** How many events are not yet brought. */
   pending(): Promise<number> {
     return this.#feed.pending()

@@ -1,5 +1,8 @@
+import { defineService, event, hours, minutes, on, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { inversions, Move, recorder } from './moves.ts'
 import { groundFor, onePartition, store } from './one-partition.ts'
 
 const tokens = (from: { readonly token: string }[]): string[] => from.map(({ token }) => token)
@@ -43,4 +46,27 @@ test('keys whose calls never return leave what comes behind them in the stream, 
       ],
     }),
   )
+})
+
+test('a consumer that brings nothing any more is replaced, also while a key waits for its retry', async () => {
+  await using t = await testMesh()
+  const single = stream('SINGLE', { subjects: ['single.>'], maxAgeMs: hours(1), maxBytes: 1024 ** 2, partitions: 1 })
+  const told = event('single.told', { stream: single, schema: Move, key: ({ orderId }) => orderId })
+  const seen = recorder()
+  const policy = retry({ minDelayMs: minutes(10), maxDelayMs: minutes(10), forMs: minutes(30) })
+  const bill = on(told, { order: 'key', startFrom: 'all', retry: policy }, (move, ctx) => {
+    seen.note(move, ctx)
+    if (move.orderId === 'waits') throw new Error('not yet')
+  })
+  await t.mesh.start(defineService('billing', { handlers: { bill } }))
+  await t.mesh.publish(told, { orderId: 'waits', n: 0 })
+  await eventually(() => expect(seen.calls.length).toBe(1))
+  const jsm = await jetstreamManager(t.nats)
+  const name = `${t.namespace}_SINGLE`
+  // It keeps answering that it is there, and has nothing.
+  for await (const consumer of jsm.consumers.list(name))
+    await jsm.consumers.pause(name, consumer.name, new Date(Date.now() + hours(1)))
+  for (const n of [0, 1, 2]) await t.mesh.publish(told, { orderId: 'goes', n })
+  await eventually(() => expect(seen.calls.length).toBe(4))
+  expect(inversions(seen.calls)).toEqual([])
 })

@@ -204,7 +204,9 @@ export class Sharing {
     const record = await this.#taken(before, filters)
     const revision = await store.write(partition, record, { revision: found?.revision ?? 0, timeoutMs: CLAIM_MS })
     // Somebody else was quicker, or an answer was lost: the next look tells.
-    if (revision === undefined || this.#isStopping || record.epoch !== this.#epoch) return
+    if (revision === undefined || record.epoch !== this.#epoch) return
+    // There is no next look.
+    if (this.#isStopping) return await this.#letGo(partition, { record, revision })
     // The lease was lost while this was on its way, so it was free for others at once.
     if (losses !== this.membership.losses) return
     if (before?.owner && before.owner !== this.#instance) runner.metrics.takeover(this.#labels)

@@ -106,6 +106,11 @@ export class Feed {
     if (!this.#isOpening) void this.#open()
   }
 
+  /** The same, where there is something the consumer did not bring: one that is just being made will. */
+  refresh(): void {
+    if (this.#loop) this.reopen()
+  }
+
   /** How many events it has not brought yet; 0 where that cannot be known now. */
   async pending(): Promise<number> {
     const { nc, stream } = this.#options

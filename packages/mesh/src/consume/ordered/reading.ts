@@ -122,7 +122,7 @@ export class Reading {
 
   /** Reads on with a new consumer: there is something it did not bring. */
   refresh(): void {
-    if (this.#feed.limit > 0) this.#feed.reopen()
+    if (this.#feed.limit > 0) this.#feed.refresh()
   }
 
   /** Goes past what is not of this partition, up to there. Never throws. Returns whether there is indeed nothing of it. */
@@ -187,7 +187,7 @@ export class Reading {
     try {
       const expected = await firstOf(slice, { from, upTo: record.read })
       if (!expected) lines.endRestore()
-      else if (this.#feed.position < from) this.#feed.reopen()
+      else if (this.#feed.position < from) this.#feed.refresh()
     } catch {
       // Asked again.
     }

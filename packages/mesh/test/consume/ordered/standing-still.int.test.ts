@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, event, hours, minutes, on, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { inversions, Move, recorder } from './moves.ts'
-import { groundFor, onePartition, store } from './one-partition.ts'
+import { answering, groundFor, onePartition, store } from './one-partition.ts'
 
 const tokens = (from: { readonly token: string }[]): string[] => from.map(({ token }) => token)
 const times = (token: string, count: number): string[] => Array.from({ length: count }, () => token)
@@ -69,4 +70,16 @@ test('a consumer that brings nothing any more is replaced, also while a key wait
   for (const n of [0, 1, 2]) await t.mesh.publish(told, { orderId: 'goes', n })
   await eventually(() => expect(seen.calls.length).toBe(4))
   expect(inversions(seen.calls)).toEqual([])
+})
+
+test('a server that takes long to make a consumer is waited for, not asked for another one', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, ['a', 'b', 'c'])
+  const nc = answering(t.nats, async (subject, answer) => {
+    if (subject.includes('CONSUMER.CREATE')) await sleep(2_000)
+    return answer
+  })
+  await using one = await onePartition(t, { nc, record: { read: 3, running: [1, 3] } })
+  await eventually(() => expect(tokens(one.ready)).toEqual(['a', 'c']))
 })

@@ -43,9 +43,12 @@ export type AttemptOutcome = { kind: 'done' } | { kind: 'failed'; error: unknown
 
 /** What a message says of itself, or why it cannot be read. */
 export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
+  const { source } = deps.def
+  // A topic of everything takes the markers in its stream too.
+  if (source.kind === 'topic' && covers(deps.names.doneMarkers(source.stream), delivery.source.subject))
+    return { kind: 'foreign' }
   try {
     const envelope = readEnvelope(delivery.headers)
-    const { source } = deps.def
     const isOurs = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
     if (isOurs) return { kind: 'ours', envelope }
     const subject = deps.names.strip(delivery.source.subject)

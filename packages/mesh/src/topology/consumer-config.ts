@@ -9,6 +9,7 @@ import { nanos } from '@nats-io/transport-node'
 import { mostHeld } from '../consume/waiting-room.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
 import { PRIORITIES, priorityToken } from '../message/priority.ts'
+import type { Topic } from '../message/contract.ts'
 import type { Names } from './names.ts'
 import { overlap } from './subject-overlap.ts'
 import { FORMAT } from './system.ts'
@@ -60,20 +61,24 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
 }
 
 /**
- * Subjects of a contract or topic, without the namespace: the type itself, and `<type>.<partition>.<key>`; the same of each
- * priority. A keyed contract takes the plain type too, because events from before it had a key are there.
+ * Subjects of a contract or topic, without the namespace: of a contract the type itself, and `<type>.<partition>.<key>`; the
+ * same of each priority. A keyed contract takes the plain type too, because events from before it had a key are there.
  */
 export function filtersOf(source: HandlerDef['source']): string[] {
   if (source.kind !== 'topic') {
     const plain = (source.priorities ? PRIORITIES : (['normal'] as const)).map((of) => source.type + priorityToken(of))
     return plain.flatMap((type) => (source.key ? [type, `${type}.*.*`] : [type]))
   }
-  const { pattern, stream } = source
-  if (pattern === '>') return [...stream.subjects]
-  if (pattern.endsWith('.>')) return [pattern]
-  const isHeld = (filter: string): boolean => stream.subjects.some((subject) => overlap(subject, filter))
-  const all = PRIORITIES.map((priority) => pattern + priorityToken(priority)).flatMap((type) => [type, `${type}.*.*`])
-  return all.filter((filter) => filter === pattern || isHeld(filter))
+  return topicFilters(source)
+}
+
+/** As few as hold all of a pattern: what they take beyond it is of other types, and is passed over (ADR 21). */
+function topicFilters({ pattern, stream: { subjects } }: Topic): string[] {
+  if (pattern === '>' || pattern === '*') return subjects.length === 1 ? [...subjects] : ['>']
+  if (pattern.endsWith('>')) return [pattern]
+  const below = pattern.endsWith('*') ? `${pattern.slice(0, -1)}>` : `${pattern}.>`
+  if (!subjects.some((subject) => overlap(subject, below))) return [pattern]
+  return pattern.endsWith('*') ? [below] : [pattern, below]
 }
 
 /** Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. */

@@ -13,13 +13,16 @@ export type EventDurable = {
 }
 
 /**
- * The durables of a handler. No two take the same event. Those of a contract have one filter each: a server that looks for
+ * The durables of a handler. No two take the same event. Each has one filter: a server that looks for
  * the next message of several goes through all subjects of a block for each message, so thousands of keys would make it
  * a hundred times slower (ADR 21). And one a priority, so that urgent ones need not wait until those before them are
  * delivered. The main one takes what a contract without a key and priorities would, so giving it either changes no durable.
  */
 export function eventDurablesOf({ source, startFrom }: HandlerDef): readonly [EventDurable, ...EventDurable[]] {
-  if (source.kind === 'topic') return [{ part: undefined, filters: filtersOf(source), startFrom }]
+  if (source.kind === 'topic') {
+    const [main, below] = filtersOf(source).map((filter) => ({ part: undefined, filters: [filter], startFrom }))
+    return [main!, ...(below ? [{ ...below, part: 'keyed' }] : [])]
+  }
   const { type } = source
   const main = { part: undefined, filters: [type], startFrom }
   const urgent = source.priorities ? (['high', 'low'] as const) : []

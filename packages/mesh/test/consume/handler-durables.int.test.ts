@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   command,
   defineService,
+  event,
   type Logger,
   on,
   retry,
@@ -127,6 +128,36 @@ test('a handler that took a whole topic and then one contract goes on where it w
   await mesh.publish(keyed, { n: 3 })
   await mesh.start(defineService('worker', { handlers: { work: on(keyed, note) } }))
   await eventually(() => expect(done).toEqual([1, 2, 3]))
+})
+
+test('a topic of everything takes all subjects of its stream with one filter, and no markers', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const both = stream('BOTH', { subjects: ['job.>', 'result.>'] })
+  const run = command('job.run', { stream: both, schema, key: ({ n }) => `k-${n}` })
+  const made = event('result.made', { stream: both, schema })
+  const seen: string[] = []
+  const worker = defineService('worker', {
+    handlers: { work: on(run, { effects: 'once' }, (data, ctx) => ctx.publish(made, data)) },
+    publishes: [made],
+  })
+  const watcher = defineService('watcher', {
+    handlers: { all: on(topic(both, '>'), { startFrom: 'all' }, (_, { type }) => void seen.push(type)) },
+  })
+  await mesh.start(worker)
+  await mesh.publish(run, { n: 1 })
+  const jsm = await jetstreamManager(own.nats)
+  const counts = async () => (await jsm.streams.info(mesh.names.stream(both), { subjects_filter: '>' })).state.subjects
+  await eventually(async () => expect(Object.keys((await counts()) ?? {}).join()).toContain('_done.'))
+  const { report } = await mesh.start(watcher)
+  await eventually(async () => {
+    const { ack_floor, num_pending } = await jsm.consumers.info(
+      mesh.names.stream(both),
+      report.handlers[0]!.durables[0]!,
+    )
+    expect([ack_floor.stream_seq, num_pending]).toEqual([3, 0])
+  })
+  expect(seen.toSorted()).toEqual(['job.run', 'result.made'])
 })
 
 test.each(['verify', 'none'] as const)(

@@ -26,6 +26,9 @@ export type DueEvent = {
 /** What only the time of waiting needs, and the trace of whoever asked: the event begins one of its own. */
 const DROPPED = /^(nats-|malha-delay-|traceparent$|tracestate$)/i
 
+/** Of a subject or a name of a stream. On a line of more than 4096 bytes the server ends the connection, for all who share it. */
+const MOST_LETTERS = 1024
+
 /**
  * Reads what became due. Its type is that of the subject it waited on, which the server tells and for which its publisher
  * needed permission; where it says that it goes must fit.
@@ -38,9 +41,11 @@ export function readDueEvent(names: Names, type: string, delivery: Delivery): Du
   if (slot?.type !== type || headers[HEADER.type] !== type)
     throw unreadable(`it waited as ${slot?.type ?? 'no delayed event'} and says that it is ${headers[HEADER.type]}`)
   const subject = headers[DELAY_HEADER.subject] ?? ''
-  if (!isSubjectOf(type, subject) || /[\s*>]/.test(subject)) throw unreadable(`it goes to ${subject}`)
+  const isSubject = isSubjectOf(type, subject) && subject.length <= MOST_LETTERS && !/[\s*>]/.test(subject)
+  if (!isSubject) throw unreadable(`it goes to ${subject.slice(0, 200)}`)
   const stream = headers[DELAY_HEADER.stream] ?? ''
-  if (!/^[^\s.*>]+$/.test(stream)) throw unreadable(`it goes to the stream ${JSON.stringify(stream)}`)
+  if (!/^[^\s.*>]+$/.test(stream) || stream.length > MOST_LETTERS)
+    throw unreadable(`it goes to the stream ${JSON.stringify(stream.slice(0, 200))}`)
   const next = writtenByServer(delivery, SCHEDULE_HEADER.next)
   const isRecurring = next !== 'purge'
   const digest = headers[DELAY_HEADER.digest] ?? ''

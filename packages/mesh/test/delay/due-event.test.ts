@@ -60,7 +60,7 @@ test('a second value of what the server writes is a forgery, in whatever spellin
 })
 
 test('a name of a stream that is no name does not get into a question to the server', () => {
-  for (const stream of ['', 'A B', 'A.>', 'A*']) {
+  for (const stream of ['', 'A B', 'A.>', 'A*', 'A'.repeat(5000)]) {
     expect(() => read({ 'malha-delay-stream': stream })).toThrow(/MESH_UNDECODABLE/)
   }
 })

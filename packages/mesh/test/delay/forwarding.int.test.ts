@@ -72,6 +72,33 @@ test('what this release cannot read waits for a newer one, and somebody is told'
   expect(await storedIn(env.nats, names.stream(orders))).toEqual([])
 })
 
+test('an event that says it goes to a subject no server takes becomes a dead letter, and costs nobody the connection', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  await mesh.start(publisher)
+  const { names } = mesh
+  let lost = 0
+  void (async () => {
+    for await (const { type } of mesh.nats.status()) if (type === 'disconnect') lost++
+  })()
+  await mesh.publish(timedOut, { orderId: 'o' }, { deliverIn: 60_000 })
+  const headers = natsHeaders()
+  const lines: [string, string][] = [
+    ['Nats-Schedule', `@at ${new Date().toISOString()}`],
+    ['Nats-Schedule-Target', names.delayDue(timedOut.type)],
+    ['malha-delay-format', '1'],
+    ['malha-delay-subject', `${timedOut.type}.0.${'k'.repeat(5000)}`],
+    ['malha-delay-stream', 'ORDERS'],
+    ['ce-id', 'long'],
+    ['ce-type', timedOut.type],
+  ]
+  for (const [name, value] of lines) headers.set(name, value)
+  await jetstream(env.nats).publish(names.delayWaiting(timedOut.type, '_id', 'long'), '{}', { headers })
+  const jsm = await jetstreamManager(env.nats)
+  await eventually(async () => expect((await jsm.streams.info(names.stream('DEAD_LETTERS'))).state.messages).toBe(1))
+  expect(lost).toBe(0)
+})
+
 const config = `authorization { users: [
   { user: all, password: p }
   { user: narrow, password: p, permissions: {

@@ -4,7 +4,7 @@
  * A1  Within its duplicate window the stream itself says so. Nothing is stored before it is due, so only what became due
  *     about a window ago, or earlier, is looked for.
  * A2  "It is not there" is never older than `FRESH_MS` when it is acted upon, also in a process that was stopped meanwhile.
- * A3  A subject is read once, however many are looked for on it.
+ * A3  A subject is read once in `RENEWED_MS`, however many are looked for on it.
  */
 import { millis, type NatsConnection } from '@nats-io/transport-node'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
@@ -22,6 +22,8 @@ const FRESH_MS = 5000
 const MOST_READINGS = 5
 const KEPT_MS = 60_000
 const MOST_SUBJECTS = 1000
+/** What is looked at all the time would be kept for ever; read anew, it begins at what is looked for then. */
+const RENEWED_MS = 10 * 60_000
 
 export type LookedFor = { stream: string; subject: string; id: string }
 
@@ -66,7 +68,7 @@ export class AlreadyStored {
     this.#lookedAt = performance.now()
     const name = `${stream} ${subject}`
     let reader = this.#subjects.get(name)
-    if (!reader) {
+    if (!reader || performance.now() - reader.madeAt > RENEWED_MS) {
       // Those in use are held by who uses them.
       if (this.#subjects.size >= MOST_SUBJECTS) this.#subjects = new Map()
       reader = new SubjectReader(this.#nc, stream, subject)
@@ -88,6 +90,7 @@ export class AlreadyStored {
 
 /** The ids of delayed events on one subject, from a time on. Reads on where it stopped. */
 class SubjectReader {
+  readonly madeAt: number = performance.now()
   readonly #nc: NatsConnection
   readonly #stream: string
   readonly #subject: string

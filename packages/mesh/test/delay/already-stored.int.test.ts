@@ -110,3 +110,15 @@ test('a reading that took longer than its answer is believed goes on at once wit
   asks.gets = 0
   expect(await find(stored, 'absent', 60 * MINUTE)).toBeUndefined()
 })
+
+test('a subject that is looked at all the time is forgotten and read anew after a while: what came on it is not kept for ever', async () => {
+  await using env = await testMesh()
+  const { find, stored, store, asks } = await broker(env, 1000)
+  for (let n = 0; n < 50; n++) await store(`e${n}`)
+  const now = performance.now.bind(performance)
+  let laterMs = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + laterMs)
+  const looks = 30
+  for (let look = 0; look < looks; look++, laterMs += MINUTE / 2) expect(await find(stored, 'e0', 0)).toBe(1)
+  expect(asks.gets - looks).toBe(2 * 50)
+})

@@ -2,10 +2,11 @@ import type { KV } from '@nats-io/kv'
 import type { Beginning } from '../consume/ordered/partition-store.ts'
 import { faultsError, MeshError } from '../errors.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
-import { addedTo, ensureConsumer, ensureLaneConsumer, type EnsuredConsumer, pastOf } from '../topology/consumer.ts'
+import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
 import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
 import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
+import { addedTo, checkNobodyLoses, pastOf } from '../topology/past.ts'
 import { partitionStoreOf } from './start-ordered.ts'
 import type { ServiceDeps } from './start-service.ts'
 
@@ -53,8 +54,10 @@ export async function bind(
   const stream = names.stream(def.source.stream)
   const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
     ensureConsumer(nc, names, { ...common, durable, stream, checkpoints })
-  const [main, ...more] = eventDurablesOf(def)
-  const past = more.length > 0 ? await pastOf(nc, names, { ...common, stream, checkpoints }) : undefined
+  const durables = eventDurablesOf(def)
+  const [main, ...more] = durables
+  const past = more.length > 0 ? await pastOf(nc, names, { ...common, stream, checkpoints, durables }) : undefined
+  if (past && options.topology === 'ensure' && !onlyMissing) checkNobodyLoses(past, names, handler)
   const parts = more.map((part) => ensure(addedTo(past, names, part)))
   const lane = ensureLaneConsumer(nc, names, common)
   // Made last, because it says that a handler is not new.

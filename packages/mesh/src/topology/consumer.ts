@@ -1,4 +1,4 @@
-import { type ConsumerConfig, type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
+import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { faultsError, MeshError } from '../errors.ts'
@@ -57,13 +57,13 @@ export type EnsuredConsumer = {
   readonly settled: number
 }
 
-type Task = {
+/** For faults: which durable of which handler. */
+type Place = { readonly handler: string; readonly stream: string; readonly durable: string }
+
+type Task = Place & {
   readonly onlyMissing: boolean
   readonly jsm: JetStreamManager
-  readonly stream: string
-  readonly durable: string
   readonly desired: DesiredConsumer
-  readonly handler: string
   readonly mode: TopologyMode
   readonly log: Logger
 }
@@ -120,37 +120,6 @@ export async function ensureLaneConsumer(
   })
 }
 
-/** How far a handler that was here before is: its main durable is there, or was. */
-export type Past = { readonly floor: number; readonly filters: readonly string[] }
-
-/** Undefined for a handler that is new. Needs `CONSUMER.INFO.<stream>.<durable>` and the checkpoint bucket. */
-export async function pastOf(
-  nc: NatsConnection,
-  names: Names,
-  {
-    service,
-    handler,
-    stream,
-    checkpoints,
-  }: Pick<EnsureConsumerOptions, 'service' | 'handler' | 'stream' | 'checkpoints'>,
-): Promise<Past | undefined> {
-  const durable = names.durable(service, handler)
-  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
-  const info = await infoOf({ jsm, stream, durable })
-  if (info) return { floor: info.ack_floor.stream_seq, filters: takenBy(info.config) }
-  return (await readCheckpoint(checkpoints, durable))?.stream === stream ? { floor: 0, filters: [] } : undefined
-}
-
-/**
- * A durable that a handler gets beside those it had: what the main one took it goes on with, anything else came with the
- * change, so all that is there is due.
- */
-export function addedTo(past: Past | undefined, names: Names, durable: EventDurable): EventDurable {
-  if (past === undefined) return durable
-  const wasTaken = durable.filters.every((filter) => past.filters.some((wide) => contains(wide, names.subject(filter))))
-  return { ...durable, startFrom: wasTaken ? past.floor : 'all' }
-}
-
 async function taskOf(
   nc: NatsConnection,
   { handler, mode, log, onlyMissing = false }: EnsureLaneConsumerOptions,
@@ -160,7 +129,8 @@ async function taskOf(
   return { jsm, handler, mode, onlyMissing, log: log ?? silentLogger, ...what }
 }
 
-async function guarded<T>(task: Task, run: () => Promise<T>): Promise<T> {
+/** Runs `run`. What it throws comes as MESH_TOPOLOGY, and says of which durable. */
+export async function guarded<T>(task: Place, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
@@ -169,7 +139,7 @@ async function guarded<T>(task: Task, run: () => Promise<T>): Promise<T> {
   }
 }
 
-function fault(task: Task, sentence: string, cause?: unknown): MeshError {
+function fault(task: Place, sentence: string, cause?: unknown): MeshError {
   const what = `handler ${task.handler}, durable ${task.durable} on stream ${task.stream}`
   const error = faultsError('MESH_TOPOLOGY', what, [sentence])
   return cause === undefined ? error : Object.assign(error, { cause })
@@ -210,14 +180,16 @@ async function streamInfo(task: Task): ReturnType<JetStreamManager['streams']['i
   })
 }
 
-async function infoOf(task: Pick<Task, 'jsm' | 'stream' | 'durable'>): Promise<ConsumerInfo | undefined> {
+/** Undefined when it does not exist. */
+export async function infoOf(task: Pick<Task, 'jsm' | 'stream' | 'durable'>): Promise<ConsumerInfo | undefined> {
   return task.jsm.consumers.info(task.stream, task.durable).catch((error: unknown) => {
     if (apiCode(error) === apiCodes.consumerMissing) return undefined
     throw error
   })
 }
 
-async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerInfo): Promise<void> {
+async function reconcile(task: Task, info: ConsumerInfo): Promise<void> {
+  const { config } = info
   if (config.ack_policy !== 'explicit' || config.deliver_subject !== undefined)
     throw fault(
       task,
@@ -227,13 +199,7 @@ async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerI
   if (changes === undefined) return
   if (task.mode === 'verify')
     throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)
-  const dropped = droppedFilters(config, task.desired.filter_subjects)
-  if (dropped.length > 0 && pulling > 0)
-    throw fault(
-      task,
-      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it. ` +
-        `If that one is newer, start it in place of this one; otherwise stop it first, or give the handler another name`,
-    )
+  const dropped = droppedFilters(task.handler, info, task.desired.filter_subjects)
   await task.jsm.consumers.update(task.stream, task.durable, changes)
   const fields = { stream: task.stream, durable: task.durable, changes: describe }
   if (dropped.length > 0)
@@ -241,9 +207,19 @@ async function reconcile(task: Task, { config, num_waiting: pulling }: ConsumerI
   else task.log.info(fields, 'durable updated')
 }
 
-/** What a durable takes and would take no more. */
-function droppedFilters(config: ConsumerConfig, wanted: readonly string[]): string[] {
-  return takenBy(config).filter((filter) => !wanted.some((wide) => contains(wide, filter)))
+/**
+ * What a durable takes and would take no more.
+ * @throws MeshError MESH_TOPOLOGY when somebody pulls from it
+ */
+export function droppedFilters(handler: string, info: ConsumerInfo, wanted: readonly string[]): string[] {
+  const dropped = takenBy(info.config).filter((filter) => !wanted.some((wide) => contains(wide, filter)))
+  if (dropped.length > 0 && info.num_waiting > 0)
+    throw fault(
+      { handler, stream: info.stream_name, durable: info.name },
+      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it. ` +
+        `If that one is newer, start it in place of this one; otherwise stop it first, or give the handler another name`,
+    )
+  return dropped
 }
 
 /** Where a durable that is missing begins, and why there. */

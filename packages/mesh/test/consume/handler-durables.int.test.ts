@@ -1,4 +1,4 @@
-import { jetstreamManager } from '@nats-io/jetstream'
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -158,6 +158,59 @@ test('a topic of everything takes all subjects of its stream with one filter, an
     expect([ack_floor.stream_seq, num_pending]).toEqual([3, 0])
   })
   expect(seen.toSorted()).toEqual(['job.run', 'result.made'])
+})
+
+test('a release that may not start beside another one leaves nothing behind', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const keyed = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+  const done: unknown[] = []
+  const note = (data: unknown): void => void done.push((data as { n: number }).n)
+  const all = defineService('worker', {
+    handlers: { work: on(topic(jobs, 'job.*'), { startFrom: 'all' }, note) },
+  })
+  const one = defineService('worker', { handlers: { work: on(keyed, note) } })
+  const running = await mesh.start(all)
+  const other = await own.connect()
+  await expect(other.start(one)).rejects.toThrow('a release that runs now takes')
+  await mesh.publish(keyed, { n: 1 })
+  await eventually(() => expect(done).toEqual([1]))
+  await running.stop()
+  const again = await mesh.start(all)
+  await again.stop()
+  await other.start(one)
+  await mesh.publish(keyed, { n: 2 })
+  await eventually(() => expect(done).toEqual([1, 2]))
+})
+
+test('where a durable took the plain and the keyed form of a priority, the one for the keyed form goes on behind it', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const urgent = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}`, priorities: true })
+  const done: number[] = []
+  const service = defineService('worker', { handlers: { work: on(urgent, ({ n }) => void done.push(n)) } })
+  await mesh.provision(service)
+  const priorities = ['high', 'normal', 'low'] as const
+  for (const priority of priorities) await mesh.publish(urgent, { n: 1 }, { priority })
+  const jsm = await jetstreamManager(mesh.nats)
+  const jobsHere = mesh.names.stream('JOBS')
+  for (const [part, type] of [
+    [undefined, 'job.run'],
+    ['high', 'job.run._high'],
+    ['low', 'job.run._low'],
+  ] as const) {
+    const durable_name = mesh.names.durable('worker', 'work', part)
+    const filter_subjects = [type, `${type}.*.*`].map((subject) => mesh.names.subject(subject))
+    await jsm.consumers.add(jobsHere, { durable_name, filter_subjects, ack_policy: AckPolicy.Explicit })
+    const message = await (await jetstream(mesh.nats).consumers.get(jobsHere, durable_name)).next()
+    await message?.ackAck()
+  }
+  for (const priority of priorities) await mesh.publish(urgent, { n: 2 }, { priority })
+  await mesh.start(service)
+  await eventually(() => expect(done).toHaveLength(3))
+  await mesh.publish(urgent, { n: 3 })
+  await eventually(() => expect(done).toContain(3))
+  expect(done).toEqual([2, 2, 2, 3])
 })
 
 test.each(['verify', 'none'] as const)(

@@ -32,8 +32,9 @@ export class HandlerBreaker {
   constructor(options: BreakerOptions) {
     this.#options = options
     const counted = handleWhen((error) => {
+      // Of a batch that failed: a probe in it must not close the breaker.
+      if (error instanceof NotTried) return this.state === 'half-open'
       // A probe that is asked to come back later did not find the other side well.
-      if (error instanceof NotTried) return false
       const isFailure = classify(error).counts || (this.state === 'half-open' && error instanceof RetryAfter)
       if (isFailure) this.#breaker.expect(isConnectionRefused(error))
       return isFailure

@@ -1,6 +1,6 @@
 import { Reject } from '@malha/mesh'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type BreakerState, HandlerBreaker } from '../../src/failure/breaker.ts'
+import { type BreakerState, HandlerBreaker, NotTried } from '../../src/failure/breaker.ts'
 
 beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
@@ -77,6 +77,14 @@ test('a probe that never reached the other side is asked for again a second late
   breaker.probeLater()
   await vi.advanceTimersByTimeAsync(1010)
   expect(probes).toHaveLength(2)
+})
+
+test('a probe that says it was not tried does not close it', async () => {
+  const { breaker, states } = underTest()
+  await call(breaker, refused, 10)
+  await vi.advanceTimersByTimeAsync(1010)
+  await call(breaker, () => Promise.reject(new NotTried()))
+  expect(states).toEqual(['open', 'half-open', 'open'])
 })
 
 test('a probe that succeeds closes it, and old failures do not open it again', async () => {

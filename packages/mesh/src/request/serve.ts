@@ -77,7 +77,7 @@ async function readAndCall(deps: ServeDeps, job: Job, signal: AbortSignal): Prom
   } catch (error) {
     const isOver = signal.aborted && error === signal.reason
     const { refusal, outcome } = isOver
-      ? await refusalOf(deps, { error, id: '', job })
+      ? await refusalOf(deps, { error, id: '', job, signal })
       : { refusal: unfit(error), outcome: 'invalid' as const }
     deps.log.warn({ code: refusal.code, err: error }, `a request of ${contract.type} cannot be read`)
     if (outcome !== 'cancelled') job.send(refusalAnswer(contract, refusal))
@@ -107,7 +107,7 @@ async function call(deps: ServeDeps, job: Job, { envelope, data, span, signal }:
     // What a function throws because it was told to stop is not its own fault.
     const cause = signal.aborted ? signal.reason : error
     failRequestSpan(span, cause)
-    const { refusal, outcome } = await refusalOf(deps, { error: cause, id: envelope.id, job })
+    const { refusal, outcome } = await refusalOf(deps, { error: cause, id: envelope.id, job, signal })
     if (outcome !== 'cancelled') job.send(refusalAnswer(contract, refusal))
     tell(ctx.log, { outcome, refusal, error, name: deps.name })
     return { outcome, said: refusal.said, traceId, settled: settled.promise }
@@ -202,7 +202,7 @@ function unfit(error: unknown): Refusal {
 /** Upholds A2. */
 async function refusalOf(
   deps: ServeDeps,
-  { error, id, job }: { error: unknown; id: string; job: Job },
+  { error, id, job, signal }: { error: unknown; id: string; job: Job; signal: AbortSignal },
 ): Promise<{ refusal: Refusal; outcome: ReplyOutcome }> {
   const { service, def, name } = deps
   const failed = (number: Refusal['number'], said: string): Refusal => ({ number, code: 'MESH_REQUEST_FAILED', said })
@@ -220,11 +220,13 @@ async function refusalOf(
   })
   if (named) {
     try {
-      const payload = await encodePayload(named, error.data)
+      const payload = await unlessAborted(encodePayload(named, error.data), signal)
       const refusal: Refusal = { number: 422, code: error.code, said: error.code, payload }
       checkFits(deps.nc, def.contract, refusalAnswer(def.contract, refusal))
       return { outcome: 'refused', refusal }
     } catch (unfitting) {
+      if (signal.aborted && unfitting === signal.reason)
+        return await refusalOf(deps, { error: unfitting, id, job, signal })
       if (unfitting instanceof TooLarge) return tooLarge(unfitting)
       deps.log.error({ err: unfitting }, `${name} threw ${error.code} with data that does not fit its contract`)
       return { outcome: 'failed', refusal: unsaid }

@@ -1,4 +1,13 @@
-import { defineService, type Mesh, noMetrics, reply, type ReplyDef, request, silentLogger } from '@malha/mesh'
+import {
+  defineService,
+  type Mesh,
+  noMetrics,
+  reply,
+  type ReplyDef,
+  replyError,
+  request,
+  silentLogger,
+} from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { headers } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
@@ -113,6 +122,8 @@ test('a schema that does not come back is answered for within the reply’s time
   const never = z.string().refine(async (text) => text !== 'hang' || (await new Promise<boolean>(() => undefined)))
   const asks = request('price.asks', { schema: never, reply: z.string() })
   const answers = request('price.answers', { schema: z.string(), reply: never })
+  const errors = { 'price.unknown': z.object({ sku: never }) }
+  const refuses = request('price.refuses', { schema: z.string(), reply: z.string(), errors })
   const begun: string[] = []
   const replies = {
     asking: reply(asks, { timeoutMs: 100, concurrency: 1 }, (text) => text),
@@ -120,11 +131,15 @@ test('a schema that does not come back is answered for within the reply’s time
       begun.push(text)
       return text
     }),
+    refusing: reply(refuses, { timeoutMs: 100, concurrency: 1 }, (sku) => {
+      if (sku === 'hang') throw replyError(refuses, 'price.unknown', { sku })
+      return sku
+    }),
   }
   const { running, fatal } = await start(env.mesh, replies)
   // A requester's own schemas would hang as well.
   const lax = (type: string) => request(type, { schema: z.string(), reply: z.string() })
-  for (const type of ['price.asks', 'price.answers']) {
+  for (const type of ['price.asks', 'price.answers', 'price.refuses']) {
     await expect(env.mesh.request(lax(type), 'hang', { timeoutMs: 30_000 })).rejects.toThrow('took too long')
     expect(await env.mesh.request(lax(type), 'fine', { timeoutMs: 30_000 })).toBe('fine')
   }

@@ -102,6 +102,7 @@ function placesOf({ names }: ServiceDeps, service: ServiceDef): Record<string, H
   const place = (handler: string, def: HandlerDef): HandlerPlace => ({
     stream: names.stream(def.source.stream),
     durables: eventDurablesOf(def).map(({ part }) => names.durable(service.name, handler, part)),
+    filters: eventDurablesOf(def).flatMap(({ filters }) => filters.map((filter) => names.subject(filter))),
   })
   const entries = Object.entries(service.handlers)
   return Object.fromEntries(entries.map(([handler, def]) => [handler, place(handler, def)]))

@@ -2,11 +2,17 @@ import { type ConsumerInfo, jetstreamManager, type JetStreamManager } from '@nat
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
-import { ORDER, STREAMS } from './consumer-config.ts'
+import { ORDER, STREAMS, takenBy } from './consumer-config.ts'
 import type { Names } from './names.ts'
+import { contains } from './subject-overlap.ts'
 
 /** Where a handler's events come from; with the namespace. */
-export type HandlerPlace = { readonly stream: string; readonly durables: readonly string[] }
+export type HandlerPlace = {
+  readonly stream: string
+  readonly durables: readonly string[]
+  /** What these take. */
+  readonly filters: readonly string[]
+}
 
 export type OrphanOptions = {
   service: string
@@ -20,7 +26,7 @@ export type OrphanOptions = {
 
 /**
  * Durables of a service whose handler is not defined any more, or now reads another stream: their events would wait
- * for ever unseen; and durables with messages that a handler reads no more. Looks at the streams of its handlers, and at its lanes, whose durables remember streams it has left.
+ * for ever unseen; and durables of a handler that it reads no more. Looks at the streams of its handlers, and at its lanes, whose durables remember streams it has left.
  * Needs `$JS.API.CONSUMER.LIST.<stream>` for each; a stream whose consumers this user may not list is left out.
  * @returns a fault each, to be reported together with others as MESH_TOPOLOGY
  */
@@ -93,7 +99,10 @@ async function durablesOf(search: Search, stream: string, handler: string): Prom
   return main ? [main] : []
 }
 
-/** Durables that a handler of now does not read, though messages wait there: it had others before. */
+/**
+ * Durables that a handler of now does not read, though messages wait there, or its own would take the same: it had others
+ * before.
+ */
 async function strays(search: Search): Promise<string[]> {
   const faults: string[] = []
   for (const stream of streamsOf(search))
@@ -101,9 +110,21 @@ async function strays(search: Search): Promise<string[]> {
       const place = search.current.get(handler)
       if (place?.stream !== stream) continue
       for (const info of infos)
-        if (!place.durables.includes(info.name) && waitingAt(info) > 0) faults.push(straySentence(handler, info))
+        if (!place.durables.includes(info.name)) faults.push(...strayFaults(place, handler, info))
     }
   return faults
+}
+
+function strayFaults({ filters }: HandlerPlace, handler: string, info: ConsumerInfo): string[] {
+  const taken = takenBy(info.config)
+  // Its own is not as far there, and cannot be moved; and what is left alone would fill up.
+  if (taken.length > 0 && taken.every((filter) => filters.some((wide) => contains(wide, filter))))
+    return [
+      `handler ${handler} took ${taken.join(', ')} with durable ${info.name} before, and would take that with another one now, which is not as far: ` +
+        `it would handle events again. Give the handler another name with startFrom, and list this one in retired: ['${handler}']; ` +
+        `or, where that does no harm, remove ${info.name} when nothing waits there`,
+    ]
+  return waitingAt(info) > 0 ? [straySentence(handler, info)] : []
 }
 
 function straySentence(handler: string, info: ConsumerInfo): string {

@@ -6,6 +6,7 @@ import {
   command,
   defineService,
   event,
+  type HandlerDef,
   type Logger,
   on,
   retry,
@@ -158,6 +159,29 @@ test('a topic of everything takes all subjects of its stream with one filter, an
     expect([ack_floor.stream_seq, num_pending]).toEqual([3, 0])
   })
   expect(seen.toSorted()).toEqual(['job.run', 'result.made'])
+})
+
+test('a handler that takes a whole topic after one contract with a key is refused, since it would handle events again', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const keyed = command('job.run', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+  const done: unknown[] = []
+  const note = (data: unknown): void => void done.push((data as { n: number }).n)
+  const release = (handlers: Record<string, HandlerDef>, retired: string[] = []): ServiceDef =>
+    defineService('worker', { handlers, retired })
+  const before = await mesh.start(release({ work: on(keyed, note) }))
+  for (const n of [1, 2, 3]) await mesh.publish(keyed, { n })
+  await eventually(() => expect(done).toEqual([1, 2, 3]))
+  await before.stop()
+  const all = on(topic(jobs, 'job.*'), { startFrom: 'new' }, note)
+  await expect(mesh.start(release({ work: all }))).rejects.toThrow("list this one in retired: ['work']")
+  const after = await mesh.start(release({ workAll: all }, ['work']))
+  await mesh.publish(keyed, { n: 4 })
+  await eventually(() => expect(done).toEqual([1, 2, 3, 4]))
+  await after.stop()
+  await mesh.start(release({ workAll: all }, ['work']))
+  await mesh.publish(keyed, { n: 5 })
+  await eventually(() => expect(done).toEqual([1, 2, 3, 4, 5]))
 })
 
 test('a release that may not start beside another one leaves nothing behind', async () => {

@@ -22,7 +22,7 @@ const orders = stream('ORDERS', { subjects: ['order.>'], maxBytes: 1024 ** 2 })
 const registered = event('center.registered', { stream: centers, schema: z.object({}) })
 const ordered = event('order.placed', { stream: orders, schema: z.object({}) })
 const DURABLE = 't_provider_senninha'
-const at = (stream: string): HandlerPlace => ({ stream, durables: [DURABLE] })
+const at = (stream: string): HandlerPlace => ({ stream, durables: [DURABLE], filters: [] })
 
 const handler = (options: HandlerOptions = {}): HandlerDef => on(registered, options, () => undefined)
 
@@ -297,7 +297,7 @@ test('a handler that was renamed is a fault that names it, what waits and the wa
   )
   const search = {
     service: 'provider',
-    handlers: { renamed: { stream: 't_CENTERS', durables: ['t_provider_renamed'] } },
+    handlers: { renamed: { stream: 't_CENTERS', durables: ['t_provider_renamed'], filters: [] } },
   }
   const faults = await orphanFaults(own.nc, here, search)
   expect(faults).toHaveLength(1)
@@ -311,7 +311,7 @@ test('a handler that was renamed is a fault that names it, what waits and the wa
 test('a durable that its handler reads no more is a fault while messages wait there', async () => {
   await using own = await bench()
   await ensure(own, handler())
-  const handlers = { senninha: { stream: 't_CENTERS', durables: [`${DURABLE}_p0`] } }
+  const handlers = { senninha: { stream: 't_CENTERS', durables: [`${DURABLE}_p0`], filters: [] } }
   expect(await orphanFaults(own.nc, here, { service: 'provider', handlers })).toEqual([])
   await store(own, 2)
   await eventually(async () => expect(await consumerFloor(own.nc, 't_CENTERS', DURABLE)).toMatchObject({ pending: 2 }))

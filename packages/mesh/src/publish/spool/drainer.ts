@@ -16,6 +16,13 @@ import { Lookup } from './lookup.ts'
 import { sendOne, sendTogether } from './send.ts'
 import type { Mark, Spool } from './spool.ts'
 
+/** What a loop learns while the connection lasts. */
+type Known = {
+  readonly lookup: Lookup
+  /** The stream of one did not hold its subject for all the time that gave it: the next are given none, or many would hold up the rest. */
+  hasty: boolean
+}
+
 export type DrainerDeps = { spool: Spool; line: () => Line | undefined; heard: Heard; log: Logger }
 
 /** Entries a commit, and bytes: what a crash makes look up again. */
@@ -69,17 +76,18 @@ export class Drainer {
     const started = Date.now()
     let count = 0
     let waitMs = MIN_WAIT_MS
-    let lookup = new Lookup(signal)
+    const newly = (): Known => ({ lookup: new Lookup(signal), hasty: false })
+    let known = newly()
     log.warn({ stream }, 'events of this stream are queued in the spool: the broker does not take them')
     while (!signal.aborted && spool.streams().includes(stream)) {
       const current = line()
       if (!current?.connection.isUp()) {
         await Promise.race([this.#awake.promise, this.#pause(MAX_WAIT_MS, signal)])
         // Of a stream that was made again meanwhile nothing is known.
-        lookup = new Lookup(signal)
+        known = newly()
         continue
       }
-      const outcome = await this.#batch(current, stream, lookup)
+      const outcome = await this.#batch(current, stream, known)
       count += outcome.gone
       if (outcome.gone > 0) waitMs = MIN_WAIT_MS
       if (outcome.error === undefined) continue
@@ -99,7 +107,7 @@ export class Drainer {
   }
 
   /** How many entries left the spool; `error` when one has to come again, or the file does not do its part. Never throws. */
-  async #batch(line: Line, stream: string, lookup: Lookup): Promise<{ gone: number; error: unknown }> {
+  async #batch(line: Line, stream: string, known: Known): Promise<{ gone: number; error: unknown }> {
     const { spool } = this.#deps
     const stored: number[] = []
     let gone = 0
@@ -113,7 +121,7 @@ export class Drainer {
       const entries = spool.first(stream, { count: BATCH, bytes: BATCH_BYTES })
       const before = spool.markOf(stream)
       spool.settle(stream, [], await this.#nextMark(line, stream, entries))
-      for await (const { entry, fate } of this.#fates(line, groupsOf(entries, before), { before, lookup })) {
+      for await (const { entry, fate } of this.#fates(line, groupsOf(entries, before), { before, known })) {
         if (fate.kind === 'again') {
           error = fate.error
           break
@@ -124,6 +132,7 @@ export class Drainer {
         }
         settle()
         this.#bury(entry, fate.death)
+        known.hasty ||= fate.death.code === 'MESH_NO_STREAM'
         gone++
       }
     } catch (thrown) {
@@ -152,7 +161,7 @@ export class Drainer {
   async *#fates(
     { publisher }: Line,
     groups: readonly Entry[][],
-    { before, lookup }: { before: Mark | undefined; lookup: Lookup },
+    { before, known }: { before: Mark | undefined; known: Known },
   ): AsyncGenerator<{ entry: Entry; fate: Fate }> {
     const { heard } = this.#deps
     for (const group of groups) {
@@ -161,7 +170,8 @@ export class Drainer {
       for (const entry of group) {
         if (!together && this.#stopping.signal.aborted) return
         const after = sentAfter(entry, before)
-        const fate = together ?? (await sendOne(publisher, entry, after === undefined ? undefined : { after, lookup }))
+        const sent = after === undefined ? undefined : { after, lookup: known.lookup }
+        const fate = together ?? (await sendOne(publisher, entry, { before: sent, hasty: known.hasty }))
         if (fate.kind === 'stored') heard.note(entry.stream, fate.seq)
         yield { entry, fate }
       }

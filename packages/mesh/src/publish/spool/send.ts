@@ -18,8 +18,12 @@ function inTrace<T>({ trace }: EntryHead, work: () => T): T {
 /** An event that may have been sent, and how to look for it; undefined for one that never was. */
 export type Before = { readonly after: number; readonly lookup: Lookup }
 
-/** Sends one; one that may have been sent before is looked up first. Never throws. */
-export async function sendOne(publisher: PublisherDeps, entry: Entry, before: Before | undefined): Promise<Fate> {
+/** Sends one; one that may have been sent before is looked up first. `hasty` as for {@link Outgoing}. Never throws. */
+export async function sendOne(
+  publisher: PublisherDeps,
+  entry: Entry,
+  { before, hasty }: { before: Before | undefined; hasty: boolean },
+): Promise<Fate> {
   const head = readHead(entry)
   const out = outgoingOf(entry, head, SEND_MS)
   return await inTrace(head, async (): Promise<Fate> => {
@@ -27,8 +31,7 @@ export async function sendOne(publisher: PublisherDeps, entry: Entry, before: Be
       // `once` is looked up by the server, with every send.
       const sent = before && !out.once && { out, after: before.after, queuedAt: head.queuedAt }
       const found = sent ? await before.lookup.find(publisher, sent) : undefined
-      // Whether nobody stores it for now or for good is asked at once: many that nobody stores would hold up the rest.
-      const { seq } = found ?? (await publishEvent(publisher, { ...out, hasty: true }))
+      const { seq } = found ?? (await publishEvent(publisher, { ...out, hasty }))
       return { kind: 'stored', seq }
     } catch (error) {
       return await fateOf(error, publisher.nc, out)

@@ -63,7 +63,7 @@ test('poisoned heads do not stop the rest: each becomes a dead letter with its r
   db.close()
 })
 
-test('many events of a subject that their stream holds no more give way at once, and not each after a time-out', async () => {
+test('many events of a subject that their stream holds no more give way with the first, and not each after a time-out of its own', async () => {
   using folder = tempFolder()
   await using t = await testMesh()
   await t.mesh.provision(shop)

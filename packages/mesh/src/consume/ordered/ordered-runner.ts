@@ -228,7 +228,9 @@ export class OrderedRunner {
   }
 
   #tryOne(): void {
-    if (this.#ready.length === 0) for (const partition of this.partitions.values()) if (partition.wake(0, 1)) return
+    // What is of a partition that is being handed over begins nothing here.
+    const hasReady = this.#ready.some(({ partition, line }) => partition.mayBegin(line))
+    if (!hasReady) for (const partition of this.partitions.values()) if (partition.wake(0, 1)) return
     this.#pump()
   }
 

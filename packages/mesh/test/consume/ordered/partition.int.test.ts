@@ -53,30 +53,17 @@ test('where a payload is small fewer keys may wait, so that the record of all of
   expect(one.partition.floor.read).toBe(10)
 })
 
-test('while nothing may be read a partition is restored all the same, with one consumer', async () => {
+test.each([
+  ['nothing may be read', 0],
+  ['less may be read at once than a predecessor had in hand', 16],
+])('where %s a partition is restored all the same, with one consumer', async (_, limit) => {
   await using t = await testMesh()
   await groundFor(t)
   const keys = names('k', 60)
   await store(t, keys)
   const made = consumersMade(t)
-  await using one = await onePartition(t, {
-    limit: 0,
-    record: { read: 60, running: keys.map((_, index) => index + 1) },
-  })
-  await eventually(() => expect(one.ready.length).toBe(60), { timeoutMs: 5_000 })
-  expect(made.count()).toBe(1)
-})
-
-test('a predecessor that had more in hand than this instance asks for at once is followed with one consumer', async () => {
-  await using t = await testMesh()
-  await groundFor(t)
-  const keys = names('k', 60)
-  await store(t, keys)
-  const made = consumersMade(t)
-  await using one = await onePartition(t, {
-    limit: 16,
-    record: { read: 60, running: keys.map((_, index) => index + 1) },
-  })
+  const record = { read: 60, running: keys.map((_name, index) => index + 1) }
+  await using one = await onePartition(t, { limit, record })
   await eventually(() => expect(one.ready.length).toBe(60), { timeoutMs: 5_000 })
   expect(made.count()).toBe(1)
 })

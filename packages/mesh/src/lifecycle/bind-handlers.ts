@@ -57,7 +57,7 @@ export async function bind(
   const durables = eventDurablesOf(def)
   const [main, ...more] = durables
   const past = more.length > 0 ? await pastOf(nc, names, { ...common, stream, checkpoints, durables }) : undefined
-  if (past && options.topology === 'ensure' && !onlyMissing) checkNobodyLoses(past, names, handler)
+  if (past && options.topology === 'ensure' && !onlyMissing) checkNobodyLoses(past, names, common)
   const parts = more.map((part) => ensure(addedTo(past, names, part)))
   const lane = ensureLaneConsumer(nc, names, common)
   // Made last, because it says that a handler is not new.

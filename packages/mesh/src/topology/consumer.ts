@@ -199,7 +199,7 @@ async function reconcile(task: Task, info: ConsumerInfo): Promise<void> {
   if (changes === undefined) return
   if (task.mode === 'verify')
     throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)
-  const dropped = droppedFilters(task.handler, info, task.desired.filter_subjects)
+  const dropped = droppedFilters(task.handler, info, task.desired)
   await task.jsm.consumers.update(task.stream, task.durable, changes)
   const fields = { stream: task.stream, durable: task.durable, changes: describe }
   if (dropped.length > 0)
@@ -209,18 +209,33 @@ async function reconcile(task: Task, info: ConsumerInfo): Promise<void> {
 
 /**
  * What a durable takes and would take no more.
- * @throws MeshError MESH_TOPOLOGY when somebody pulls from it
+ * @throws MeshError MESH_TOPOLOGY when somebody pulls from it, or pulls for another topic: its filter takes more than that,
+ * and what is beyond is acked unseen
  */
-export function droppedFilters(handler: string, info: ConsumerInfo, wanted: readonly string[]): string[] {
-  const dropped = takenBy(info.config).filter((filter) => !wanted.some((wide) => contains(wide, filter)))
-  if (dropped.length > 0 && info.num_waiting > 0)
+export function droppedFilters(
+  handler: string,
+  info: ConsumerInfo,
+  { filter_subjects: wanted, metadata }: Pick<DesiredConsumer, 'filter_subjects' | 'metadata'>,
+): string[] {
+  const { config, name, stream_name: stream, num_waiting: pulling } = info
+  const dropped = takenBy(config).filter((filter) => !wanted.some((wide) => contains(wide, filter)))
+  if (pulling === 0) return dropped
+  const lost =
+    `those events would be lost to it. If that one is newer, start it in place of this one; ` +
+    `otherwise stop it first, or give the handler another name`
+  const place = { handler, stream, durable: name }
+  if (dropped.length > 0)
+    throw fault(place, `a release that runs now takes ${dropped.join(', ')} here, which this one does not: ${lost}`)
+  const [before = '', type = ''] = [config.metadata?.['malha.type'], metadata['malha.type']]
+  if (before !== type && isPattern(before) && isPattern(type))
     throw fault(
-      { handler, stream: info.stream_name, durable: info.name },
-      `a release that runs now takes ${dropped.join(', ')} here, which this one does not: those events would be lost to it. ` +
-        `If that one is newer, start it in place of this one; otherwise stop it first, or give the handler another name`,
+      place,
+      `a release that runs now takes ${before}, and this one ${type}: each passes over what only the other handles, and ${lost}`,
     )
   return dropped
 }
+
+const isPattern = (type: string): boolean => /[*>]/.test(type)
 
 /** Where a durable that is missing begins, and why there. */
 async function startOf(

@@ -8,6 +8,8 @@ export type EventDurable = {
   readonly part: string | undefined
   /** Subjects it takes, without the namespace. */
   readonly filters: readonly string[]
+  /** What its handler is called for, where the filters take more. */
+  readonly meant?: readonly string[]
   /** Where it begins when it is new; a number: behind this sequence. */
   readonly startFrom: StartFrom | number | undefined
 }
@@ -21,7 +23,7 @@ export type EventDurable = {
 export function eventDurablesOf({ source, startFrom }: HandlerDef): readonly [EventDurable, ...EventDurable[]] {
   if (source.kind === 'topic') {
     const [main, below] = filtersOf(source).map((filter) => ({ part: undefined, filters: [filter], startFrom }))
-    return [main!, ...(below ? [{ ...below, part: 'keyed' }] : [])]
+    return [main!, ...(below ? [{ ...below, part: 'keyed', meant: [`${source.pattern}.*.*`] }] : [])]
   }
   const { type } = source
   const main = { part: undefined, filters: [type], startFrom }

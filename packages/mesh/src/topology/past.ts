@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { API_PATIENCE_MS } from './api-errors.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { droppedFilters, type EnsureConsumerOptions, guarded, infoOf } from './consumer.ts'
-import { takenBy } from './consumer-config.ts'
+import { eventConsumer, takenBy } from './consumer-config.ts'
 import type { EventDurable } from './event-durables.ts'
 import type { Names } from './names.ts'
 import { contains } from './subject-overlap.ts'
@@ -45,15 +45,15 @@ export async function pastOf(
 /**
  * To be called before anything is made: a new durable that nobody reads, because this release may not start, would keep
  * what the one that runs goes on handling.
- * @throws MeshError MESH_TOPOLOGY when a release that runs takes what this one does not
+ * @throws MeshError MESH_TOPOLOGY when a release that runs takes something else
  */
-export function checkNobodyLoses(past: Past, names: Names, handler: string): void {
+export function checkNobodyLoses(
+  past: Past,
+  names: Names,
+  whose: Pick<EnsureConsumerOptions, 'service' | 'handler' | 'def'>,
+): void {
   for (const { durable, info } of past)
-    droppedFilters(
-      handler,
-      info,
-      durable.filters.map((filter) => names.subject(filter)),
-    )
+    droppedFilters(whose.handler, info, eventConsumer(names, { ...whose, filters: durable.filters }))
 }
 
 /**
@@ -62,7 +62,7 @@ export function checkNobodyLoses(past: Past, names: Names, handler: string): voi
  */
 export function addedTo(past: Past | undefined, names: Names, durable: EventDurable): EventDurable {
   if (past === undefined) return durable
-  const wanted = durable.filters.map((filter) => names.subject(filter))
+  const wanted = (durable.meant ?? durable.filters).map((filter) => names.subject(filter))
   const before = past.filter(({ info }) =>
     wanted.every((one) => takenBy(info.config).some((wide) => contains(wide, one))),
   )

@@ -237,6 +237,35 @@ test('where a durable took the plain and the keyed form of a priority, the one f
   expect(done).toEqual([2, 2, 2, 3])
 })
 
+test('where one durable took all forms of a topic with a name at its end, the one for what lies below goes on behind it', async () => {
+  await using own = await testMesh()
+  const { mesh } = own
+  const done = command('job.a.done', { stream: jobs, schema, key: ({ n }) => `k-${n}` })
+  const seen: unknown[] = []
+  const note = (data: unknown): void => void seen.push((data as { n: number }).n)
+  const service = defineService('worker', {
+    handlers: { work: on(topic(jobs, 'job.*.done'), note) },
+    publishes: [done],
+  })
+  await mesh.provision(service)
+  await mesh.publish(done, { n: 1 })
+  const jsm = await jetstreamManager(mesh.nats)
+  const place = [mesh.names.stream('JOBS'), mesh.names.durable('worker', 'work')] as const
+  await jsm.consumers.add(place[0], {
+    durable_name: place[1],
+    filter_subjects: ['job.*.done', 'job.*.done.*.*'].map((subject) => mesh.names.subject(subject)),
+    ack_policy: AckPolicy.Explicit,
+    metadata: { 'malha.service': 'worker', 'malha.handler': 'work', 'malha.type': 'job.*.done' },
+  })
+  const message = await (await jetstream(mesh.nats).consumers.get(...place)).next()
+  await message?.ackAck()
+  await mesh.publish(done, { n: 2 })
+  await mesh.start(service)
+  await mesh.publish(done, { n: 3 })
+  await eventually(() => expect(seen).toContain(3))
+  expect(seen).toEqual([2, 3])
+})
+
 test.each(['verify', 'none'] as const)(
   'with topology %s all durables that are missing are told at once',
   async (topology) => {

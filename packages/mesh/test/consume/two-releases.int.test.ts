@@ -36,3 +36,18 @@ test('two releases of a handler with different filters run side by side, and nei
   const again = await env.connect()
   await expect(again.start(release('1', 'x'))).rejects.toThrow('stop it first')
 })
+
+test.each([
+  ['thing.*', 'thing.>'],
+  ['thing.>', 'thing.*'],
+])('a release of a topic that is to take %s does not pass over what one beside it takes', async (first, second) => {
+  await using env = await testMesh()
+  const release = (pattern: string): ServiceDef =>
+    defineService('svc', { handlers: { h: on(topic(things, pattern), { startFrom: 'all' }, () => undefined) } })
+  const old = await env.connect()
+  const running = await old.start(release(first))
+  const told = `a release that runs now takes ${first}, and this one ${second}`
+  await expect(env.mesh.start(release(second))).rejects.toThrow(told)
+  await running.stop()
+  await env.mesh.start(release(second))
+})

@@ -16,11 +16,12 @@ export const waitForPartner: HandlerDef = on(
 // #endregion
 
 // #region own
-/** Something that is stale after an hour: three quick attempts, or none after that time. */
+/** Something that is stale after an hour: three quick attempts, and none when the event is older than that. */
 export const soonOrNever: HandlerDef = on(
   centerOnboarded,
-  { startFrom: 'new', retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: seconds(5), forMs: hours(1) }) },
+  { startFrom: 'new', retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: seconds(5) }) },
   async (center, ctx) => {
+    if (Date.now() - ctx.source.publishedAt.getTime() > hours(1)) return
     await call(center.centerId, ctx.signal)
   },
 )

@@ -11,13 +11,13 @@ export const stockMoved = event('stock.moved', {
 })
 
 // #region store
-/** What a product's shelf holds. `by` is the fence of whoever wrote it last. */
-export type Shelf = { pieces: number; by: number }
+/** What a product's shelf holds: up to which move it is counted, and the fence of whoever wrote it last. */
+export type Shelf = { pieces: number; upTo: number; by: number }
 
 /** A store that refuses whoever was overtaken. In SQL: `UPDATE … WHERE product = $1 AND by <= $2`. */
 export function shelves(): { get(product: string): Shelf; put(product: string, shelf: Shelf): void } {
   const kept = new Map<string, Shelf>()
-  const get = (product: string): Shelf => kept.get(product) ?? { pieces: 0, by: 0 }
+  const get = (product: string): Shelf => kept.get(product) ?? { pieces: 0, upTo: 0, by: 0 }
   return {
     get,
     put(product, shelf) {
@@ -33,9 +33,11 @@ export function warehouse(store: ReturnType<typeof shelves>): ServiceDef {
   return defineService('warehouse', {
     handlers: {
       count: on(stockMoved, { order: 'key', startFrom: 'all' }, (move, ctx) => {
-        const { pieces } = store.get(move.product)
+        const { pieces, upTo } = store.get(move.product)
+        // It was counted, and the process died before that was on record.
+        if (ctx.source.seq <= upTo) return
         if (pieces + move.pieces < 0) throw new Error('more went out than was there')
-        store.put(move.product, { pieces: pieces + move.pieces, by: ctx.fence })
+        store.put(move.product, { pieces: pieces + move.pieces, upTo: ctx.source.seq, by: ctx.fence })
       }),
     },
   })

@@ -14,6 +14,7 @@ export const orders = stream('ORDERS', {
   // Short, so that a test can wait it out.
   duplicateWindowMs: seconds(1),
 })
+// #region contracts
 const base = { stream: orders, schema: Ref, key: (ref: Ref) => ref.orderId }
 
 export const orderPlaced: Contract<Order> = event('order.placed', { ...base, schema: Order })
@@ -29,3 +30,4 @@ export const paymentRefunded: Contract<Ref> = event('payment.refunded', base)
 export const shipParcel: Contract<Ref> = command('parcel.ship', base)
 export const parcelShipped: Contract<Ref> = event('parcel.shipped', base)
 export const orderTimedOut: Contract<TimeoutData> = sagaTimeout('order.timed-out', orders)
+// #endregion

@@ -5,10 +5,10 @@ import { getStored, subjectOf } from '@malha/mesh'
 import { freePorts } from '@malha/stack'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { welcomeSent, welcomes } from './contracts.ts'
-import { welcome } from './service.ts'
+import { welcomeSent, welcomes } from '../src/contracts.ts'
+import { welcome } from '../src/service.ts'
 
-const shopScript = fileURLToPath(new URL('print-shop.ts', import.meta.url))
+const shopScript = fileURLToPath(new URL('../src/print-shop.ts', import.meta.url))
 
 test(
   'the tutorial’s letter waits for the print shop and is then sent, with no one’s help',

@@ -2,9 +2,9 @@ import { centerOnboarded } from '@malha/contracts'
 import { Reject } from '@malha/mesh'
 import { eventually, specification, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { printShop } from '../print-shop-server.ts'
-import { welcomeSent } from './contracts.ts'
-import { welcome } from './service.ts'
+import { printShop } from '../../print-shop-server.ts'
+import { welcomeSent } from '../src/contracts.ts'
+import { welcome } from '../src/service.ts'
 
 // #region specification
 test('a printed letter is announced, under the message’s own idempotency key', async () => {

@@ -1,0 +1,1 @@
+export { run } from '../../../../packages/telemetry/test/docs/main.ts'

@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url'
+import { spawnChild } from '@malha/stack'
+import { eventually, testMesh } from '@malha/testing'
+import { expect, test } from 'vitest'
+
+test('the tutorial’s process says in JSON that it is bound, and ends with 0 on SIGTERM', async () => {
+  await using t = await testMesh()
+  const said: string[] = []
+  const child = spawnChild({
+    command: process.execPath,
+    args: [fileURLToPath(new URL('../src/operated.ts', import.meta.url))],
+    env: { ...process.env, NATS_URL: t.url, MALHA_NAMESPACE: t.namespace, HEALTH_PORT: '0' },
+    onLine: (line) => said.push(line),
+  })
+  try {
+    await eventually(() =>
+      expect(said.map((line) => JSON.parse(line) as unknown)).toContainEqual(
+        expect.objectContaining({ name: 'welcome', msg: expect.stringContaining('welcome is bound') as string }),
+      ),
+    )
+  } finally {
+    child.kill('SIGTERM')
+  }
+  expect((await child.exited).code).toBe(0)
+})

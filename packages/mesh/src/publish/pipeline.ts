@@ -14,6 +14,7 @@ import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
 import { type BatchMember, writeBatch } from './atomic-batch.ts'
+import { Fifo } from './fifo.ts'
 import { isFull, type PubAck, PublishRefused, readReply } from './pub-ack.ts'
 
 export type PipelineOptions = {
@@ -59,7 +60,7 @@ export class PublishPipeline {
   readonly #window: number
   readonly #resendMs: number
   readonly #onWire = new Map<string, Pending>()
-  readonly #waiting: Pending[] = []
+  readonly #waiting = new Fifo<Pending>()
   readonly #parked = new Set<Pending>()
   #counter = 0
   #closed = false
@@ -100,7 +101,7 @@ export class PublishPipeline {
 
   /** Publishes whose answer is still out. */
   get pending(): number {
-    return this.#onWire.size + this.#waiting.length + this.#parked.size
+    return this.#onWire.size + this.#waiting.size + this.#parked.size
   }
 
   /** Takes nothing new; resolves when all are answered or timed out. */
@@ -110,7 +111,7 @@ export class PublishPipeline {
   }
 
   #pump(): void {
-    while (this.#connection.isUp() && this.#waiting.length > 0 && this.#onWire.size < this.#window) {
+    while (this.#connection.isUp() && this.#waiting.size > 0 && this.#onWire.size < this.#window) {
       const token = (this.#counter++).toString(36)
       const pending = this.#waiting.shift()!
       this.#onWire.set(token, pending)
@@ -194,12 +195,8 @@ export class PublishPipeline {
       if (now < pending.deadline) this.#waiting.push(pending)
       else pending.reject(timeoutError(pending, isUp))
     }
-    for (let index = this.#waiting.length - 1; index >= 0; index--) {
-      const pending = this.#waiting[index]!
-      if (now < pending.deadline) continue
-      this.#waiting.splice(index, 1)
+    for (const pending of this.#waiting.takeAll(({ deadline }) => now >= deadline))
       pending.reject(timeoutError(pending, isUp))
-    }
     this.#pump()
   }
 

@@ -1,5 +1,5 @@
-import { type Mesh, publication, type Published } from '@malha/mesh'
-import { type Order, orderPlaced, stockReserved } from './order-contracts.ts'
+import { type Mesh, publication, type Published, subjectOf } from '@malha/mesh'
+import { type Order, orderBilled, orderPlaced, stockReserved } from './order-contracts.ts'
 
 // #region place
 /** An order is placed and its stock reserved, or neither. */
@@ -8,5 +8,13 @@ export async function placeOrder(mesh: Mesh, order: Order): Promise<Published[]>
     publication(orderPlaced, order, { id: `placed-${order.orderId}`, once: true }),
     publication(stockReserved, order, { id: `reserved-${order.orderId}` }),
   ])
+}
+// #endregion
+
+// #region expect
+/** Bills an order only if no event `order.…` of it came after `lastSeq`, the sequence of the last one that was read. */
+export async function billUnchanged(mesh: Mesh, order: Order, lastSeq: number): Promise<Published> {
+  const subjects = subjectOf(orderBilled, order.orderId).replace('order.billed', 'order.*')
+  return await mesh.publish(orderBilled, order, { expect: { lastSeq, subjects } })
 }
 // #endregion

@@ -25,7 +25,13 @@ export {
   type RunProjectionOptions,
   swapTo,
 } from './projection/run-projection.ts'
-export { type Entry, kvStores, type ProjectionStore, type ProjectionStores } from './projection/store.ts'
+export {
+  type Entry,
+  kvStores,
+  type ProjectionStore,
+  type ProjectionStores,
+  type StoresOption,
+} from './projection/store.ts'
 export { openSaga, type OpenSagaOptions, type Saga } from './saga/open-saga.ts'
 export type { SagaRecord } from './saga/record.ts'
 export {

@@ -286,9 +286,9 @@ test('views may be in a store of one’s own', async () => {
   for (const version of [1, 2]) {
     await using running = await runProjection(t.mesh, balances(version), { stores })
     await running.caughtUp
-    const reader = await readProjection(t.mesh, balances(version), stores)
+    const reader = await readProjection(t.mesh, balances(version), { stores })
     expect(await reader.get('t3')).toMatchObject({ by: version, moves: 10 })
   }
-  expect(await confirmSwap(t.mesh, balances(2), stores)).toEqual([1])
+  expect(await confirmSwap(t.mesh, balances(2), { stores })).toEqual([1])
   expect([...tables.keys()]).toEqual([2])
 })

@@ -13,6 +13,7 @@ import { MeshError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
+import { publishMs } from '../publish/check-publish.ts'
 import { BatchLanes } from '../publish/batch-lanes.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import type { Expectation } from '../publish/expectation.ts'
@@ -109,7 +110,6 @@ export interface Mesh extends AsyncDisposable, DelayApi {
   close(): Promise<void>
 }
 
-const PUBLISH_MS = 30_000
 const CLOSE_PUBLISH_MS = 10_000
 
 /**
@@ -194,8 +194,10 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     queued: undefined,
     connected: () => Promise.resolve(),
     publish,
-    publishPrepared: (event, { timeoutMs = PUBLISH_MS } = {}) =>
-      withPrepared(event, { names, timeoutMs }, (out) => publishEvent(deps.publisher, out)),
+    publishPrepared: async (event, { timeoutMs } = {}) =>
+      withPrepared(event, { names, timeoutMs: publishMs(event.envelope.type, timeoutMs) }, (out) =>
+        publishEvent(deps.publisher, out),
+      ),
     publishAll: (publications, allOptions = {}) =>
       publishAll({ publisher: deps.publisher, names, from: resolved.name }, publications, allOptions),
     request: requester.request,

@@ -12,6 +12,7 @@
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { meshMetrics, type MeshMetrics } from '../observe/mesh-metrics.ts'
+import { publishMs } from '../publish/check-publish.ts'
 import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
 import type { Published, Queued } from '../publish/publisher.ts'
 import { Drainer } from '../publish/spool/drainer.ts'
@@ -119,11 +120,14 @@ export async function spoolingMesh(
     async publishAll(publications, given = {}) {
       // All together or not at all is nothing a spool can promise.
       const streams = publications.map(({ contract }) => names.stream(contract.stream))
-      const { mesh, timeoutMs } = await behind(streams, given.timeoutMs ?? PUBLISH_MS)
+      const { mesh, timeoutMs } = await behind(streams, publishMs('several events', given.timeoutMs))
       return await mesh.publishAll(publications, { ...given, timeoutMs })
     },
     async publishPrepared(event, given = {}) {
-      const { mesh, timeoutMs } = await behind([names.stream(event.stream)], given.timeoutMs ?? PUBLISH_MS)
+      const { mesh, timeoutMs } = await behind(
+        [names.stream(event.stream)],
+        publishMs(event.envelope.type, given.timeoutMs),
+      )
       return await mesh.publishPrepared(event, { timeoutMs })
     },
     cancelDelayed: async (contract, delayKey) => now().cancelDelayed(contract, delayKey),
@@ -146,8 +150,6 @@ export async function spoolingMesh(
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }
 }
-
-const PUBLISH_MS = 30_000
 
 /** Whether it came before the signal did. @throws what `promise` rejects with */
 async function within(promise: Promise<unknown>, signal: AbortSignal): Promise<boolean> {

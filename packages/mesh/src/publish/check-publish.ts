@@ -1,4 +1,4 @@
-import { MeshError } from '../errors.ts'
+import { faultsError, MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { PRIORITIES, type Priority } from '../message/priority.ts'
 
@@ -20,4 +20,13 @@ export function checkPublish(
   if (!priorities && priority !== 'normal') say('has no priorities; declare its command with priorities: true')
   if (!PRIORITIES.includes(priority))
     say(`has no priority ${JSON.stringify(priority).slice(0, 40)}; it has ${PRIORITIES.join(', ')}`)
+}
+
+const PUBLISH_MS = 30_000
+const MOST_PUBLISH_MS = 86_400_000
+
+/** How long to try, ms: what was asked for, or 30 s. @throws MeshError MESH_INVALID_OPTIONS */
+export function publishMs(what: string, asked: number = PUBLISH_MS): number {
+  if (asked >= 1 && asked <= MOST_PUBLISH_MS) return asked
+  throw faultsError('MESH_INVALID_OPTIONS', `publishing ${what}`, [`timeoutMs is ${asked}; 1 ms to a day`])
 }

@@ -6,7 +6,7 @@ import { checkId, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import type { Priority } from '../message/priority.ts'
 import type { Names } from '../topology/names.ts'
-import { checkPublish } from './check-publish.ts'
+import { checkPublish, publishMs } from './check-publish.ts'
 import { encodeEvent } from './encode.ts'
 import { type Expectation, expectationOf } from './expectation.ts'
 import type { Outgoing } from './publisher.ts'
@@ -26,15 +26,13 @@ export type PublishOptions = DelayOptions & {
   causationId?: string
   /** The user's own headers; `Nats-*`, `ce-*` and `malha-*` are refused. */
   headers?: Readonly<Record<string, string>>
-  /** How long to try, ms; an election of a new leader takes up to 9 s. @default 30 000 */
+  /** How long to try, ms, a day at most; an election of a new leader takes up to 9 s. @default 30 000 */
   timeoutMs?: number
 }
 
-const PUBLISH_MS = 30_000
-
 /**
  * An event as it goes out, checked; needs no connection.
- * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_CONTRACT
+ * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_CONTRACT | MESH_INVALID_OPTIONS
  */
 export async function outgoing(
   { names, from }: { names: Names; from: string },
@@ -59,7 +57,7 @@ export async function outgoing(
     payload,
     once,
     expect: given.expect && expectationOf(names, given.expect, { subject, once }),
-    timeoutMs: given.timeoutMs ?? PUBLISH_MS,
+    timeoutMs: publishMs(contract.type, given.timeoutMs),
     headers: userHeaders(given.headers ?? {}),
     delay: readDelay(contract.type, given),
   }

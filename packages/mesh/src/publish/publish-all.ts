@@ -9,7 +9,7 @@ import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { Names } from '../topology/names.ts'
 import { type BatchMember, MAX_BATCH } from './atomic-batch.ts'
 import { batchThatIsThere } from './batch-read-back.ts'
-import { checkPublish } from './check-publish.ts'
+import { checkPublish, publishMs } from './check-publish.ts'
 import { encodeEvent } from './encode.ts'
 import { type Expectation, expectationOf } from './expectation.ts'
 import {
@@ -66,8 +66,6 @@ export type PublishAllDeps = {
   from: string
 }
 
-const PUBLISH_MS = 30_000
-
 /**
  * Stores all of them in one stream, next to each other and in this order, or none.
  * @throws MeshError MESH_INVALID_BATCH with every fault, and those of `publish`
@@ -75,7 +73,7 @@ const PUBLISH_MS = 30_000
 export async function publishAll(
   deps: PublishAllDeps,
   publications: readonly Publication[],
-  { timeoutMs = PUBLISH_MS, expect }: PublishAllOptions,
+  { timeoutMs, expect }: PublishAllOptions,
 ): Promise<Published[]> {
   const outs = await Promise.all(publications.map((one) => outgoing(deps, one, timeoutMs)))
   const faults = batchFaults(outs)
@@ -93,7 +91,7 @@ export async function publishAll(
 async function outgoing(
   { names, from }: PublishAllDeps,
   { contract, data, options }: Publication,
-  timeoutMs: number,
+  timeoutMs: number | undefined,
 ): Promise<Outgoing> {
   const { payload, key } = await encodeEvent(contract, data)
   const { id, once = false, priority, correlationId, causationId, headers = {} } = options
@@ -110,7 +108,7 @@ async function outgoing(
     stream: names.stream(contract.stream),
     payload,
     once,
-    timeoutMs,
+    timeoutMs: publishMs(contract.type, timeoutMs),
     headers: userHeaders(headers),
   }
 }

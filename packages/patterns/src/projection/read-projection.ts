@@ -3,7 +3,7 @@ import type { EventContracts } from '../aggregate/aggregate.ts'
 import { PatternsError } from '../errors.ts'
 import { openPointers, type Pointer, type Pointers } from './pointer.ts'
 import type { ProjectionDef } from './projection.ts'
-import { kvStores, type ProjectionStore, type ProjectionStores } from './store.ts'
+import { kvStores, type ProjectionStore, type StoresOption } from './store.ts'
 
 /** One version of a projection, to be read. */
 export interface ProjectionView<View> {
@@ -26,7 +26,7 @@ export interface ProjectionReader<View> {
 export async function readProjection<View, Events extends EventContracts>(
   mesh: Mesh,
   def: ProjectionDef<View, Events>,
-  stores: ProjectionStores<View> = kvStores<View>(mesh, def.name),
+  { stores = kvStores<View>(mesh, def.name) }: StoresOption<View> = {},
 ): Promise<ProjectionReader<View>> {
   const pointers = await openPointers(mesh)
   const opened = new Map<number, Promise<ProjectionStore<View>>>()

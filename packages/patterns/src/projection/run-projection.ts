@@ -25,11 +25,9 @@ import {
   swapped,
 } from './pointer.ts'
 import type { ProjectionDef } from './projection.ts'
-import { kvStores, type ProjectionStores } from './store.ts'
+import { kvStores, type StoresOption } from './store.ts'
 
-export type RunProjectionOptions<View> = {
-  /** Where the views are. @default in buckets of JetStream, one a version (`kvStores`) */
-  stores?: ProjectionStores<View>
+export type RunProjectionOptions<View> = StoresOption<View> & {
   /** Where the figures go. @default nowhere */
   metrics?: Metrics
   /** Pause after everything was taken in, ms. @default 250 */
@@ -249,7 +247,7 @@ export async function swapTo(mesh: Mesh, name: string, version: number): Promise
 export async function confirmSwap<View, Events extends EventContracts>(
   mesh: Mesh,
   def: ProjectionDef<View, Events>,
-  stores: ProjectionStores<View> = kvStores<View>(mesh, def.name),
+  { stores = kvStores<View>(mesh, def.name) }: StoresOption<View> = {},
 ): Promise<number[]> {
   const pointers = await openPointers(mesh)
   // First no reader is sent there any more, then it goes.

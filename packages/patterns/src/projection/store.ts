@@ -20,6 +20,12 @@ export interface ProjectionStore<View> {
 /** Opens the store of one version; makes it where it is missing. */
 export type ProjectionStores<View> = (version: number) => Promise<ProjectionStore<View>>
 
+/** Whoever builds, reads or swaps a projection names the same. */
+export type StoresOption<View> = {
+  /** Where the views are. @default in buckets of JetStream, one a version (`kvStores`) */
+  stores?: ProjectionStores<View>
+}
+
 type EntryRecord<View> = Entry<View> & { readonly v: number }
 
 /** Version of an entry's format. */

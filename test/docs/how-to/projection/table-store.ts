@@ -47,7 +47,7 @@ export const keepBalancesIn = (mesh: Mesh, db: DatabaseSync): Promise<RunningPro
   runProjection(mesh, balances, { stores: storesIn(db) })
 
 export async function balanceFrom(mesh: Mesh, db: DatabaseSync, accountId: string): Promise<number | undefined> {
-  const reader = await readProjection(mesh, balances, storesIn(db))
+  const reader = await readProjection(mesh, balances, { stores: storesIn(db) })
   return (await reader.get(accountId))?.cents
 }
 // #endregion

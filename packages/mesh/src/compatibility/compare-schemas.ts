@@ -121,25 +121,32 @@ function others(
 
 /**
  * The kinds of value a schema takes: one `type` each, without `anyOf`, `oneOf` and `allOf`. Undefined where they cannot be
- * told. A `oneOf` refuses what fits two of its members, so a reader's are to be distinct.
+ * told, as where one contains itself. A `oneOf` refuses what fits two of its members, so a reader's are to be distinct.
  */
-function alternatives({ schema, root }: Rooted, oneOfs: 'may overlap' | 'are distinct'): SchemaObject[] | undefined {
+function alternatives(
+  { schema, root }: Rooted,
+  oneOfs: 'may overlap' | 'are distinct',
+  within: readonly string[] = [],
+): SchemaObject[] | undefined {
   const rules = resolve({ schema, root })
   if (!rules) return undefined
+  const text = JSON.stringify(rules)
+  if (within.includes(text)) return undefined
+  const inside = [...within, text]
   const { anyOf, oneOf, allOf, ...beside } = rules
   if (allOf !== undefined) {
     const joined = intersection(
       [...schemasOf(allOf), { ...beside, ...(anyOf ? { anyOf } : {}), ...(oneOf ? { oneOf } : {}) }],
       root,
     )
-    return joined && alternatives({ schema: joined, root }, oneOfs)
+    return joined && alternatives({ schema: joined, root }, oneOfs, inside)
   }
   const list = anyOf ?? oneOf
   if (list === undefined) return namedValues(rules) ? [rules] : typesOf(rules).map((type) => ({ ...rules, type }))
   if (anyOf !== undefined && oneOf !== undefined) return undefined
   const members = schemasOf(list).map((member) => {
     const joined = intersection([member, beside], root)
-    return joined && alternatives({ schema: joined, root }, oneOfs)
+    return joined && alternatives({ schema: joined, root }, oneOfs, inside)
   })
   if (members.includes(undefined)) return undefined
   if (oneOf !== undefined && oneOfs === 'are distinct' && !areDistinct(members as SchemaObject[][])) return undefined

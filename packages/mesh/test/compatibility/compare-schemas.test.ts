@@ -185,3 +185,10 @@ test('every schema is compatible with itself', () => {
     { numRuns: 500 },
   )
 })
+
+test('an alternative that contains itself cannot be told, and is said so', () => {
+  const endless: JsonSchema = { anyOf: [{ $ref: '#' }, { $ref: '#' }, { type: 'string' }] }
+  expect(compareSchemas(endless, { type: 'string' }, words)).not.toEqual([])
+  expect(compareSchemas({ type: 'string' }, endless, words)).not.toEqual([])
+  expect(compareSchemas(endless, endless, words)).toEqual([])
+})

@@ -41,3 +41,14 @@ export function watchConnection(nc: NatsConnection): ConnectionWatch {
     },
   }
 }
+
+/** Resolves when it is up, after `ms` at the latest: what is asked before is lost where the connection is made anew. */
+export async function untilUp(connection: ConnectionWatch, ms: number): Promise<void> {
+  if (connection.isUp()) return
+  const isUp = Promise.withResolvers<void>()
+  const unlisten = connection.listen({ up: isUp.resolve })
+  const timer = setTimeout(isUp.resolve, ms)
+  await isUp.promise
+  clearTimeout(timer)
+  unlisten()
+}

@@ -11,6 +11,7 @@ import type { PublisherDeps } from '../publish/publisher.ts'
 import { startReplies } from '../request/start-replies.ts'
 import { batchFaults } from '../service/batch-faults.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import { API_PATIENCE_MS } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionStreams } from '../topology/provision.ts'
@@ -18,7 +19,7 @@ import type { StreamDef } from '../topology/stream.ts'
 import { meshStream } from '../topology/system.ts'
 import { bindAll, type Bound } from './bind-handlers.ts'
 import { type BootReport, logReport } from './boot-report.ts'
-import type { ConnectionWatch } from './connection-watch.ts'
+import { type ConnectionWatch, untilUp } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 import { startHandler } from './start-handler.ts'
 import { hasOrder } from './start-ordered.ts'
@@ -59,6 +60,7 @@ const DRAIN_MS = 25_000
  */
 export async function provisionService(deps: ServiceDeps, service: ServiceDef): Promise<Omit<BootReport, 'handlers'>> {
   const { nc, names, options, log } = deps
+  await untilUp(deps.connection, API_PATIENCE_MS)
   const { streams } = await provisionStreams(nc, names, {
     streams: streamsOf(service),
     lanesFor: service.name,

@@ -1,0 +1,21 @@
+import type { Random } from '../random.ts'
+import type { ChaosSystem, Topology } from '../system.ts'
+
+/** One way to break a system that runs. */
+export type Nemesis = {
+  /** In kebab-case, as `--only` takes it. */
+  readonly name: string
+  readonly on: readonly Topology[]
+  /**
+   * Does the harm. Which part it hits follows from `random` alone, so that a seed gives the same run. It must not wait
+   * for the system to recover; `end` may, for some seconds.
+   */
+  begin(system: ChaosSystem, random: Random): Promise<Harm>
+}
+
+export type Harm = {
+  /** What was hit, for people: `provider → nats-2, what it hears`. */
+  readonly target: string
+  /** Undoes it. Also called when the run is interrupted. */
+  end(): Promise<void>
+}

@@ -19,6 +19,8 @@ export interface FaultProxy extends AsyncDisposable {
   stall(direction?: Direction): void
   /** Passes on what was held and what comes. */
   resume(direction?: Direction): void
+  /** Passes on what comes from now on `ms` later, in order, one way or both; 0 ends it. */
+  delay(ms: number, direction?: Direction): void
   /** Stops listening, so that connecting is refused (ECONNREFUSED), and cuts what is open. */
   refuse(): Promise<void>
   /** Listens again on the same port. */
@@ -58,6 +60,7 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     cut: links.cut,
     stall: links.stall,
     resume: links.resume,
+    delay: links.delay,
     refuse,
     async accept() {
       listening ??= await listen(port, links.take)

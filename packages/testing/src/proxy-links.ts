@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { type DelayLine, delayLine } from './delay-line.ts'
 
 /** Which way bytes flow: `toServer` is what the client says, `toClient` what it hears. */
 export type Direction = 'toServer' | 'toClient'
@@ -21,40 +22,73 @@ export type Links = {
   readonly cut: () => number
   readonly stall: (direction?: Direction) => void
   readonly resume: (direction?: Direction) => void
+  readonly delay: (ms: number, direction?: Direction) => void
   readonly dropAfter: (bytes: number, direction: Direction) => void
   readonly counts: () => ProxyCounts
 }
 
-type Link = { readonly client: Socket; readonly server: Socket }
+type Link = {
+  readonly client: Socket
+  readonly server: Socket
+  readonly lines: Record<Direction, DelayLine>
+  /** Bytes that wait in the lines. */
+  readonly held: Record<Direction, number>
+}
+
+/** With more than this delayed one way, the sender has to wait, as on a network of that bandwidth and delay. */
+const MOST_HELD_BYTES = 4 * 1024 * 1024
 
 export function createLinks(target: { host: string; port: number }): Links {
   const links = new Set<Link>()
   const stalled = new Set<Direction>()
   const bytes = { toServer: 0, toClient: 0 }
+  const delays = { toServer: 0, toClient: 0 }
   let connections = 0
   let destroyed = 0
   let drop: { left: number; direction: Direction } | undefined
 
   function take(client: Socket): void {
     connections += 1
-    const link: Link = { client, server: connect({ host: target.host, port: target.port, noDelay: true }) }
+    const link: Link = {
+      client,
+      server: connect({ host: target.host, port: target.port, noDelay: true }),
+      lines: { toServer: delayLine(), toClient: delayLine() },
+      held: { toServer: 0, toClient: 0 },
+    }
     client.setNoDelay(true)
     links.add(link)
-    client.on('data', (chunk: Buffer) => pass(link, 'toServer', chunk))
-    link.server.on('data', (chunk: Buffer) => pass(link, 'toClient', chunk))
-    for (const [side, other] of [
-      [client, link.server],
-      [link.server, client],
-    ] as const) {
+    for (const direction of ways(undefined)) {
+      const { from } = ends(link, direction)
+      from.on('data', (chunk: Buffer) => onChunk(link, direction, chunk))
       // Resets are this proxy's trade; `close` follows and does the work.
-      side.on('error', () => undefined)
-      side.on('close', () => {
-        links.delete(link)
-        other.destroySoon()
-      })
+      from.on('error', () => undefined)
+      from.on('close', () => link.lines[direction].push(() => end(link, direction), delays[direction]))
+      if (stalled.has(direction)) hold(link, direction)
     }
-    if (stalled.has('toServer')) client.pause()
-    if (stalled.has('toClient')) link.server.pause()
+  }
+
+  function hold(link: Link, direction: Direction): void {
+    ends(link, direction).from.pause()
+    link.lines[direction].hold()
+  }
+
+  function onChunk(link: Link, direction: Direction, chunk: Buffer): void {
+    const { from, to } = ends(link, direction)
+    const isOver = (): boolean => link.held[direction] > MOST_HELD_BYTES
+    link.held[direction] += chunk.length
+    link.lines[direction].push(() => {
+      const wasOver = isOver()
+      link.held[direction] -= chunk.length
+      pass(link, direction, chunk)
+      if (wasOver && !isOver() && !to.writableNeedDrain && !stalled.has(direction)) from.resume()
+    }, delays[direction])
+    if (isOver()) from.pause()
+  }
+
+  /** This way nothing more will come: the other side hears of it once it has all that came before. */
+  function end(link: Link, direction: Direction): void {
+    if (!links.delete(link)) return
+    ends(link, direction).to.destroySoon()
   }
 
   function pass(link: Link, direction: Direction, chunk: Buffer): void {
@@ -87,6 +121,7 @@ export function createLinks(target: { host: string; port: number }): Links {
     links.clear()
     destroyed += open.length
     for (const link of open) {
+      for (const direction of ways(undefined)) link.lines[direction].clear()
       link.client.resetAndDestroy()
       link.server.destroy()
     }
@@ -99,14 +134,20 @@ export function createLinks(target: { host: string; port: number }): Links {
     stall(direction) {
       for (const way of ways(direction)) {
         stalled.add(way)
-        for (const link of links) ends(link, way).from.pause()
+        for (const link of links) hold(link, way)
       }
     },
     resume(direction) {
       for (const way of ways(direction)) {
         stalled.delete(way)
-        for (const link of links) ends(link, way).from.resume()
+        for (const link of links) {
+          link.lines[way].release()
+          ends(link, way).from.resume()
+        }
       }
+    },
+    delay(ms, direction) {
+      for (const way of ways(direction)) delays[way] = ms
     },
     dropAfter(left, direction) {
       drop = { left, direction }

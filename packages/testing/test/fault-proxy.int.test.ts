@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { eventually } from '../src/eventually.ts'
 import { faultProxy } from '../src/fault-proxy.ts'
@@ -81,6 +82,42 @@ test('dropAfter lets exactly that many bytes through and then cuts, once', async
   expect(proxy.counts.cut).toBe(1)
 })
 
+test('a delay one way brings everything later, in order and to the last byte, and is over at 0', async () => {
+  await using server = await echoServer()
+  await using proxy = await faultProxy({ target: server.port })
+  using client = await dial(proxy.port)
+  proxy.delay(200, 'toClient')
+  const saidAt = performance.now()
+  client.say('late ')
+  await eventually(() => expect(server.heard()).toBe('late '))
+  expect(client.heard()).toBe('')
+  proxy.delay(0)
+  client.say('but in order')
+  await eventually(() => expect(server.heard()).toBe('late but in order'))
+  server.hangUp()
+  await eventually(() => expect(client.ended()).toBe('closed'))
+  expect(client.heard()).toBe('late but in order')
+  expect(performance.now() - saidAt).toBeGreaterThan(199)
+})
+
+test('what a delay holds does not get past a stall that came later', async () => {
+  await using server = await echoServer()
+  await using proxy = await faultProxy({ target: server.port })
+  using client = await dial(proxy.port)
+  proxy.delay(50, 'toServer')
+  client.say('under way')
+  await eventually(() => expect(proxy.counts.open).toBe(1))
+  proxy.stall('toServer')
+  using other = await dial(proxy.port)
+  proxy.delay(0)
+  other.say('new')
+  // Twice as long as the first is delayed: nothing that should come, but what must not.
+  await sleep(100)
+  expect(server.heard()).toBe('')
+  proxy.resume()
+  await eventually(() => expect(client.heard() + other.heard()).toBe('under waynew'))
+})
+
 test('keeps the scheme of its target, and names a target without a port', async () => {
   await using server = await echoServer()
   await using proxy = await faultProxy({ target: `nats://127.0.0.1:${server.port}` })
@@ -88,7 +125,7 @@ test('keeps the scheme of its target, and names a target without a port', async 
   await expect(faultProxy({ target: 'localhost' })).rejects.toThrow('"localhost" names no port')
 })
 
-type Echo = AsyncDisposable & { port: number; heard(): string }
+type Echo = AsyncDisposable & { port: number; heard(): string; hangUp(): void }
 
 async function echoServer(): Promise<Echo> {
   const sockets = new Set<Socket>()
@@ -106,6 +143,9 @@ async function echoServer(): Promise<Echo> {
   return {
     port: (server.address() as AddressInfo).port,
     heard: () => heard,
+    hangUp() {
+      for (const socket of sockets) socket.end()
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -4,6 +4,7 @@ import { freePorts } from '../ports.ts'
 import { randomToken } from '../process/token.ts'
 import { findNatsServer } from './binary.ts'
 import type { NatsBinary } from './binary.ts'
+import type { NatsConfig } from './config.ts'
 import { runNats } from './server.ts'
 import type { NatsServer } from './server.ts'
 
@@ -14,9 +15,19 @@ export type NatsClusterOptions = {
   size?: 3 | 5
   /** Lines of nats-server configuration for every node. */
   config?: string
+  /**
+   * Gives the port of 127.0.0.1 that one node dials to reach the routes of another, such as that of a proxy in front of
+   * `port`. Nodes then find each other in no other way. @default `port`
+   */
+  routeThrough?: (route: NatsRoute) => Promise<number>
   env?: NodeJS.ProcessEnv
   log?: StackLog
+  /** Hears each line of the log of every node. */
+  onLine?: (line: string, node: string) => void
 }
+
+/** One direction of dialling between two nodes, by their names. */
+export type NatsRoute = { from: string; to: string; port: number }
 
 export interface NatsNode {
   /** `n1`, `n2`, … also its server name: streams remember their peers by it. */
@@ -47,14 +58,14 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   const { size = 3 } = options
   const binary = await findNatsServer(options)
   const ports = await freePorts(size * 3)
-  const routes = ports.slice(0, size)
-  const nodes = routes.map((route, i) =>
+  const dialled = await dialledPorts(ports.slice(0, size), options)
+  const nodes = dialled.map((routes, i) =>
     clusterNode(binary, {
       ...options,
-      name: `n${i + 1}`,
+      name: nodeName(i),
       port: ports[size + i] as number,
       monitorPort: ports[2 * size + i] as number,
-      cluster: { name: 'malha', port: route, routes: routes.filter((other) => other !== route) },
+      cluster: { name: 'malha', port: ports[i] as number, routes, isSecret: options.routeThrough !== undefined },
     }),
   )
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
@@ -73,15 +84,31 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   }
 }
 
-type NodeOptions = NatsClusterOptions & {
+/** What each node dials to reach the others. */
+function dialledPorts(ports: readonly number[], { routeThrough }: NatsClusterOptions): Promise<number[][]> {
+  const dial = async (from: number, to: number): Promise<number> => {
+    const port = ports[to] as number
+    return routeThrough ? routeThrough({ from: nodeName(from), to: nodeName(to), port }) : port
+  }
+  const others = (node: number): number[] => [...ports.keys()].filter((other) => other !== node)
+  return Promise.all(ports.map((_, from) => Promise.all(others(from).map((to) => dial(from, to)))))
+}
+
+function nodeName(i: number): string {
+  return `n${i + 1}`
+}
+
+type NodeOptions = Omit<NatsClusterOptions, 'onLine'> & {
   name: string
   port: number
   monitorPort: number
-  cluster: { name: string; port: number; routes: number[] }
+  cluster: NonNullable<NatsConfig['cluster']>
+  onLine?: ((line: string, node: string) => void) | undefined
 }
 
 function clusterNode(binary: NatsBinary, options: NodeOptions): NatsNode {
-  const { name, port, monitorPort } = options
+  const { onLine, ...settings } = options
+  const { name, port, monitorPort } = settings
   const dataDir = join(options.dataDir, name)
   let server: NatsServer | undefined
   return {
@@ -102,7 +129,16 @@ function clusterNode(binary: NatsBinary, options: NodeOptions): NatsNode {
       server = undefined
     },
     async start() {
-      server ??= await runNats(binary, { ...options, dataDir, token: randomToken() })
+      if (server) return
+      const started = await runNats(binary, {
+        ...settings,
+        dataDir,
+        token: randomToken(),
+        ...(onLine && { onLine: (line) => onLine(line, name) }),
+      })
+      server = started
+      // It may end by itself: a signal of somebody else's, a disk that is full.
+      void started.exited.then(() => void (server === started && (server = undefined)))
     },
   }
 }

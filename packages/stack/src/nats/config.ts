@@ -6,7 +6,13 @@ export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes
   token: string
   port: number
   monitorPort: number
-  cluster?: { name: string; port: number; routes: readonly number[] }
+  cluster?: {
+    name: string
+    port: number
+    routes: readonly number[]
+    /** Others are not told where this one is reached: they know by their own `routes`. */
+    isSecret?: boolean
+  }
 }
 
 /** A configuration file for one server. What the caller adds comes last and so wins. */
@@ -25,7 +31,10 @@ export function natsConfig(options: NatsConfig): string {
   ]
   if (cluster) {
     const routes = cluster.routes.map((route) => quoted(`nats://127.0.0.1:${route}`)).join(', ')
-    lines.push(`cluster { name: ${quoted(cluster.name)}, listen: "127.0.0.1:${cluster.port}", routes: [${routes}] }`)
+    // Servers gossip; nobody listens on the discard port, so no route is made to what they tell.
+    const advertise = cluster.isSecret ? ', advertise: "127.0.0.1:9"' : ''
+    const listen = `listen: "127.0.0.1:${cluster.port}"`
+    lines.push(`cluster { name: ${quoted(cluster.name)}, ${listen}${advertise}, routes: [${routes}] }`)
   }
   return `${[...lines, config].join('\n')}\n`
 }

@@ -3,7 +3,8 @@ import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { registerCenters, untilOnboarded } from '../kills/centers.ts'
 import { expectEachFactOnce } from '../kills/evidence.ts'
-import { type ReferenceMesh, referenceMesh, type ServiceName, serviceNames } from '../kills/reference-mesh.ts'
+import { type ReferenceMesh, referenceMesh } from '../kills/reference-mesh.ts'
+import { type ServiceName, serviceNames } from '../reference/processes.ts'
 
 async function ready(mesh: ReferenceMesh, name: ServiceName): Promise<{ status: number; text: string }> {
   const answer = await fetch(`${mesh.healthUrl(name)}/readyz`)

@@ -1,7 +1,8 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { expect } from 'vitest'
-import { partnerNames, type PartnerName, type ReferenceMesh } from './reference-mesh.ts'
+import { type PartnerName, partnerNames } from '../reference/processes.ts'
+import type { ReferenceMesh } from './reference-mesh.ts'
 
 /** What a partner simulator says of one centre, and of all. */
 export type Received = {

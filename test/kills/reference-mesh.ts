@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   type ClickHouseServer,
   freePorts,
@@ -12,23 +11,19 @@ import {
   superviseProcess,
 } from '@malha/stack'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type Backend, backend } from '../reference/backend.ts'
+import {
+  inheritedEnv,
+  mainOf,
+  partnerEnv,
+  type PartnerName,
+  partnerNames,
+  partnerUrls,
+  type ServiceName,
+  serviceNames,
+} from '../reference/processes.ts'
 import type { PartnerAddress } from './kill-switch.ts'
 import { type Killable, killable } from './killable.ts'
-
-export const partnerNames = ['senninha', 'maas', 'dmitri'] as const
-export type PartnerName = (typeof partnerNames)[number]
-export const serviceNames = ['distribution-center', 'provider', 'city-registration', 'archive'] as const
-export type ServiceName = (typeof serviceNames)[number]
-
-/** A server a test may kill: its ports and its data stay. */
-export interface Backend<Server> extends AsyncDisposable {
-  /** The one that runs now, or ran last. */
-  readonly server: Server
-  /** SIGKILL; resolves when it is gone. */
-  kill(): Promise<void>
-  /** Starts it again when it has ended, however that came. */
-  restart(): Promise<void>
-}
 
 export type ReferenceMeshOptions = {
   /** How long each partner takes to answer, ms. */
@@ -60,8 +55,6 @@ export interface ReferenceMesh extends AsyncDisposable {
   readonly output: readonly string[]
 }
 
-const mainOf = (folder: string): string =>
-  fileURLToPath(new URL(`../../packages/${folder}/src/main.ts`, import.meta.url))
 const at = (port: number): string => `http://127.0.0.1:${port}`
 const PORTS = ['nats', 'monitor', 'clickhouse', 'api', ...partnerNames, ...partnerNames.map(control), ...serviceNames]
 
@@ -73,17 +66,14 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
   const free = await freePorts(PORTS.length)
   const port = (name: string): number => free[PORTS.indexOf(name)]!
   const output: string[] = []
-  const inherited = pick(process.env, ['PATH', 'HOME', 'MALHA_CACHE', 'XDG_CACHE_HOME'])
-  // As `malha up` does: a process that is started again should not compile everything again.
-  const cache = inherited['MALHA_CACHE'] ?? join(inherited['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'malha')
-  const compiled = join(cache, 'compiled')
+  const inherited = inheritedEnv()
 
   function supervise(name: string, main: string, about: { env: Record<string, string>; readyUrl: string }): Supervised {
     return superviseProcess({
       name,
       command: process.execPath,
       args: [main],
-      env: { ...inherited, NODE_COMPILE_CACHE: compiled, ...about.env },
+      env: { ...inherited, ...about.env },
       readyUrl: about.readyUrl,
       longestPauseMs: 250,
       onLine: (line) => output.push(`${name} ${line}`),
@@ -111,14 +101,11 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
 
   for (const name of partnerNames) {
     const env = {
-      PARTNER: name,
-      HTTP_PORT: String(port(name)),
-      CONTROL_PORT: String(port(control(name))),
-      DATA_DIR: join(folder, 'partners'),
+      ...partnerEnv(name, { port: port(name), controlPort: port(control(name)), dataDir: join(folder, 'partners') }),
       ...(latencyMs === undefined ? {} : { LATENCY_MS: String(latencyMs) }),
     }
     const readyUrl = `${at(port(control(name)))}/_fault`
-    opened.use(supervise(name, mainOf('services/partner-simulator'), { env, readyUrl }))
+    opened.use(supervise(name, mainOf('partner-simulator'), { env, readyUrl }))
   }
 
   const services = new Map<ServiceName, Supervised>()
@@ -130,12 +117,11 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
       HEALTH_PORT: String(port(name)),
       HTTP_PORT: String(port('api')),
       CLICKHOUSE_URL: at(port('clickhouse')),
-      ...Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, at(port(partner))])),
+      ...partnerUrls((partner) => at(port(partner))),
       ...doomed.env,
       ...options.env,
     }
-    const main = mainOf(name === 'archive' ? name : `services/${name}`)
-    services.set(name, opened.use(supervise(name, main, { env, readyUrl: `${at(port(name))}/readyz` })))
+    services.set(name, opened.use(supervise(name, mainOf(name), { env, readyUrl: `${at(port(name))}/readyz` })))
     switches.set(name, doomed)
   }
   const mustBeReady = [...services].filter(([name]) => name !== 'archive' || runsClickhouse)
@@ -158,32 +144,6 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
   }
 }
 
-type Server = { readonly exited: Promise<unknown>; kill(): void; stop(): Promise<void> }
-
-async function backend<T extends Server>(start: () => Promise<T>, now: boolean): Promise<Backend<T | undefined>> {
-  let server = now ? await start() : undefined
-  return {
-    get server() {
-      return server
-    },
-    async kill() {
-      server?.kill()
-      await server?.exited
-    },
-    async restart() {
-      await server?.exited
-      server = await start()
-    },
-    async [Symbol.asyncDispose]() {
-      await server?.stop()
-    },
-  }
-}
-
 function control(name: string): string {
   return `${name} control`
-}
-
-function pick(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }

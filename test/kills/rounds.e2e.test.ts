@@ -1,17 +1,12 @@
 import { createClient } from '@clickhouse/client'
 import { type ArchiveAudit, auditArchive } from '@malha/archive'
 import { expect, test } from 'vitest'
+import { type PartnerName, partnerNames, type ServiceName } from '../reference/processes.ts'
 import { registerCenters, untilOnboarded } from './centers.ts'
 import { expectEachFactOnce, expectNoDeadLetters, expectOneEffectEach, received } from './evidence.ts'
 import type { Kill, KillOrder, KillPoint } from './kill-switch.ts'
 import type { Around } from './killable.ts'
-import {
-  type PartnerName,
-  partnerNames,
-  type ReferenceMesh,
-  referenceMesh,
-  type ServiceName,
-} from './reference-mesh.ts'
+import { type ReferenceMesh, referenceMesh } from './reference-mesh.ts'
 
 /** In flight in the process that dies, at least. */
 const LEAST = 10

@@ -26,14 +26,13 @@ export function startOrdered(options: RunnerOptions & { store: PartitionStore; b
   supervisor: OrderedWatch
 } {
   const { def, names } = options
-  const filtersOf = (partition: number): string[] =>
-    partitionFilters(def, partition).map((filter) => names.subject(filter))
-  const runner = new OrderedRunner({ ...options, leaseMs: def.ackWaitMs, filtersOf })
-  return { runner, supervisor: new OrderedWatch({ ...options, runner, filtersOf }) }
+  const filterOf = (partition: number): string => names.subject(partitionFilter(def, partition))
+  const runner = new OrderedRunner({ ...options, leaseMs: def.ackWaitMs, filterOf })
+  return { runner, supervisor: new OrderedWatch({ ...options, runner, filterOf }) }
 }
 
-/** What a partition takes. Events from before the contract had a key are one key of the first partition. */
-function partitionFilters({ source }: HandlerDef, partition: number): string[] {
+/** What a partition takes. Events from before the contract had a key are the only key of the one behind the last. */
+function partitionFilter({ source }: HandlerDef, partition: number): string {
   const type = source.kind === 'topic' ? source.pattern : source.type
-  return [...(partition === 0 ? [type] : []), `${type}.${partition}.*`]
+  return partition === source.stream.partitions ? type : `${type}.${partition}.*`
 }

@@ -21,7 +21,7 @@ export type FeedOptions = {
   inboxPrefix: string | undefined
   /** As the server names them. */
   stream: string
-  filters: readonly string[]
+  filter: string
   /** What the consumer's name begins with. */
   name: string
   /** The last sequence that is not wanted. */
@@ -150,14 +150,14 @@ export class Feed {
   }
 
   async #make(): Promise<void> {
-    const { nc, stream, filters, connection, inboxPrefix } = this.#options
+    const { nc, stream, filter, connection, inboxPrefix } = this.#options
     if (nc.isClosed()) throw new Error('the connection is closed')
     await this.#options.beforeOpen()
     if (this.#isStopped) return
     const name = `${this.#options.name}_${randomBytes(6).toString('hex')}`
     const config = {
       name,
-      ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+      filter_subject: filter,
       deliver_policy: 'by_start_sequence',
       opt_start_seq: this.#after + 1,
       ack_policy: 'none',

@@ -85,12 +85,12 @@ export class KeyTurns {
   /** Reads the next event of a key that was left in the stream. Never throws. */
   async #load(line: Line): Promise<void> {
     const { lines, slice, claim, log, onRead } = this.#options
-    const filters = [subjectOf(line.token, slice.filters)]
+    const filter = subjectOf(line.token, slice.filter)
     line.phase = 'loading'
     while (!this.#isOver) {
       const { leftUpTo, from } = line
       try {
-        const stored = await firstOf({ ...slice, filters }, { from, upTo: leftUpTo })
+        const stored = await firstOf({ ...slice, filter }, { from, upTo: leftUpTo })
         if (this.#isOver) return
         const retry = stored?.seq === from ? line.retry : undefined
         const next = stored && { seq: stored.seq, item: storedDelivery(stored, { ...slice, retry, claim }) }

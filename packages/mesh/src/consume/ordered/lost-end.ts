@@ -24,7 +24,7 @@ export async function truthUpTo(slice: Slice, known: Known): Promise<number | un
 }
 
 async function lookUpTo(
-  { nc, stream, epoch, filters }: Slice,
+  { nc, stream, epoch, filter }: Slice,
   { read, seen, seenAt }: Known,
 ): Promise<number | undefined> {
   const { lastSeq, firstSeq, epoch: current } = await streamState(nc, stream)
@@ -35,10 +35,8 @@ async function lookUpTo(
   if (isItself) return Math.min(read, lastSeq)
   // What took its place was stored later.
   const later = timeOf(BigInt(seenAt) + 1n)
-  const found = await Promise.all(
-    filters.map((filter) => getStored(nc, stream, { start_time: later, next_by_subj: filter })),
-  )
-  return Math.min(read, lastSeq, ...found.map((one) => (one ? one.seq - 1 : Infinity)))
+  const next = await getStored(nc, stream, { start_time: later, next_by_subj: filter })
+  return Math.min(read, lastSeq, next ? next.seq - 1 : Infinity)
 }
 
 /** A record with what it says of later sequences taken back. */

@@ -22,7 +22,7 @@ import type { Line } from './key-turns.ts'
 import type { Partition } from './partition.ts'
 import { Sharing, type SharingOptions } from './sharing.ts'
 
-export type OrderedOptions = RunnerOptions & Pick<SharingOptions, 'store' | 'beginning' | 'leaseMs' | 'filtersOf'>
+export type OrderedOptions = RunnerOptions & Pick<SharingOptions, 'store' | 'beginning' | 'leaseMs' | 'filterOf'>
 
 const RAMP_MS = 5000
 /** When a letter could not be stored. */
@@ -52,7 +52,7 @@ export class OrderedRunner {
   #isStopping = false
 
   constructor(options: OrderedOptions) {
-    const { service, handler, def, metrics, store, beginning, leaseMs, filtersOf } = options
+    const { service, handler, def, metrics, store, beginning, leaseMs, filterOf } = options
     this.#options = options
     this.#labels = { service: service.name, handler }
     this.#concurrency = def.concurrency
@@ -74,7 +74,7 @@ export class OrderedRunner {
       store,
       beginning,
       leaseMs,
-      filtersOf,
+      filterOf,
       limit: () => this.#limit ?? this.#credits(),
       onReady: (partition, line) => {
         this.#ready.push({ partition, line })

@@ -12,7 +12,7 @@ import type { Partition } from './partition.ts'
 
 export type OrderedWatchOptions = RunnerOptions & {
   runner: OrderedRunner
-  filtersOf: (partition: number) => readonly string[]
+  filterOf: (partition: number) => string
 }
 
 /** An event that is known for this long and was not brought, though nothing stands in its way, was missed. */
@@ -141,10 +141,8 @@ export class OrderedWatch {
 
   /** The first event of a partition at or after `seq`. */
   async #oldestFrom(partition: Partition, seq: number): Promise<{ seq: number; at: number } | undefined> {
-    const { nc, stream, filtersOf } = this.#options
-    const filters = filtersOf(partition.partition)
-    const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
-    const first = found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
+    const { nc, stream, filterOf } = this.#options
+    const first = await getStored(nc, stream, { seq, next_by_subj: filterOf(partition.partition) })
     return first && { seq: first.seq, at: Date.parse(first.time) }
   }
 

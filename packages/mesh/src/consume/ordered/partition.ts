@@ -33,7 +33,7 @@ export type PartitionOptions = {
   membership: Membership
   partition: number
   /** What it takes, as the server sees it. */
-  filters: readonly string[]
+  filter: string
   /** As this instance wrote it when it took it over. */
   claimed: StoredRecord
   limit: number
@@ -65,7 +65,7 @@ export class Partition implements Claim {
   #released: Promise<void> | undefined
 
   constructor(options: PartitionOptions) {
-    const { runner, partition, claimed, filters, limit, store, port } = options
+    const { runner, partition, claimed, filter, limit, store, port } = options
     const { log, nc, stream, epoch, def } = runner
     const { record } = claimed
     this.#options = options
@@ -74,7 +74,7 @@ export class Partition implements Claim {
     this.#restMs = Math.min(REST_MS, def.source.stream.maxAgeMs / 8)
     const mostPerKey = Math.max(2, Math.min(MOST_PER_KEY, Math.floor(limit * KEY_SHARE)))
     const lines = new KeyLines<Delivery>(record, mostPerKey)
-    const parts = { lines, slice: { nc, stream, epoch, filters }, claim: this }
+    const parts = { lines, slice: { nc, stream, epoch, filter }, claim: this }
     this.#lines = lines
     this.takenFrom = this.floor.from
     this.#turns = new KeyTurns({

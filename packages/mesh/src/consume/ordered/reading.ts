@@ -66,7 +66,7 @@ export class Reading {
       connection,
       inboxPrefix,
       stream: slice.stream,
-      filters: slice.filters,
+      filter: slice.filter,
       name: `${names.durable(service.name, handler)}_p${claim.partition}`,
       after: lines.position,
       limit: RESTORE_LIMIT,
@@ -154,7 +154,7 @@ export class Reading {
     delivery.claim = claim
     const { source } = delivery
     this.#saw(source.seq, source.storedAt)
-    const arrival = lines.add(tokenOf(msg.subject, slice.filters), source.seq, delivery)
+    const arrival = lines.add(tokenOf(msg.subject, slice.filter), source.seq, delivery)
     if (arrival.kind !== 'kept' || !this.#isRestored) {
       credit.release()
       delivery.credit = noCredit

@@ -26,7 +26,7 @@ export type SharingOptions = {
   /** Whole seconds, in ms. */
   leaseMs: number
   /** What each partition takes, as the server sees it. */
-  filtersOf: (partition: number) => readonly string[]
+  filterOf: (partition: number) => string
   /** How many events of a partition are asked for at once. */
   limit: () => number
   onReady: PartitionPort['onReady']
@@ -159,7 +159,9 @@ export class Sharing {
     const members = await store.members()
     const isSettled = members.staying.join() === this.#members.staying.join()
     this.#members = members
-    const wanted = assign(members.staying, beginning.partitions)
+    const keyed = assign(members.staying, beginning.partitions)
+    // What has no key is behind the last one (ADR 21), and seldom: it counts for nobody's share.
+    const wanted = [...keyed, ...keyed.slice(0, 1)]
     const free = [...wanted.entries()].filter(
       ([partition, member]) => member === this.#instance && this.#mayTake(partition, records.get(partition)),
     )
@@ -197,11 +199,11 @@ export class Sharing {
 
   /** @throws when the server does not answer */
   async #claim(partition: number, found: StoredRecord | undefined): Promise<void> {
-    const { store, runner, filtersOf } = this.#options
+    const { store, runner, filterOf } = this.#options
     const { losses } = this.membership
-    const filters = filtersOf(partition)
+    const filter = filterOf(partition)
     const before = found?.record
-    const record = await this.#taken(before, filters)
+    const record = await this.#taken(before, filter)
     const revision = await store.write(partition, record, { revision: found?.revision ?? 0, timeoutMs: CLAIM_MS })
     // Somebody else was quicker, or an answer was lost: the next look tells.
     if (revision === undefined || record.epoch !== this.#epoch) return
@@ -219,7 +221,7 @@ export class Sharing {
         store,
         membership: this.membership,
         partition,
-        filters,
+        filter,
         claimed: { record, revision },
         limit: this.#options.limit(),
         port: { onReady, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
@@ -228,14 +230,14 @@ export class Sharing {
   }
 
   /** What is written to take a partition over. The fence also grows over a loss of the bucket, as far as clocks do. */
-  async #taken(before: PartitionRecord | undefined, filters: readonly string[]): Promise<PartitionRecord> {
+  async #taken(before: PartitionRecord | undefined, filter: string): Promise<PartitionRecord> {
     const { beginning, runner } = this.#options
     const epoch = this.#epoch
     const mine = { epoch, owner: this.#instance, fence: Math.max((before?.fence ?? 0) + 1, Date.now()), writes: 0 }
     // Of a stream that was made anew since all is for this handler.
     const read = before === undefined && beginning.epoch === epoch ? beginning.read : 0
     const known = before?.epoch === epoch ? before : { ...mine, read, seen: 0, seenAt: '', running: [], open: [] }
-    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, epoch, filters }, known)
+    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, epoch, filter }, known)
     if (truth === undefined) throw new Error(`${runner.stream} was made anew`)
     if (truth < known.read)
       runner.log.error(

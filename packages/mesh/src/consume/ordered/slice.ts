@@ -3,19 +3,19 @@ import { getStored, type StoredMessage } from '../../publish/stored-message.ts'
 import { streamState } from '../../topology/stream-state.ts'
 
 /** What a partition takes of its stream, by the server's names. */
-export type Slice = { nc: NatsConnection; stream: string; epoch: number; filters: readonly string[] }
+export type Slice = { nc: NatsConnection; stream: string; epoch: number; filter: string }
 
 /**
  * The first event with a sequence from `from` up to `upTo`; undefined when there surely is none.
  * @throws Error when the stream is another one, or its leader does not know all of it yet
  */
 export async function firstOf(
-  { nc, stream, epoch, filters }: Slice,
+  { nc, stream, epoch, filter }: Slice,
   { from, upTo }: { from: number; upTo: number },
 ): Promise<StoredMessage | undefined> {
   const look = async (): Promise<StoredMessage | undefined> => {
-    const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq: from, next_by_subj: filter })))
-    return found.filter((one) => one !== undefined && one.seq <= upTo).sort((a, b) => a!.seq - b!.seq)[0]
+    const found = await getStored(nc, stream, { seq: from, next_by_subj: filter })
+    return found && found.seq <= upTo ? found : undefined
   }
   const first = await look()
   if (first) return first
@@ -27,12 +27,11 @@ export async function firstOf(
 }
 
 /** What a key is called in its subject; empty for an event that was published before its contract had a key. */
-export function tokenOf(subject: string, filters: readonly string[]): string {
-  return filters.includes(subject) ? '' : subject.slice(subject.lastIndexOf('.') + 1)
+export function tokenOf(subject: string, filter: string): string {
+  return subject === filter ? '' : subject.slice(subject.lastIndexOf('.') + 1)
 }
 
 /** The opposite of {@link tokenOf}. */
-export function subjectOf(token: string, filters: readonly string[]): string {
-  const keyed = filters.find((filter) => filter.endsWith('.*')) ?? ''
-  return token === '' ? (filters.find((filter) => filter !== keyed) ?? keyed) : `${keyed.slice(0, -1)}${token}`
+export function subjectOf(token: string, filter: string): string {
+  return token === '' ? filter : `${filter.slice(0, -1)}${token}`
 }

@@ -16,7 +16,7 @@ test('an event that could not be taken is brought again, and none after it befor
     connection: watchConnection(t.nats),
     inboxPrefix: undefined,
     stream: streamOf(t),
-    filters: [`${t.namespace}.0.*`],
+    filter: `${t.namespace}.0.*`,
     name: 'feed',
     after: 0,
     limit: 8,

@@ -19,7 +19,7 @@ async function lagging(t: TestMesh, lags: string): Promise<{ slice: Slice; known
     if (!subject.includes(lags) || asked++ > 0) return answer
     return answer.state ? { ...answer, state: { ...answer.state, last_seq: 1 } } : { error: { code: 404 } }
   })
-  const slice = { nc, stream, epoch, filters: [`${t.namespace}.0.*`] }
+  const slice = { nc, stream, epoch, filter: `${t.namespace}.0.*` }
   return { slice, known: { read: 3, seen: 3, seenAt: nanosOf(last!.time) } }
 }
 

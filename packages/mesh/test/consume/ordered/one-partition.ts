@@ -78,7 +78,7 @@ export async function onePartition(t: TestNamespace, options: OnePartitionOption
     store: records,
     membership: { holds: true, untilHolds: () => Promise.resolve() } as unknown as Membership,
     partition: 0,
-    filters: [`${t.namespace}.0.*`],
+    filter: `${t.namespace}.0.*`,
     claimed: { record: taken, revision: revision! },
     limit,
     port: { onReady: (_, line) => ready.push(line), onLost: (_, why) => lost.push(why) },

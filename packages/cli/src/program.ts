@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   up: () => import('./commands/up.ts'),
   demo: () => import('./commands/demo.ts'),
   test: () => import('./commands/test.ts'),
+  bench: () => import('./commands/bench.ts'),
   archive: () => import('./commands/archive.ts'),
 }
 

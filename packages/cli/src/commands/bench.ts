@@ -1,0 +1,73 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { spawnChild } from '@malha/stack'
+import type { Command } from 'commander'
+import { createLogUpdate } from 'log-update'
+import { root } from '../checks/workspace.ts'
+import { CliError } from '../cli-error.ts'
+import { listenForStop } from '../system/stop-request.ts'
+import { wantsColors } from '../view/say.ts'
+
+type BenchOptions = { quick?: true; json?: string; only?: string }
+
+/** `malha bench`: what the mesh does beside the plain client and beside the least that could be done, on this machine. */
+export function register(program: Command): void {
+  program
+    .command('bench')
+    .description(
+      'measure the mesh beside the plain NATS client and a lean loop, each figure a ratio out of the same run',
+    )
+    .option('--quick', 'small rounds, a minute and a half in all')
+    .option('--json <file>', 'write every figure of every round there')
+    .option('--only <scenarios>', 'only these, comma separated')
+    .action(async (options: BenchOptions) => {
+      process.exitCode = await bench(options)
+    })
+}
+
+/** Runs the clone's own script: what is measured beside the mesh is no part of a package. */
+async function bench({ quick, json, only }: BenchOptions): Promise<number> {
+  const script = join(root, 'test', 'bench', 'main.ts')
+  await access(script).catch((cause: unknown) => {
+    throw new CliError(
+      'CLI_INVALID_OPTION',
+      '`malha bench` measures a clone of the repository: run ./malha bench there',
+      { cause },
+    )
+  })
+  const args = [script, ...(quick ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)]
+  using stop = listenForStop()
+  const progress = showProgress()
+  const child = spawnChild({
+    command: process.execPath,
+    args,
+    env: { ...process.env, FORCE_COLOR: wantsColors(process.stdout) ? '1' : '0' },
+    onLine: (line, from) => (from === 'stdout' ? progress.result(line) : progress.line(line)),
+  })
+  void stop.asked.then(() => child.stop())
+  const { code } = await child.exited
+  progress.end()
+  return stop.signal.aborted ? 130 : (code ?? 1)
+}
+
+/** On a terminal what runs now is one line that changes; elsewhere every line stays. */
+function showProgress(): { line(text: string): void; result(text: string): void; end(): void } {
+  if (!process.stderr.isTTY) {
+    return {
+      line: (text) => void process.stderr.write(`${text}\n`),
+      result: (text) => void process.stdout.write(`${text}\n`),
+      end: () => undefined,
+    }
+  }
+  const live = createLogUpdate(process.stderr)
+  return {
+    line: (text) => (/^ *\d+\.\d s {2}/.test(text) ? live(text) : live.persist(text)),
+    result(text) {
+      live.clear()
+      process.stdout.write(`${text}\n`)
+    },
+    end: () => live.clear(),
+  }
+}
+
+const given = (flag: string, value: string | undefined): string[] => (value === undefined ? [] : [flag, value])

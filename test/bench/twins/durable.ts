@@ -1,0 +1,24 @@
+import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import { ORDER_SUBJECT, ORDERS_STREAM } from './connect.ts'
+
+/** A durable like that of a handler of the mesh. */
+export async function makeDurable(jsm: JetStreamManager, durable: string): Promise<void> {
+  await jsm.consumers.add(ORDERS_STREAM, {
+    durable_name: durable,
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    filter_subjects: [ORDER_SUBJECT],
+    ack_wait: nanos(30_000),
+    max_ack_pending: 50_000,
+    max_deliver: -1,
+    max_waiting: 2048,
+  })
+}
+
+/** A round in which not every message was acked did not do its work. @throws Error */
+export async function checkAllAcked(jsm: JetStreamManager, durable: string, messages: number): Promise<void> {
+  const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(ORDERS_STREAM, durable)
+  if (floor.consumer_seq < messages || unacked > 0)
+    throw new Error(`${durable} acked ${floor.consumer_seq} of ${messages} in a row, and has ${unacked} in hand`)
+}

@@ -2,8 +2,11 @@
 export interface Backend<Server> extends AsyncDisposable {
   /** The one that runs now, or ran last. */
   readonly server: Server
+  readonly isRunning: boolean
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
+  /** SIGTERM; resolves when it is gone. */
+  stop(): Promise<void>
   /** Starts it again when it has ended, however that came. */
   restart(): Promise<void>
 }
@@ -15,21 +18,32 @@ export async function backend<T extends Server>(
   start: () => Promise<T>,
   now: boolean,
 ): Promise<Backend<T | undefined>> {
-  let server = now ? await start() : undefined
+  let server: T | undefined
+  let isRunning = false
+  const begin = async (): Promise<void> => {
+    const begun = await start()
+    server = begun
+    isRunning = true
+    void begun.exited.then(() => (isRunning = false))
+  }
+  const stop = async (): Promise<void> => server?.stop()
+  if (now) await begin()
   return {
     get server() {
       return server
+    },
+    get isRunning() {
+      return isRunning
     },
     async kill() {
       server?.kill()
       await server?.exited
     },
+    stop,
     async restart() {
       await server?.exited
-      server = await start()
+      await begin()
     },
-    async [Symbol.asyncDispose]() {
-      await server?.stop()
-    },
+    [Symbol.asyncDispose]: stop,
   }
 }

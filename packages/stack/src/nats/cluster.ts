@@ -15,9 +15,11 @@ export type NatsClusterOptions = {
   size?: 3 | 5
   /** Lines of nats-server configuration for every node. */
   config?: string
+  /** What JetStream may use of the disk, each node. @default the server's own limit */
+  maxStoreBytes?: number
   /**
    * Gives the port of 127.0.0.1 that one node dials to reach the routes of another, such as that of a proxy in front of
-   * `port`. Nodes then find each other in no other way. @default `port`
+   * `port`. Nodes then find each other in no other way, and clients know only the nodes they name. @default `port`
    */
   routeThrough?: (route: NatsRoute) => Promise<number>
   env?: NodeJS.ProcessEnv

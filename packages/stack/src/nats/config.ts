@@ -10,7 +10,7 @@ export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes
     name: string
     port: number
     routes: readonly number[]
-    /** Others are not told where this one is reached: they know by their own `routes`. */
+    /** Others are not told where this one is reached: they know by their own `routes`. Nor are clients. */
     isSecret?: boolean
   }
 }
@@ -31,8 +31,8 @@ export function natsConfig(options: NatsConfig): string {
   ]
   if (cluster) {
     const routes = cluster.routes.map((route) => quoted(`nats://127.0.0.1:${route}`)).join(', ')
-    // Servers gossip; nobody listens on the discard port, so no route is made to what they tell.
-    const advertise = cluster.isSecret ? ', advertise: "127.0.0.1:9"' : ''
+    // Servers gossip; nobody listens on the discard port, so no route is made to what they tell. Clients are told nothing.
+    const advertise = cluster.isSecret ? ', advertise: "127.0.0.1:9", no_advertise: true' : ''
     const listen = `listen: "127.0.0.1:${cluster.port}"`
     lines.push(`cluster { name: ${quoted(cluster.name)}, ${listen}${advertise}, routes: [${routes}] }`)
   }

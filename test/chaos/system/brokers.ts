@@ -1,0 +1,88 @@
+import { freePorts, startNats, startNatsCluster } from '@malha/stack'
+import { backend } from '../../reference/backend.ts'
+import type { ChaosProcess, Topology } from '../system.ts'
+import type { Links } from './links.ts'
+import { signal } from './signal.ts'
+
+/** The brokers of a run, by the names that links have. */
+export interface Brokers extends AsyncDisposable {
+  readonly processes: readonly ChaosProcess[]
+  readonly ports: ReadonlyMap<string, number>
+  /** Not through a proxy. */
+  readonly urls: readonly string[]
+}
+
+export type BrokersOptions = {
+  topology: Topology
+  dataDir: string
+  links: Links
+  onLine: (line: string, broker: string) => void
+}
+
+/** A stream's `max_bytes` counts in full, and nothing here is to be full but on purpose. */
+const MAX_STORE_BYTES = 1024 ** 4
+
+export function startBrokers(options: BrokersOptions): Promise<Brokers> {
+  return options.topology === 'single' ? startOne(options) : startThree(options)
+}
+
+async function startOne({ dataDir, onLine }: BrokersOptions): Promise<Brokers> {
+  const name = 'nats-1'
+  const [port, monitorPort] = (await freePorts(2)) as [number, number]
+  const onBrokerLine = (line: string): void => onLine(line, name)
+  const start = () => startNats({ dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, onLine: onBrokerLine })
+  const kept = await backend(start, true)
+  const process = brokerProcess(name, {
+    get pid() {
+      return kept.isRunning ? kept.server?.pid : undefined
+    },
+    kill: () => kept.kill(),
+    stop: () => kept.stop(),
+    start: async () => (kept.isRunning ? undefined : await kept.restart()),
+  })
+  return {
+    processes: [process],
+    ports: new Map([[name, port]]),
+    urls: [`nats://127.0.0.1:${port}`],
+    [Symbol.asyncDispose]: () => kept.stop(),
+  }
+}
+
+async function startThree({ dataDir, links, onLine }: BrokersOptions): Promise<Brokers> {
+  const nameOf = (node: string): string => node.replace('n', 'nats-')
+  const cluster = await startNatsCluster({
+    dataDir,
+    maxStoreBytes: MAX_STORE_BYTES,
+    onLine: (line, node) => onLine(line, nameOf(node)),
+    routeThrough: ({ from, to, port }) => links.between(nameOf(from), nameOf(to), port),
+  })
+  const { nodes } = cluster
+  return {
+    processes: nodes.map((node) => brokerProcess(nameOf(node.name), node)),
+    ports: new Map(nodes.map(({ name, port }) => [nameOf(name), port])),
+    urls: nodes.map(({ url }) => url),
+    [Symbol.asyncDispose]: () => cluster.stop(),
+  }
+}
+
+type Node = {
+  readonly pid: number | undefined
+  kill(): Promise<void>
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+function brokerProcess(name: string, node: Node): ChaosProcess {
+  return {
+    name,
+    kind: 'broker',
+    get pid() {
+      return node.pid
+    },
+    kill: () => node.kill(),
+    stop: () => node.stop(),
+    start: () => node.start(),
+    pause: () => signal(node.pid, 'SIGSTOP'),
+    resume: () => signal(node.pid, 'SIGCONT'),
+  }
+}

@@ -1,0 +1,89 @@
+import { EventEmitter, once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Supervised, superviseProcess } from '@malha/stack'
+import { inheritedEnv } from '../../reference/processes.ts'
+import type { ChaosProcess, ProcessKind } from '../system.ts'
+
+export type NodeProcessOptions = {
+  name: string
+  kind: ProcessKind
+  /** What Node runs, from the next start on. */
+  main: () => string
+  env: Record<string, string>
+  /** Without it, it is ready when it is started. */
+  readyUrl?: string
+  /** Where the file is kept that says how wrong its clock is. Without it, its clock is always right. */
+  clockDir?: string
+  onLine: (line: string) => void
+}
+
+/** A process of the run that starts again by itself, as under a supervisor in production. */
+export interface NodeProcess extends ChaosProcess, AsyncDisposable {
+  readonly supervised: Supervised
+  signal(name: NodeJS.Signals): void
+}
+
+const CLOCK = fileURLToPath(new URL('shifting-clock.ts', import.meta.url))
+const READY_MS = 90_000
+/** Longer than an orderly stop of a service takes. */
+const STOP_MS = 35_000
+
+export function nodeProcess(options: NodeProcessOptions): NodeProcess {
+  const { name, kind, main, env, readyUrl, clockDir, onLine } = options
+  const clock = clockDir === undefined ? undefined : join(clockDir, `${name}.clock`)
+  const events = new EventEmitter<{ died: [] }>()
+  const supervised = superviseProcess({
+    name,
+    command: process.execPath,
+    // Read at each start.
+    get args() {
+      return [main()]
+    },
+    env: {
+      ...inheritedEnv(),
+      ...(clock !== undefined && { NODE_OPTIONS: `--import=${CLOCK}`, CHAOS_CLOCK: clock }),
+      ...env,
+    },
+    ...(readyUrl !== undefined && { readyUrl }),
+    longestPauseMs: 250,
+    onLine,
+    onEvent: ({ type }) => void (type === 'died' && events.emit('died')),
+  })
+  const signal = (which: NodeJS.Signals): void => supervised.kill(which)
+
+  async function end(which: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (supervised.pid === undefined) return
+    const gone = once(events, 'died')
+    signal(which)
+    const timer = setTimeout(() => signal('SIGKILL'), STOP_MS)
+    await gone
+    clearTimeout(timer)
+  }
+
+  return {
+    name,
+    kind,
+    supervised,
+    signal,
+    get pid() {
+      return supervised.pid
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
+    start: () => supervised.whenReady({ timeoutMs: READY_MS }),
+    ...(clock !== undefined && {
+      async shiftClock(ms: number) {
+        await writeFile(clock, String(ms))
+        signal('SIGUSR2')
+      },
+    }),
+    async [Symbol.asyncDispose]() {
+      signal('SIGCONT')
+      await supervised.stop({ graceMs: 5000 })
+    },
+  }
+}

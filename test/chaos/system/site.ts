@@ -1,0 +1,29 @@
+import type { Topology } from '../system.ts'
+import type { Brokers } from './brokers.ts'
+import type { Links } from './links.ts'
+
+/** Where the processes of a run find each other, and what they write to. */
+export type Site = {
+  readonly topology: Topology
+  /** Data of the processes; goes with the run. */
+  readonly folder: string
+  readonly links: Links
+  readonly brokers: Brokers
+  /** A port of its own for everything that listens, by a name for it. */
+  port(name: string): number
+  /** Hears each line of a process. */
+  onLine(name: string): (line: string) => void
+  /** What a process needs to write down its operations. */
+  recording(name: string): Record<string, string>
+}
+
+export const at = (port: number): string => `http://127.0.0.1:${port}`
+
+/** The variables by which a process finds the brokers, each through a proxy of its own. */
+export async function natsEnv({ links, brokers, topology }: Site, from: string): Promise<Record<string, string>> {
+  const ports = await Promise.all([...brokers.ports].map(([to, port]) => links.between(from, to, port)))
+  return {
+    NATS_URL: ports.map((port) => `nats://127.0.0.1:${port}`).join(','),
+    ...(topology === 'cluster' && { MALHA_REPLICAS: '3' }),
+  }
+}

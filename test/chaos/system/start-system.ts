@@ -1,0 +1,180 @@
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts, startClickHouse } from '@malha/stack'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { backend } from '../../reference/backend.ts'
+import { type PartnerName, partnerNames, serviceNames } from '../../reference/processes.ts'
+import { recorderEnv } from '../history/recorder.ts'
+import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
+import { type Brokers, startBrokers } from './brokers.ts'
+import { fillDisk } from './fill-disk.ts'
+import { openLinks } from './links.ts'
+import { startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
+import type { NodeProcess } from './node-process.ts'
+import { previousRelease } from './previous-release.ts'
+import { controlPort, processOfPartner, startPartners, startServices } from './reference-processes.ts'
+import { signal } from './signal.ts'
+import { at, type Site } from './site.ts'
+
+export type SystemOptions = {
+  topology: Topology
+  /** Messages a second that the load publishes. */
+  rate: number
+  /** Where processes write their operations, a file each. */
+  operations: string
+  /** Where processes write their logs, a file each. */
+  logs: string
+  /** When the run began, monotonic. */
+  beganNs: bigint
+}
+
+/** What a run needs of the system beside what nemeses do to it. */
+export interface RunningSystem extends ChaosSystem, AsyncDisposable {
+  readonly clickhouseUrl: string
+  /** What `release('previous')` starts. */
+  readonly previous: string
+  /** Where the simulator of a partner says what it did. */
+  partnerControl(partner: PartnerName): string
+  /** Ends the load. Resolves when it is over: all clients of the API have been answered. */
+  endLoad(): Promise<void>
+}
+
+const NAMES = [
+  'clickhouse',
+  'api',
+  'ledger',
+  ...partnerNames.flatMap((partner) => [processOfPartner(partner), controlPort(partner)]),
+  ...serviceNames,
+  'load-worker-1',
+  'load-worker-2',
+  'load-publisher',
+  'load-spooler',
+]
+
+/** Starts the reference mesh and the load, in a folder that goes with them. */
+export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  await using opened = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'malha-chaos-'))
+  opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const site = opened.use(await openSite(options, folder))
+  const { links, brokers } = site
+  const clickhouse = opened.use(await startDatabase(site))
+  const keep = (processes: NodeProcess[]): NodeProcess[] => processes.map((process) => opened.use(process))
+  const previous = await previousRelease(join(folder, 'previous'))
+
+  const outside = keep([...startPartners(site), startLedger(site)])
+  await allReady(outside)
+  const services = keep(await startServices(site, previous))
+  const workers = keep(await startWorkers(site))
+  await allReady([...services, ...workers])
+  const publishers = keep(await startPublishers(site, options.rate))
+  const clients = opened.use(startClients(site, options.rate))
+  await allReady(publishers)
+  const operator = await openOperator(brokers)
+  opened.defer(() => operator.close())
+
+  const harmed = outside.filter(({ kind }) => kind === 'partner')
+  const processes = [...brokers.processes, clickhouse.process, ...harmed, ...services, ...workers, ...publishers]
+  const control = (partner: PartnerName): string => at(site.port(controlPort(partner)))
+  const all = opened.move()
+  return {
+    topology: options.topology,
+    processes,
+    links: links.all,
+    operator,
+    setPartnerFault: (partner, fault) => setFault(control(partner as PartnerName), fault),
+    fillDisk: (broker) => fillDisk(processes.find(({ name }) => name === broker)!),
+    clickhouseUrl: at(site.port('clickhouse')),
+    previous: previous.name,
+    partnerControl: control,
+    async endLoad() {
+      for (const publisher of publishers) publisher.signal('SIGUSR1')
+      await clients.supervised.stop({ graceMs: 120_000 })
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+async function openSite(options: SystemOptions, folder: string): Promise<Site & AsyncDisposable> {
+  const { topology, operations, logs, beganNs } = options
+  await using opened = new AsyncDisposableStack()
+  const free = await freePorts(NAMES.length)
+  const log = (name: string): ((line: string) => void) => {
+    const file = createWriteStream(join(logs, `${name}.log`), { flags: 'a' })
+    return (line) => void file.write(`${line}\n`)
+  }
+  const brokerLogs = new Map(['nats-1', 'nats-2', 'nats-3'].map((name) => [name, log(name)]))
+  const links = opened.use(openLinks())
+  const brokers = opened.use(
+    await startBrokers({
+      topology,
+      dataDir: join(folder, 'nats'),
+      links,
+      onLine: (line, broker) => brokerLogs.get(broker)?.(line),
+    }),
+  )
+  const all = opened.move()
+  return {
+    topology,
+    folder,
+    links,
+    brokers,
+    port: (name) => free[NAMES.indexOf(name)]!,
+    onLine: log,
+    recording: (name) => recorderEnv({ process: name, file: join(operations, `${name}.jsonl`), beganNs }),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+async function startDatabase(site: Site): Promise<AsyncDisposable & { process: ChaosProcess }> {
+  // Killed on purpose, so never one that somebody else runs.
+  const { CLICKHOUSE_URL: _, ...env } = process.env
+  const options = {
+    dataDir: join(site.folder, 'clickhouse'),
+    port: site.port('clickhouse'),
+    env,
+    onLine: site.onLine('clickhouse'),
+  }
+  const kept = await backend(() => startClickHouse(options), true)
+  const pid = (): number | undefined => (kept.isRunning ? kept.server?.pid : undefined)
+  const database: ChaosProcess = {
+    name: 'clickhouse',
+    kind: 'database',
+    get pid() {
+      return pid()
+    },
+    kill: () => kept.kill(),
+    stop: () => kept.stop(),
+    start: async () => (kept.isRunning ? undefined : await kept.restart()),
+    pause: () => signal(pid(), 'SIGSTOP'),
+    resume: () => signal(pid(), 'SIGCONT'),
+  }
+  return { process: database, [Symbol.asyncDispose]: () => kept.stop() }
+}
+
+function openOperator({ urls }: Brokers): Promise<NatsConnection> {
+  return connect({
+    servers: [...urls],
+    name: 'chaos operator',
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    pingInterval: 2000,
+    ignoreClusterUpdates: true,
+  })
+}
+
+async function allReady(processes: readonly NodeProcess[]): Promise<void> {
+  await Promise.all(processes.map((process) => process.start()))
+}
+
+async function setFault(control: string, fault: object): Promise<void> {
+  const answer = await fetch(`${control}/_fault`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fault),
+    signal: AbortSignal.timeout(10_000),
+  })
+  if (!answer.ok) throw new Error(`PUT /_fault answered ${answer.status}: ${await answer.text()}`)
+}

@@ -1,0 +1,44 @@
+import { type Contract, type Mesh, MeshError } from '@malha/mesh'
+import type { Recorder } from '../history/recorder.ts'
+import type { Load } from './contracts.ts'
+
+/** Publishes and writes down what became of it. */
+export interface Publishing {
+  /** How many are under way. */
+  readonly open: number
+  /** Resolves to whether it is stored; when not, it may be stored all the same, unless it was refused. */
+  publish(contract: Contract<Load>, data: Load, delayMs?: number): Promise<boolean>
+}
+
+/** After these it is certain that nothing was stored. */
+const REFUSALS = new Set(['MESH_INVALID_PAYLOAD', 'MESH_INVALID_KEY', 'MESH_SPOOL_FULL', 'MESH_STREAM_FULL'])
+
+/** @param incarnation Tells the ids of this process from those of one of the same name that was killed before. */
+export function publishing(mesh: Mesh, recorder: Recorder, incarnation: string): Publishing {
+  let open = 0
+  let count = 0
+  return {
+    get open() {
+      return open
+    },
+    async publish(contract, data, delayMs) {
+      open += 1
+      const id = `${incarnation}-${count++}`
+      const { n, key } = data
+      const due = delayMs === undefined ? undefined : Math.floor(recorder.now() + delayMs)
+      const about = { op: 'publish', id, type: contract.type, n, ...(key !== undefined && { key }) } as const
+      recorder.record({ ...about, phase: 'invoke', ...(due !== undefined && { due }) })
+      try {
+        await mesh.publish(contract, data, { id, ...(delayMs !== undefined && { deliverIn: delayMs }) })
+        recorder.record({ ...about, phase: 'ok' })
+        return true
+      } catch (error) {
+        const refused = error instanceof MeshError && REFUSALS.has(error.code)
+        recorder.record({ ...about, phase: refused ? 'fail' : 'unknown' })
+        return false
+      } finally {
+        open -= 1
+      }
+    },
+  }
+}

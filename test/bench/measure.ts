@@ -49,7 +49,10 @@ function startMeasuring(): () => Measured {
 }
 
 /** The clock that all processes of a machine share, ms. */
-export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
+const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
+/** The same clock in whole µs. */
+export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
 
 /** Adds up how much the heap grew between collections, and since the last one. */
 export function countAllocated(): () => number {

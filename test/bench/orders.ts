@@ -1,8 +1,8 @@
 import { connectMesh, defineService, event, type Mesh, stream } from '@malha/mesh'
 import { windowed } from './windowed.ts'
 
-/** What the benchmark's messages are: orders, of one length. */
-export type Order = { orderId: string; customerId: string; amountCents: number; note: string }
+/** What the benchmark's messages are: orders, of one length. `placedAtUs` is on the clock that all processes share. */
+export type Order = { orderId: string; customerId: string; placedAtUs: number; amountCents: number; note: string }
 
 /** One for all variants, so that all write and read the same stream under the same names. */
 export const NAMESPACE = 'bench'
@@ -18,16 +18,20 @@ const believed = {
 
 export const orderPlaced = event<Order>('order.placed', { stream: orders, schema: believed })
 
-/** Makes orders whose JSON has `bytes` bytes. */
-export function orderOf(bytes: number): (n: number) => Order {
-  const order = (n: number, note: string): Order => ({
+/** Where the time does not matter: as long as the clock of a machine that has been up for a day. */
+const SOME_TIME_US = 100_000_000_000
+
+/** Makes orders whose JSON has `bytes` bytes; one digit less or more where the time is of another length. */
+export function orderOf(bytes: number): (n: number, placedAtUs?: number) => Order {
+  const order = (n: number, placedAtUs: number, note: string): Order => ({
     orderId: `o-${String(n).padStart(9, '0')}`,
     customerId: `c-${String(n % 9973).padStart(6, '0')}`,
+    placedAtUs,
     amountCents: 10_000 + (n % 89_999),
     note,
   })
-  const note = 'n'.repeat(Math.max(0, bytes - JSON.stringify(order(0, '')).length))
-  return (n) => order(n, note)
+  const note = 'n'.repeat(Math.max(0, bytes - JSON.stringify(order(0, SOME_TIME_US, '')).length))
+  return (n, placedAtUs = SOME_TIME_US) => order(n, placedAtUs, note)
 }
 
 /** A mesh connection of the benchmark. */

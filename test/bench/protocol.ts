@@ -45,7 +45,7 @@ export type PartRound = {
 
 export type Command = 'setup' | 'prepare' | 'run' | 'clean' | 'close'
 
-export type Ask = { readonly do: Command; readonly round: number; readonly setup?: Setup }
+export type Ask = { readonly do: Command; readonly round: number; readonly setup?: Setup; readonly given?: Settings }
 
 export type Answer = { readonly done?: PartRound | null; readonly failed?: string }
 

@@ -33,9 +33,13 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   return { machine: thisMachine(), versions, scenarios, startedAt, quick: options.quick }
 }
 
+/** A quick run has the first case of a scenario, and others that say how many messages they have in one. */
 function casesOf({ scenario }: Found, quick: boolean): readonly Case[] {
   if (!quick) return scenario.cases
-  return scenario.cases.slice(0, 1).filter((of) => (of.messages ?? scenario.messages).quick !== undefined)
+  return scenario.cases.filter(({ messages }, index) => {
+    const size = index === 0 ? (messages ?? scenario.messages) : messages
+    return size?.quick !== undefined
+  })
 }
 
 async function measure(found: Found, of: Case, { quick, signal, say }: BenchOptions): Promise<CaseResult> {

@@ -41,8 +41,15 @@ export async function runCase(options: CaseOptions): Promise<Rounds> {
       const { figures, parts } = await (scenario.round ?? usualRound)(turn)
       if (round > 0) measured[variant]!.push({ ...figures, ...scenario.figures?.(parts) })
     }
+    if (round > 0) derive(scenario, measured)
   }
   return measured
+}
+
+function derive(scenario: Scenario, measured: Record<string, Figures[]>): void {
+  if (scenario.derive === undefined) return
+  const last = Object.fromEntries(Object.entries(measured).map(([variant, rounds]) => [variant, rounds.at(-1)!]))
+  measured['mesh']!.push({ ...measured['mesh']!.pop(), ...scenario.derive(last) })
 }
 
 type Part = { broker: Broker; settings: Settings; variant: string; part: number }

@@ -21,7 +21,7 @@ export type Case = {
   /** Instead of the scenario's. */
   readonly floor?: Limits
   readonly goal?: Limits
-  /** How many, instead of the scenario's. */
+  /** Instead of the scenario's. A case that is not the first is in a quick run only if it says `quick` here. */
   readonly messages?: { readonly quick?: number; readonly full: number }
   /** What else its variants need to know. */
   readonly settings?: Settings
@@ -74,6 +74,8 @@ export type Scenario = {
   readonly prepare?: (place: Place) => Promise<Settings | undefined>
   /** Figures out of what the processes measured, beside the usual ones. */
   readonly figures?: (parts: readonly PartRound[]) => Figures
+  /** Figures of the mesh out of those of all variants in one round: a difference, for instance. */
+  readonly derive?: (variants: Readonly<Record<string, Figures>>) => Figures
   /** A round that is no `prepare`, `run`, `clean` of its processes. @default {@link file://./round.ts} */
   readonly round?: (turn: Turn) => Promise<Round>
 }

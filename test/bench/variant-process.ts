@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { type Child, spawnChild } from '@malha/stack'
-import { type Answer, ANSWER, type Ask, type Command, type PartRound, type Setup } from './protocol.ts'
+import { type Answer, ANSWER, type Ask, type Command, type PartRound, type Settings, type Setup } from './protocol.ts'
 
 /** A process of a variant, as the runner sees it. It ends with this process, however that ends. */
 export interface VariantProcess extends AsyncDisposable {
   readonly pid: number
   prepare(round: number): Promise<void>
   /** The timed part. */
-  run(round: number): Promise<PartRound>
+  run(round: number, given?: Settings): Promise<PartRound>
   clean(round: number): Promise<void>
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>
@@ -36,10 +36,10 @@ export async function startVariantProcess({ file, setup, signal }: VariantProces
   signal.addEventListener('abort', kill)
   void child.exited.then(() => answered?.resolve({ failed: `it ended:\n${child.tail.join('\n')}` }))
 
-  async function tell(command: Command, round: number): Promise<PartRound | null> {
+  async function tell(command: Command, round: number, given?: Settings): Promise<PartRound | null> {
     signal.throwIfAborted()
     answered = Promise.withResolvers<Answer>()
-    const ask: Ask = { do: command, round, ...(command === 'setup' && { setup }) }
+    const ask: Ask = { do: command, round, ...(command === 'setup' && { setup }), ...(given && { given }) }
     child.process.stdin.write(`${JSON.stringify(ask)}\n`)
     const { done, failed } = child.exit ? { failed: endedAs(child) } : await answered.promise
     signal.throwIfAborted()
@@ -50,7 +50,7 @@ export async function startVariantProcess({ file, setup, signal }: VariantProces
   const started: VariantProcess = {
     pid: child.pid,
     prepare: async (round) => void (await tell('prepare', round)),
-    run: async (round) => (await tell('run', round))!,
+    run: async (round, given) => (await tell('run', round, given))!,
     clean: async (round) => void (await tell('clean', round)),
     async kill() {
       kill()

@@ -17,8 +17,8 @@ export type Outcome = {
 export type Variant = {
   /** Before the timed part: a fresh consumer, an empty stream. */
   prepare?(round: number): Promise<void>
-  /** The timed part. It begins with the call, or anew with `begin()`: what only gets ready before the first message is left out. */
-  run(round: number, begin: () => void): Promise<Outcome>
+  /** The timed part. It begins with the call, or anew with `begin()`: what only gets ready before the first message is left out. `given` is for this round. */
+  run(round: number, begin: () => void, given: Settings): Promise<Outcome>
   /** After the timed part. */
   clean?(round: number): Promise<void>
   close(): Promise<void>
@@ -42,7 +42,7 @@ export async function serveVariant<S extends Settings>(open: (setup: Setup<S>) =
 }
 
 async function obey(variant: Variant, ask: Ask): Promise<PartRound | null> {
-  if (ask.do === 'run') return measured((begin) => variant.run(ask.round, begin))
+  if (ask.do === 'run') return measured((begin) => variant.run(ask.round, begin, ask.given ?? {}))
   if (ask.do === 'prepare') await variant.prepare?.(ask.round)
   if (ask.do === 'clean') await variant.clean?.(ask.round)
   if (ask.do === 'close') await variant.close()

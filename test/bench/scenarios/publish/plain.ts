@@ -1,25 +1,5 @@
-import { randomUUID } from 'node:crypto'
-import { createHistogram } from 'node:perf_hooks'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { orderOf } from '../../orders.ts'
-import { connectPlain, ORDER_SUBJECT, ORDERS_STREAM } from '../../twins/connect.ts'
+import { publishInBulk } from '../../loads/bulk.ts'
+import { plainSide } from '../../sides/plain.ts'
 import { serveVariant } from '../../variant.ts'
-import { windowed } from '../../windowed.ts'
 
-await serveVariant(async ({ servers, messages, payloadBytes }) => {
-  const nc = await connectPlain(servers)
-  const js = jetstream(nc)
-  const jsm = await jetstreamManager(nc)
-  const order = orderOf(payloadBytes)
-  return {
-    prepare: async () => void (await jsm.streams.purge(ORDERS_STREAM)),
-    async run() {
-      const latency = createHistogram()
-      const publish = (n: number): Promise<unknown> =>
-        js.publish(ORDER_SUBJECT, JSON.stringify(order(n)), { msgID: randomUUID() })
-      await windowed(messages, 1024, publish, latency)
-      return { messages, latency }
-    },
-    close: () => nc.close(),
-  }
-})
+await serveVariant(publishInBulk(plainSide))

@@ -1,0 +1,5 @@
+import { consumeFromPublisher } from '../../loads/bulk.ts'
+import { leanSide } from '../../sides/lean.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(consumeFromPublisher(leanSide))

@@ -1,0 +1,5 @@
+import { consumeFromPublisher } from '../../loads/bulk.ts'
+import { meshSide } from '../../sides/mesh.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(consumeFromPublisher(meshSide()))

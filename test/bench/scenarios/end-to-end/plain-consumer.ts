@@ -1,0 +1,5 @@
+import { consumeFromPublisher } from '../../loads/bulk.ts'
+import { plainSide } from '../../sides/plain.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(consumeFromPublisher(plainSide))

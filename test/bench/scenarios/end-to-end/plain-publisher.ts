@@ -1,0 +1,5 @@
+import { publishToConsumer } from '../../loads/bulk.ts'
+import { plainSide } from '../../sides/plain.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(publishToConsumer(plainSide))

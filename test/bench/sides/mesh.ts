@@ -1,0 +1,56 @@
+import { setImmediate } from 'node:timers/promises'
+import { type Contract, defineService, on, type RunningService } from '@malha/mesh'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { context } from '@opentelemetry/api'
+import { connectBench, type Order, orderPlaced } from '../orders.ts'
+import { carryTraceContext } from '../trace-context.ts'
+import { ORDERS_STREAM } from '../twins/connect.ts'
+import { checkAllAcked } from '../twins/durable.ts'
+import type { Side } from './side.ts'
+
+/** Twice as many are asked for: the 2000 of the twins. */
+const CONCURRENCY = 1000
+
+/** The mesh as it comes: ids, trace context, default retry, dead letters. */
+export function meshSide(contract: Contract<Order> = orderPlaced): Side {
+  return {
+    async publisher({ servers, replicas }) {
+      const inTrace = carryTraceContext()
+      const mesh = await connectBench(servers, replicas)
+      const jsm = await jetstreamManager(mesh.nats)
+      return {
+        publish: (order) => mesh.publish(contract, order),
+        inContext: (work) => context.with(inTrace, work),
+        purge: async () => void (await jsm.streams.purge(ORDERS_STREAM)),
+        close: () => mesh.close(),
+      }
+    },
+    async consumer({ servers, replicas }) {
+      carryTraceContext()
+      const mesh = await connectBench(servers, replicas)
+      const jsm = await jetstreamManager(mesh.nats)
+      const nameOf = (round: number): string => `worker-${round}`
+      let running: RunningService | undefined
+      return {
+        prepare: () => Promise.resolve(),
+        // A service of its own each round: its durables begin anew.
+        async start(round, onOrder) {
+          const handler = on(contract, { startFrom: 'all', concurrency: CONCURRENCY }, onOrder)
+          running = await mesh.start(defineService(nameOf(round), { handlers: { handler } }))
+        },
+        async flush() {
+          await setImmediate()
+          await mesh.nats.flush()
+        },
+        async finish(round, messages) {
+          await running?.stop()
+          const durable = mesh.names.durable(nameOf(round), 'handler')
+          await checkAllAcked(jsm, durable, messages)
+          await jsm.consumers.delete(ORDERS_STREAM, durable)
+          await jsm.streams.delete(mesh.names.lanes(nameOf(round)))
+        },
+        close: () => mesh.close(),
+      }
+    },
+  }
+}

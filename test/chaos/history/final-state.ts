@@ -1,9 +1,12 @@
 /** What is there when everything has come to rest. */
 export type FinalState = {
-  handlers: HandlerFacts[]
-  streams: StoredMessage[]
-  letters: Letter[]
-  archive: ArchiveRow[]
+  /** When the run began, Unix ms: `at` and `due` of the operations count from here. */
+  beganAt: number
+  handlers: readonly HandlerFacts[]
+  /** Of every archived stream, also of DEAD_LETTERS and MESH. */
+  streams: Iterable<StoredMessage>
+  letters: Iterable<Letter>
+  archive: Iterable<ArchiveRow>
 }
 
 /** What may be expected of a handler. */
@@ -16,9 +19,9 @@ export type HandlerFacts = {
   order: 'none' | 'key'
   /**
    * How often the outside world may see one message that is not a dead letter: `once`: exactly; `repeats`: at least;
-   * `none`: it has no effect outside.
+   * `none`: it has no effect outside, but its deliveries are written down; `unseen`: not even these.
    */
-  effect: 'once' | 'repeats' | 'none'
+  effect: 'once' | 'repeats' | 'none' | 'unseen'
   /** The type of the one output each message has. */
   output?: string
   /** Of how many messages the n-th is refused and ends as a dead letter without an effect: `n % rejectEvery === 0`. */
@@ -36,8 +39,12 @@ export type StoredMessage = {
   subject: string
   /** When the broker stored it, Unix ms. */
   time: number
+  /** When it was to come (`malha-due`), Unix ms, if it was published for later. */
+  due?: number
   /** The `ce-id` of the message whose handler published it. */
   causation?: string
+  /** `digestOf` what is stored. */
+  digest: string
 }
 
 export type Letter = {
@@ -53,4 +60,11 @@ export type Letter = {
 }
 
 /** A physical row: a second copy of one is there twice. */
-export type ArchiveRow = { stream: string; epoch: number; seq: number; id: string }
+export type ArchiveRow = {
+  stream: string
+  epoch: number
+  seq: number
+  id: string
+  /** `digestOf` what the row says. */
+  digest: string
+}

@@ -18,15 +18,17 @@ const load: HandlerFacts[] = [
   { handler: 'load.fail', type: 'load.failed', ...none, rejectEvery: FAIL_EVERY },
 ]
 
-/** Their outputs are events of their own; only what is derived from one message alone is an output here. */
+/** Shipped as they are, so nobody writes down when they begin. */
+const unseen = { order: 'none', effect: 'unseen' } as const
+
 const reference: HandlerFacts[] = [
-  { handler: 'provider.senninha', type: 'center.registered', ...once },
-  { handler: 'provider.maas', type: 'center.registered', ...once },
+  { handler: 'provider.senninha', type: 'center.registered', ...once, output: 'provider.created' },
+  { handler: 'provider.maas', type: 'center.registered', ...once, output: 'provider.created' },
   { handler: 'city-registration.dmitri', type: 'center.registered', ...once, output: 'city.registered' },
-  { handler: 'distribution-center.registered', type: 'center.registered', ...none },
-  { handler: 'distribution-center.provider', type: 'provider.created', ...none },
-  { handler: 'distribution-center.city', type: 'city.registered', ...none },
-  { handler: 'distribution-center.onboarded', type: 'center.onboarded', ...none },
+  { handler: 'distribution-center.registered', type: 'center.registered', ...unseen },
+  { handler: 'distribution-center.provider', type: 'provider.created', ...unseen },
+  { handler: 'distribution-center.city', type: 'city.registered', ...unseen },
+  { handler: 'distribution-center.onboarded', type: 'center.onboarded', ...unseen },
 ]
 
 /** What is expected of the handlers of the load and of the reference mesh. */

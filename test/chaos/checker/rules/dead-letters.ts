@@ -1,0 +1,33 @@
+import { type Facts, handlersOf, isOwed, mustFail } from '../../history/facts.ts'
+import { type Rule, violation } from '../violation.ts'
+
+/**
+ * A handler's rejections are known beforehand (`rejectEvery`). Everything else it retries until it is done, so any other
+ * dead letter is one too many. The archive's copy of a letter is judged with the other rows.
+ */
+export const deadLetters: Rule = {
+  name: 'dead-letters',
+  claim: 'What a handler must reject has exactly one dead letter and no effect, and nothing else has a dead letter.',
+  *violations(facts) {
+    for (let message = 0; message < facts.ids.size; message++) {
+      const mine = isOwed(facts, message) ? handlersOf(facts, message) : []
+      for (const handler of facts.handlers.keys()) {
+        const says = fault(facts, message, { handler, isIts: mine.includes(handler) })
+        if (says !== undefined) yield violation(facts, message, says, { handler })
+      }
+    }
+  },
+}
+
+type By = { handler: number; /** Whether the handler has to deal with it. */ isIts: boolean }
+
+function fault(facts: Facts, message: number, { handler, isIts }: By): string | undefined {
+  const letters = facts.letters.at(message, handler)
+  if (!isIts) return letters > 0 ? 'has a dead letter of a handler that never had it to handle' : undefined
+  if (!mustFail(facts, message, handler)) return letters > 0 ? 'has a dead letter and must not fail' : undefined
+  const effects = facts.effects.at(message, handler)
+  if (letters === 0)
+    return effects > 0 ? 'must be rejected and had an effect' : 'must be rejected and has no dead letter'
+  if (letters > 1) return `has ${letters} dead letters`
+  return effects > 0 ? 'has a dead letter and an effect' : undefined
+}

@@ -1,4 +1,4 @@
-import { createClient } from '@clickhouse/client'
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { DIGEST_OF_ROW } from './digest.ts'
 import type { ArchiveRow } from './final-state.ts'
 import { finalFile } from './saved-run.ts'
@@ -13,7 +13,11 @@ const ROWS = `SELECT stream, epoch, seq, event_id AS id, ${DIGEST_OF_ROW} AS dig
  * @throws when ClickHouse does not answer
  */
 export async function gatherArchive(clickhouseUrl: string, run: string): Promise<void> {
-  await using client = createClient({ url: clickhouseUrl, request_timeout: 300_000 })
+  await using client = createClient({
+    url: clickhouseUrl,
+    request_timeout: 300_000,
+    log: { level: ClickHouseLogLevel.ERROR },
+  })
   await using rows = openWriter<ArchiveRow>(finalFile(run, 'archive'))
   const found = await client.query({
     query: ROWS,

@@ -44,7 +44,7 @@ function storedMessage(message: JsMsg, epoch: number): StoredMessage {
   const id = header(message, 'ce-id')
   const due = header(message, 'malha-due')
   const causation = header(message, 'ce-causationid')
-  const storedAtNs = BigInt(info.timestampNanos)
+  const storedAtNs = storedAt(message)
   return {
     stream: info.stream,
     epoch,
@@ -57,6 +57,16 @@ function storedMessage(message: JsMsg, epoch: number): StoredMessage {
     ...(causation !== '' && { causation }),
     digest: digestOf({ id, subject, storedAtNs, payload }),
   }
+}
+
+/** Unix ns. The client's own `timestampNanos` goes through a number, which loses the last digits. */
+function storedAt(message: JsMsg): bigint {
+  const { reply } = message as JsMsg & { reply: string }
+  const tokens = reply.split('.')
+  // ADR-15 of nats-architecture-and-design: the longer form has domain and account in front.
+  const ns = tokens[tokens.length === 9 ? 7 : 9]
+  if (ns === undefined) throw new Error(`the reply subject ${reply} does not say when the message was stored`)
+  return BigInt(ns)
 }
 
 /** Undefined for one that stands for a range of events that aged out, and for what was refused from a spool. */

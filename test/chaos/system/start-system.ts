@@ -35,8 +35,8 @@ export interface RunningSystem extends ChaosSystem, AsyncDisposable {
   readonly clickhouseUrl: string
   /** What `release('previous')` starts. */
   readonly previous: string
-  /** Where the simulator of a partner says what it did. */
-  partnerControl(partner: PartnerName): string
+  /** The file in which the simulator of a partner keeps what it did. */
+  partnerLedger(partner: PartnerName): string
   /** Ends the load. Resolves when it is over: all clients of the API have been answered. */
   endLoad(): Promise<void>
 }
@@ -88,7 +88,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     fillDisk: (broker) => fillDisk(processes.find(({ name }) => name === broker)!),
     clickhouseUrl: at(site.port('clickhouse')),
     previous: previous.name,
-    partnerControl: control,
+    partnerLedger: (partner) => join(folder, 'partners', `${partner}.sqlite`),
     async endLoad() {
       for (const publisher of publishers) publisher.signal('SIGUSR1')
       await clients.supervised.stop({ graceMs: 120_000 })

@@ -7,21 +7,24 @@
  * D4  A function that does not come back keeps its slot. 10 s past its time it counts as lost, and with half of the slots
  *     lost the process can do no more, as with handlers.
  */
-import type { NatsConnection, Subscription } from '@nats-io/transport-node'
-import { faultsError, MeshError } from '../errors.ts'
+import type { NatsConnection } from '@nats-io/transport-node'
+import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { newId } from '../message/id.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { Names } from '../topology/names.ts'
-import { answerOf, numbered, refusalAnswer } from './answer.ts'
+import { refusalAnswer } from './answer.ts'
 import { AnswerSender } from './answer-sender.ts'
-import { MOST_TIMEOUT_MS, type ReplyDef } from './reply.ts'
-import { ReplySession } from './reply-session.ts'
-import { type Job, serve, type Served } from './serve.ts'
+import { IdleWatch } from './idle-watch.ts'
+import { type Job, jobOf } from './job.ts'
+import type { ReplyDef } from './reply.ts'
+import { ReplySessions } from './reply-sessions.ts'
+import { countError, noStats, type ReplyStats, retryAfterMs } from './reply-stats.ts'
+import { ReplySubscriptions } from './reply-subscriptions.ts'
+import { serve, type Served } from './serve.ts'
 import { UnreturnedCalls } from './unreturned-calls.ts'
 import { WaitingLine } from './waiting-line.ts'
-import { type Incoming, incoming, QUEUE_GROUP, REQUEST_HEADER, wholeNumber } from './wire.ts'
+import type { Incoming } from './wire.ts'
 
 export type ResponderOptions = {
   nc: NatsConnection
@@ -41,38 +44,36 @@ export type ResponderOptions = {
   leakAfterMs?: number
 }
 
-/** What the micro protocol tells of an endpoint. */
-export type ReplyStats = { requests: number; errors: number; lastError: string; processingMs: number }
-
 /** After the drain's time, what still runs is told to stop and has this long, ms. */
 const LAST_WORDS_MS = 2000
 const LEAK_AFTER_MS = 10_000
-const LEAST_RETRY_MS = 50
-const MOST_RETRY_MS = 5000
 const STOPS = 'this instance stops'
 
 export class Responder {
   readonly subject: string
-  readonly stats: ReplyStats = { requests: 0, errors: 0, lastError: '', processingMs: 0 }
+  readonly stats: ReplyStats = noStats()
   readonly #options: ResponderOptions
   readonly #labels: { service: string; reply: string }
   readonly #sender: AnswerSender
   readonly #stopping = new AbortController()
   readonly #waiting = new WaitingLine((job) => this.#pass(job))
-  readonly #sessions = new Map<string, ReplySession>()
-  readonly #subscriptions: Subscription[] = []
-  readonly #idle: (() => void)[] = []
+  readonly #sessions: ReplySessions
+  readonly #subscriptions: ReplySubscriptions
+  readonly #idle = new IdleWatch(() => this.#isIdle())
   #running = 0
   readonly #unreturned: UnreturnedCalls
-  #refused: string | undefined
 
   constructor(options: ResponderOptions) {
+    const { names, def, instance, leakAfterMs = LEAK_AFTER_MS } = options
+    const { contract } = def
     this.#options = options
     this.#labels = { service: options.service, reply: options.name }
-    const { leakAfterMs = LEAK_AFTER_MS } = options
     this.#unreturned = new UnreturnedCalls(leakAfterMs, (leaked, change) => this.#onLeaked(leaked, change))
     this.#sender = new AnswerSender({ ...options, labels: this.#labels })
-    this.subject = options.names.request(options.def.contract.type)
+    const control = names.requestControl(contract.type, instance)
+    this.#sessions = new ReplySessions({ contract, control, sender: this.#sender })
+    this.#subscriptions = new ReplySubscriptions({ ...options, labels: this.#labels })
+    this.subject = names.request(contract.type)
   }
 
   get name(): string {
@@ -85,16 +86,17 @@ export class Responder {
 
   /** Subscribes. Whether the server allows it shows after the next flush: see {@link fault}. */
   start(): void {
-    const { def } = this.#options
-    this.#subscribe(this.subject, QUEUE_GROUP, (msg) => this.#onRequest(msg))
-    if (def.contract.streaming) this.#subscribe(`${this.#control()}.*`, '', (msg) => this.#onControl(msg))
+    this.#subscriptions.takeRequests(this.subject, (msg) => this.#onRequest(msg))
+    if (this.def.contract.streaming)
+      this.#subscriptions.takeControls(this.#sessions.subject, (msg) => this.#sessions.onControl(msg))
   }
 
   /** Why it does not answer; undefined when it does. */
   get fault(): string | undefined {
     const { name, def } = this.#options
-    if (this.#refused !== undefined)
-      return `reply ${name}: this user may not subscribe to ${this.#refused}; grant it to the service`
+    const { refused } = this.#subscriptions
+    if (refused !== undefined)
+      return `reply ${name}: this user may not subscribe to ${refused}; grant it to the service`
     const { overdue } = this.#unreturned
     if (overdue * 2 >= def.concurrency)
       return `reply ${name}: ${overdue} of ${def.concurrency} calls are over their time and do not come back`
@@ -104,44 +106,19 @@ export class Responder {
   /** Upholds D1. */
   async stop(drainMs: number): Promise<void> {
     const deadline = performance.now() + drainMs
-    await within(this.#unsubscribed(), drainMs)
-    await this.#untilIdle(deadline - performance.now())
+    await this.#subscriptions.drainRequests(drainMs)
+    await this.#idle.untilIdle(deadline - performance.now())
     this.#stopping.abort(new Error('the service stops'))
     this.#waiting.passAll()
-    await this.#untilIdle(LAST_WORDS_MS)
-    for (const subscription of this.#subscriptions) subscription.unsubscribe()
-  }
-
-  /** Resolves when the server sends nothing more and what it sent is here. */
-  async #unsubscribed(): Promise<void> {
-    const [requests] = this.#subscriptions
-    // Where the connection is away the client gives up with its next try to connect.
-    await requests?.drain().catch(() => undefined)
-    // What is not given up would be subscribed again when the connection is back.
-    requests?.unsubscribe()
-  }
-
-  #subscribe(subject: string, queue: string, onMessage: (msg: Incoming) => void): void {
-    const callback = (refused: Error | null, msg: Parameters<typeof incoming>[0]): void => {
-      if (refused) {
-        this.#refused = subject
-        return
-      }
-      // What is thrown into the client ends its connection.
-      try {
-        onMessage(incoming(msg))
-      } catch (error) {
-        this.#options.log.error({ ...this.#labels, err: error }, 'a request could not be taken')
-      }
-    }
-    this.#subscriptions.push(this.#options.nc.subscribe(subject, { callback, ...(queue === '' ? {} : { queue }) }))
+    await this.#idle.untilIdle(LAST_WORDS_MS)
+    this.#subscriptions.end()
   }
 
   #onRequest(request: Incoming): void {
     const { def, log } = this.#options
     this.stats.requests++
     if (request.reply === '') {
-      this.#count('a request came without a reply subject')
+      countError(this.stats, 'a request came without a reply subject')
       log.warn(this.#labels, 'a request came without a reply subject; nobody waits, so it was not begun')
       return
     }
@@ -152,7 +129,7 @@ export class Responder {
         (answer) => this.#sender.send(request.reply, answer),
         `${def.concurrency} requests run here and ${def.waiting} wait`,
       )
-    const job = this.#jobOf(request)
+    const job = jobOf({ def, sender: this.#sender, sessions: this.#sessions }, request)
     if (job.timeoutMs === 0) this.#pass(job)
     else if (this.#running < def.concurrency) void this.#run(job)
     else this.#waiting.add(job)
@@ -161,61 +138,16 @@ export class Responder {
   /** Says that it was not begun, and when to come again. */
   #turnAway(send: Job['send'], said: string): void {
     const { def, metrics } = this.#options
-    send(refusalAnswer(def.contract, { number: 429, code: 'MESH_BUSY', said, retryAfterMs: this.#retryAfterMs() }))
-    this.#count(said)
+    const soonMs = retryAfterMs(this.stats, { waiting: this.#waiting.length, concurrency: def.concurrency })
+    send(refusalAnswer(def.contract, { number: 429, code: 'MESH_BUSY', said, retryAfterMs: soonMs }))
+    countError(this.stats, said)
     metrics.replied(this.#labels, 'busy', 0)
-  }
-
-  #jobOf(request: Incoming): Job {
-    const { def } = this.#options
-    // Whoever does not say how long it waits is told to the last.
-    const asked = Math.min(wholeNumber(request.headers[REQUEST_HEADER.timeout]) ?? Infinity, MOST_TIMEOUT_MS)
-    const timeoutMs = Math.min(asked, def.timeoutMs)
-    const now = performance.now()
-    const waitsUntil = now + asked
-    const control = def.contract.streaming ? this.#sessionOf(request) : undefined
-    return {
-      request,
-      timeoutMs,
-      expiresAt: now + timeoutMs,
-      waitsUntil,
-      session: control?.session,
-      send: (answer) => this.#sender.send(request.reply, answer, { control: control?.subject, expiresAt: waitsUntil }),
-      close: () => control?.close(),
-    }
-  }
-
-  #sessionOf(request: Incoming): { session: ReplySession; subject: string; close: () => void } {
-    const { contract } = this.#options.def
-    const token = newId()
-    const subject = `${this.#control()}.${token}`
-    const session = new ReplySession(request, (kind, part) =>
-      this.#sender.send(request.reply, numbered(answerOf(contract, kind), part), { control: subject }),
-    )
-    this.#sessions.set(token, session)
-    const close = (): void => {
-      session.close()
-      this.#sessions.delete(token)
-    }
-    return { session, subject, close }
-  }
-
-  #onControl({ subject, payload, isNoResponder }: Incoming): void {
-    const session = this.#sessions.get(subject.slice(subject.lastIndexOf('.') + 1))
-    // Parts name this subject for answers, and the server answers for whoever is not there.
-    if (isNoResponder) session?.onGone()
-    else session?.onControl(new TextDecoder().decode(payload.subarray(0, 64)))
-  }
-
-  #control(): string {
-    const { names, def, instance } = this.#options
-    return names.requestControl(def.contract.type, instance)
   }
 
   #pump(): void {
     const job = this.#stopping.signal.aborted ? undefined : this.#waiting.take()
     if (job) void this.#run(job)
-    this.#tellIdle()
+    this.#idle.look()
   }
 
   /** Upholds D3. */
@@ -223,11 +155,11 @@ export class Responder {
     const isGone = job.session?.signal.aborted === true || performance.now() >= job.waitsUntil
     if (!isGone) this.#turnAway(job.send, this.#stopping.signal.aborted ? STOPS : 'its turn did not come in time')
     else {
-      this.#count('its time was over before its turn')
+      countError(this.stats, 'its time was over before its turn')
       this.#options.metrics.replied(this.#labels, 'late', 0)
     }
     job.close()
-    this.#tellIdle()
+    this.#idle.look()
   }
 
   async #run(job: Job): Promise<void> {
@@ -238,7 +170,7 @@ export class Responder {
     const ms = performance.now() - started
     job.close()
     this.stats.processingMs += ms
-    if (served.said !== '') this.#count(served.said)
+    if (served.said !== '') countError(this.stats, served.said)
     metrics.replied(this.#labels, served.outcome, ms, served.traceId)
     await this.#untilSettled(served, started + this.#options.def.timeoutMs)
     metrics.replying(this.#labels, --this.#running)
@@ -250,7 +182,7 @@ export class Responder {
     const call = this.#unreturned.begin(endsAt)
     // Any other is back, or about to be.
     if (outcome === 'late' || outcome === 'cancelled' || this.#stopping.signal.aborted) call.markHeld()
-    this.#tellIdle()
+    this.#idle.look()
     await settled
     call.returned()
   }
@@ -258,23 +190,10 @@ export class Responder {
   #onLeaked(leaked: number, change: 1 | -1): void {
     const { metrics, def, name, service, onFatal } = this.#options
     metrics.leakedReplies(this.#labels, leaked)
-    this.#tellIdle()
+    this.#idle.look()
     if (change < 0 || leaked * 2 < def.concurrency || this.#stopping.signal.aborted) return
     const detail = `reply ${name} of ${service} lost ${leaked} of ${def.concurrency} slots to calls that never return`
     onFatal(new MeshError('MESH_HANDLER_LEAKED', `${detail}; make it honour ctx.signal`))
-  }
-
-  #count(error: string): void {
-    this.stats.errors++
-    this.stats.lastError = error
-  }
-
-  /** A guess: when about half of those that wait will have had their turn. */
-  #retryAfterMs(): number {
-    const { requests, processingMs } = this.stats
-    const meanMs = processingMs / Math.max(1, requests)
-    const guess = (meanMs * this.#waiting.length) / this.#options.def.concurrency / 2
-    return Math.min(MOST_RETRY_MS, Math.max(LEAST_RETRY_MS, guess))
   }
 
   /** Nothing is left to wait for: what is over its time was answered for already. */
@@ -282,27 +201,4 @@ export class Responder {
     const isStuck = this.#unreturned.held >= this.#options.def.concurrency
     return this.#running === this.#unreturned.held && (isStuck || this.#waiting.length === 0)
   }
-
-  #tellIdle(): void {
-    if (this.#isIdle()) for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  async #untilIdle(ms: number): Promise<void> {
-    if (this.#isIdle()) return
-    await within(new Promise<void>((resolve) => this.#idle.push(resolve)), ms)
-  }
-}
-
-/** Resolves with `promise`, or after `ms`. */
-async function within(promise: Promise<unknown>, ms: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, Math.max(0, ms))
-  await Promise.race([promise, late])
-  clearTimeout(timer)
-}
-
-/** @throws MeshError MESH_TOPOLOGY naming each subject this user may not subscribe to */
-export function checkAllowed(service: string, responders: readonly Responder[]): void {
-  const faults = responders.flatMap(({ fault }) => fault ?? [])
-  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service} cannot start`, faults)
 }

@@ -13,13 +13,13 @@ import { decodePayload } from '../message/validate.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
 import { type Answer, answerOf, checkFits, numbered, type Refusal } from './answer.ts'
 import { refusalAnswer, type ReplyOutcome, TooLarge } from './answer.ts'
+import type { Job } from './job.ts'
 import { encodePayload, errorPayload, replyPayload } from './payload.ts'
 import type { ReplyContext, ReplyDef, ReplyHandler, ReplyStreamHandler } from './reply.ts'
 import { ReplyError } from './reply-error.ts'
 import type { ReplySession } from './reply-session.ts'
 import { requestEnvelope } from './request-envelope.ts'
 import { failRequestSpan, replySpan } from './spans.ts'
-import type { Incoming } from './wire.ts'
 
 export type ServeDeps = {
   nc: NatsConnection
@@ -30,21 +30,6 @@ export type ServeDeps = {
   def: ReplyDef
   /** Aborts what cannot be waited for at the end of a drain. */
   stopping: AbortSignal
-}
-
-export type Job = {
-  readonly request: Incoming
-  /** When its time is over here, by `performance.now()`. */
-  readonly expiresAt: number
-  /** When its requester gives up, by `performance.now()`: not before `expiresAt`. */
-  readonly waitsUntil: number
-  /** The time that was given, ms. */
-  readonly timeoutMs: number
-  readonly session: ReplySession | undefined
-  /** Sends to the requester, or keeps it until the connection is back. */
-  readonly send: (answer: Answer) => void
-  /** Ends its stream, if it is one. */
-  readonly close: () => void
 }
 
 export type Served = {

@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node'
+import { faultsError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { newId } from '../message/id.ts'
 import { type Logger, withFields } from '../observe/logger.ts'
@@ -6,7 +7,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { ServiceDef } from '../service/define.ts'
 import type { Names } from '../topology/names.ts'
 import { discoverable } from './discovery.ts'
-import { checkAllowed, Responder } from './responder.ts'
+import { Responder } from './responder.ts'
 
 export type RepliesDeps = {
   nc: NatsConnection
@@ -75,4 +76,10 @@ export async function startReplies(
   for (const { name, subject, def } of responders)
     log.info({ reply: name, subject, concurrency: def.concurrency }, `${name} answers ${def.contract.type}`)
   return { faults: () => responders.flatMap(({ fault }) => fault ?? []), stop }
+}
+
+/** @throws MeshError MESH_TOPOLOGY naming each subject this user may not subscribe to */
+function checkAllowed(service: string, responders: readonly Responder[]): void {
+  const faults = responders.flatMap(({ fault }) => fault ?? [])
+  if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service} cannot start`, faults)
 }

@@ -1,4 +1,4 @@
-import type { Job } from './serve.ts'
+import type { Job } from './job.ts'
 
 /** Requests that wait here for their turn. Each leaves once: to be begun, or because its time is over or its requester gone. */
 export class WaitingLine {

@@ -9,6 +9,7 @@ import { inboxCases } from './inbox-cases.ts'
 import { orderedCases } from './ordered-cases.ts'
 import { publishCases } from './publish-cases.ts'
 import { requestCases } from './request-cases.ts'
+import { requestStreamCases } from './request-stream-cases.ts'
 import { retryCases } from './retry-cases.ts'
 import { spoolCases } from './spool-cases.ts'
 import { survivalCases } from './survival-cases.ts'
@@ -30,6 +31,7 @@ export const conformance: readonly Case[] = Object.freeze([
   ...orderedCases,
   ...deadLetterCases,
   ...requestCases,
+  ...requestStreamCases,
   ...spoolCases,
   ...survivalCases,
 ])

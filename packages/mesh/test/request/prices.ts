@@ -36,6 +36,16 @@ export function gate(): { readonly passed: Promise<void>; open: () => void } {
   return { passed: promise, open: resolve }
 }
 
+/** Answers `price.slow`, each call as soon as the gate is open. */
+export function slowBehindGate(options: ReplyOptions = {}): { service: ServiceDef; open: () => void } {
+  const { passed, open } = gate()
+  const answer = reply(slow, options, async ({ n }) => {
+    await passed
+    return { n, by: 'x' }
+  })
+  return { service: defineService('pricing', { handlers: {}, replies: { answer } }), open }
+}
+
 /** Lines of a logger, to look at. */
 export type Line = { level: string; fields: Record<string, unknown>; message: string }
 

@@ -22,11 +22,11 @@ export type SlotDeps = {
 }
 
 /** The server looks every 250 ms; after this, what was due has left its slot unless the server is far behind. */
-export const SETTLED_MS = 1000
+const SETTLED_MS = 1000
 /** For the questions after that. */
-export const ANSWERS_MS = 5000
+const ANSWERS_MS = 5000
 /** Marks last 30 s. What is not in its slot after this may have been taken back, or was a mark. */
-export const KNOWN_FOR_MS = 15_000
+const KNOWN_FOR_MS = 15_000
 /** Who put something at risk looks first whether it stays. */
 const OTHERS_WAIT_MS = SETTLED_MS + 500
 
@@ -53,11 +53,24 @@ export async function inSlot({ nc, names, patience, clock }: SlotDeps, slot: Slo
 /** Whether the server may have begun to deliver what comes at `dueMs` before something just stored took its place. */
 export const isAtRisk = ({ clock }: SlotDeps, dueMs: number): boolean => clock.estimate() + clock.errorMs >= dueMs
 
-export const wasStopped = (type: string): MeshError =>
-  new MeshError(
+/** Waits until the server has surely cleared the slot, if it began to deliver what was there before. */
+export async function untilSettled({ patience }: SlotDeps): Promise<void> {
+  patience.extend(SETTLED_MS + ANSWERS_MS)
+  await sleep(SETTLED_MS)
+}
+
+/**
+ * What is not in its slot any more was cleared by the server, unless it was stored long ago.
+ * @param storedAt by `performance.now()`
+ * @throws MeshError MESH_PUBLISH_TIMEOUT
+ */
+export function checkNotStopped({ type }: Slot, storedAt: number): void {
+  if (performance.now() - storedAt <= KNOWN_FOR_MS) return
+  throw new MeshError(
     'MESH_PUBLISH_TIMEOUT',
     `${type}: this process was stopped while it changed what waits under a key, and cannot tell what became of it; look, or ask again (an event with the same id)`,
   )
+}
 
 /** Says on what takes the place of another until when it had to be stored. */
 export const beforeHeader = (replaced: StoredMessage | undefined): [string, string][] => {

@@ -5,22 +5,19 @@
  * T2  `false` when nothing waits there, or when it is due: then it comes, or came.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { HEADER } from '../message/headers.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import {
   beforeHeader,
+  checkNotStopped,
   dueOf,
   inSlot,
   isAtRisk,
   isWaiting,
-  ANSWERS_MS,
   isWrongSequence,
-  KNOWN_FOR_MS,
-  SETTLED_MS,
   type SlotDeps,
-  wasStopped,
+  untilSettled,
 } from './in-slot.ts'
 import { type Slot, slotSubject } from './slot.ts'
 
@@ -51,14 +48,13 @@ async function wasInTime(
   const due = dueOf(waiting)
   const storedAt = performance.now()
   if (Number.isNaN(due) || !isAtRisk(deps, due)) return true
-  deps.patience.extend(SETTLED_MS + ANSWERS_MS)
-  await sleep(SETTLED_MS)
+  await untilSettled(deps)
   const { nc, names, patience } = deps
   const there = await patience.ask(() => getStored(nc, names.delays(), { last_by_subj: slotSubject(names, slot) }))
   // Another event may be in its place by now: put there while the mark was.
   const over = Number(there?.headers[HEADER.expectedLastSubjectSequence.toLowerCase()])
   if (there?.seq === mark || over === mark) return true
-  if (performance.now() - storedAt > KNOWN_FOR_MS) throw wasStopped(slot.type)
+  checkNotStopped(slot, storedAt)
   return false
 }
 

@@ -7,7 +7,6 @@
  *     knows its id.
  * W3  Nothing is put over what is at risk of W2, so that one look tells (`inSlot`).
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { envelopeHeaders } from '../message/envelope.ts'
 import { HEADER } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
@@ -18,17 +17,15 @@ import type { Delay } from './delay.ts'
 import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import {
   beforeHeader,
+  checkNotStopped,
   dueOf,
   idOf,
   inSlot,
   isAtRisk,
   isWaiting,
-  ANSWERS_MS,
   isWrongSequence,
-  KNOWN_FOR_MS,
-  SETTLED_MS,
   type SlotDeps,
-  wasStopped,
+  untilSettled,
 } from './in-slot.ts'
 import { type Slot, slotOf, slotSubject } from './slot.ts'
 
@@ -93,18 +90,17 @@ async function storeKeyed(deps: SlotDeps, waiting: Waiting): Promise<Published> 
 /** Upholds W2. */
 async function stays(
   deps: SlotDeps,
-  { slot, out }: Waiting,
+  { slot }: Waiting,
   { ack, replaced }: { ack: PubAck; replaced: StoredMessage | undefined },
 ): Promise<boolean> {
   if (!replaced || !isAtRisk(deps, dueOf(replaced))) return true
   const storedAt = performance.now()
-  deps.patience.extend(SETTLED_MS + ANSWERS_MS)
-  await sleep(SETTLED_MS)
+  await untilSettled(deps)
   if (await deps.patience.ask(() => getStored(deps.nc, ack.stream, { seq: ack.seq }))) return true
   // Another is in its place, or took it back.
   if (await inSlot(deps, slot)) return true
-  if (performance.now() - storedAt < KNOWN_FOR_MS) return false
-  throw wasStopped(out.envelope.type)
+  checkNotStopped(slot, storedAt)
+  return false
 }
 
 /** `undefined` when the slot does not hold what was expected. */

@@ -84,6 +84,18 @@ async function until({ held }: Race, before: number | undefined): Promise<void> 
   await eventually(async () => expect(await held()).not.toBe(before), { intervalMs: 5 })
 }
 
+/** A cancel under way, and a publish that wants its place: begun when the mark of the cancel is there. */
+async function cancelThenPublish(
+  { mesh }: TestMesh,
+  it: Race,
+): Promise<{ cancel: Promise<boolean>; next: Promise<unknown> }> {
+  const before = await it.held()
+  const cancel = takeBack(it.late, slot)
+  await until(it, before)
+  const next = mesh.publish(timedOut, { orderId: 'o' }, { id: 'next', deliverIn: 60_000, delayKey: 'k' })
+  return { cancel, next }
+}
+
 const waitingIds = async ({ mesh }: TestMesh): Promise<unknown[]> =>
   (await mesh.delayed(timedOut)).map((one) => one.kind === 'once' && one.id)
 
@@ -116,10 +128,7 @@ test('what replaces the replacement in that moment is not cleared with both', as
 test('what is published after a cancel in that moment is not cleared, and the cancel says what is true', async () => {
   await using env = await testMesh()
   const it = await race(env)
-  const before = await it.held()
-  const cancel = takeBack(it.late, slot)
-  await until(it, before)
-  const next = env.mesh.publish(timedOut, { orderId: 'o' }, { id: 'next', deliverIn: 60_000, delayKey: 'k' })
+  const { cancel, next } = await cancelThenPublish(env, it)
   await sleep(200)
   await it.clear()
   expect(await cancel).toBe(false)
@@ -130,10 +139,7 @@ test('what is published after a cancel in that moment is not cleared, and the ca
 test('a cancel in time is true, also where another event took that place since', async () => {
   await using env = await testMesh()
   const it = await race(env)
-  const before = await it.held()
-  const cancel = takeBack(it.late, slot)
-  await until(it, before)
-  const next = env.mesh.publish(timedOut, { orderId: 'o' }, { id: 'next', deliverIn: 60_000, delayKey: 'k' })
+  const { cancel, next } = await cancelThenPublish(env, it)
   expect(await cancel).toBe(true)
   await next
   expect(await waitingIds(env)).toEqual(['next'])

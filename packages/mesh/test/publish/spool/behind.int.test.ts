@@ -1,15 +1,12 @@
 import { prepareEvent, publication } from '@malha/mesh'
-import { testMesh, testServer } from '@malha/testing'
+import { testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { brokerAway, noted, order, orders, storedIn, tempFolder } from './spool-kit.ts'
 
 test('a prepared event, a batch and one with an expectation go behind what is queued, though the broker comes back meanwhile', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using t = await testMesh({ server })
-  await t.mesh.provision(shop)
-  await server.kill()
-  const mesh = await t.connect({ spool: { file: folder.file } })
+  await using away = await brokerAway()
+  const { server, t } = away
+  const mesh = await t.connect({ spool: { file: away.file } })
   await Promise.all(Array.from({ length: 600 }, (_, n) => mesh.publish(noted, order(n), { id: `p${n}` })))
   const behind = Promise.all([
     mesh.publishPrepared(await prepareEvent(noted, order(600), { from: 'test', id: 'prepared' })),

@@ -5,7 +5,7 @@ import { nanos } from '@nats-io/transport-node'
 import { eventually, type TestMesh, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
-import { freeze, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { brokerAway, freeze, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 import { startSpooler } from './spooler-process.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
@@ -22,19 +22,16 @@ async function countIn({ nats, mesh }: TestMesh): Promise<number> {
 }
 
 test('SIGKILL with 1,000 queued: the next process stores each once, in order', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using t = await testMesh({ server })
-  await t.mesh.provision(shop)
-  await server.kill()
+  await using away = await brokerAway()
+  const { server, t } = away
   {
-    await using spooler = startSpooler(folder.file, t, { count: 1000 })
+    await using spooler = startSpooler(away.file, t, { count: 1000 })
     await eventually(() => expect(spooler.lines).toHaveLength(1001), { timeoutMs: 40_000 })
     expect(spooler.lines.slice(1).every(({ queued }) => queued)).toBe(true)
     expect(spooler.errors).toStrictEqual([])
   }
   await server.start()
-  const mesh = await t.connect({ spool: { file: folder.file } })
+  const mesh = await t.connect({ spool: { file: away.file } })
   await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(1000), { timeoutMs: 30_000 })
   expect((await storedIn(t, orders)).map(({ n }) => n)).toStrictEqual(numbers(1000))
   await eventually(async () => expect((await mesh.publish(noted, order(0))).queued).toBeUndefined())

@@ -1,17 +1,14 @@
 import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { startSpooler } from './spooler-process.ts'
-import { noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { brokerAway, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const text = 'x'.repeat(10_000)
 
 test('a full spool refuses and says so; what it took is stored, and then it takes again', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using t = await testMesh({ server })
-  await t.mesh.provision(shop)
-  await server.kill()
-  const mesh = await t.connect({ spool: { file: folder.file, maxBytes: 100_000 } })
+  await using away = await brokerAway()
+  const { server, t } = away
+  const mesh = await t.connect({ spool: { file: away.file, maxBytes: 100_000 } })
   const answers = await Promise.allSettled(
     Array.from({ length: 20 }, (_, n) => mesh.publish(noted, { ...order(n), text }, { id: `p${n}` })),
   )

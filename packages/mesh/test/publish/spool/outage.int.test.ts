@@ -1,6 +1,18 @@
 import { eventually, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { audited, freeze, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+import {
+  brokerAway,
+  audited,
+  freeze,
+  linesOf,
+  noted,
+  order,
+  orders,
+  placed,
+  shop,
+  storedIn,
+  tempFolder,
+} from './spool-kit.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
@@ -29,12 +41,9 @@ test('while the broker is away events are queued at once, and stored once and in
 })
 
 test('a process starts and takes events while the broker is away, and what needs the broker waits for it', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using t = await testMesh({ server })
-  await t.mesh.provision(shop)
-  await server.kill()
-  const mesh = await t.connect({ spool: { file: folder.file } })
+  await using away = await brokerAway()
+  const { server, t } = away
+  const mesh = await t.connect({ spool: { file: away.file } })
   expect(() => mesh.nats).toThrow(/MESH_CONNECT_FAILED/)
   expect(await mesh.publish(placed, order(1))).toMatchObject({ queued: true })
   const started = mesh.start(shop)

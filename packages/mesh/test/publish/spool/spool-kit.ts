@@ -11,7 +11,7 @@ import {
   stream,
   type StreamDef,
 } from '@malha/mesh'
-import { eventually, type TestMesh, type TestServer } from '@malha/testing'
+import { eventually, type TestMesh, testMesh, type TestServer, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
 
@@ -41,6 +41,18 @@ export function tempFolder(): Disposable & { path: string; file: string } {
     file: join(path, 'spool.db'),
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
   }
+}
+
+/** A mesh whose streams were made, whose broker is away since, and the file for a spool. */
+export async function brokerAway(): Promise<AsyncDisposable & { file: string; server: TestServer; t: TestMesh }> {
+  await using opened = new AsyncDisposableStack()
+  const { file } = opened.use(tempFolder())
+  const server = opened.use(await testServer())
+  const t = opened.use(await testMesh({ server }))
+  await t.mesh.provision(shop)
+  await server.kill()
+  const all = opened.move()
+  return { file, server, t, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
 export type Line = { level: string; message: string } & Record<string, unknown>

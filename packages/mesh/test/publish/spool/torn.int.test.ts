@@ -1,10 +1,10 @@
 import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { eventually, testMesh, testServer } from '@malha/testing'
+import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
 import { readHead } from '../../../src/publish/spool/entry.ts'
-import { linesOf, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { brokerAway, linesOf, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const PAGE = 4096
 const COUNT = 60
@@ -103,12 +103,9 @@ test('a garbage header costs nothing, and the torn file is kept aside as it was'
 })
 
 test('what was stored before does not come back from a torn file', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using t = await testMesh({ server })
-  await t.mesh.provision(shop)
-  await server.kill()
-  const mesh = await t.connect({ spool: { file: folder.file } })
+  await using away = await brokerAway()
+  const { server, t } = away
+  const mesh = await t.connect({ spool: { file: away.file } })
   await Promise.all(Array.from({ length: 200 }, (_, n) => mesh.publish(noted, { ...order(n), text: 'x'.repeat(500) })))
   await server.start()
   await eventually(async () => expect(await storedIn(t, orders)).toHaveLength(200))
@@ -117,10 +114,10 @@ test('what was stored before does not come back from a torn file', async () => {
   await eventually(async () => expect((await mesh.publish(noted, order(201), { id: 'last' })).queued).toBe(true))
   await mesh.close()
   await server.start()
-  const torn = readFileSync(folder.file)
+  const torn = readFileSync(away.file)
   torn.fill(0, 0, PAGE)
-  writeFileSync(folder.file, torn)
-  expect((await opened(folder.file)).ids).toStrictEqual(['last'])
+  writeFileSync(away.file, torn)
+  expect((await opened(away.file)).ids).toStrictEqual(['last'])
 })
 
 test('a salvage that was cut off is done again, or goes on', async () => {

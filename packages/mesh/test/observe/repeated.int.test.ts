@@ -1,27 +1,16 @@
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { defineService, event, type HandlerOptions, minutes, noMetrics, on, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
-import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { recordSpans } from '../support/recorded-spans.ts'
 
-const exporter = new InMemorySpanExporter()
+const exporter = recordSpans()
 /** Its window is short, so that a test can publish an event twice. */
 const orders = stream('ORDERS', { subjects: ['order.>'], duplicateWindowMs: 100 })
 const schema = z.object({ orderId: z.string() })
 const placed = event('order.placed', { stream: orders, schema, key: (order) => order.orderId })
 const billed = event('order.billed', { stream: orders, schema, key: (order) => order.orderId })
-
-beforeAll(() => {
-  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-  trace.setGlobalTracerProvider(provider)
-})
-
-beforeEach(() => exporter.reset())
 
 const spans = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name)
 

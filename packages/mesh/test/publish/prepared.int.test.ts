@@ -1,22 +1,14 @@
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { trace } from '@opentelemetry/api'
 import { defineService, event, getStored, prepareEvent, type PreparedEvent, stream } from '@malha/mesh'
 import { testMesh } from '@malha/testing'
-import { beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { recordSpans } from '../support/recorded-spans.ts'
 
 const orders = stream('ORDERS', { subjects: ['order.>'] })
 const schema = z.object({ orderId: z.string() })
 const placed = event('order.placed', { stream: orders, schema, key: (order) => order.orderId })
-const exporter = new InMemorySpanExporter()
-
-beforeAll(() => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
-})
+const exporter = recordSpans()
 
 test('a prepared event keeps its id, time and trace over JSON and another process’s publish', async () => {
   await using t = await testMesh()

@@ -1,22 +1,12 @@
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { defineService, type Labels, type Metrics, reply } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
-import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { recordSpans } from '../support/recorded-spans.ts'
 import { pricing, quote, slow } from './prices.ts'
 
-const exporter = new InMemorySpanExporter()
-
-beforeAll(() => {
-  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-  trace.setGlobalTracerProvider(provider)
-})
-
-beforeEach(() => exporter.reset())
+const exporter = recordSpans()
 
 const span = (name: string): ReadableSpan | undefined => exporter.getFinishedSpans().find((one) => one.name === name)
 

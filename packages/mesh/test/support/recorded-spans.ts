@@ -1,0 +1,18 @@
+import { context, propagation, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { beforeAll, beforeEach } from 'vitest'
+
+/** The spans of this process that have ended since the test that runs began; traced from before the file's first test on. */
+export function recordSpans(): InMemorySpanExporter {
+  const exporter = new InMemorySpanExporter()
+  beforeAll(() => {
+    const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] })
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+    trace.setGlobalTracerProvider(provider)
+  })
+  beforeEach(() => exporter.reset())
+  return exporter
+}

@@ -1,12 +1,10 @@
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CenterRegistered, centerRegistered, cityRegistered, partners } from '@malha/contracts'
 import { type Fault, startPartner, up } from '@malha/partner-simulator'
 import { defineService } from '@malha/mesh'
+import { freePorts } from '@malha/stack'
 import { eventually, testMesh, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
@@ -23,7 +21,7 @@ test(
   async () => {
     await using dmitri = await startPartner({ partner: 'dmitri', fault: fault('down') })
     await using bench = await testMesh()
-    const port = await freePort()
+    const [port = 0] = await freePorts(1)
     const env = envOf(bench, dmitri.url, port)
     await bench.mesh.provision(api)
     await register(bench, 40)
@@ -58,7 +56,7 @@ test(
   async () => {
     await using dmitri = await startPartner({ partner: 'dmitri', latencyMs: 400, fault: up })
     await using bench = await testMesh()
-    const port = await freePort()
+    const [port = 0] = await freePorts(1)
     const env = envOf(bench, dmitri.url, port)
     await bench.mesh.provision(api)
     await register(bench, 150)
@@ -80,7 +78,7 @@ test(
   async () => {
     await using bench = await testMesh()
     await using cache = await temporaryFolder()
-    const port = await freePort()
+    const [port = 0] = await freePorts(1)
     const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', NODE_COMPILE_CACHE: cache.path }
     const env = { ...envOf(bench, 'http://127.0.0.1:9', port), ...traced }
     // The first run fills the cache, at its proper end.
@@ -138,15 +136,4 @@ async function registered({ mesh }: TestMesh): Promise<number[]> {
 async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'city-registration-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
-}
-
-/** Below the range that outgoing connections take theirs from: it is some time until the process listens. */
-async function freePort(): Promise<number> {
-  const port = randomInt(12_000, 32_000)
-  const server = createServer().listen(port, '127.0.0.1')
-  const isFree = await once(server, 'listening').catch(() => false)
-  if (isFree === false) return await freePort()
-  server.close()
-  await once(server, 'close')
-  return port
 }

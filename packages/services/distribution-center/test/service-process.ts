@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '@malha/stack'
 import { eventually, type TestMesh } from '@malha/testing'
 
 export type LogLine = { level: string; msg: string; url?: string; [field: string]: unknown }
@@ -48,7 +47,7 @@ export async function startService(
   broker: Pick<TestMesh, 'url' | 'namespace'>,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const health = await freePort()
+  const [health = 0] = await freePorts(1)
   const running = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: String(health), ...env })
   const serving = (): string => {
     const url = running.lines.find(({ msg }) => msg === 'distribution-center serves')?.url
@@ -58,15 +57,4 @@ export async function startService(
   }
   const api = await eventually(serving, { timeoutMs: 60_000 })
   return { ...running, api, health: `http://127.0.0.1:${health}` }
-}
-
-/** Below the range that outgoing connections take theirs from: it is some time until the process listens. */
-async function freePort(): Promise<number> {
-  const port = randomInt(12_000, 32_000)
-  const server = createServer().listen(port, '127.0.0.1')
-  const isFree = await once(server, 'listening').catch(() => false)
-  if (isFree === false) return await freePort()
-  server.close()
-  await once(server, 'close')
-  return port
 }

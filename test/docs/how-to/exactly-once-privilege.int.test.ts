@@ -4,6 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { billing } from './bill-orders.ts'
 import { orderPlaced } from './order-contracts.ts'
+import { keepRefusals } from './refusals.ts'
 
 /** What every service needs (run on your own NATS), for `billing`. */
 const usual = [
@@ -45,13 +46,7 @@ test('with the permissions of the page outputs are stored once and an inbox is k
   const NATS_URL = server.url
   await using admin = await connectMesh(meshOptions({ NATS_URL, NATS_USER: 'admin', NATS_PASSWORD: 'admin-pw' }))
   await admin.provision(service)
-  const refusals: object[] = []
-  const logger = {
-    debug() {},
-    info() {},
-    warn: (fields: object) => refusals.push(fields),
-    error: (fields: object) => refusals.push(fields),
-  }
+  const { refusals, logger } = keepRefusals()
   const least = { NATS_URL, NATS_USER: 'billing', NATS_PASSWORD: 'billing-pw', NATS_INBOX_PREFIX: '_INBOX_billing' }
   await using mesh = await connectMesh({ ...meshOptions(least), logger })
   await using _running = await mesh.start(service)

@@ -7,6 +7,7 @@ import { welcome } from '../first-service/src/service.ts'
 import { fences, readText } from '../pages.ts'
 import { printShop } from '../print-shop-server.ts'
 import { provision } from './provision.ts'
+import { keepRefusals } from './refusals.ts'
 
 const config = fences(readText('docs/how-to/run-on-your-own-nats.md'))
   .find(({ info }) => info === 'conf')!
@@ -22,13 +23,7 @@ test('with the permissions of the page a service publishes, retries, dead-letter
   const service = welcome(shop.url)
   await provision([service], deployer)
   await using admin = await connectMesh(meshOptions(deployer))
-  const refusals: object[] = []
-  const logger = {
-    debug() {},
-    info() {},
-    warn: (fields: object) => refusals.push(fields),
-    error: (fields: object) => refusals.push(fields),
-  }
+  const { refusals, logger } = keepRefusals()
   await using mesh = await connectMesh({ ...meshOptions(least), logger })
   const running = await mesh.start(service)
 

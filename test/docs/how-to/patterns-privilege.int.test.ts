@@ -7,6 +7,7 @@ import { account, accountOpened } from './aggregate/account.ts'
 import { balances } from './projection/balances.ts'
 import { orderPlaced } from './saga/contracts.ts'
 import { orderSaga } from './saga/order-saga.ts'
+import { keepRefusals } from './refusals.ts'
 
 const rights = fences(readText('docs/how-to/run-on-your-own-nats.md')).find(({ body }) =>
   body.includes('KV_SAGA_'),
@@ -29,13 +30,7 @@ test('with the rights of the page a saga is read, an aggregate decides, a projec
   await admin.provision(defineService('accounts', { handlers: {}, publishes: [accountOpened, orderPlaced] }))
   for (const bucket of ['SAGA_ORDER', 'AGGREGATE_ACCOUNT', 'PROJECTION_BALANCES_V2', 'PROJECTIONS'])
     await admin.bucket(bucket)
-  const refusals: object[] = []
-  const logger = {
-    debug() {},
-    info() {},
-    warn: (of: object) => refusals.push(of),
-    error: (of: object) => refusals.push(of),
-  }
+  const { refusals, logger } = keepRefusals()
   await using mesh = await connectMesh({ ...meshOptions(env), topology: 'verify', logger })
 
   const orders = await openSaga(mesh, orderSaga())

@@ -1,20 +1,15 @@
 import { noMetrics } from '@malha/mesh'
-import { openAggregate, projection, readProjection, runProjection } from '@malha/patterns'
+import { projection, readProjection, runProjection } from '@malha/patterns'
 import { testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
-import { account } from '../aggregate/account.ts'
-import { teller } from '../aggregate/service.ts'
+import { accountWith40 } from './account-with-40.ts'
 import { balances } from './balances.ts'
 import { backToTheOldOne, balanceOf, keepBalances, keepTheNewOne } from './use.ts'
 
 test('balances are made again beside the old ones, swapped, taken back and confirmed, as the page shows it', async () => {
   await using t = await testMesh()
   const { mesh } = t
-  await mesh.provision(await teller(mesh))
-  const accounts = await openAggregate(mesh, account)
-  await accounts.execute('a-1', { kind: 'open', accountId: 'a-1', limitCents: 0 })
-  await accounts.execute('a-1', { kind: 'add', cents: 70 })
-  await accounts.execute('a-1', { kind: 'take', cents: 30 })
+  await accountWith40(mesh)
   const { events } = balances
   // The version before forgot what was taken.
   const before = projection('balances', {

@@ -1,7 +1,8 @@
 import { defineService, event, MeshError, minutes, publication, seconds, stream } from '@malha/mesh'
-import { eventually, type FaultProxy, faultProxy, testCluster, testMesh, type TestMesh } from '@malha/testing'
+import { type FaultProxy, faultProxy, testCluster, testMesh, type TestMesh } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { publishThroughCuts } from './cuts.ts'
 import { Job } from './jobs.ts'
 
 const crates = stream('CRATES', { subjects: ['crate.>'], duplicateWindowMs: minutes(2), maxBytes: 256 * 1024 ** 2 })
@@ -16,12 +17,11 @@ const IN_BATCH = 3
 type Tried = { id: string; resolved: number[] | undefined; isRepeat?: boolean | undefined; error?: unknown }
 
 /** Batches of one publisher whose answers are cut off, half of them while the stream stores. */
-async function publishThroughCuts(t: TestMesh<unknown>, proxy: FaultProxy): Promise<Tried[]> {
+async function publishBatches(t: TestMesh<unknown>, proxy: FaultProxy): Promise<Tried[]> {
   await t.mesh.provision(defineService('packer', { handlers: {}, publishes: [noted] }))
   const publisher = await t.connect({ servers: proxy.url })
   const jsm = await jetstreamManager(t.nats)
   const stored = async (): Promise<number> => (await jsm.streams.info(`${t.namespace}_CRATES`)).state.messages
-  const moreThan = async (count: number) => expect(await stored()).toBeGreaterThan(count)
   const tried: Tried[] = []
 
   async function publish(n: number): Promise<void> {
@@ -40,21 +40,7 @@ async function publishThroughCuts(t: TestMesh<unknown>, proxy: FaultProxy): Prom
     }
   }
 
-  for (let cut = 0; cut < CUTS; cut += 1) {
-    const before = await stored()
-    // Only a connection that has shaken hands can be stalled in the middle of its work.
-    await eventually(() => publisher.nats.flush())
-    const betweenBoth = cut % 2 === 0
-    if (betweenBoth) proxy.stall('toClient')
-    else proxy.dropAfter(1 + Math.floor(Math.random() * 15_000))
-    const publishing = Promise.all(Array.from({ length: PER_CUT }, (_, index) => publish(cut * PER_CUT + index)))
-    if (betweenBoth) {
-      await eventually(() => moreThan(before + cut), { intervalMs: 1 })
-      proxy.cut()
-      proxy.resume('toClient')
-    }
-    await publishing
-  }
+  await publishThroughCuts({ publisher, proxy, cuts: CUTS, perCut: PER_CUT, stored, publish })
   return tried
 }
 
@@ -88,7 +74,7 @@ function expectWhole(tried: readonly Tried[], batches: ReadonlyMap<string, numbe
 test('answers to batches cut off: each is stored whole and once, and told where it stands, or not at all', async () => {
   await using t = await testMesh()
   await using proxy = await faultProxy({ target: t.url })
-  const tried = await publishThroughCuts(t, proxy)
+  const tried = await publishBatches(t, proxy)
   expectWhole(tried, await storedBatches(t))
   expect(proxy.counts.cut).toBeGreaterThanOrEqual(CUTS - 1)
 })
@@ -97,7 +83,7 @@ test('the same on three servers', { timeout: 120_000 }, async () => {
   await using cluster = await testCluster()
   await using t = await testMesh({ server: cluster })
   await using proxy = await faultProxy({ target: t.url.split(',')[0] ?? '' })
-  const tried = await publishThroughCuts(t, proxy)
+  const tried = await publishBatches(t, proxy)
   expectWhole(tried, await storedBatches(t))
 })
 

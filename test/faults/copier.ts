@@ -1,6 +1,7 @@
 /** A service process to be killed: makes a copy of each original and files it, both once. */
-import { connectMesh, defineService, meshOptions, on, seconds, untilBack } from '@malha/mesh'
+import { defineService, on, seconds, untilBack } from '@malha/mesh'
 import { copied, drawn, filed } from './copies.ts'
+import { runService } from './run-service.ts'
 
 const options = { startFrom: 'all', concurrency: 64, ackWaitMs: seconds(1), effects: 'once' } as const
 
@@ -14,12 +15,4 @@ const copier = defineService('copier', {
   },
 })
 
-const line = (fields: object, message: string): void =>
-  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
-const mute = (): void => undefined
-
-await using mesh = await connectMesh({
-  ...meshOptions(process.env),
-  logger: { debug: mute, info: line, warn: line, error: line },
-})
-await mesh.run(copier)
+await runService(copier)

@@ -4,8 +4,9 @@
  */
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectMesh, defineService, meshOptions, on, retry } from '@malha/mesh'
+import { defineService, on, retry } from '@malha/mesh'
 import { taken } from './ordered-jobs.ts'
+import { runService } from './run-service.ts'
 
 const book = openSync(process.env['BOOK'] ?? '', 'a')
 const workMs = Number(process.env['WORK_MS'] ?? '3')
@@ -33,12 +34,4 @@ const worker = defineService('worker', {
   },
 })
 
-const line = (fields: object, message: string): void =>
-  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
-const mute = (): void => undefined
-
-await using mesh = await connectMesh({
-  ...meshOptions(process.env),
-  logger: { debug: mute, info: line, warn: line, error: line },
-})
-await mesh.run(worker)
+await runService(worker)

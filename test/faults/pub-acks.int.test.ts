@@ -1,7 +1,8 @@
 import { defineService, event, MeshError, minutes, seconds, stream } from '@malha/mesh'
-import { eventually, type FaultProxy, faultProxy, testMesh } from '@malha/testing'
+import { faultProxy, testMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { publishThroughCuts } from './cuts.ts'
 import { storedIds } from './fixture.ts'
 import { Job } from './jobs.ts'
 
@@ -37,18 +38,7 @@ test(
       }
     }
 
-    for (let cut = 0; cut < CUTS; cut += 1) {
-      const before = await stored()
-      // Only a connection that has shaken hands can be stalled in the middle of its work.
-      await eventually(() => publisher.nats.flush())
-      // Half the cuts fall between storing and the answer, half anywhere in the bytes of a message.
-      const betweenBoth = cut % 2 === 0
-      if (betweenBoth) proxy.stall('toClient')
-      else proxy.dropAfter(1 + Math.floor(Math.random() * 15_000))
-      const publishing = Promise.all(Array.from({ length: PER_CUT }, (_, index) => publish(cut * PER_CUT + index)))
-      if (betweenBoth) await cutWhileStoring(proxy, async () => (await stored()) > before + (cut % PER_CUT))
-      await publishing
-    }
+    await publishThroughCuts({ publisher, proxy, cuts: CUTS, perCut: PER_CUT, stored, publish })
 
     const counts = (await storedIds(t, 'PARCELS')).get(sent.type) ?? new Map<string, number>()
     expect(rejected.filter((error) => !(error instanceof MeshError))).toEqual([])
@@ -59,9 +49,3 @@ test(
     expect(proxy.counts.cut).toBeGreaterThanOrEqual(CUTS - 1)
   },
 )
-
-async function cutWhileStoring(proxy: FaultProxy, isStoring: () => Promise<boolean>): Promise<void> {
-  await eventually(isStoring, { intervalMs: 1 })
-  proxy.cut()
-  proxy.resume('toClient')
-}

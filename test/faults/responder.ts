@@ -1,6 +1,7 @@
 /** A service process to be restarted and killed: answers requests, each after a little while. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectMesh, defineService, meshOptions, reply } from '@malha/mesh'
+import { defineService, reply } from '@malha/mesh'
+import { runService } from './run-service.ts'
 import { counting, sum } from './sums.ts'
 
 const by = process.pid
@@ -21,12 +22,4 @@ const sums = defineService('sums', {
   },
 })
 
-const line = (fields: object, message: string): void =>
-  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
-const mute = (): void => undefined
-
-await using mesh = await connectMesh({
-  ...meshOptions(process.env),
-  logger: { debug: mute, info: line, warn: line, error: line },
-})
-await mesh.run(sums)
+await runService(sums)

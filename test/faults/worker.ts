@@ -2,8 +2,9 @@
  * A service process to be killed: does each job at a partner (`PARTNER_URL`), says that it is finished, and of what is
  * finished that it is closed. Three attempts are allowed.
  */
-import { connectMesh, defineService, meshOptions, on, responseError, retry } from '@malha/mesh'
+import { defineService, on, responseError, retry } from '@malha/mesh'
 import { asked, closed, finished } from './jobs.ts'
+import { runService } from './run-service.ts'
 
 const partner = process.env['PARTNER_URL'] ?? ''
 const policy = {
@@ -25,12 +26,4 @@ const worker = defineService('worker', {
   },
 })
 
-const line = (fields: object, message: string): void =>
-  void process.stdout.write(`${JSON.stringify({ message, ...fields })}\n`)
-const mute = (): void => undefined
-
-await using mesh = await connectMesh({
-  ...meshOptions(process.env),
-  logger: { debug: mute, info: line, warn: line, error: line },
-})
-await mesh.run(worker)
+await runService(worker)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { defineService, on, Reject } from '@malha/mesh'
+import { defineService, on, Reject, type ServiceDef } from '@malha/mesh'
 import { promise, type Case } from './case.ts'
 import {
   billed,
@@ -12,6 +12,7 @@ import {
   placed,
   publishOrders,
   publishRaw,
+  type Recorder,
   recorder,
 } from './kit.ts'
 
@@ -85,16 +86,18 @@ const exhausted: Case = promise(
   },
 )
 
+/** Handles whatever can be read. */
+const noting = (seen: Recorder): ServiceDef =>
+  defineService('billing', {
+    handlers: { bill: on(placed, { startFrom: 'all', retry: briefly }, (d, c) => void seen.note(d, c)) },
+  })
+
 const undecodable: Case = promise(
   'what cannot be read is a dead letter, not a retry: no headers, bad JSON, no UTF-8',
   async (env) => {
     const seen = recorder()
     const mesh = await env.mesh()
-    await mesh.start(
-      defineService('billing', {
-        handlers: { bill: on(placed, { startFrom: 'all', retry: briefly }, (d, c) => void seen.note(d, c)) },
-      }),
-    )
+    await mesh.start(noting(seen))
     const bytes = [
       Buffer.from('{"orderId":"o1","n":1}'),
       Buffer.from('{"orderId":'),
@@ -123,11 +126,7 @@ const mismatch: Case = promise(
   async (env) => {
     const seen = recorder()
     const mesh = await env.mesh()
-    await mesh.start(
-      defineService('billing', {
-        handlers: { bill: on(placed, { startFrom: 'all', retry: briefly }, (d, c) => void seen.note(d, c)) },
-      }),
-    )
+    await mesh.start(noting(seen))
     await publishRaw(env, 'order.placed', JSON.stringify(order(1)), cloudEvent('stranger', 'order.invented'))
     await publishRaw(env, 'order.placed', '{"orderId":"o1","n":"one"}', cloudEvent('misfit', placed.type))
     const letters = await deadLetters(env, 2, 'billing_bill')

@@ -40,6 +40,13 @@ function inversions({ calls }: Recorder): string[] {
 const billing = (handle: Handler<Order>): ServiceDef =>
   defineService('billing', { handlers: { bill: on(placed, ordered, handle) } })
 
+/** Notes what comes, and takes up to 3 ms for each. */
+const notingSlowly = (seen: Recorder): ServiceDef =>
+  billing(async (data, ctx) => {
+    seen.note(data, ctx)
+    await sleep(Math.random() * 3)
+  })
+
 const inOrder: Case = promise(
   'an ordered handler takes the events of a key one after the other, whatever fails in between',
   async (env) => {
@@ -110,12 +117,7 @@ const restarted: Case = promise(
   async (env) => {
     const seen = recorder()
     const mesh = await env.mesh()
-    await mesh.start(
-      billing(async (data, ctx) => {
-        seen.note(data, ctx)
-        await sleep(Math.random() * 3)
-      }),
-    )
+    await mesh.start(notingSlowly(seen))
     const publishing = publishRounds(mesh, 0, 60)
     await eventually(() => assert.equal(seen.calls.length > 100, true))
     await env.server.restart(`KV_${env.namespace}_MESH_PARTITIONS`)
@@ -131,12 +133,7 @@ const steppedDown: Case = promise(
   async (env) => {
     const seen = recorder()
     const mesh = await env.mesh()
-    await mesh.start(
-      billing(async (data, ctx) => {
-        seen.note(data, ctx)
-        await sleep(Math.random() * 3)
-      }),
-    )
+    await mesh.start(notingSlowly(seen))
     const over = new AbortController()
     let rounds = 0
     const publishing = (async () => {

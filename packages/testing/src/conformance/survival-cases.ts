@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, event, hours, type Mesh, on, retry, seconds, stream } from '@malha/mesh'
 import { z } from 'zod'
 import { eventually } from '../eventually.ts'
-import { promise, type Case } from './case.ts'
+import { type Case, type ConformanceEnv, promise } from './case.ts'
 import {
   billed,
   briefly,
@@ -17,6 +17,7 @@ import {
   Order,
   placed,
   publishOrders,
+  type Recorder,
   recorder,
   settled,
   shipped,
@@ -124,19 +125,11 @@ const serverKilled: Case = promise(
         },
       }),
     )
-    const publishing = publishInWaves(LEAST, (n) =>
-      mesh.publish(placed, order(n), { id: `p${n}`, timeoutMs: seconds(40) }),
-    )
+    const publishing = publishInWaves(mesh, LEAST)
     await eventually(() => assert.equal(seen.calls.length > LEAST / 4, true), { timeoutMs: 60_000 })
     await env.server.restart(`${env.namespace}_ORDERS`)
     const count = await publishing.stop()
-    await eventually(() => assert.equal(new Set(seen.ids()).size, count), { timeoutMs: 60_000 })
-    await settled(env, 'ORDERS', 'billing_bill')
-    const stored = await keptOfType(env, 'ORDERS', placed.type)
-    eachOnce(
-      stored.map(({ headers }) => headers['ce-id'] ?? ''),
-      idsTo(count),
-    )
+    await allHandled(env, seen, count)
     assert.equal((await keptOfType(env, 'ORDERS', billed.type)).length, count)
   },
   ['restart'],
@@ -153,9 +146,7 @@ const stepDown: Case = promise(
         handlers: { bill: on(placed, { startFrom: 'all', ackWaitMs: seconds(3) }, (d, c) => void seen.note(d, c)) },
       }),
     )
-    const publishing = publishInWaves(LEAST, (n) =>
-      mesh.publish(placed, order(n), { id: `p${n}`, timeoutMs: seconds(40) }),
-    )
+    const publishing = publishInWaves(mesh, LEAST)
     for (const quarter of [1, 2, 3]) {
       await eventually(() => assert.equal(seen.calls.length > (quarter * LEAST) / 4, true), { timeoutMs: 60_000 })
       await env.server.stepDown(
@@ -164,13 +155,7 @@ const stepDown: Case = promise(
       )
     }
     const count = await publishing.stop()
-    await eventually(() => assert.equal(new Set(seen.ids()).size, count), { timeoutMs: 60_000 })
-    await settled(env, 'ORDERS', 'billing_bill')
-    const stored = await keptOfType(env, 'ORDERS', placed.type)
-    eachOnce(
-      stored.map(({ headers }) => headers['ce-id'] ?? ''),
-      idsTo(count),
-    )
+    await allHandled(env, seen, count)
   },
   ['stepDown'],
 )
@@ -217,12 +202,25 @@ async function fill(mesh: Mesh, length: number): Promise<void> {
   }
 }
 
+/** Waits until `count` orders are handled; each of them is stored once. */
+async function allHandled(env: ConformanceEnv, seen: Recorder, count: number): Promise<void> {
+  await eventually(() => assert.equal(new Set(seen.ids()).size, count), { timeoutMs: 60_000 })
+  await settled(env, 'ORDERS', 'billing_bill')
+  const stored = await keptOfType(env, 'ORDERS', placed.type)
+  eachOnce(
+    stored.map(({ headers }) => headers['ce-id'] ?? ''),
+    idsTo(count),
+  )
+}
+
 /**
  * A hundred at a time until `stop`, and `least` in all: so there is a middle to break, however fast the machine is. `stop`
  * gives how many were published.
  */
-function publishInWaves(least: number, publish: (n: number) => Promise<unknown>): { stop(): Promise<number> } {
+function publishInWaves(mesh: Mesh, least: number): { stop(): Promise<number> } {
   const stopping = new AbortController()
+  const publish = (n: number): Promise<unknown> =>
+    mesh.publish(placed, order(n), { id: `p${n}`, timeoutMs: seconds(40) })
   const publishing = (async () => {
     let count = 0
     for (; count < least || !stopping.signal.aborted; count += 100) {

@@ -214,8 +214,8 @@ async function allHandled(env: ConformanceEnv, seen: Recorder, count: number): P
 }
 
 /**
- * A hundred at a time until `stop`, and `least` in all: so there is a middle to break, however fast the machine is. `stop`
- * gives how many were published.
+ * Publishes orders, a hundred at a time until `stop`, and `least` in all: so there is a middle to break, however fast the
+ * machine is. `stop` gives how many were published.
  */
 function publishInWaves(mesh: Mesh, least: number): { stop(): Promise<number> } {
   const stopping = new AbortController()

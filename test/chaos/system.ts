@@ -49,8 +49,13 @@ export interface ChaosSystem {
   readonly links: readonly ChaosLink[]
   /** A connection to all brokers that goes through no proxy: for what an operator does, such as deleting a consumer. */
   readonly operator: NatsConnection
-  /** How the simulator of a partner misbehaves: the body of its `PUT /_fault`. */
+  /** The same to the brokers' system account. */
+  readonly systemAccount: NatsConnection
+  /** How the simulator of a partner (`senninha`) misbehaves: the body of its `PUT /_fault`. */
   setPartnerFault(partner: string, fault: Readonly<Record<string, string | number>>): Promise<void>
-  /** Lets a broker store no more: its disk is full. Resolves to what gives the room back. */
-  fillDisk(broker: string): Promise<() => Promise<void>>
+  /**
+   * Fills the disk of a process, a broker or the one with a spool. Resolves to what gives the room back.
+   * @throws Error that says why this machine cannot
+   */
+  fillDisk(process: string): Promise<() => Promise<void>>
 }

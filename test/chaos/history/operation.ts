@@ -1,3 +1,5 @@
+import type { LostStream } from '../nemeses/nemesis.ts'
+
 /**
  * What a run writes down: one line of JSON each, appended by whoever did it to a file of its own (`<process>.jsonl`).
  * A SIGKILL may cut the last line of a process, and no other.
@@ -26,4 +28,5 @@ export type Operation =
   | { op: 'effect'; handler: string; id: string; key?: string; n?: number; at: number; process: string }
   /** The mesh sent the ack of it. */
   | { op: 'ack'; handler: string; id: string; at: number; process: string }
-  | { op: 'nemesis'; phase: 'begin' | 'end'; name: string; target: string; at: number }
+  /** `lost`: a stream that its operator deleted before this was written. */
+  | { op: 'nemesis'; phase: 'begin' | 'end'; name: string; target: string; lost?: LostStream; at: number }

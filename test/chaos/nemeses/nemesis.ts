@@ -13,9 +13,23 @@ export type Nemesis = {
   begin(system: ChaosSystem, random: Random): Promise<Harm>
 }
 
+/**
+ * A stream that was deleted and made again at once. A message of it whose publish began before it was there again may
+ * be handled never, once or, published again, twice; all others as ever.
+ */
+export type LostStream = {
+  readonly stream: string
+  /** Of the one that was deleted, see `StoredMessage`. */
+  readonly epoch: number
+  /** Of the one that was made. */
+  readonly nextEpoch: number
+}
+
 export type Harm = {
   /** What was hit, for people: `provider → nats-2, what it hears`. */
   readonly target: string
+  /** What the operator's hand took away, for which the mesh does not answer. */
+  readonly lost?: LostStream
   /** Undoes it. Also called when the run is interrupted. */
   end(): Promise<void>
 }

@@ -22,6 +22,15 @@ export type BrokersOptions = {
 /** A stream's `max_bytes` counts in full, and nothing here is to be full but on purpose. */
 const MAX_STORE_BYTES = 1024 ** 4
 
+export const SYSTEM_USER: { user: string; pass: string } = { user: 'operator', pass: 'operator' }
+
+/** All others need no user. In lame duck mode a broker waits so long before it closes connections, one a second. */
+const CONFIG = `
+accounts { $SYS { users: [{ user: "${SYSTEM_USER.user}", password: "${SYSTEM_USER.pass}" }] } }
+lame_duck_grace_period: "1s"
+lame_duck_duration: "30s"
+`
+
 export function startBrokers(options: BrokersOptions): Promise<Brokers> {
   return options.topology === 'single' ? startOne(options) : startThree(options)
 }
@@ -30,7 +39,8 @@ async function startOne({ dataDir, onLine }: BrokersOptions): Promise<Brokers> {
   const name = 'nats-1'
   const [port, monitorPort] = (await freePorts(2)) as [number, number]
   const onBrokerLine = (line: string): void => onLine(line, name)
-  const start = () => startNats({ dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, onLine: onBrokerLine })
+  const options = { dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, config: CONFIG, onLine: onBrokerLine }
+  const start = () => startNats(options)
   const kept = await backend(start, true)
   const process = brokerProcess(name, {
     get pid() {

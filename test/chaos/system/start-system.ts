@@ -8,7 +8,7 @@ import { backend } from '../../reference/backend.ts'
 import { type PartnerName, partnerNames, serviceNames } from '../../reference/processes.ts'
 import { recorderEnv } from '../history/recorder.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
-import { type Brokers, startBrokers } from './brokers.ts'
+import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
 import { fillDisk } from './fill-disk.ts'
 import { openLinks } from './links.ts'
 import { startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
@@ -74,6 +74,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   await allReady(publishers)
   const operator = await openOperator(brokers)
   opened.defer(() => operator.close())
+  const systemAccount = await openOperator(brokers, SYSTEM_USER)
+  opened.defer(() => systemAccount.close())
 
   const harmed = outside.filter(({ kind }) => kind === 'partner')
   const processes = [...brokers.processes, clickhouse.process, ...harmed, ...services, ...workers, ...publishers]
@@ -84,6 +86,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     processes,
     links: links.all,
     operator,
+    systemAccount,
     setPartnerFault: (partner, fault) => setFault(control(partner as PartnerName), fault),
     fillDisk: (broker) => fillDisk(processes.find(({ name }) => name === broker)!),
     clickhouseUrl: at(site.port('clickhouse')),
@@ -154,8 +157,9 @@ async function startDatabase(site: Site): Promise<AsyncDisposable & { process: C
   return { process: database, [Symbol.asyncDispose]: () => kept.stop() }
 }
 
-function openOperator({ urls }: Brokers): Promise<NatsConnection> {
+function openOperator({ urls }: Brokers, account?: typeof SYSTEM_USER): Promise<NatsConnection> {
   return connect({
+    ...account,
     servers: [...urls],
     name: 'chaos operator',
     maxReconnectAttempts: -1,

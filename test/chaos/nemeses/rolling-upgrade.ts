@@ -1,0 +1,25 @@
+import type { ChaosProcess } from '../system.ts'
+import type { Nemesis } from './nemesis.ts'
+import { shuffled } from './targets.ts'
+
+/** The services go back to the release before, one by one, and at the end forward again, one by one. */
+export const rollingUpgrade: Nemesis = {
+  name: 'rolling-upgrade',
+  on: ['single', 'cluster'],
+  async begin(system, random) {
+    const all = shuffled(
+      system.processes.filter((process) => 'release' in process),
+      random,
+    )
+    const end = (): Promise<void> => restart(all, 'current')
+    await restart(all, 'previous').catch(async (error: unknown) => {
+      await end()
+      throw error
+    })
+    return { target: all.map(({ name }) => name).join(', '), end }
+  },
+}
+
+async function restart(all: readonly ChaosProcess[], which: 'previous' | 'current'): Promise<void> {
+  for (const one of all) await one.release?.(which)
+}

@@ -1,11 +1,11 @@
-import { type Contract, event, hours, stream } from '@malha/mesh'
+import { type Contract, days, event, stream } from '@malha/mesh'
 import { z } from 'zod'
 
 /** What every message of the load says. `n`: its number among those of its type, or of its key. */
 export const Load = z.object({ n: z.int(), key: z.string().optional(), text: z.string() })
 export type Load = z.infer<typeof Load>
 
-const streamOptions = { maxAgeMs: hours(6), maxBytes: 16 * 1024 ** 3 }
+const streamOptions = { maxAgeMs: days(14), maxBytes: 16 * 1024 ** 3 }
 export const load = stream('LOAD', { subjects: ['load.>'], ...streamOptions })
 /** A stream of its own, so that order by key does not read past everything else. */
 const steps = stream('STEPS', { subjects: ['step.>'], ...streamOptions })

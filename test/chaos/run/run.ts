@@ -1,0 +1,120 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkSaved, type Verdict } from '../checker/check-saved.ts'
+import { openRecorder } from '../history/recorder.ts'
+import { operationsFolder } from '../history/saved-run.ts'
+import { openTally, type Tally } from '../history/tally.ts'
+import type { Nemesis } from '../nemeses/nemesis.ts'
+import type { Plan } from '../plan.ts'
+import { type RunningSystem, startSystem } from '../system/start-system.ts'
+import { handlerFacts } from '../workload/handler-facts.ts'
+import { type Carried, carryOut, type Faults } from './carry-out.ts'
+import { gather } from './gather.ts'
+import { heal } from './heal.ts'
+import { type Rest, untilQuiet } from './quiet.ts'
+
+export type RunOptions = {
+  plan: Plan
+  nemeses: readonly Nemesis[]
+  /** Messages a second. */
+  rate: number
+  /** Where the run is kept; what is there is removed. */
+  folder: string
+  say: (line: string) => void
+  /** Ends the run early: heals, gathers and judges what there is. */
+  signal: AbortSignal
+}
+
+/** What a run was. */
+export type RunResult = {
+  seed: number
+  topology: Plan['topology']
+  startedAt: string
+  /** How long the load was on, ms. */
+  loadMs: number
+  rate: number
+  previousRelease: string
+  counts: Pick<Tally, 'published' | 'unknown' | 'deliveries' | 'effects' | 'acks'>
+  /** Messages in the streams in the end: published, and published by handlers. */
+  messages: number
+  faults: readonly Carried[]
+  troubles: readonly string[]
+  rest: Rest
+  verdict: Verdict
+}
+
+const PROGRESS_MS = 5000
+const MOST_REST_MS = 300_000
+
+/** One run: starts everything, breaks it by the plan, lets it come to rest, and judges what came of it. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { plan, rate, say } = options
+  const folder = resolve(options.folder)
+  await rm(folder, { recursive: true, force: true })
+  const logs = join(folder, 'logs')
+  await mkdir(logs, { recursive: true })
+  await writeFile(join(folder, 'plan.json'), `${JSON.stringify(plan, undefined, 2)}\n`)
+  const operations = operationsFolder(folder)
+  const began = { ns: process.hrtime.bigint(), at: Date.now() }
+  const startedAt = new Date(began.at).toISOString()
+  say('starting the reference mesh and the load')
+  await using system = await startSystem({ topology: plan.topology, rate, operations, logs, beganNs: began.ns })
+  const recorder = openRecorder({ process: 'nemeses', file: join(operations, 'nemeses.jsonl'), beganNs: began.ns })
+  const tally = openTally(operations, handlerFacts)
+
+  const loadedAt = performance.now()
+  const faults = await harm(system, { ...options, recorder, tally })
+  const loadMs = Math.round(performance.now() - loadedAt)
+  say('healing everything')
+  await heal(system)
+  await system.endLoad()
+  const rest = await untilQuiet({
+    nats: system.operator,
+    clickhouseUrl: system.clickhouseUrl,
+    tally,
+    mostMs: MOST_REST_MS,
+    signal: AbortSignal.any([]),
+    onPoll: (open) => say(`coming to rest: ${open.length === 0 ? 'nothing is open' : open.join(', ')}`),
+  })
+  say('gathering streams and archive')
+  await gather(system, { folder, beganAt: began.at, atMs: recorder.now() })
+  say('checking')
+  const verdict = checkSaved(folder)
+  const { published, unknown, deliveries, effects, acks } = tally
+  const counts = { published, unknown, deliveries, effects, acks }
+  const { seed, topology } = plan
+  const about = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
+  const { carried, troubles } = faults
+  return { ...about, messages: verdict.messages, faults: carried, troubles, rest, verdict }
+}
+
+type Harm = RunOptions & { recorder: ReturnType<typeof openRecorder>; tally: Tally }
+
+/** Carries the plan out and tells how far it is. */
+async function harm(system: RunningSystem, options: Harm): Promise<Faults> {
+  const { plan, nemeses, recorder, tally, say, signal } = options
+  const startedAt = performance.now()
+  const faults = carryOut(plan, { system, nemeses, recorder, signal })
+  const progress = setInterval(() => {
+    tally.read()
+    say(progressLine(performance.now() - startedAt, { tally, faults, plan }))
+  }, PROGRESS_MS)
+  try {
+    await sleep(plan.durationMs, undefined, { signal }).catch(() => undefined)
+    await faults.over
+  } finally {
+    clearInterval(progress)
+  }
+  return faults
+}
+
+type Progress = { tally: Tally; faults: Faults; plan: Plan }
+
+function progressLine(elapsedMs: number, { tally, faults, plan }: Progress): string {
+  const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+  const rate = Math.round((tally.published / elapsedMs) * 1000)
+  const active = faults.active.size === 0 ? 'nothing is broken' : [...faults.active].join(' + ')
+  const { published, outstanding } = tally
+  return `${seconds(elapsedMs)} of ${seconds(plan.durationMs)}: ${published} published (${rate}/s), ${outstanding} effects outstanding, ${active}`
+}

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkSaved, type Verdict } from '../checker/check-saved.ts'
+import { gather } from '../history/gather.ts'
 import { openRecorder } from '../history/recorder.ts'
 import { operationsFolder } from '../history/saved-run.ts'
 import { openTally, type Tally } from '../history/tally.ts'
@@ -10,8 +11,8 @@ import type { Plan } from '../plan.ts'
 import { type RunningSystem, startSystem } from '../system/start-system.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
-import { gather } from './gather.ts'
 import { heal } from './heal.ts'
+import { partnerEffects } from './partner-effects.ts'
 import { type Rest, untilQuiet } from './quiet.ts'
 
 export type RunOptions = {
@@ -78,7 +79,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
     onPoll: (open) => say(`coming to rest: ${open.length === 0 ? 'nothing is open' : open.join(', ')}`),
   })
   say('gathering streams and archive')
-  await gather(system, { folder, beganAt: began.at, atMs: recorder.now() })
+  await gather({
+    run: folder,
+    beganAt: began.at,
+    handlers: handlerFacts,
+    nats: system.operator,
+    clickhouseUrl: system.clickhouseUrl,
+    partners: partnerEffects((partner) => system.partnerLedger(partner), recorder.now()),
+  })
   say('checking')
   const verdict = checkSaved(folder)
   const { published, unknown, deliveries, effects, acks } = tally

@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   demo: () => import('./commands/demo.ts'),
   test: () => import('./commands/test.ts'),
   bench: () => import('./commands/bench.ts'),
+  chaos: () => import('./commands/chaos.ts'),
   archive: () => import('./commands/archive.ts'),
 }
 

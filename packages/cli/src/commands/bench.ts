@@ -1,12 +1,6 @@
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
-import { spawnChild } from '@malha/stack'
 import type { Command } from 'commander'
 import { createLogUpdate } from 'log-update'
-import { root } from '../checks/workspace.ts'
-import { CliError } from '../cli-error.ts'
-import { listenForStop } from '../system/stop-request.ts'
-import { wantsColors } from '../view/say.ts'
+import { runCloneScript } from '../system/clone-script.ts'
 
 type BenchOptions = { quick?: true; json?: string; only?: string }
 
@@ -27,27 +21,17 @@ export function register(program: Command): void {
 
 /** Runs the clone's own script: what is measured beside the mesh is no part of a package. */
 async function bench({ quick, json, only }: BenchOptions): Promise<number> {
-  const script = join(root, 'test', 'bench', 'main.ts')
-  await access(script).catch((cause: unknown) => {
-    throw new CliError(
-      'CLI_INVALID_OPTION',
-      '`malha bench` measures a clone of the repository: run ./malha bench there',
-      { cause },
-    )
-  })
-  const args = [script, ...(quick ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)]
-  using stop = listenForStop()
   const progress = showProgress()
-  const child = spawnChild({
-    command: process.execPath,
-    args,
-    env: { ...process.env, FORCE_COLOR: wantsColors(process.stdout) ? '1' : '0' },
-    onLine: (line, from) => (from === 'stdout' ? progress.result(line) : progress.line(line)),
-  })
-  void stop.asked.then(() => child.stop())
-  const { code } = await child.exited
-  progress.end()
-  return stop.signal.aborted ? 130 : (code ?? 1)
+  try {
+    return await runCloneScript({
+      command: 'bench',
+      file: 'bench/main.ts',
+      args: [...(quick ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)],
+      onLine: (line, from) => (from === 'stdout' ? progress.result(line) : progress.line(line)),
+    })
+  } finally {
+    progress.end()
+  }
 }
 
 /** On a terminal what runs now is one line that changes; elsewhere every line stays. */

@@ -1,11 +1,11 @@
-import type { PartRound } from './protocol.ts'
+import type { PartRound, Settings } from './protocol.ts'
 import type { Figures, Round, Turn } from './scenario.ts'
 
-/** A round as most scenarios have it: every process prepares, in order; all run at once; every one cleans up. */
-export async function usualRound({ broker, parts, round }: Turn): Promise<Round> {
+/** A round as most scenarios have it: every process prepares, in order; all run at once; every one cleans up. `given` they all hear. */
+export async function usualRound({ broker, parts, round }: Turn, given?: Settings): Promise<Round> {
   for (const part of parts) await part.prepare(round)
   const serverBefore = await broker.cpuUs()
-  const rounds = await Promise.all(parts.map((part) => part.run(round)))
+  const rounds = await Promise.all(parts.map((part) => part.run(round, given)))
   const serverCpuUs = (await broker.cpuUs()) - serverBefore
   for (const part of parts) await part.clean(round)
   return { figures: figuresOf(rounds, serverCpuUs), parts: rounds }

@@ -37,7 +37,7 @@ export async function runCase(options: CaseOptions): Promise<Rounds> {
     for (const variant of rotated(names, round)) {
       options.signal.throwIfAborted()
       say(round === 0 ? `${variant} warms up` : `${variant}, round ${round} of ${rounds}`)
-      const turn = { broker, case: of, variant, parts: processes.get(variant)!, round, settings }
+      const turn = { broker, case: of, variant, messages, parts: processes.get(variant)!, round, settings }
       const { figures, parts } = await (scenario.round ?? usualRound)(turn)
       if (round > 0) measured[variant]!.push({ ...figures, ...scenario.figures?.(parts) })
     }

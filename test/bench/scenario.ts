@@ -40,6 +40,8 @@ export type Turn = {
   readonly broker: Broker
   readonly case: Case
   readonly variant: string
+  /** In a round. */
+  readonly messages: number
   /** Its processes, in the order the scenario names them. */
   readonly parts: readonly VariantProcess[]
   /** From 1; 0 warms up and does not count. */

@@ -21,6 +21,9 @@ export type VariantProcessOptions = {
   signal: AbortSignal
 }
 
+/** What takes longer waits for something that will not come. */
+const LONGEST_MS = 180_000
+
 /** Starts a process and sets it up. */
 export async function startVariantProcess({ file, setup, signal }: VariantProcessOptions): Promise<VariantProcess> {
   let answered: PromiseWithResolvers<Answer> | undefined
@@ -41,7 +44,9 @@ export async function startVariantProcess({ file, setup, signal }: VariantProces
     answered = Promise.withResolvers<Answer>()
     const ask: Ask = { do: command, round, ...(command === 'setup' && { setup }), ...(given && { given }) }
     child.process.stdin.write(`${JSON.stringify(ask)}\n`)
+    const late = setTimeout(() => answered?.resolve({ failed: `no answer within ${LONGEST_MS / 1000} s` }), LONGEST_MS)
     const { done, failed } = child.exit ? { failed: endedAs(child) } : await answered.promise
+    clearTimeout(late)
     signal.throwIfAborted()
     if (failed !== undefined) throw new Error(`${nameOf(file)} failed to ${command} (round ${round}): ${failed}`)
     return done ?? null

@@ -25,11 +25,11 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
         close: () => mesh.close(),
       }
     },
-    async consumer({ servers, replicas }) {
+    async consumer({ servers, replicas, variant }) {
       carryTraceContext()
       const mesh = await connectBench(servers, replicas)
       const jsm = await jetstreamManager(mesh.nats)
-      const nameOf = (round: number): string => `worker-${round}`
+      const nameOf = (round: number): string => `${variant}-worker-${round}`
       let running: RunningService | undefined
       return {
         prepare: () => Promise.resolve(),

@@ -1,7 +1,5 @@
-import { context } from '@opentelemetry/api'
-import { connectBench, provisionOrders, storeOrders } from '../../orders.ts'
+import { aFilledStream } from '../../orders-stream.ts'
 import type { Scenario } from '../../scenario.ts'
-import { carryTraceContext } from '../../trace-context.ts'
 
 export const scenario: Scenario = {
   title: 'Handle what is stored with a typed handler that is done at once, retry and dead letters armed',
@@ -17,11 +15,5 @@ export const scenario: Scenario = {
   floor: { ratioToPlain: 1.5, ratioToLean: 0.8, cpuToPlain: 0.6 },
   goal: { ratioToPlain: 2, ratioToLean: 0.95, cpuToPlain: 0.6 },
   /** All variants read the very same messages, which the mesh stored. */
-  async prepare({ broker, case: { replicas, payloadBytes }, messages }) {
-    const inTrace = carryTraceContext()
-    await using mesh = await connectBench(broker.url, replicas)
-    await provisionOrders(mesh)
-    await context.with(inTrace, () => storeOrders(mesh, { count: messages, bytes: payloadBytes }))
-    return undefined
-  },
+  prepare: aFilledStream,
 }

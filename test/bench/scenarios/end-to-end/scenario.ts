@@ -1,4 +1,4 @@
-import { connectBench, provisionOrders } from '../../orders.ts'
+import { anEmptyStream } from '../../orders-stream.ts'
 import type { Scenario } from '../../scenario.ts'
 
 export const scenario: Scenario = {
@@ -17,9 +17,5 @@ export const scenario: Scenario = {
   messages: { quick: 10_000, full: 60_000 },
   floor: { ratioToPlain: 1.5 },
   goal: { ratioToPlain: 2, ratioToLean: 0.8, rate: 50_000 },
-  async prepare({ broker, case: { replicas } }) {
-    await using mesh = await connectBench(broker.url, replicas)
-    await provisionOrders(mesh)
-    return undefined
-  },
+  prepare: anEmptyStream,
 }

@@ -1,4 +1,4 @@
-import { connectBench, provisionOrders } from '../../orders.ts'
+import { anEmptyStream } from '../../orders-stream.ts'
 import type { Scenario } from '../../scenario.ts'
 
 export const scenario: Scenario = {
@@ -14,9 +14,5 @@ export const scenario: Scenario = {
   messages: { quick: 10_000, full: 60_000 },
   floor: { ratioToPlain: 2, ratioToLean: 0.85 },
   goal: { ratioToPlain: 2.5, ratioToLean: 0.95 },
-  async prepare({ broker, case: { replicas } }) {
-    await using mesh = await connectBench(broker.url, replicas)
-    await provisionOrders(mesh)
-    return undefined
-  },
+  prepare: anEmptyStream,
 }

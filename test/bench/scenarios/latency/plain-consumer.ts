@@ -1,0 +1,5 @@
+import { timeEachOrder } from '../../loads/open-loop.ts'
+import { plainSide } from '../../sides/plain.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(timeEachOrder(plainSide))

@@ -31,5 +31,5 @@ export type Harm = {
   /** What the operator's hand took away, for which the mesh does not answer. */
   readonly lost?: LostStream
   /** Undoes it. Also called when the run is interrupted. */
-  end(): Promise<void>
+  readonly end: () => Promise<void>
 }

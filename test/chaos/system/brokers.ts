@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import { freePorts, startNats, startNatsCluster } from '@malha/stack'
 import { backend } from '../../reference/backend.ts'
 import type { ChaosProcess, Topology } from '../system.ts'
+import type { Disks } from './disks.ts'
+import { inTurn } from './in-turn.ts'
 import type { Links } from './links.ts'
 import { signal } from './signal.ts'
 
@@ -16,6 +19,7 @@ export type BrokersOptions = {
   topology: Topology
   dataDir: string
   links: Links
+  disks: Disks
   onLine: (line: string, broker: string) => void
 }
 
@@ -35,8 +39,9 @@ export function startBrokers(options: BrokersOptions): Promise<Brokers> {
   return options.topology === 'single' ? startOne(options) : startThree(options)
 }
 
-async function startOne({ dataDir, onLine }: BrokersOptions): Promise<Brokers> {
+async function startOne({ dataDir, disks, onLine }: BrokersOptions): Promise<Brokers> {
   const name = 'nats-1'
+  await disks.give(name, dataDir)
   const [port, monitorPort] = (await freePorts(2)) as [number, number]
   const onBrokerLine = (line: string): void => onLine(line, name)
   const options = { dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, config: CONFIG, onLine: onBrokerLine }
@@ -58,10 +63,12 @@ async function startOne({ dataDir, onLine }: BrokersOptions): Promise<Brokers> {
   }
 }
 
-async function startThree({ dataDir, links, onLine }: BrokersOptions): Promise<Brokers> {
+async function startThree({ dataDir, links, disks, onLine }: BrokersOptions): Promise<Brokers> {
   const nameOf = (node: string): string => node.replace('n', 'nats-')
+  await Promise.all(['n1', 'n2', 'n3'].map((node) => disks.give(nameOf(node), join(dataDir, node))))
   const cluster = await startNatsCluster({
     dataDir,
+    config: CONFIG,
     maxStoreBytes: MAX_STORE_BYTES,
     onLine: (line, node) => onLine(line, nameOf(node)),
     routeThrough: ({ from, to, port }) => links.between(nameOf(from), nameOf(to), port),
@@ -83,15 +90,16 @@ type Node = {
 }
 
 function brokerProcess(name: string, node: Node): ChaosProcess {
+  const turn = inTurn()
   return {
     name,
     kind: 'broker',
     get pid() {
       return node.pid
     },
-    kill: () => node.kill(),
-    stop: () => node.stop(),
-    start: () => node.start(),
+    kill: () => turn(() => node.kill()),
+    stop: () => turn(() => node.stop()),
+    start: () => turn(() => node.start()),
     pause: () => signal(node.pid, 'SIGSTOP'),
     resume: () => signal(node.pid, 'SIGCONT'),
   }

@@ -68,11 +68,14 @@ async function startService(name: ServiceName, { site, previous, clockDir }: Ser
 }
 
 async function ownEnv(name: ServiceName, site: Site): Promise<Record<string, string>> {
-  const { links, folder } = site
+  const { links, disks, folder } = site
   const through = async (to: string): Promise<string> => at(await links.between(name, to, site.port(to)))
   if (name === 'archive') return { CLICKHOUSE_URL: await through('clickhouse') }
-  if (name === 'distribution-center')
-    return { HTTP_PORT: String(site.port('api')), MALHA_SPOOL_FILE: join(folder, 'distribution-center.spool') }
+  if (name === 'distribution-center') {
+    const spools = join(folder, 'spools')
+    await disks.give(name, spools)
+    return { HTTP_PORT: String(site.port('api')), MALHA_SPOOL_FILE: join(spools, name) }
+  }
   const called = partnerNames.filter((partner) => (partner === 'dmitri') === (name === 'city-registration'))
   const urls = new Map<PartnerName, string>()
   for (const partner of called) urls.set(partner, await through(processOfPartner(partner)))

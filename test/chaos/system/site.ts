@@ -1,5 +1,6 @@
 import type { Topology } from '../system.ts'
 import type { Brokers } from './brokers.ts'
+import type { Disks } from './disks.ts'
 import type { Links } from './links.ts'
 
 /** Where the processes of a run find each other, and what they write to. */
@@ -9,6 +10,7 @@ export type Site = {
   readonly folder: string
   readonly links: Links
   readonly brokers: Brokers
+  readonly disks: Disks
   /** A port of its own for everything that listens, by a name for it. */
   port(name: string): number
   /** Hears each line of a process. */

@@ -9,7 +9,8 @@ import { type PartnerName, partnerNames, serviceNames } from '../../reference/pr
 import { recorderEnv } from '../history/recorder.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
 import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
-import { fillDisk } from './fill-disk.ts'
+import { openDisks } from './disks.ts'
+import { inTurn } from './in-turn.ts'
 import { openLinks } from './links.ts'
 import { startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
 import type { NodeProcess } from './node-process.ts'
@@ -88,7 +89,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     operator,
     systemAccount,
     setPartnerFault: (partner, fault) => setFault(control(partner as PartnerName), fault),
-    fillDisk: (broker) => fillDisk(processes.find(({ name }) => name === broker)!),
+    fillDisk: (owner) => site.disks.fill(processes.find(({ name }) => name === owner)!),
     clickhouseUrl: at(site.port('clickhouse')),
     previous: previous.name,
     partnerLedger: (partner) => join(folder, 'partners', `${partner}.sqlite`),
@@ -110,11 +111,13 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
   }
   const brokerLogs = new Map(['nats-1', 'nats-2', 'nats-3'].map((name) => [name, log(name)]))
   const links = opened.use(openLinks())
+  const disks = opened.use(await openDisks())
   const brokers = opened.use(
     await startBrokers({
       topology,
       dataDir: join(folder, 'nats'),
       links,
+      disks,
       onLine: (line, broker) => brokerLogs.get(broker)?.(line),
     }),
   )
@@ -123,6 +126,7 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
     topology,
     folder,
     links,
+    disks,
     brokers,
     port: (name) => free[NAMES.indexOf(name)]!,
     onLine: log,
@@ -142,15 +146,16 @@ async function startDatabase(site: Site): Promise<AsyncDisposable & { process: C
   }
   const kept = await backend(() => startClickHouse(options), true)
   const pid = (): number | undefined => (kept.isRunning ? kept.server?.pid : undefined)
+  const turn = inTurn()
   const database: ChaosProcess = {
     name: 'clickhouse',
     kind: 'database',
     get pid() {
       return pid()
     },
-    kill: () => kept.kill(),
-    stop: () => kept.stop(),
-    start: async () => (kept.isRunning ? undefined : await kept.restart()),
+    kill: () => turn(() => kept.kill()),
+    stop: () => turn(() => kept.stop()),
+    start: () => turn(async () => (kept.isRunning ? undefined : await kept.restart())),
     pause: () => signal(pid(), 'SIGSTOP'),
     resume: () => signal(pid(), 'SIGCONT'),
   }

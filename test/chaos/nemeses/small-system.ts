@@ -1,0 +1,93 @@
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePorts } from '@malha/stack'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { startBrokers, SYSTEM_USER } from '../system/brokers.ts'
+import { openDisks } from '../system/disks.ts'
+import { openLinks } from '../system/links.ts'
+import { nodeProcess } from '../system/node-process.ts'
+import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
+
+/** Brokers as a run has them, and one process, `clock`, which answers over HTTP through a proxy. */
+export interface SmallSystem extends ChaosSystem, AsyncDisposable {
+  /** Where brokers are reached, without a proxy. */
+  readonly urls: readonly string[]
+  /** What `clock` says of itself; through the proxy from `reader` to it. */
+  ask(signal?: AbortSignal): Promise<ClockSays>
+  readonly faults: object[]
+}
+
+export type ClockSays = { wallMs: number; newMs: number; monotonicMs: number; pid: number; release: string }
+
+const CLOCK = fileURLToPath(new URL('clock-server.ts', import.meta.url))
+
+export async function smallSystem(topology: Topology): Promise<SmallSystem> {
+  await using opened = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'malha-nemeses-'))
+  opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const links = opened.use(openLinks())
+  const disks = opened.use(await openDisks())
+  const brokers = opened.use(
+    await startBrokers({ topology, dataDir: join(folder, 'nats'), links, disks, onLine: () => undefined }),
+  )
+  const [port] = (await freePorts(1)) as [number]
+  const previous = join(await made(join(folder, 'previous')), 'clock-server.ts')
+  await copyFile(CLOCK, previous)
+  let main = CLOCK
+  const clock = opened.use(
+    nodeProcess({
+      name: 'clock',
+      kind: 'service',
+      main: () => main,
+      env: { PORT: String(port) },
+      readyUrl: `http://127.0.0.1:${port}/`,
+      clockDir: await made(join(folder, 'clocks')),
+      onLine: () => undefined,
+    }),
+  )
+  await clock.start()
+  const proxied = await links.between('reader', 'clock', port)
+  const through = (user?: typeof SYSTEM_USER): Promise<NatsConnection> =>
+    connect({
+      ...user,
+      servers: [...brokers.urls],
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 50,
+      pingInterval: 1000,
+    })
+  const operator = await through()
+  opened.defer(() => operator.close())
+  const systemAccount = await through(SYSTEM_USER)
+  opened.defer(() => systemAccount.close())
+  const release: ChaosProcess['release'] = async (which) => {
+    main = which === 'previous' ? previous : CLOCK
+    await clock.stop()
+    await clock.start()
+  }
+  const processes = [...brokers.processes, Object.defineProperties(clock, { release: { value: release } })]
+  const faults: object[] = []
+  const all = opened.move()
+  return {
+    topology,
+    processes,
+    links: links.all,
+    operator,
+    systemAccount,
+    urls: brokers.urls,
+    faults,
+    setPartnerFault: (_, fault) => Promise.resolve(void faults.push(fault)),
+    fillDisk: (owner) => disks.fill(processes.find(({ name }) => name === owner)!),
+    async ask(signal = AbortSignal.timeout(5_000)) {
+      const answer = await fetch(`http://127.0.0.1:${proxied}/`, { signal, headers: { connection: 'close' } })
+      return (await answer.json()) as ClockSays
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+async function made(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  return folder
+}

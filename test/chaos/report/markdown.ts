@@ -15,8 +15,10 @@ export function reportMarkdown(result: RunResult): string {
     ...violations(verdict),
     '## What was broken',
     table(
-      ['from', 'for', 'nemesis', 'what was hit'],
-      faults.map(({ fromMs, forMs, nemesis, target }) => [seconds(fromMs), seconds(forMs), nemesis, target]),
+      ['from', 'to', 'nemesis', 'what was hit'],
+      faults
+        .toSorted((a, b) => a.beganMs - b.beganMs)
+        .map(({ beganMs, endedMs, nemesis, target }) => [seconds(beganMs), seconds(endedMs), nemesis, target]),
     ),
     ...(troubles.length > 0 ? ['## What could not be done', list(troubles)] : []),
     ...(rest.isQuiet ? [] : ['## What was still open', list(rest.open)]),

@@ -5,8 +5,13 @@ import type { Plan, Step } from '../plan.ts'
 import { seededRandom } from '../seeded-random.ts'
 import type { ChaosSystem } from '../system.ts'
 
-/** A step of a plan and what came of it. */
-export type Carried = Step & { target: string }
+/** A step of a plan and what came of it. To harm, and to undo it, may take its time. */
+export type Carried = Step & {
+  target: string
+  /** When it was done, and when it was undone, ms since the load began. */
+  beganMs: number
+  endedMs: number
+}
 
 export type Faults = {
   /** At work now: `kill provider`. */
@@ -25,6 +30,8 @@ export function carryOut(plan: Plan, { system, nemeses, recorder, signal }: Arou
   const active = new Set<string>()
   const carried: Carried[] = []
   const troubles: string[] = []
+  const startedAt = performance.now()
+  const elapsedMs = (): number => Math.round(performance.now() - startedAt)
 
   async function step(planned: Step): Promise<void> {
     const { nemesis: name, seed } = planned
@@ -37,15 +44,16 @@ export function carryOut(plan: Plan, { system, nemeses, recorder, signal }: Arou
       troubles.push(`${name} could not begin: ${String(error)}`)
       return
     }
-    const { target } = harm
+    const { target, lost } = harm
+    const beganMs = elapsedMs()
     const shown = `${name} (${target})`
     active.add(shown)
-    recorder.record({ op: 'nemesis', phase: 'begin', name, target })
+    recorder.record({ op: 'nemesis', phase: 'begin', name, target, ...(lost && { lost }) })
     await sleep(planned.forMs, undefined, { signal }).catch(() => undefined)
     await harm.end().catch((error: unknown) => troubles.push(`${shown} could not be ended: ${String(error)}`))
     recorder.record({ op: 'nemesis', phase: 'end', name, target })
     active.delete(shown)
-    carried.push({ ...planned, target })
+    carried.push({ ...planned, target, beganMs, endedMs: elapsedMs() })
   }
 
   const over = Promise.allSettled(plan.steps.map(step)).then(() => undefined)

@@ -14,21 +14,54 @@ export type AckInfo = {
   pending: number
 }
 
-/** Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15). */
+const PREFIX = '$JS.ACK.'
+const ZERO = 48
+/** Digits behind the milliseconds. */
+const NANOS_OF_MS = 6
+
+/**
+ * Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15). Read in place, token by
+ * token: every delivery has one.
+ */
 export function parseAckSubject(reply: string): AckInfo | undefined {
-  const tokens = reply.split('.')
-  if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined
-  const from = tokens.length === 9 ? 2 : tokens.length >= 11 ? 4 : -1
+  if (!reply.startsWith(PREFIX)) return undefined
+  const tokens = tokensOf(reply)
+  const from = tokens === 9 ? PREFIX.length : tokens >= 11 ? after(reply, after(reply, PREFIX.length)) : -1
   if (from < 0) return undefined
-  const [stream, durable, deliveryCount, streamSeq, consumerSeq, nanos, pending] = tokens.slice(from)
+  const durable = after(reply, from)
+  const count = after(reply, durable)
+  const streamSeq = after(reply, count)
+  const consumerSeq = after(reply, streamSeq)
+  const nanos = after(reply, consumerSeq)
+  const pending = after(reply, nanos)
   return {
-    stream: stream!,
-    durable: durable!,
-    deliveryCount: Number(deliveryCount),
-    streamSeq: Number(streamSeq),
-    consumerSeq: Number(consumerSeq),
-    storedAt: nanos!,
-    publishedAt: new Date(Number(nanos!.slice(0, -6))),
-    pending: Number(pending),
+    stream: reply.slice(from, durable - 1),
+    durable: reply.slice(durable, count - 1),
+    deliveryCount: numberAt(reply, count),
+    streamSeq: numberAt(reply, streamSeq),
+    consumerSeq: numberAt(reply, consumerSeq),
+    storedAt: reply.slice(nanos, pending - 1),
+    publishedAt: new Date(numberAt(reply, nanos, pending - 1 - NANOS_OF_MS)),
+    pending: numberAt(reply, pending),
   }
+}
+
+function tokensOf(subject: string): number {
+  let count = 1
+  for (let at = subject.indexOf('.'); at >= 0; at = subject.indexOf('.', at + 1)) count++
+  return count
+}
+
+/** Where the next token begins. */
+const after = (subject: string, at: number): number => subject.indexOf('.', at) + 1
+
+/** The digits from there on. */
+function numberAt(subject: string, from: number, end = subject.length): number {
+  let value = 0
+  for (let at = from; at < end; at++) {
+    const digit = subject.charCodeAt(at) - ZERO
+    if (digit < 0 || digit > 9) break
+    value = value * 10 + digit
+  }
+  return value
 }

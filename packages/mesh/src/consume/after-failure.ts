@@ -1,6 +1,7 @@
 import { writeLetter } from '../failure/dead-letter.ts'
 import type { Decision } from '../failure/decide.ts'
 import { dropFromLane, type Lane } from '../failure/lane.ts'
+import type { Maybe } from '../maybe.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -24,8 +25,7 @@ export async function leaveRecord(
 
 /** Stores the letter of a message and says so. Resolves when it is stored. */
 export async function bury(options: RunnerOptions, delivery: Delivery, { decision, error }: Burial): Promise<void> {
-  const { metrics, log, office, service, handler } = options
-  const labels = { service: service.name, handler }
+  const { metrics, log, office, labels } = options
   const { code, message } = decision
   await writeLetter(office, delivery, { code, message, error })
   metrics.deadLetter(labels, code)
@@ -34,7 +34,7 @@ export async function bury(options: RunnerOptions, delivery: Delivery, { decisio
 }
 
 /** An original that was delivered again may have left a copy on the lane when its ack was lost. */
-export async function dropStaleCopy(lane: Lane, delivery: Delivery): Promise<void> {
+export function dropStaleCopy(lane: Lane, delivery: Delivery): Maybe<void> {
   if (delivery.via !== 'event' || delivery.deliveryCount === 1) return
-  await dropFromLane(lane, delivery).catch(() => undefined)
+  return dropFromLane(lane, delivery).catch(() => undefined)
 }

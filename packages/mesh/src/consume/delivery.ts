@@ -2,13 +2,13 @@ import type { Msg } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Decision } from '../failure/decide.ts'
-import { type Envelope, firstValues, type ReceivedHeaders } from '../message/envelope.ts'
+import type { Envelope, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
-import { LANE_HEADER } from '../failure/lane-headers.ts'
-import { parseAckSubject } from './ack-subject.ts'
-import { headerPairsOf } from './header-pairs.ts'
+import { LANE_HEADER, timesOf } from '../failure/lane-headers.ts'
+import { type AckInfo, parseAckSubject } from './ack-subject.ts'
 import type { Claim } from './ordered/claim.ts'
+import { type MessageHeaders, readHeaders } from './read-headers.ts'
 
 /** Where an event stands in its stream; a retry on the lane keeps it. */
 export type Source = {
@@ -31,6 +31,9 @@ export type Phase =
   | { kind: 'held'; timer: NodeJS.Timeout; /** Of `performance.now()`. */ dueAt: number }
   | { kind: 'leaked' }
 
+export const READY: Phase = { kind: 'ready' }
+export const RUNNING: Phase = { kind: 'running' }
+
 /** A message that is dead: why, and what is known of it. */
 export type Burial = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: 'bury' }> }
 
@@ -40,6 +43,11 @@ export type Credit = { release(): void; reclaim(): void }
 /** One message in this process's hands, from delivery until it is settled. */
 export type Delivery = {
   readonly via: 'event' | 'lane'
+  /**
+   * What a redelivery is known by. The time is part of it: a stream that lost its end, or was made anew, gives the same
+   * sequences to other events.
+   */
+  readonly name: string
   credit: Credit
   /** Sequence in the stream it was delivered from. */
   readonly deliveredSeq: number
@@ -49,6 +57,8 @@ export type Delivery = {
   reply: string
   deliveryCount: number
   readonly headers: ReceivedHeaders
+  /** One of them, by its name in lower case: nothing else is made for it. */
+  header(name: string): string | undefined
   /** As they came, repeated ones too. */
   readonly pairs: HeaderPairs
   readonly payload: Uint8Array
@@ -61,7 +71,8 @@ export type Delivery = {
   hop: number
   /** Of the first attempt that failed, by `performance.now()`. */
   failingSince: number | undefined
-  readonly attemptTimes: string[]
+  /** Of the latest attempts, unix ms. */
+  attemptTimes: readonly number[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number
   /** An attempt failed in this process, so its counters are newer than the server's copy. */
@@ -84,62 +95,105 @@ export type Origin = Pick<Delivery, 'via' | 'credit'> & {
  * Reads a delivered message. `epoch` is the event stream's.
  * @throws MeshError MESH_UNDECODABLE when it carries no ack subject, which only a misconfigured durable can cause
  */
-export function readDelivery(msg: Msg, { via, epoch, credit, serverNow = Date.now }: Origin): Delivery {
+export function readDelivery(msg: Msg, origin: Origin): Delivery {
   const info = parseAckSubject(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
-  const pairs = headerPairsOf(msg)
-  const headers = firstValues(pairs)
-  const source =
-    via === 'event'
-      ? {
-          stream: info.stream,
-          epoch,
-          seq: info.streamSeq,
-          subject: msg.subject,
-          publishedAt: info.publishedAt,
-          storedAt: info.storedAt,
-        }
-      : laneSource(headers)
-  const number = (name: string): number => (via === 'lane' ? Number(headers[name]) || 0 : 0)
-  return {
-    via,
-    credit,
-    deliveredSeq: info.streamSeq,
-    storedAt: info.storedAt,
-    reply: msg.reply!,
-    deliveryCount: info.deliveryCount,
-    headers,
-    pairs,
-    payload: msg.data,
-    source,
-    attempts: number(LANE_HEADER.attempts),
-    failures: number(LANE_HEADER.failures),
-    hop: number(LANE_HEADER.hop),
-    failingSince: failingSince(number(LANE_HEADER.firstFailureAt), serverNow),
-    attemptTimes: via === 'lane' ? (headers[LANE_HEADER.attemptTimes] ?? '').split(' ').filter(Boolean) : [],
-    previousAttempt: via === 'lane' ? spanContextOf(headers[LANE_HEADER.previousAttempt]) : undefined,
-    lastRecordAt: 0,
-    isTouched: false,
-    phase: { kind: 'ready' },
+  return new Arrival(msg, info, origin)
+}
+
+/** What a delivery is known by. */
+export const deliveryName = (via: Delivery['via'], deliveredSeq: number, storedAt: string): string =>
+  `${via}:${deliveredSeq}:${storedAt}`
+
+const NO_TIMES: readonly number[] = []
+
+/**
+ * A message as it was delivered. Its headers and its payload stay bytes until they are asked for: what waits lives long,
+ * and everything made for it would make collecting garbage dear.
+ */
+class Arrival implements Delivery {
+  readonly via: Delivery['via']
+  readonly name: string
+  credit: Credit
+  readonly deliveredSeq: number
+  readonly storedAt: string
+  reply: string
+  deliveryCount: number
+  readonly source: Source
+  attempts = 0
+  failures = 0
+  hop = 0
+  failingSince: number | undefined = undefined
+  attemptTimes: readonly number[] = NO_TIMES
+  previousAttempt: SpanContext | undefined = undefined
+  lastRecordAt = 0
+  isTouched = false
+  burial?: Burial
+  claim?: Claim
+  phase: Phase = READY
+  readonly #msg: Msg
+  #payload: Uint8Array | undefined
+  #headers: MessageHeaders | undefined
+  #record: ReceivedHeaders | undefined
+
+  constructor(msg: Msg, info: AckInfo, { via, epoch, credit, serverNow = Date.now }: Origin) {
+    const { streamSeq, storedAt, stream, publishedAt } = info
+    this.#msg = msg
+    this.via = via
+    this.name = deliveryName(via, streamSeq, storedAt)
+    this.credit = credit
+    this.deliveredSeq = streamSeq
+    this.storedAt = storedAt
+    this.reply = msg.reply!
+    this.deliveryCount = info.deliveryCount
+    this.source =
+      via === 'event' ? { stream, epoch, seq: streamSeq, subject: msg.subject, publishedAt, storedAt } : laneSource(this)
+    if (via === 'lane') this.#takeCounters(serverNow)
+  }
+
+  get payload(): Uint8Array {
+    return (this.#payload ??= this.#msg.data)
+  }
+
+  get headers(): ReceivedHeaders {
+    return (this.#record ??= this.#read().record())
+  }
+
+  get pairs(): HeaderPairs {
+    return this.#read().pairs()
+  }
+
+  header(name: string): string | undefined {
+    return this.#read().header(name)
+  }
+
+  #read(): MessageHeaders {
+    return (this.#headers ??= readHeaders(this.#msg, this.payload))
+  }
+
+  /** A retry on the lane says what came before it. */
+  #takeCounters(serverNow: () => number): void {
+    const number = (name: string): number => Number(this.header(name)) || 0
+    this.attempts = number(LANE_HEADER.attempts)
+    this.failures = number(LANE_HEADER.failures)
+    this.hop = number(LANE_HEADER.hop)
+    this.failingSince = failingSince(number(LANE_HEADER.firstFailureAt), serverNow)
+    this.attemptTimes = timesOf(this.header(LANE_HEADER.attemptTimes) ?? '')
+    this.previousAttempt = spanContextOf(this.header(LANE_HEADER.previousAttempt))
   }
 }
 
 const failingSince = (firstFailureAt: number, serverNow: () => number): number | undefined =>
   firstFailureAt === 0 ? undefined : performance.now() - Math.max(0, serverNow() - firstFailureAt)
 
-/**
- * What a redelivery is known by. The time is part of it: a stream that lost its end, or was made anew, gives the same
- * sequences to other events.
- */
-export const deliveryName = ({ via, deliveredSeq, storedAt }: Delivery): string => `${via}:${deliveredSeq}:${storedAt}`
-
-function laneSource(headers: ReceivedHeaders): Source {
+function laneSource(message: HeaderLookup): Source {
+  const text = (name: string): string => message.header(name) ?? ''
   return {
-    stream: headers[LANE_HEADER.stream] ?? '',
-    epoch: Number(headers[LANE_HEADER.epoch]),
-    seq: Number(headers[LANE_HEADER.seq]),
-    subject: headers[LANE_HEADER.subject] ?? '',
-    publishedAt: new Date(headers[LANE_HEADER.publishedAt] ?? 0),
-    storedAt: headers[LANE_HEADER.storedAt] ?? '',
+    stream: text(LANE_HEADER.stream),
+    epoch: Number(message.header(LANE_HEADER.epoch)),
+    seq: Number(message.header(LANE_HEADER.seq)),
+    subject: text(LANE_HEADER.subject),
+    publishedAt: new Date(message.header(LANE_HEADER.publishedAt) ?? 0),
+    storedAt: text(LANE_HEADER.storedAt),
   }
 }

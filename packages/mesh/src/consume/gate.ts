@@ -1,4 +1,5 @@
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+import type { Maybe } from '../maybe.ts'
 import { type RateLimit, TokenBucket } from './rate-limit.ts'
 
 /** What a gate asks of the handler it stands before. */
@@ -47,7 +48,7 @@ export class Gate {
 
   /** Asked before each start; a yes while the breaker is open uses the probe up. */
   mayStart(): boolean {
-    if (performance.now() < this.#notBefore) return false
+    if (this.#notBefore > 0 && performance.now() < this.#notBefore) return false
     if (this.isFlowing) return this.#hasToken()
     if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
     this.#probeDue = false
@@ -63,7 +64,7 @@ export class Gate {
   }
 
   /** Runs one call of the user's function and takes its outcome into account. */
-  guard<T>(call: () => Promise<T>): Promise<T> {
+  guard<T>(call: () => Maybe<T>): Maybe<T> {
     return this.#breaker.execute(call)
   }
 

@@ -10,8 +10,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
+import { chain, type Maybe, recover } from '../maybe.ts'
 import { type Priority, priorityOf } from '../message/priority.ts'
-import type { AttemptDeps } from '../service/run-attempt.ts'
+import type { AttemptDeps } from '../service/attempt.ts'
 import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
@@ -22,7 +23,8 @@ import type { RunnerOptions } from './runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
-import { judge, type Judgement, tryOnce } from './try-once.ts'
+import { judge, type Judgement, type Tried, tryOnce } from './try-once.ts'
+import { Turn } from './turn.ts'
 import { mostHeld, WaitingRoom } from './waiting-room.ts'
 
 /** A longer wait goes to the lane. */
@@ -40,27 +42,27 @@ export class HandlerRunner {
   readonly #options: RunnerOptions
   readonly #attempt: AttemptDeps
   readonly #gate: Gate
-  readonly #labels: { service: string; handler: string }
   readonly #intake: Intake
   readonly #slots: Slots
   readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
   readonly #abort = new AbortController()
   readonly #ready: ReadyQueue
+  readonly #turn = new Turn(() => this.#pump())
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #concurrency: number
   #rateLimit: RateLimit | undefined
   #recoveries = 0
   #saidOthers = false
+  #isPumping = false
   #stopping = false
 
   constructor(options: RunnerOptions) {
-    const { service, handler, def, metrics } = options
+    const { def, metrics, labels } = options
     this.#options = options
-    this.#labels = { service: service.name, handler }
     this.#intake = new Intake({ ...options, onDelivery: (delivery) => this.#onDelivery(delivery) })
     this.#ready = new ReadyQueue(({ source }) => this.#priorityOf(source.subject))
-    this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
+    this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
     this.#gate = new Gate({
       onGo: () => this.#pump(),
       onLimit: (limit) => this.#setLimits(limit),
@@ -73,7 +75,7 @@ export class HandlerRunner {
     this.#concurrency = def.concurrency
     this.#rateLimit = def.rateLimit
     this.#gate.limitRate(def.rateLimit)
-    metrics.breaker(this.#labels, 0)
+    metrics.breaker(labels, 0)
     this.#sayLimits()
   }
 
@@ -133,70 +135,86 @@ export class HandlerRunner {
     this.#pump()
   }
 
+  /** What ends at once leaves its slot to the next one, here: were it to pump, every message would deepen the stack. */
   #pump(): void {
-    while (!this.#stopping && this.#ready.length > 0 && !this.#slots.isFull && this.#gate.mayStart())
-      void this.#run(this.#ready.shift()!)
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      while (this.#mayStart()) this.#run(this.#ready.shift()!)
+    } finally {
+      this.#isPumping = false
+    }
+  }
+
+  #mayStart(): boolean {
+    if (this.#stopping || this.#ready.length === 0 || this.#slots.isFull) return false
+    return this.#turn.hasTime() && this.#gate.mayStart()
   }
 
   /** Upholds R2. Never throws. */
-  async #run(delivery: Delivery): Promise<void> {
+  #run(delivery: Delivery): void {
     const isProbe = !this.#gate.isFlowing
     if (delivery.burial) {
-      await this.#buryAgain(delivery, delivery.burial)
-      // It used the probe up and told nothing of the other side.
-      if (isProbe) this.#gate.afterProbe()
+      void this.#buryAgain(delivery, delivery.burial, isProbe)
       return
     }
     this.#slots.take()
     // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
-    const tried = await tryOnce(this.#options, this.#attempt, delivery)
+    const tried = tryOnce(this.#options, this.#attempt, delivery)
+    if (tried instanceof Promise) void tried.then((late) => this.#onTried(delivery, late, { isProbe, isLimited }))
+    else this.#onTried(delivery, tried, { isProbe, isLimited })
+  }
+
+  #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: { isProbe: boolean; isLimited: boolean }): void {
     if (isLimited) delivery.credit.reclaim()
-    if (tried.kind !== 'leaked') this.#slots.conclude()
-    try {
-      const concluded = this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe))
-      // What is left may wait for the server; the next message need not wait for that.
+    const isLeaked = tried.kind === 'leaked'
+    if (!isLeaked) this.#slots.conclude()
+    const concluded = recover(
+      () => this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe)),
+      (error) => this.#again(delivery, error),
+    )
+    // What is left may wait for the server; the next message need not wait for that.
+    if (concluded instanceof Promise) this.#pump()
+    void chain(concluded, () => {
+      if (!isLeaked) this.#slots.free()
+      if (isProbe) this.#gate.afterProbe()
       this.#pump()
-      await concluded
-    } catch (error) {
-      this.#again(delivery, error)
-    }
-    if (tried.kind !== 'leaked') this.#slots.free()
-    if (isProbe) this.#gate.afterProbe()
-    this.#pump()
+    })
   }
 
   /** Its letter could not be stored: that is tried again, not the handler. */
-  async #buryAgain(delivery: Delivery, burial: Burial): Promise<void> {
+  async #buryAgain(delivery: Delivery, burial: Burial, isProbe: boolean): Promise<void> {
     this.#slots.take()
     this.#slots.conclude()
     await this.#bury(delivery, burial).catch((error: unknown) => this.#again(delivery, error))
     this.#slots.free()
+    // It used the probe up and told nothing of the other side.
+    if (isProbe) this.#gate.afterProbe()
   }
 
   #again(delivery: Delivery, error: unknown): void {
-    this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; that is tried again')
+    this.#options.log.error({ ...this.#options.labels, err: error }, 'a message could not be concluded; that is tried again')
     this.#hold(delivery, AGAIN_MS)
   }
 
-  async #conclude(delivery: Delivery, judgement: Judgement): Promise<void> {
+  #conclude(delivery: Delivery, judgement: Judgement): Maybe<void> {
     switch (judgement.kind) {
       case 'leaked':
         return this.#onLeak(delivery)
       case 'not-ours':
         return this.#leaveToOthers(delivery)
       case 'not-tried':
-        if (this.#stopping) return await this.#leave(delivery)
+        if (this.#stopping) return this.#leave(delivery)
         this.#ready.unshift(delivery)
         return
       case 'done':
-        await dropStaleCopy(this.#options.lane, delivery)
-        return this.#intake.settle(delivery, 'ack')
+        return chain(dropStaleCopy(this.#options.lane, delivery), () => this.#intake.settle(delivery, 'ack'))
       case 'bury':
-        return await this.#bury(delivery, judgement.burial)
+        return this.#bury(delivery, judgement.burial)
       case 'retry':
-        return await this.#retry(delivery, judgement)
+        return this.#retry(delivery, judgement)
     }
   }
 
@@ -210,7 +228,7 @@ export class HandlerRunner {
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
   #leaveToOthers(delivery: Delivery): void {
     this.#intake.handBack(delivery, LEAVE_MS)
-    const fields = { ...this.#labels, subject: delivery.source.subject }
+    const fields = { ...this.#options.labels, subject: delivery.source.subject }
     this.#options.log[this.#saidOthers ? 'debug' : 'warn'](
       fields,
       'left to another release of this service, which takes it',
@@ -223,7 +241,7 @@ export class HandlerRunner {
     if (decision.pausesHandler) this.#gate.pause(delayMs)
     const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
-    const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
+    const fields = { ...this.#options.labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
     // Another instance may be of the release that knows it: over the lane it comes to any of them.
     const isForOthers = verdict.code === 'MESH_NEWER_VERSION'
@@ -272,9 +290,9 @@ export class HandlerRunner {
     const { log, metrics } = this.#options
     delivery.phase = { kind: 'leaked' }
     this.#slots.leak()
-    metrics.leaked(this.#labels, this.#slots.leaked)
+    metrics.leaked(this.#options.labels, this.#slots.leaked)
     log.error(
-      { ...this.#labels, ...delivery.source },
+      { ...this.#options.labels, ...delivery.source },
       'a handler ignored its signal and never returned; its slot is lost',
     )
     checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
@@ -296,7 +314,7 @@ export class HandlerRunner {
     const shouldGoOn = (): boolean => !this.#stopping && (options.most === 1 || this.#gate.isFlowing)
     releaseLane(this.#options.lane, { ...options, shouldGoOn }).catch((error: unknown) =>
       this.#options.log.warn(
-        { ...this.#labels, err: error },
+        { ...this.#options.labels, err: error },
         'retries that wait were not released; they come in their own time',
       ),
     )
@@ -324,7 +342,7 @@ export class HandlerRunner {
   }
 
   #sayLimits(): void {
-    this.#options.metrics.limits(this.#labels, this.#concurrency, this.#rateLimit?.perSecond)
+    this.#options.metrics.limits(this.#options.labels, this.#concurrency, this.#rateLimit?.perSecond)
   }
 }
 

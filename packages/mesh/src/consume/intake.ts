@@ -5,8 +5,8 @@
  * I2  What is here is kept ours by `working()`, whatever waits for it, but for what leaked.
  */
 import type { Msg } from '@nats-io/transport-node'
-import { tellStage } from '../observe/stages.ts'
-import { type Delivery, deliveryName, readDelivery } from './delivery.ts'
+import { isListening, tellStage } from '../observe/stages.ts'
+import { type Delivery, readDelivery } from './delivery.ts'
 import { deniedAck } from './denied-acks.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
@@ -14,7 +14,7 @@ import type { RunnerOptions } from './runner-options.ts'
 
 export type IntakeOptions = Pick<
   RunnerOptions,
-  'nc' | 'connection' | 'service' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch' | 'lane'
+  'nc' | 'connection' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch' | 'lane' | 'labels'
 > & {
   onDelivery: (delivery: Delivery) => void
 }
@@ -24,18 +24,17 @@ export type IntakeSource = { via: 'event' | 'lane'; stream: string; durable: str
 
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #labels: { service: string; handler: string }
   readonly #here = new Map<string, Delivery>()
   readonly #answered = new Recent(20_000)
   readonly #sources: (IntakeSource & { loop: PullLoop })[] = []
   readonly #heartbeat: NodeJS.Timeout
   readonly #unlisten: () => void
+  readonly #serverNow = (): number => this.#options.lane.clock.estimate()
   #epoch: number
   #denied: string | undefined
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#labels = { service: options.service.name, handler: options.handler }
     this.#epoch = options.epoch
     this.#heartbeat = setInterval(() => this.#keepOurs(), options.def.ackWaitMs / 3)
     this.#unlisten = options.connection.listen({
@@ -73,19 +72,19 @@ export class Intake {
 
   /** Done with for good. */
   settle(delivery: Delivery, how: 'ack' | 'term'): void {
-    const { reply, source, credit } = delivery
+    const { reply, name, source, credit } = delivery
     if (reply !== '') {
-      const name = deliveryName(delivery)
+      const { settler, labels } = this.#options
       this.#answered.add(name)
       this.#here.delete(name)
-      this.#options.settler[how](reply, () => tellStage('settled', { ...this.#labels, source }))
+      settler[how](reply, isListening() ? () => tellStage('settled', labels, source) : undefined)
     }
     credit.release()
   }
 
   /** For somebody else, or for later: the server delivers it again. */
   handBack(delivery: Delivery, delayMs = 0): void {
-    this.#here.delete(deliveryName(delivery))
+    this.#here.delete(delivery.name)
     this.#options.settler.nak(delivery.reply, delayMs)
     delivery.credit.release()
   }
@@ -116,13 +115,8 @@ export class Intake {
 
   /** Upholds I1. */
   #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
-    const delivery = readDelivery(msg, {
-      via,
-      epoch: this.#epoch,
-      credit: loop,
-      serverNow: () => this.#options.lane.clock.estimate(),
-    })
-    const name = deliveryName(delivery)
+    const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop, serverNow: this.#serverNow })
+    const { name } = delivery
     const known = this.#here.get(name)
     if (known || this.#answered.has(name)) {
       loop.release()
@@ -130,7 +124,7 @@ export class Intake {
       return
     }
     this.#here.set(name, delivery)
-    tellStage('delivered', { ...this.#labels, source: delivery.source })
+    tellStage('delivered', this.#options.labels, delivery.source)
     this.#options.onDelivery(delivery)
   }
 

@@ -6,51 +6,62 @@ import type { Delivery } from './delivery.ts'
  * weight, evenly spread (smooth weighted round robin, as nginx does it), so the least urgent is never starved.
  */
 export class ReadyQueue {
-  readonly #lanes = new Map(PRIORITIES.map((priority) => [priority, { waiting: [] as Delivery[], credit: 0 }]))
+  readonly #lanes: readonly Lane[] = PRIORITIES.map((priority) => ({
+    priority,
+    weight: WEIGHTS[priority],
+    waiting: [],
+    credit: 0,
+  }))
   readonly #priorityOf: (delivery: Delivery) => Priority
+  #length = 0
 
   constructor(priorityOf: (delivery: Delivery) => Priority) {
     this.#priorityOf = priorityOf
   }
 
   get length(): number {
-    let sum = 0
-    for (const { waiting } of this.#lanes.values()) sum += waiting.length
-    return sum
+    return this.#length
   }
 
   push(delivery: Delivery): void {
-    this.#laneOf(delivery).push(delivery)
+    this.#length++
+    this.#laneOf(delivery).waiting.push(delivery)
   }
 
   /** Before all others of its priority. */
   unshift(delivery: Delivery): void {
-    this.#laneOf(delivery).unshift(delivery)
+    this.#length++
+    this.#laneOf(delivery).waiting.unshift(delivery)
   }
 
   shift(): Delivery | undefined {
     let total = 0
-    let chosen: { waiting: Delivery[]; credit: number } | undefined
-    for (const [priority, lane] of this.#lanes) {
+    let chosen: Lane | undefined
+    for (const lane of this.#lanes) {
       if (lane.waiting.length === 0) {
         lane.credit = 0
         continue
       }
-      total += WEIGHTS[priority]
-      lane.credit += WEIGHTS[priority]
+      total += lane.weight
+      lane.credit += lane.weight
       if (!chosen || lane.credit > chosen.credit) chosen = lane
     }
     if (!chosen) return undefined
+    this.#length--
     chosen.credit -= total
     return chosen.waiting.shift()
   }
 
   /** Empties it. */
   takeAll(): Delivery[] {
-    return [...this.#lanes.values()].flatMap(({ waiting }) => waiting.splice(0))
+    this.#length = 0
+    return this.#lanes.flatMap(({ waiting }) => waiting.splice(0))
   }
 
-  #laneOf(delivery: Delivery): Delivery[] {
-    return this.#lanes.get(this.#priorityOf(delivery))!.waiting
+  #laneOf(delivery: Delivery): Lane {
+    const priority = this.#priorityOf(delivery)
+    return this.#lanes.find((lane) => lane.priority === priority)!
   }
 }
+
+type Lane = { priority: Priority; weight: number; waiting: Delivery[]; credit: number }

@@ -6,7 +6,7 @@ import type { Lane } from '../failure/lane.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { MeshMetrics, OutcomeLabels } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import type { Names } from '../topology/names.ts'
@@ -15,6 +15,8 @@ import type { Settler } from './settler.ts'
 
 /** A failed attempt as it is recorded. */
 export type FailedAttempt = { delivery: Delivery; envelope: Envelope; verdict: Verdict; nextAttemptAt: string | null }
+
+export type HandlerLabels = { readonly service: string; readonly handler: string }
 
 /** What a handler's runner is made of. */
 export type RunnerOptions = {
@@ -28,6 +30,9 @@ export type RunnerOptions = {
   settler: Settler
   service: ServiceDef
   handler: string
+  /** Of the handler, in metrics and log lines. */
+  labels: HandlerLabels
+  outcomes: OutcomeLabels
   def: HandlerDef
   /** The event stream, as the server names it. */
   stream: string

@@ -1,7 +1,7 @@
 /** What every runner of a handler says and needs alike, in whatever order it starts its messages. */
 import { MeshError } from '../errors.ts'
 import type { BreakerState } from '../failure/breaker.ts'
-import type { AttemptDeps } from '../service/run-attempt.ts'
+import type { AttemptDeps } from '../service/attempt.ts'
 import type { Gate } from './gate.ts'
 import type { RunnerOptions } from './runner-options.ts'
 
@@ -28,8 +28,7 @@ export function attemptDeps(
 
 /** Says in a metric and a log line how the breaker stands; news go out as an event too. */
 export function sayBreaker(options: RunnerOptions, state: BreakerState, isNews: boolean): void {
-  const { metrics, log, onBreaker, service, handler } = options
-  const labels = { service: service.name, handler }
+  const { metrics, log, onBreaker, labels } = options
   metrics.breaker(labels, state === 'closed' ? 0 : state === 'open' ? 2 : 1)
   log[isNews ? 'warn' : 'debug']({ ...labels, state }, `the breaker is ${state}`)
   if (isNews) onBreaker(state)

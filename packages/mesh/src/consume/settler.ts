@@ -9,8 +9,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
-type Answer = { reply: string; body: Uint8Array }
-type Queued = Answer & { onSent: (() => void) | undefined }
+type Answer = { reply: string; body: Uint8Array; onSent: (() => void) | undefined }
 
 const RECENT_MS = 1000
 const encoder = new TextEncoder()
@@ -22,7 +21,7 @@ const NAK = encoder.encode('-NAK')
 export class Settler {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
-  #queue: Queued[] = []
+  #queue: Answer[] = []
   #scheduled = false
   /** Ended within the last one to two seconds. */
   #recent: Answer[] = []
@@ -68,20 +67,25 @@ export class Settler {
   }
 
   #end(reply: string, body: Uint8Array, onSent: (() => void) | undefined): void {
-    this.#answer(reply, body, onSent)
     const now = performance.now()
     if (now - this.#turnedAt > RECENT_MS) {
       this.#older = now - this.#turnedAt > 2 * RECENT_MS ? [] : this.#recent
       this.#recent = []
       this.#turnedAt = now
     }
-    this.#recent.push({ reply, body })
+    const answer = { reply, body, onSent }
+    this.#recent.push(answer)
+    this.#enqueue(answer)
   }
 
-  #answer(reply: string, body: Uint8Array, onSent?: () => void): void {
+  #answer(reply: string, body: Uint8Array): void {
+    this.#enqueue({ reply, body, onSent: undefined })
+  }
+
+  #enqueue(answer: Answer): void {
     // A delivery of a stream that is gone: there is nobody to tell.
-    if (reply === '') return
-    this.#queue.push({ reply, body, onSent })
+    if (answer.reply === '') return
+    this.#queue.push(answer)
     if (this.#scheduled || !this.#connection.isUp()) return
     this.#scheduled = true
     setImmediate(() => this.#send())

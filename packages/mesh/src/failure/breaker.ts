@@ -1,5 +1,6 @@
 import { circuitBreaker, CircuitState, DelegateBackoff, handleWhen, type IBreaker, SamplingBreaker } from 'cockatiel'
 import { RetryAfter } from '../errors.ts'
+import type { Maybe } from '../maybe.ts'
 import { classify, isConnectionRefused } from './classify.ts'
 
 export type BreakerState = 'closed' | 'half-open' | 'open'
@@ -51,17 +52,22 @@ export class HandlerBreaker {
     return this.#policy.state === CircuitState.HalfOpen ? 'half-open' : 'open'
   }
 
-  /** Runs one attempt and takes its outcome into account. @throws what `attempt` throws; NotTried where it was not called */
-  async execute<T>(attempt: () => Promise<T>): Promise<T> {
-    let isCalled = false
+  /**
+   * Runs one attempt and takes its outcome into account. While it is closed, an attempt that succeeds at once is only
+   * counted: the policy's way takes a promise for each step.
+   * @throws what `attempt` throws; NotTried where it was not called
+   */
+  execute<T>(attempt: () => Maybe<T>): Maybe<T> {
+    if (this.#policy.state !== CircuitState.Closed) return this.#byPolicy(attempt)
     try {
-      return await this.#policy.execute(() => {
-        isCalled = true
-        return attempt()
-      })
+      const result = attempt()
+      if (result instanceof Promise) return this.#byPolicy(() => result)
+      this.#breaker.success(CircuitState.Closed)
+      return result
     } catch (error) {
-      // The policy's own error is no sign of that: a handler may have such a breaker of its own.
-      throw isCalled ? error : new NotTried()
+      return this.#byPolicy(() => {
+        throw error
+      })
     }
   }
 
@@ -73,6 +79,19 @@ export class HandlerBreaker {
   stop(): void {
     clearTimeout(this.#probe)
     this.#probe = undefined
+  }
+
+  async #byPolicy<T>(attempt: () => Maybe<T>): Promise<T> {
+    let isCalled = false
+    try {
+      return await this.#policy.execute(() => {
+        isCalled = true
+        return attempt()
+      })
+    } catch (error) {
+      // The policy's own error is no sign of that: a handler may have such a breaker of its own.
+      throw isCalled ? error : new NotTried()
+    }
   }
 
   #onState(state: CircuitState): void {

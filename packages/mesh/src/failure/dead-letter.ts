@@ -4,7 +4,7 @@ import { encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { ExpiredRange, MessagePlace, Names } from '../topology/names.ts'
-import { ownHeaders } from './lane-headers.ts'
+import { ownHeaders, timesText } from './lane-headers.ts'
 
 /** What a letter says beside the original's bytes and headers. Format 1; docs/reference/wire.md. */
 export const LETTER_HEADER = {
@@ -92,7 +92,7 @@ type Letter = {
   cause: Cause
   own: [string, string][]
   attempts: number
-  attemptTimes: readonly string[]
+  attemptTimes: readonly number[]
 }
 
 async function store(office: LetterOffice, letter: Letter): Promise<void> {
@@ -118,7 +118,7 @@ async function store(office: LetterOffice, letter: Letter): Promise<void> {
     [LETTER_HEADER.handler, office.handler],
     [LETTER_HEADER.serviceVersion, encodeAttribute(office.serviceVersion)],
     [LETTER_HEADER.attempts, String(letter.attempts)],
-    [LETTER_HEADER.attemptTimes, letter.attemptTimes.join(' ')],
+    [LETTER_HEADER.attemptTimes, timesText(letter.attemptTimes)],
     [LETTER_HEADER.at, new Date().toISOString()],
     [HEADER.msgId, subject],
   ]

@@ -21,3 +21,9 @@ export const LANE_HEADER = {
 export function ownHeaders(pairs: HeaderPairs): [string, string][] {
   return pairs.filter(([name]) => !/^(nats-|malha-)/i.test(name)).map(([name, value]) => [name, value])
 }
+
+/** Times of attempts, unix ms, as a header. */
+export const timesText = (times: readonly number[]): string => times.map((ms) => new Date(ms).toISOString()).join(' ')
+
+/** The opposite of {@link timesText}. */
+export const timesOf = (text: string): number[] => text.split(' ').map(Date.parse).filter(Number.isFinite)

@@ -11,7 +11,7 @@ import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import { getStored } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
-import { LANE_HEADER, ownHeaders } from './lane-headers.ts'
+import { LANE_HEADER, ownHeaders, timesText } from './lane-headers.ts'
 
 export type Lane = {
   nc: NatsConnection
@@ -51,7 +51,7 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       [LANE_HEADER.failures, String(delivery.failures)],
       [LANE_HEADER.hop, String(hop)],
       [LANE_HEADER.firstFailureAt, String(Math.round(now - failingMs))],
-      [LANE_HEADER.attemptTimes, delivery.attemptTimes.join(' ')],
+      [LANE_HEADER.attemptTimes, timesText(delivery.attemptTimes)],
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, now + delayMs),
       // One store a hop: a redelivered original whose copy is stored already adds no second one.

@@ -5,6 +5,7 @@ import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
 import { say, type SayDeps } from '../failure/say.ts'
+import { outcomeLabels } from '../observe/mesh-metrics.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { meshStream } from '../topology/system.ts'
@@ -48,6 +49,8 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     settler: deps.settler,
     service,
     handler,
+    labels,
+    outcomes: outcomeLabels(labels),
     def,
     stream,
     durables: consumers.map(({ durable }) => durable),

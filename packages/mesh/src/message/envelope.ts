@@ -1,6 +1,6 @@
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from './contract.ts'
-import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from './headers.ts'
+import { decodeAttribute, encodeAttribute, HEADER } from './headers.ts'
 
 /** What a message says of itself, apart from its payload. */
 export type Envelope = {
@@ -74,61 +74,64 @@ export function receivedHeaders(headers: HeaderSource | undefined): ReceivedHead
   return received
 }
 
-/** The same of pairs. */
-export function firstValues(pairs: HeaderPairs): ReceivedHeaders {
-  const received: Record<string, string> = Object.create(null) as Record<string, string>
-  for (const [name, value] of pairs) received[name.toLowerCase()] ??= value
-  return received
-}
-
 /** Every header with every value, names as they came. */
 export function headerPairs(headers: HeaderSource | undefined): [string, string][] {
   return headers ? [...headers].flatMap(([name, values]) => values.map((value): [string, string] => [name, value])) : []
 }
 
+/** Something whose headers can be looked up, by name in lower case. */
+export type HeaderLookup = { header(name: string): string | undefined }
+
 /**
  * Reads the envelope of a received message.
  * @throws MeshError MESH_UNDECODABLE naming the headers that are missing or wrong
  */
-export function readEnvelope(headers: ReceivedHeaders): Envelope {
+export const readEnvelope = (headers: ReceivedHeaders): Envelope => envelopeOf({ header: (name) => headers[name] })
+
+/** The same of headers that are only looked up. */
+export function envelopeOf(message: HeaderLookup): Envelope {
   const faults: string[] = []
-  const need = (name: string): string => {
-    const value = headers[name]
-    if (value === undefined || value === '') faults.push(`${name} is missing`)
-    return decodeAttribute(value ?? '')
-  }
-  const spec = need(HEADER.specVersion)
+  const spec = needed(message, HEADER.specVersion, faults)
   if (spec !== '' && !/^1\.\d+$/.test(spec))
     faults.push(`ce-specversion is ${JSON.stringify(spec.slice(0, 16))}, not 1.x`)
-  const id = need(HEADER.id)
-  const type = need(HEADER.type)
-  const source = need(HEADER.source)
+  const id = needed(message, HEADER.id, faults)
+  const type = needed(message, HEADER.type, faults)
+  const source = needed(message, HEADER.source, faults)
   // It goes to partners as a header.
   // oxlint-disable-next-line no-control-regex -- these are what it looks for
-  if (/[\u0000-\u001F\u007F]/.test(id) || id.length > 256)
+  if (id.length > 256 || /[\u0000-\u001F\u007F]/.test(id))
     faults.push('ce-id has control characters or is over 256 characters')
-  const version = versionOf(headers[HEADER.dataSchema], faults)
+  const version = versionOf(message.header(HEADER.dataSchema), faults)
   if (faults.length > 0)
     throw new MeshError('MESH_UNDECODABLE', `not a message of this mesh: ${faults.join(', ')} (docs/reference/wire.md)`)
-  const causation = headers[HEADER.causationId]
-  const key = headers[HEADER.partitionKey]
+  const causation = message.header(HEADER.causationId)
+  const key = message.header(HEADER.partitionKey)
+  const correlation = message.header(HEADER.correlationId)
   return {
     id,
     type,
     version,
     source,
-    time: headers[HEADER.time] ?? '',
+    time: message.header(HEADER.time) ?? '',
     key: key === undefined ? undefined : decodeAttribute(key),
-    correlationId: decodeAttribute(headers[HEADER.correlationId] ?? headers[HEADER.id] ?? ''),
+    correlationId: correlation === undefined ? id : decodeAttribute(correlation),
     causationId: causation === undefined ? undefined : decodeAttribute(causation),
-    contentType: headers[HEADER.contentType] ?? 'application/json',
+    contentType: message.header(HEADER.contentType) ?? 'application/json',
   }
+}
+
+function needed(message: HeaderLookup, name: string, faults: string[]): string {
+  const value = message.header(name)
+  if (value === undefined || value === '') faults.push(`${name} is missing`)
+  return decodeAttribute(value ?? '')
 }
 
 /** The number behind the last slash; a message without `ce-dataschema` is of version 1. */
 function versionOf(dataSchema: string | undefined, faults: string[]): number {
   if (dataSchema === undefined) return 1
-  const version = Number(/\/([1-9]\d{0,8})$/.exec(dataSchema)?.[1])
-  if (Number.isNaN(version)) faults.push('ce-dataschema does not end in /<version>')
-  return version
+  const slash = dataSchema.lastIndexOf('/')
+  const digits = dataSchema.slice(slash + 1)
+  if (slash >= 0 && /^[1-9]\d{0,8}$/.test(digits)) return Number(digits)
+  faults.push('ce-dataschema does not end in /<version>')
+  return Number.NaN
 }

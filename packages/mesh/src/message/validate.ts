@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { MeshError, type MeshErrorCode } from '../errors.ts'
+import type { Maybe } from '../maybe.ts'
 import type { AnyContract } from './contract.ts'
 import type { Envelope } from './envelope.ts'
 
@@ -25,6 +26,11 @@ export function validate(
  * @throws MeshError MESH_NEWER_VERSION | MESH_UNDECODABLE | MESH_SCHEMA_MISMATCH
  */
 export async function decodePayload(contract: Readable, envelope: Envelope, payload: Uint8Array): Promise<unknown> {
+  return await readPayload(contract, envelope, payload)
+}
+
+/** The same, at once where the schema is synchronous. */
+export function readPayload(contract: Readable, envelope: Envelope, payload: Uint8Array): Maybe<unknown> {
   if (envelope.version > contract.version)
     throw new MeshError(
       'MESH_NEWER_VERSION',
@@ -32,26 +38,28 @@ export async function decodePayload(contract: Readable, envelope: Envelope, payl
     )
   const raw = decodeBytes(contract, envelope, payload)
   const data = envelope.version < contract.version ? upcast(contract, raw, envelope.version) : raw
-  return await validate(contract, data, 'MESH_SCHEMA_MISMATCH')
+  return validate(contract, data, 'MESH_SCHEMA_MISMATCH')
 }
 
 function decodeBytes(contract: Readable, envelope: Envelope, payload: Uint8Array): unknown {
-  const mediaType = envelope.contentType.split(';', 1)[0]!.trim().toLowerCase()
-  if (mediaType !== contract.codec.contentType)
+  const { contentType } = contract.codec
+  if (envelope.contentType !== contentType && mediaTypeOf(envelope) !== contentType)
     throw new MeshError(
       'MESH_UNDECODABLE',
-      `${envelope.type} came as ${mediaType.slice(0, 64)}, its contract says ${contract.codec.contentType}`,
+      `${envelope.type} came as ${mediaTypeOf(envelope).slice(0, 64)}, its contract says ${contentType}`,
     )
   try {
     return contract.codec.decode(payload)
   } catch (cause) {
     throw new MeshError(
       'MESH_UNDECODABLE',
-      `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contract.codec.contentType}`,
+      `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contentType}`,
       { cause },
     )
   }
 }
+
+const mediaTypeOf = ({ contentType }: Envelope): string => contentType.split(';', 1)[0]!.trim().toLowerCase()
 
 function upcast(contract: Readable, data: unknown, from: number): unknown {
   try {

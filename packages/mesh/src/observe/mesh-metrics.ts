@@ -3,6 +3,14 @@ import type { Labels, Metrics } from './metrics.ts'
 /** How a delivery ended. */
 export type Outcome = 'ok' | 'retry' | 'dead' | 'invalid'
 
+/** A handler's labels with each outcome, made once for all its messages. */
+export type OutcomeLabels = Readonly<Record<Outcome, Labels>>
+
+export function outcomeLabels(handler: Labels): OutcomeLabels {
+  const of = (outcome: Outcome): Labels => ({ ...handler, outcome })
+  return { ok: of('ok'), retry: of('retry'), dead: of('dead'), invalid: of('invalid') }
+}
+
 /** The metrics of the library: names, units and labels are part of its interface (docs/reference/metrics.md). */
 export type MeshMetrics = ReturnType<typeof meshMetrics>
 
@@ -20,7 +28,8 @@ const HANDLER = ['service', 'handler'] as const
 export function meshMetrics(metrics: Metrics): {
   published(type: string, outcome: 'ok' | 'error' | 'queued', ms: number): void
   spool(state: SpoolGauges): void
-  processed(handler: Labels, outcome: Outcome, ms: number, traceId?: string): void
+  /** `labels` with the outcome. */
+  processed(labels: Labels, ms: number, traceId?: string): void
   age(handler: Labels, ms: number): void
   attempts(handler: Labels, count: number): void
   delayed(count: number): void
@@ -172,9 +181,9 @@ export function meshMetrics(metrics: Metrics): {
       sent.add(labels)
       sendSeconds.observe(labels, ms / 1000)
     },
-    processed(handler, outcome, ms, traceId) {
-      processed.add({ ...handler, outcome })
-      processSeconds.observe({ ...handler, outcome }, ms / 1000, traceId)
+    processed(labels, ms, traceId) {
+      processed.add(labels)
+      processSeconds.observe(labels, ms / 1000, traceId)
     },
     age: (handler, ms) => age.observe(handler, Math.max(0, ms) / 1000),
     delayed: (count) => delayed.set({}, count),

@@ -4,6 +4,7 @@ import {
   type Context,
   type Link,
   propagation,
+  ProxyTracerProvider,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
@@ -24,6 +25,18 @@ const SYSTEM = { 'messaging.system.name': 'nats', 'messaging.system': 'nats' } a
 
 /** Asked for at each use: an SDK may be registered after this module is loaded. */
 const tracer = (): Tracer => trace.getTracer('@malha/mesh')
+
+const NO_SDK = new ProxyTracerProvider().getDelegate()
+
+/**
+ * Whether anybody records spans or hands a trace on. Asked for each message, for the same reason; where nobody does nothing
+ * is made for a span.
+ */
+export function isTracing(): boolean {
+  const provider = trace.getTracerProvider()
+  const recorder = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider
+  return recorder !== NO_SDK || propagation.fields().length > 0
+}
 
 export type PublishSpan = {
   /** `traceparent` (and `tracestate`) to send. `fallback` goes out where no SDK is registered. */

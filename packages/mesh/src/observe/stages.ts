@@ -11,12 +11,14 @@ export type StageEvent = { stage: Stage; service: string; handler: string; strea
 
 const stages = channel('malha:delivery')
 
+/** Whether anybody listens: nothing is made for a stage that nobody hears of. */
+export const isListening = (): boolean => stages.hasSubscribers
+
 /** Tells whoever listens; costs a property read when nobody does. */
 export function tellStage(
   stage: Stage,
-  about: { service: string; handler: string; source: { stream: string; seq: number } },
+  { service, handler }: { service: string; handler: string },
+  { stream, seq }: { stream: string; seq: number },
 ): void {
-  if (!stages.hasSubscribers) return
-  const { service, handler, source } = about
-  stages.publish({ stage, service, handler, stream: source.stream, seq: source.seq } satisfies StageEvent)
+  if (isListening()) stages.publish({ stage, service, handler, stream, seq } satisfies StageEvent)
 }

@@ -153,6 +153,12 @@ async function callApart(handle: BatchHandler<unknown>, all: readonly Waiting[],
     else await callTogether(handle, [one], type)
 }
 
+/** What a context says of its message; its other parts belong to the batch. */
+function saidBy(ctx: HandlerContext): Omit<HandlerContext, 'signal' | 'log' | 'publish'> {
+  const { id, type, version, key, correlationId, causationId, attempt, fence, headers, source } = ctx
+  return { id, type, version, key, correlationId, causationId, attempt, fence, headers, source }
+}
+
 /** One call of the user's function, in a span of its own that is linked to and from its messages. */
 async function call(
   handle: BatchHandler<unknown>,
@@ -165,7 +171,7 @@ async function call(
     if (isOver) throw new MeshError('MESH_CLOSED', `message ${ctx.id} ${what} after its batch had returned`)
   }
   const batch = waiting.map(({ data, ctx }, index): BatchMessage<unknown> => ({
-    ...ctx,
+    ...saidBy(ctx),
     data,
     publish(...output) {
       check(ctx, 'published')

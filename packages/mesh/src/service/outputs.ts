@@ -2,7 +2,6 @@ import { type Delay, readDelay } from '../delay/delay.ts'
 import { MeshError } from '../errors.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { type Envelope, newEnvelope } from '../message/envelope.ts'
-import { HEADER } from '../message/headers.ts'
 import { derivedId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import { checkPublish } from '../publish/check-publish.ts'
@@ -49,15 +48,9 @@ const PUBLISH_MS = 30_000
 
 /** Collects a handler's outputs; nothing leaves before the handler has returned. */
 export function outputs(options: OutputsOptions): Outputs {
-  let isOver = false
   const collected: { contract: AnyContract; encoded: Encoded | Promise<Encoded>; how: How }[] = []
   return {
     add(contract, data, how) {
-      if (isOver)
-        throw new MeshError(
-          'MESH_CLOSED',
-          `${contract.type} was published after its handler had returned; await what it waits for`,
-        )
       checkPublish(contract, how)
       const delay = readDelay(contract.type, how)
       // What comes later waits in another stream, so no batch can hold it.
@@ -74,7 +67,6 @@ export function outputs(options: OutputsOptions): Outputs {
       collected.length = 0
     },
     async send() {
-      isOver = true
       if (collected.length === 0) return
       const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
       const outs = numbered(ready)
@@ -169,6 +161,3 @@ async function sendOne(options: OutputsOptions, output: Output): Promise<void> {
     throw error
   }
 }
-
-/** Where no SDK injects a trace, the incoming one is passed on as it is. */
-export const passedOn = (headers: Readonly<Record<string, string>>): string | undefined => headers[HEADER.traceparent]

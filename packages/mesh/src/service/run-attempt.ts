@@ -1,36 +1,17 @@
-import { context as otelContext, trace } from '@opentelemetry/api'
+import { context as otelContext } from '@opentelemetry/api'
 import type { Delivery } from '../consume/delivery.ts'
-import type { Claim } from '../consume/ordered/claim.ts'
 import { MeshError } from '../errors.ts'
+import { chain, type Maybe, recover } from '../maybe.ts'
 import { covers } from '../message/contract.ts'
-import { type Envelope, readEnvelope } from '../message/envelope.ts'
-import { isSubjectOf } from '../message/key.ts'
 import { decodeEvent } from '../message/decode-event.ts'
-import { type Logger, withFields } from '../observe/logger.ts'
-import { failSpan, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
+import { type Envelope, envelopeOf } from '../message/envelope.ts'
+import { isSubjectOf } from '../message/key.ts'
+import { failSpan, isTracing, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
-import type { PublisherDeps } from '../publish/publisher.ts'
-import type { Names } from '../topology/names.ts'
-import { ATTEMPT, type AttemptOfContext, type HandlerContext } from './context.ts'
+import { Attempt, type AttemptDeps, timeoutError } from './attempt.ts'
+import { callHandler } from './call-handler.ts'
 import type { HandlerDef } from './define.ts'
-import { type Inbox, recordHandled, wasHandled } from './inbox.ts'
-import { type OnceOptions, outputs, passedOn } from './outputs.ts'
-
-export type AttemptDeps = {
-  publisher: PublisherDeps
-  names: Names
-  log: Logger
-  service: string
-  handler: string
-  def: HandlerDef
-  /** Takes part in every call of the user's function: the breaker. */
-  guard: <T>(call: () => Promise<T>) => Promise<T>
-  /** Whether it lets calls through. */
-  isFlowing: () => boolean
-  /** Aborts what cannot be waited for at the end of a drain. */
-  stopping: AbortSignal
-  leakAfterMs: number
-}
+import { type Inbox, type InboxMessage, recordHandled, wasHandled } from './inbox.ts'
 
 /** What a delivered message is: for this handler, another type's event that shares its filter, or unreadable. */
 export type Identity =
@@ -48,7 +29,7 @@ export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
   if (source.kind === 'topic' && covers(deps.names.doneMarkers(source.stream), delivery.source.subject))
     return { kind: 'foreign' }
   try {
-    const envelope = readEnvelope(delivery.headers)
+    const envelope = envelopeOf(delivery)
     const isOurs = source.kind === 'topic' ? covers(source.pattern, envelope.type) : envelope.type === source.type
     if (isOurs) return { kind: 'ours', envelope }
     const subject = deps.names.strip(delivery.source.subject)
@@ -60,8 +41,18 @@ export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
   }
 }
 
-/** One attempt: decode, call the handler inside its span, publish its outputs. Never throws. */
-export async function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Promise<AttemptOutcome> {
+const DONE: AttemptOutcome = { kind: 'done' }
+const LEAKED: AttemptOutcome = { kind: 'leaked' }
+
+/**
+ * One attempt: decode, call the handler inside its span, publish its outputs. Never throws. Where nothing has to be waited
+ * for, it is over when this returns.
+ */
+export function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
+  if (!isTracing()) {
+    delivery.previousAttempt = undefined
+    return begin(new Attempt(deps, delivery, envelope))
+  }
   const { span, context } = processSpan({
     envelope,
     headers: delivery.headers,
@@ -76,152 +67,75 @@ export async function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope
     previous: delivery.previousAttempt,
   })
   delivery.previousAttempt = linkable(span.spanContext())
-  const outcome = await otelContext.with(context, () => attempt(deps, delivery, envelope))
-  if (outcome.kind === 'failed') failSpan(span, outcome.error)
-  if (outcome.kind === 'leaked') failSpan(span, timeoutError(deps))
-  span.end()
-  return outcome
+  const attempt = new Attempt(deps, delivery, envelope)
+  return chain(
+    otelContext.with(context, () => begin(attempt)),
+    (outcome) => {
+      if (outcome.kind === 'failed') failSpan(span, outcome.error)
+      if (outcome.kind === 'leaked') failSpan(span, timeoutError(deps))
+      span.end()
+      return outcome
+    },
+  )
 }
 
-async function attempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Promise<AttemptOutcome> {
-  try {
-    const { source } = deps.def
-    const inbox = inboxOf(deps)
-    const message = { envelope, payload: delivery.payload }
-    if (inbox && (await wasHandled(inbox, message))) {
-      tellRepeated('inbox')
-      deps.publisher.metrics.repeated({ service: deps.service, handler: deps.handler }, 'inbox')
-      return { kind: 'done' }
-    }
-    const data =
-      source.kind === 'topic' ? rawData(delivery.payload) : await decodeEvent(source, envelope, delivery.payload)
-    const out = outputs({
-      deps: deps.publisher,
-      names: deps.names,
-      service: deps.service,
-      handler: deps.handler,
-      cause: envelope,
-      traceparent: passedOn(delivery.headers),
-      once: deps.def.effects === 'once' ? onceOptions(deps, delivery) : undefined,
-    })
-    const endings = [deps.stopping, ...(delivery.claim ? [delivery.claim.lost] : [])]
+function begin(attempt: Attempt): Maybe<AttemptOutcome> {
+  return recover(() => (attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)), failed)
+}
+
+const failed = (error: unknown): AttemptOutcome => ({ kind: 'failed', error })
+
+async function unlessHandled(attempt: Attempt): Promise<AttemptOutcome> {
+  const { deps } = attempt
+  if (!(await wasHandled(inboxOf(deps), messageOf(attempt)))) return await handle(attempt)
+  tellRepeated('inbox')
+  deps.publisher.metrics.repeated({ service: deps.service, handler: deps.handler }, 'inbox')
+  return DONE
+}
+
+function handle(attempt: Attempt): Maybe<AttemptOutcome> {
+  return chain(dataOf(attempt), (data) => {
     // Decoding took a moment, in which the process may have been stopped for long.
-    await delivery.claim?.confirm()
-    const called = await deps.guard(() =>
-      callHandler(deps, data, {
-        claim: delivery.claim,
-        endings,
-        contextFor: (signal) => contextOf(deps, { delivery, envelope, signal, out }),
-      }),
-    )
-    if (called === 'leaked') return { kind: 'leaked' }
-    const about = { service: deps.service, handler: deps.handler, source: delivery.source }
-    tellStage('returned', about)
-    await delivery.claim?.confirm()
-    await out.send()
-    if (inbox) await recordHandled(inbox, message)
-    tellStage('stored', about)
-    return { kind: 'done' }
-  } catch (error) {
-    return { kind: 'failed', error }
-  }
+    if (attempt.claim) return attempt.claim.confirm().then(() => call(attempt, data))
+    return call(attempt, data)
+  })
 }
 
-function inboxOf({ def, publisher, names, log, service, handler, stopping }: AttemptDeps): Inbox | undefined {
-  return def.inbox && { publisher, names, log, service, handler, stopping, keepMs: def.inbox.keepMs }
+function dataOf({ deps, delivery, envelope }: Attempt): Maybe<unknown> {
+  const { source } = deps.def
+  return source.kind === 'topic' ? rawData(delivery.payload) : decodeEvent(source, envelope, delivery.payload)
 }
 
-function onceOptions({ def, publisher, service, handler }: AttemptDeps, delivery: Delivery): OnceOptions {
-  return {
-    def,
-    payload: delivery.payload,
-    isRepeat: delivery.via === 'lane' || delivery.deliveryCount > 1 || delivery.attempts > 1,
-    onRepeated() {
-      tellRepeated('marker')
-      publisher.metrics.repeated({ service, handler }, 'marker')
-    },
-  }
+function call(attempt: Attempt, data: unknown): Maybe<AttemptOutcome> {
+  return chain(
+    attempt.deps.guard(() => callHandler(attempt, data)),
+    (called) => (called === 'leaked' ? LEAKED : conclude(attempt)),
+  )
 }
 
-/** Calls the user's function with a time limit. `leaked` when it ignores its signal for `leakAfterMs`. */
-async function callHandler(
-  deps: AttemptDeps,
-  data: unknown,
-  { claim, endings, contextFor }: CallParts,
-): Promise<'returned' | 'leaked'> {
-  // Nothing may come between this look and the call: others that begin in the same turn take their time too.
-  for (;;) {
-    if (claim?.isSure !== false) break
-    await claim.confirm()
-  }
-  const timeout = new AbortController()
-  const leak = Promise.withResolvers<'leaked'>()
-  let timer = setTimeout(() => {
-    timer = setTimeout(() => leak.resolve('leaked'), deps.leakAfterMs)
-    timeout.abort(timeoutError(deps))
-  }, deps.def.timeoutMs)
-  try {
-    const call = (async () => {
-      await deps.def.handle(
-        data,
-        contextFor(() => AbortSignal.any([timeout.signal, ...endings])),
-      )
-      return 'returned' as const
-    })()
-    return await Promise.race([call, leak.promise])
-  } catch (error) {
-    // What a handler throws because it was told to stop is our time-out, not its own fault.
-    if (timeout.signal.aborted) throw new MeshError('MESH_HANDLER_TIMEOUT', detailOf(deps), { cause: error })
-    throw error
-  } finally {
-    clearTimeout(timer)
-  }
+function conclude(attempt: Attempt): Maybe<AttemptOutcome> {
+  const { deps, delivery, claim, hasOutputs } = attempt
+  tellStage('returned', deps, delivery.source)
+  if (claim || hasOutputs || deps.def.inbox) return store(attempt)
+  attempt.takeOutputs()
+  tellStage('stored', deps, delivery.source)
+  return DONE
 }
 
-type CallParts = {
-  /** Of an ordered handler. */
-  claim: Claim | undefined
-  endings: AbortSignal[]
-  contextFor: (signal: () => AbortSignal) => HandlerContext
+async function store(attempt: Attempt): Promise<AttemptOutcome> {
+  const { deps, delivery, claim } = attempt
+  await claim?.confirm()
+  await attempt.takeOutputs()?.send()
+  if (deps.def.inbox) await recordHandled(inboxOf(deps), messageOf(attempt))
+  tellStage('stored', deps, delivery.source)
+  return DONE
 }
 
-type ContextParts = {
-  delivery: Delivery
-  envelope: Envelope
-  /** Made when it is asked for: most handlers never do, and a signal of several costs more than the rest of the context. */
-  signal: () => AbortSignal
-  out: ReturnType<typeof outputs>
+function inboxOf({ def, publisher, names, log, service, handler, stopping }: AttemptDeps): Inbox {
+  return { publisher, names, log, service, handler, stopping, keepMs: def.inbox!.keepMs }
 }
 
-function contextOf(
-  deps: AttemptDeps,
-  { delivery, envelope, signal, out }: ContextParts,
-): HandlerContext & { [ATTEMPT]: AttemptOfContext } {
-  let made: AbortSignal | undefined
-  let log: Logger | undefined
-  const traceId = trace.getActiveSpan()?.spanContext().traceId
-  const fields = { handler: deps.handler, messageId: envelope.id, ...(traceId ? { trace_id: traceId } : {}) }
-  return {
-    id: envelope.id,
-    type: envelope.type,
-    version: envelope.version,
-    key: envelope.key,
-    correlationId: envelope.correlationId,
-    causationId: envelope.causationId,
-    attempt: delivery.attempts,
-    fence: delivery.claim?.fence,
-    get signal() {
-      return (made ??= signal())
-    },
-    headers: delivery.headers,
-    source: delivery.source,
-    publish: (contract, data, options = {}) => out.add(contract, data, options),
-    [ATTEMPT]: { forgetOutputs: () => out.forget(), claim: delivery.claim, isFlowing: deps.isFlowing },
-    get log() {
-      return (log ??= withFields(deps.log, fields))
-    },
-  }
-}
+const messageOf = ({ envelope, delivery }: Attempt): InboxMessage => ({ envelope, payload: delivery.payload })
 
 /** A topic has no contract: JSON is given parsed, anything else as bytes. */
 function rawData(payload: Uint8Array): unknown {
@@ -231,11 +145,6 @@ function rawData(payload: Uint8Array): unknown {
     return payload
   }
 }
-
-const detailOf = (deps: AttemptDeps): string =>
-  `handler ${deps.handler} of ${deps.service} took longer than ${deps.def.timeoutMs} ms`
-
-const timeoutError = (deps: AttemptDeps): MeshError => new MeshError('MESH_HANDLER_TIMEOUT', detailOf(deps))
 
 function unknownType(type: string, def: HandlerDef): MeshError {
   const expected = def.source.kind === 'topic' ? def.source.pattern : def.source.type

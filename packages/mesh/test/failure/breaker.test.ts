@@ -20,7 +20,7 @@ function underTest(): { breaker: HandlerBreaker; states: BreakerState[]; probes:
 }
 
 async function call(breaker: HandlerBreaker, attempt: () => Promise<unknown>, times = 1): Promise<void> {
-  for (let n = 0; n < times; n++) await breaker.execute(attempt).catch(() => undefined)
+  for (let n = 0; n < times; n++) await Promise.resolve(breaker.execute(attempt)).catch(() => undefined)
 }
 
 test('ten refused connections in a row open it, nine do not', async () => {

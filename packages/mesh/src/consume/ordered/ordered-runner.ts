@@ -8,7 +8,7 @@
  * R5  After `stop()` every partition is free for others, with all that is settled written down.
  */
 import { MeshError } from '../../errors.ts'
-import type { AttemptDeps } from '../../service/run-attempt.ts'
+import type { AttemptDeps } from '../../service/attempt.ts'
 import { bury, leaveRecord } from '../after-failure.ts'
 import type { Burial, Delivery } from '../delivery.ts'
 import { Gate } from '../gate.ts'

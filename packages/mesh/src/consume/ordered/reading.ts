@@ -160,7 +160,7 @@ export class Reading {
       delivery.credit = noCredit
     }
     if (arrival.kind === 'kept') {
-      tellStage('delivered', { service: runner.service.name, handler: runner.handler, source })
+      tellStage('delivered', runner.labels, source)
       if (this.#isRestored) onKept(arrival.line)
     }
     this.applyLimit()

@@ -1,6 +1,6 @@
 import { receivedHeaders } from '../../message/envelope.ts'
 import type { StoredMessage } from '../../publish/stored-message.ts'
-import type { Credit, Delivery } from '../delivery.ts'
+import { type Credit, type Delivery, deliveryName, READY } from '../delivery.ts'
 import type { Claim } from './claim.ts'
 import type { KeptRetry } from './partition-record.ts'
 
@@ -15,14 +15,17 @@ export function storedDelivery(
   { stream, epoch, retry, claim }: StoredDeliveryOptions,
 ): Delivery {
   const storedAt = nanosOf(stored.time)
+  const headers = receivedHeaders(stored.pairs.map(([name, value]) => [name, [value]]))
   return {
     via: 'event',
+    name: deliveryName('event', stored.seq, storedAt),
     credit: noCredit,
     deliveredSeq: stored.seq,
     storedAt,
     reply: '',
     deliveryCount: 1,
-    headers: receivedHeaders(stored.pairs.map(([name, value]) => [name, [value]])),
+    headers,
+    header: (name) => headers[name],
     pairs: stored.pairs,
     payload: stored.payload,
     source: { stream, epoch, seq: stored.seq, subject: stored.subject, publishedAt: new Date(stored.time), storedAt },
@@ -34,7 +37,7 @@ export function storedDelivery(
     previousAttempt: undefined,
     lastRecordAt: 0,
     isTouched: false,
-    phase: { kind: 'ready' },
+    phase: READY,
     claim,
   }
 }

@@ -1,0 +1,138 @@
+import type { Delivery } from '../consume/delivery.ts'
+import type { Claim } from '../consume/ordered/claim.ts'
+import { MeshError } from '../errors.ts'
+import type { Maybe } from '../maybe.ts'
+import type { AnyContract } from '../message/contract.ts'
+import type { Envelope } from '../message/envelope.ts'
+import { HEADER } from '../message/headers.ts'
+import type { Logger } from '../observe/logger.ts'
+import { tellRepeated } from '../observe/spans.ts'
+import type { PublisherDeps } from '../publish/publisher.ts'
+import type { Names } from '../topology/names.ts'
+import type { AttemptOfContext, OutputOptions } from './context.ts'
+import type { HandlerDef } from './define.ts'
+import { type OnceOptions, type Outputs, outputs } from './outputs.ts'
+
+export type AttemptDeps = {
+  publisher: PublisherDeps
+  names: Names
+  log: Logger
+  service: string
+  handler: string
+  def: HandlerDef
+  /** Takes part in every call of the user's function: the breaker. */
+  guard: <T>(call: () => Maybe<T>) => Maybe<T>
+  /** Whether it lets calls through. */
+  isFlowing: () => boolean
+  /** Aborts what cannot be waited for at the end of a drain. */
+  stopping: AbortSignal
+  leakAfterMs: number
+}
+
+/** One attempt at a message. What most handlers never ask for is made when it is. */
+export class Attempt implements AttemptOfContext {
+  readonly deps: AttemptDeps
+  readonly delivery: Delivery
+  readonly envelope: Envelope
+  /** Where an SDK records. */
+  readonly traceId: string | undefined
+  #timeout: AbortController | undefined
+  #signal: AbortSignal | undefined
+  #outputs: Outputs | undefined
+  #isLate = false
+  #isOver = false
+
+  constructor(deps: AttemptDeps, delivery: Delivery, envelope: Envelope) {
+    this.deps = deps
+    this.delivery = delivery
+    this.envelope = envelope
+    this.traceId = delivery.previousAttempt?.traceId
+  }
+
+  /** Of an ordered handler. */
+  get claim(): Claim | undefined {
+    return this.delivery.claim
+  }
+
+  /** Its time is over. */
+  get isLate(): boolean {
+    return this.#isLate
+  }
+
+  /** A signal of several costs more than the rest of the attempt. */
+  get signal(): AbortSignal {
+    if (this.#signal) return this.#signal
+    this.#timeout = new AbortController()
+    if (this.#isLate) this.#timeout.abort(timeoutError(this.deps))
+    const endings = [this.#timeout.signal, this.deps.stopping, ...(this.claim ? [this.claim.lost] : [])]
+    return (this.#signal = AbortSignal.any(endings))
+  }
+
+  isFlowing(): boolean {
+    return this.deps.isFlowing()
+  }
+
+  expire(): void {
+    this.#isLate = true
+    this.#timeout?.abort(timeoutError(this.deps))
+  }
+
+  /** @throws MeshError MESH_CLOSED, and those of `ctx.publish` */
+  publish(contract: AnyContract, data: unknown, options: OutputOptions): void {
+    if (this.#isOver)
+      throw new MeshError(
+        'MESH_CLOSED',
+        `${contract.type} was published after its handler had returned; await what it waits for`,
+      )
+    this.#outputs ??= outputs(this.#outputsOptions())
+    this.#outputs.add(contract, data, options)
+  }
+
+  forgetOutputs(): void {
+    this.#outputs?.forget()
+  }
+
+  /** What the handler published; from now on it can publish nothing. */
+  takeOutputs(): Outputs | undefined {
+    this.#isOver = true
+    return this.#outputs
+  }
+
+  get hasOutputs(): boolean {
+    return this.#outputs !== undefined
+  }
+
+  #outputsOptions(): Parameters<typeof outputs>[0] {
+    const { publisher, names, service, handler, def } = this.deps
+    return {
+      deps: publisher,
+      names,
+      service,
+      handler,
+      cause: this.envelope,
+      // Where no SDK injects a trace, the incoming one is passed on as it is.
+      traceparent: this.delivery.header(HEADER.traceparent),
+      once: def.effects === 'once' ? this.#onceOptions() : undefined,
+    }
+  }
+
+  #onceOptions(): OnceOptions {
+    const { def, publisher, service, handler } = this.deps
+    const { payload, via, deliveryCount, attempts } = this.delivery
+    return {
+      def,
+      payload,
+      isRepeat: via === 'lane' || deliveryCount > 1 || attempts > 1,
+      onRepeated() {
+        tellRepeated('marker')
+        publisher.metrics.repeated({ service, handler }, 'marker')
+      },
+    }
+  }
+}
+
+/** The handler took longer than its time; `cause` where it threw because of that. */
+export function timeoutError({ handler, service, def }: AttemptDeps, cause?: unknown): MeshError {
+  const detail = `handler ${handler} of ${service} took longer than ${def.timeoutMs} ms`
+  return new MeshError('MESH_HANDLER_TIMEOUT', detail, cause === undefined ? undefined : { cause })
+}

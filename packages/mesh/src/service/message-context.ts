@@ -1,0 +1,51 @@
+import { type Logger, withFields } from '../observe/logger.ts'
+import type { Attempt } from './attempt.ts'
+import { ATTEMPT, type HandlerContext } from './context.ts'
+
+/** What a handler gets beside the data. Its parts can be taken out of it by name; those that cost are made when they are. */
+export class MessageContext implements HandlerContext {
+  readonly id: string
+  readonly type: string
+  readonly version: number
+  readonly key: string | undefined
+  readonly correlationId: string
+  readonly causationId: string | undefined
+  readonly attempt: number
+  readonly fence: number | undefined
+  readonly source: HandlerContext['source']
+  readonly [ATTEMPT]: Attempt
+  #log: Logger | undefined
+
+  constructor(attempt: Attempt) {
+    const { envelope, delivery } = attempt
+    this.id = envelope.id
+    this.type = envelope.type
+    this.version = envelope.version
+    this.key = envelope.key
+    this.correlationId = envelope.correlationId
+    this.causationId = envelope.causationId
+    this.attempt = delivery.attempts
+    this.fence = delivery.claim?.fence
+    this.source = delivery.source
+    this[ATTEMPT] = attempt
+  }
+
+  get signal(): AbortSignal {
+    return this[ATTEMPT].signal
+  }
+
+  get headers(): HandlerContext['headers'] {
+    return this[ATTEMPT].delivery.headers
+  }
+
+  get publish(): HandlerContext['publish'] {
+    const attempt = this[ATTEMPT]
+    return (contract, data, options = {}) => attempt.publish(contract, data, options)
+  }
+
+  get log(): Logger {
+    const { deps, traceId } = this[ATTEMPT]
+    const fields = { handler: deps.handler, messageId: this.id, ...(traceId ? { trace_id: traceId } : {}) }
+    return (this.#log ??= withFields(deps.log, fields))
+  }
+}

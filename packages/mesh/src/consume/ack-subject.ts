@@ -9,6 +9,8 @@ export type AckInfo = {
   consumerSeq: number
   /** Unix ns, as the server writes it. */
   storedAt: string
+  /** The same in us. */
+  storedUs: number
   publishedAt: Date
   /** Messages behind this one, as of its delivery. */
   pending: number
@@ -16,8 +18,6 @@ export type AckInfo = {
 
 const PREFIX = '$JS.ACK.'
 const ZERO = 48
-/** Digits behind the milliseconds. */
-const NANOS_OF_MS = 6
 
 /**
  * Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15). Read in place, token by
@@ -34,6 +34,8 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
   const consumerSeq = after(reply, streamSeq)
   const nanos = after(reply, consumerSeq)
   const pending = after(reply, nanos)
+  // A number does not hold all digits of the nanoseconds.
+  const storedUs = numberAt(reply, nanos, pending - 4)
   return {
     stream: reply.slice(from, durable - 1),
     durable: reply.slice(durable, count - 1),
@@ -41,7 +43,8 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
     streamSeq: numberAt(reply, streamSeq),
     consumerSeq: numberAt(reply, consumerSeq),
     storedAt: reply.slice(nanos, pending - 1),
-    publishedAt: new Date(numberAt(reply, nanos, pending - 1 - NANOS_OF_MS)),
+    storedUs,
+    publishedAt: new Date(Math.floor(storedUs / 1000)),
     pending: numberAt(reply, pending),
   }
 }

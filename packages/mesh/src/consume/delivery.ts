@@ -43,16 +43,14 @@ export type Credit = { release(): void; reclaim(): void }
 /** One message in this process's hands, from delivery until it is settled. */
 export type Delivery = {
   readonly via: 'event' | 'lane'
-  /**
-   * What a redelivery is known by. The time is part of it: a stream that lost its end, or was made anew, gives the same
-   * sequences to other events.
-   */
-  readonly name: string
   credit: Credit
   /** Sequence in the stream it was delivered from. */
   readonly deliveredSeq: number
-  /** When that stream stored it, unix ns as the server writes it. */
-  readonly storedAt: string
+  /**
+   * When that stream stored it, unix us. A redelivery is known by both: a stream that lost its end, or was made anew, gives
+   * the same sequences to other events.
+   */
+  readonly storedUs: number
   /** Changes when the server delivers it again while it is here. */
   reply: string
   deliveryCount: number
@@ -101,10 +99,6 @@ export function readDelivery(msg: Msg, origin: Origin): Delivery {
   return new Arrival(msg, info, origin)
 }
 
-/** What a delivery is known by. */
-export const deliveryName = (via: Delivery['via'], deliveredSeq: number, storedAt: string): string =>
-  `${via}:${deliveredSeq}:${storedAt}`
-
 const NO_TIMES: readonly number[] = []
 
 /**
@@ -113,10 +107,9 @@ const NO_TIMES: readonly number[] = []
  */
 class Arrival implements Delivery {
   readonly via: Delivery['via']
-  readonly name: string
   credit: Credit
   readonly deliveredSeq: number
-  readonly storedAt: string
+  readonly storedUs: number
   reply: string
   deliveryCount: number
   readonly source: Source
@@ -140,10 +133,9 @@ class Arrival implements Delivery {
     const { streamSeq, storedAt, stream, publishedAt } = info
     this.#msg = msg
     this.via = via
-    this.name = deliveryName(via, streamSeq, storedAt)
     this.credit = credit
     this.deliveredSeq = streamSeq
-    this.storedAt = storedAt
+    this.storedUs = info.storedUs
     this.reply = msg.reply!
     this.deliveryCount = info.deliveryCount
     this.source =

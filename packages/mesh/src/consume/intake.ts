@@ -24,8 +24,9 @@ export type IntakeSource = { via: 'event' | 'lane'; stream: string; durable: str
 
 export class Intake {
   readonly #options: IntakeOptions
-  readonly #here = new Map<string, Delivery>()
-  readonly #answered = new Recent(20_000)
+  /** By sequence. */
+  readonly #here = { event: new Map<number, Delivery>(), lane: new Map<number, Delivery>() }
+  readonly #answered = { event: new Recent(20_000), lane: new Recent(20_000) }
   readonly #sources: (IntakeSource & { loop: PullLoop })[] = []
   readonly #heartbeat: NodeJS.Timeout
   readonly #unlisten: () => void
@@ -72,11 +73,11 @@ export class Intake {
 
   /** Done with for good. */
   settle(delivery: Delivery, how: 'ack' | 'term'): void {
-    const { reply, name, source, credit } = delivery
+    const { via, reply, deliveredSeq, storedUs, source, credit } = delivery
     if (reply !== '') {
       const { settler, labels } = this.#options
-      this.#answered.add(name)
-      this.#here.delete(name)
+      this.#answered[via].add(deliveredSeq, storedUs)
+      this.#here[via].delete(deliveredSeq)
       settler[how](reply, isListening() ? () => tellStage('settled', labels, source) : undefined)
     }
     credit.release()
@@ -84,8 +85,9 @@ export class Intake {
 
   /** For somebody else, or for later: the server delivers it again. */
   handBack(delivery: Delivery, delayMs = 0): void {
-    this.#here.delete(delivery.name)
-    this.#options.settler.nak(delivery.reply, delayMs)
+    const { via, reply, deliveredSeq } = delivery
+    if (reply !== '') this.#here[via].delete(deliveredSeq)
+    this.#options.settler.nak(reply, delayMs)
     delivery.credit.release()
   }
 
@@ -93,12 +95,9 @@ export class Intake {
   renewEpoch(epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    this.#answered.clear()
-    for (const [name, delivery] of this.#here) {
-      if (delivery.via !== 'event') continue
-      this.#here.delete(name)
-      delivery.reply = ''
-    }
+    this.#answered.event.clear()
+    for (const delivery of this.#here.event.values()) delivery.reply = ''
+    this.#here.event.clear()
   }
 
   /** Asks for nothing more. What was on its way still arrives. */
@@ -116,14 +115,17 @@ export class Intake {
   /** Upholds I1. */
   #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
     const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop, serverNow: this.#serverNow })
-    const { name } = delivery
-    const known = this.#here.get(name)
-    if (known || this.#answered.has(name)) {
+    const { deliveredSeq, storedUs } = delivery
+    const known = this.#here[via].get(deliveredSeq)
+    const isSame = known?.storedUs === storedUs
+    if (isSame || this.#answered[via].has(deliveredSeq, storedUs)) {
       loop.release()
-      this.#onRedelivery(delivery, known)
+      this.#onRedelivery(delivery, isSame ? known : undefined)
       return
     }
-    this.#here.set(name, delivery)
+    // Its stream lost its end: its answer would be taken for one to the event that has its sequence now.
+    if (known) known.reply = ''
+    this.#here[via].set(deliveredSeq, delivery)
     tellStage('delivered', this.#options.labels, delivery.source)
     this.#options.onDelivery(delivery)
   }
@@ -140,7 +142,8 @@ export class Intake {
 
   /** Upholds I2. */
   #keepOurs(): void {
-    for (const { phase, reply } of this.#here.values())
-      if (phase.kind !== 'leaked') this.#options.settler.working(reply)
+    for (const here of Object.values(this.#here))
+      for (const { phase, reply } of here.values())
+        if (phase.kind !== 'leaked') this.#options.settler.working(reply)
   }
 }

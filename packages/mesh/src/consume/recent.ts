@@ -1,29 +1,31 @@
 /**
- * Remembers at least the last `size` names: what was settled here lately, so that a redelivery after a lost ack does not
- * run again. In two halves, because dropping the oldest of one set walks over all that were dropped before it.
+ * Remembers at least the last `size` messages: what was settled here lately, so that a redelivery after a lost ack does not
+ * run again. By numbers, because texts would live long and make collecting garbage dear; in two halves, because dropping
+ * the oldest of one map walks over all that were dropped before it.
  */
 export class Recent {
   readonly #size: number
-  #names = new Set<string>()
-  #older = new Set<string>()
+  /** When the message of a sequence was stored. */
+  #latest = new Map<number, number>()
+  #older = new Map<number, number>()
 
   constructor(size: number) {
     this.#size = size
   }
 
-  add(name: string): void {
-    this.#names.add(name)
-    if (this.#names.size < this.#size) return
-    this.#older = this.#names
-    this.#names = new Set()
+  add(seq: number, storedUs: number): void {
+    this.#latest.set(seq, storedUs)
+    if (this.#latest.size < this.#size) return
+    this.#older = this.#latest
+    this.#latest = new Map()
   }
 
-  has(name: string): boolean {
-    return this.#names.has(name) || this.#older.has(name)
+  has(seq: number, storedUs: number): boolean {
+    return this.#latest.get(seq) === storedUs || this.#older.get(seq) === storedUs
   }
 
   clear(): void {
-    this.#names.clear()
+    this.#latest.clear()
     this.#older.clear()
   }
 }

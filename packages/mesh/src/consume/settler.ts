@@ -10,6 +10,8 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
 type Answer = { reply: string; body: Uint8Array; onSent: (() => void) | undefined }
+/** Replies that got the same answer, in one text: each one on its own would make collecting garbage dear. */
+type Ended = { replies: string; body: Uint8Array }
 
 const RECENT_MS = 1000
 const encoder = new TextEncoder()
@@ -23,9 +25,9 @@ export class Settler {
   readonly #connection: ConnectionWatch
   #queue: Answer[] = []
   #scheduled = false
-  /** Ended within the last one to two seconds. */
-  #recent: Answer[] = []
-  #older: Answer[] = []
+  /** Sent within the last one to two seconds. */
+  #recent: Ended[] = []
+  #older: Ended[] = []
   #turnedAt = 0
 
   constructor(nc: NatsConnection, connection: ConnectionWatch) {
@@ -36,7 +38,7 @@ export class Settler {
 
   /** Done: never deliver it again. `onSent` is called when it left for the server. */
   ack(reply: string, onSent?: () => void): void {
-    this.#end(reply, ACK, onSent)
+    this.#answer(reply, ACK, onSent)
   }
 
   /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
@@ -51,13 +53,15 @@ export class Settler {
 
   /** Never deliver it again; its dead letter is stored. */
   term(reply: string, onSent?: () => void): void {
-    this.#end(reply, TERM, onSent)
+    this.#answer(reply, TERM, onSent)
   }
 
   /** Upholds S3. */
   sendAgain(): void {
-    for (const { reply, body } of [...this.#older, ...this.#recent]) this.#answer(reply, body)
+    const ended = [...this.#older, ...this.#recent]
     this.#send()
+    if (!this.#canSend()) return
+    for (const { replies, body } of ended) for (const reply of replies.split(' ')) this.#nc.publish(reply, body)
   }
 
   /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
@@ -66,37 +70,39 @@ export class Settler {
     if (this.#connection.isUp() && !this.#nc.isClosed()) await this.#nc.flush()
   }
 
-  #end(reply: string, body: Uint8Array, onSent: (() => void) | undefined): void {
+  #answer(reply: string, body: Uint8Array, onSent?: () => void): void {
+    // A delivery of a stream that is gone: there is nobody to tell.
+    if (reply === '') return
+    this.#queue.push({ reply, body, onSent })
+    if (this.#scheduled || !this.#connection.isUp()) return
+    this.#scheduled = true
+    setImmediate(() => this.#send())
+  }
+
+  #canSend(): boolean {
+    return this.#connection.isUp() && !this.#nc.isClosed() && !this.#nc.isDraining()
+  }
+
+  #send(): void {
+    this.#scheduled = false
+    if (this.#queue.length === 0 || !this.#canSend()) return
+    const queue = this.#queue
+    this.#queue = []
+    for (const { reply, body } of queue) this.#nc.publish(reply, body)
+    this.#remember(queue, ACK)
+    this.#remember(queue, TERM)
+    for (const { onSent } of queue) onSent?.()
+  }
+
+  #remember(sent: readonly Answer[], body: Uint8Array): void {
+    const replies = sent.filter((answer) => answer.body === body).map(({ reply }) => reply)
+    if (replies.length === 0) return
     const now = performance.now()
     if (now - this.#turnedAt > RECENT_MS) {
       this.#older = now - this.#turnedAt > 2 * RECENT_MS ? [] : this.#recent
       this.#recent = []
       this.#turnedAt = now
     }
-    const answer = { reply, body, onSent }
-    this.#recent.push(answer)
-    this.#enqueue(answer)
-  }
-
-  #answer(reply: string, body: Uint8Array): void {
-    this.#enqueue({ reply, body, onSent: undefined })
-  }
-
-  #enqueue(answer: Answer): void {
-    // A delivery of a stream that is gone: there is nobody to tell.
-    if (answer.reply === '') return
-    this.#queue.push(answer)
-    if (this.#scheduled || !this.#connection.isUp()) return
-    this.#scheduled = true
-    setImmediate(() => this.#send())
-  }
-
-  #send(): void {
-    this.#scheduled = false
-    if (!this.#connection.isUp() || this.#nc.isClosed() || this.#nc.isDraining()) return
-    const queue = this.#queue
-    this.#queue = []
-    for (const { reply, body } of queue) this.#nc.publish(reply, body)
-    for (const { onSent } of queue) onSent?.()
+    this.#recent.push({ replies: replies.join(' '), body })
   }
 }

@@ -1,6 +1,6 @@
 import { receivedHeaders } from '../../message/envelope.ts'
 import type { StoredMessage } from '../../publish/stored-message.ts'
-import { type Credit, type Delivery, deliveryName, READY } from '../delivery.ts'
+import { type Credit, type Delivery, READY } from '../delivery.ts'
 import type { Claim } from './claim.ts'
 import type { KeptRetry } from './partition-record.ts'
 
@@ -18,10 +18,9 @@ export function storedDelivery(
   const headers = receivedHeaders(stored.pairs.map(([name, value]) => [name, [value]]))
   return {
     via: 'event',
-    name: deliveryName('event', stored.seq, storedAt),
     credit: noCredit,
     deliveredSeq: stored.seq,
-    storedAt,
+    storedUs: Number(storedAt.slice(0, -3)),
     reply: '',
     deliveryCount: 1,
     headers,

@@ -23,16 +23,19 @@ export type Source = {
 
 /**
  * Where a delivery is in this process:
- * `ready` waits for a slot, `running` has one, `held` waits for its next attempt, `leaked` never came back.
+ * `ready` waits for a slot, `running` has one, `held` waits for its next attempt, `leaked` never came back,
+ * `answered`: the server was told what becomes of it.
  */
 export type Phase =
   | { kind: 'ready' }
   | { kind: 'running' }
   | { kind: 'held'; timer: NodeJS.Timeout; /** Of `performance.now()`. */ dueAt: number }
   | { kind: 'leaked' }
+  | { kind: 'answered' }
 
 export const READY: Phase = { kind: 'ready' }
 export const RUNNING: Phase = { kind: 'running' }
+export const ANSWERED: Phase = { kind: 'answered' }
 
 /** A message that is dead: why, and what is known of it. */
 export type Burial = { error: unknown; envelope?: Envelope; decision: Extract<Decision, { kind: 'bury' }> }

@@ -336,9 +336,11 @@ export class HandlerRunner {
     return mostHeld(Math.min(this.#concurrency, this.#options.def.concurrency))
   }
 
+  /** Most subjects say nothing of it. */
   #priorityOf(subject: string): Priority {
-    const { def, names } = this.#options
-    return def.source.kind === 'topic' ? 'normal' : priorityOf(def.source.type, names.strip(subject))
+    const { source } = this.#options.def
+    if (source.kind === 'topic' || !subject.includes('_')) return 'normal'
+    return priorityOf(source.type, this.#options.names.strip(subject))
   }
 
   #sayLimits(): void {

@@ -6,7 +6,7 @@
  */
 import type { Msg } from '@nats-io/transport-node'
 import { isListening, tellStage } from '../observe/stages.ts'
-import { type Delivery, readDelivery } from './delivery.ts'
+import { ANSWERED, type Delivery, readDelivery } from './delivery.ts'
 import { deniedAck } from './denied-acks.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
@@ -74,6 +74,7 @@ export class Intake {
   /** Done with for good. */
   settle(delivery: Delivery, how: 'ack' | 'term'): void {
     const { via, reply, deliveredSeq, storedUs, source, credit } = delivery
+    delivery.phase = ANSWERED
     if (reply !== '') {
       const { settler, labels } = this.#options
       this.#answered[via].add(deliveredSeq, storedUs)
@@ -86,6 +87,7 @@ export class Intake {
   /** For somebody else, or for later: the server delivers it again. */
   handBack(delivery: Delivery, delayMs = 0): void {
     const { via, reply, deliveredSeq } = delivery
+    delivery.phase = ANSWERED
     if (reply !== '') this.#here[via].delete(deliveredSeq)
     this.#options.settler.nak(reply, delayMs)
     delivery.credit.release()
@@ -125,9 +127,10 @@ export class Intake {
     }
     // Its stream lost its end: its answer would be taken for one to the event that has its sequence now.
     if (known) known.reply = ''
-    this.#here[via].set(deliveredSeq, delivery)
     tellStage('delivered', this.#options.labels, delivery.source)
     this.#options.onDelivery(delivery)
+    // What was answered at once never was one of many: a map that is filled and emptied all the time leaves old tables behind.
+    if (delivery.phase !== ANSWERED) this.#here[via].set(deliveredSeq, delivery)
   }
 
   #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {

@@ -8,19 +8,29 @@ const FIRST_LINE = 'NATS/1.0\r\n'
 const LINE_FEED = 10
 const SPACE = 32
 const MOST_LAYOUTS = 8
+const MOST_CHANGES = 8
 const decoder = new TextDecoder()
 
 /**
- * The names of a header block in their order. What one publisher sends has the same ones again and again, so they are read
- * once and then only compared.
+ * The lines of a header block in their order. What one publisher sends has the same names again and again, and some of the
+ * same values, so they are read once and then only compared.
  */
 type Layout = {
-  /** As they came. */
-  names: readonly string[]
-  /** With their colon. */
-  prefixes: readonly string[]
+  lines: readonly Line[]
   /** Where a name, in lower case, stands first. */
   first: ReadonlyMap<string, number>
+}
+
+type Line = {
+  /** As it came. */
+  name: string
+  /** With its colon. */
+  prefix: string
+  /** As it came last, with its end; empty where it never is the same. */
+  text: string
+  value: string
+  /** How often it was another one. */
+  changes: number
 }
 
 /** Met lately, the last one first. */
@@ -51,7 +61,7 @@ export class MessageHeaders {
 
   /** As they came, repeated ones too. */
   pairs(): HeaderPairs {
-    return this.#layout.names.map((name, index): [string, string] => [name, this.#values[index]!])
+    return this.#layout.lines.map(({ name }, index): [string, string] => [name, this.#values[index]!])
   }
 }
 
@@ -71,9 +81,16 @@ export function readHeaders(msg: Msg, payload: Uint8Array): MessageHeaders {
 /** What stands before the payload; undefined where that is no header block, or none is there. */
 function headerBlock(msg: Msg & { size?: () => number }, payload: Uint8Array): string | undefined {
   const { subject, reply = '' } = msg
-  const length = (msg.size?.() ?? 0) - Buffer.byteLength(subject) - Buffer.byteLength(reply) - payload.length
-  if (length <= 0 || length > payload.byteOffset) return undefined
-  const text = decoder.decode(new Uint8Array(payload.buffer, payload.byteOffset - length, length))
+  const rest = (msg.size?.() ?? 0) - payload.length
+  const narrow = blockBefore(payload, rest - subject.length - reply.length)
+  if (narrow !== undefined) return narrow
+  // What is not ASCII takes more bytes than it has letters.
+  return blockBefore(payload, rest - Buffer.byteLength(subject) - Buffer.byteLength(reply))
+}
+
+function blockBefore({ buffer, byteOffset }: Uint8Array, length: number): string | undefined {
+  if (length <= 0 || length > byteOffset) return undefined
+  const text = decoder.decode(new Uint8Array(buffer, byteOffset - length, length))
   return text.startsWith(FIRST_LINE) && text.endsWith('\r\n\r\n') ? text : undefined
 }
 
@@ -89,18 +106,35 @@ function byKnownLayout(block: string): MessageHeaders | undefined {
 }
 
 /** The values of a block that has these very names; undefined where it has others, or anything out of the ordinary. */
-function valuesBy({ prefixes }: Layout, block: string): string[] | undefined {
+function valuesBy({ lines }: Layout, block: string): string[] | undefined {
   const values: string[] = []
   let at = FIRST_LINE.length
-  for (const prefix of prefixes) {
-    if (!block.startsWith(prefix, at)) return undefined
-    const end = block.indexOf('\r', at)
-    if (block.charCodeAt(end + 1) !== LINE_FEED || block.indexOf('\n', at) !== end + 1) return undefined
-    const from = at + prefix.length
-    values.push(block.slice(block.charCodeAt(from) === SPACE ? from + 1 : from, end).trim())
+  for (const line of lines) {
+    const isSame = line.text !== '' && block.startsWith(line.text, at)
+    const end = isSame ? at + line.text.length - 2 : endOfLine(line, block, at)
+    if (end < 0) return undefined
+    values.push(isSame ? line.value : changedValue(line, block.slice(at, end + 2)))
     at = end + 2
   }
   return at === block.length - 2 ? values : undefined
+}
+
+/** Where the line ends that begins at `at`; -1 where it has another name or a break inside. */
+function endOfLine({ prefix }: Line, block: string, at: number): number {
+  if (!block.startsWith(prefix, at)) return -1
+  const end = block.indexOf('\r', at)
+  return block.charCodeAt(end + 1) === LINE_FEED && block.indexOf('\n', at) === end + 1 ? end : -1
+}
+
+/** Of a line that is not the one that came last. */
+function changedValue(line: Line, text: string): string {
+  const from = line.prefix.length
+  const value = text.slice(text.charCodeAt(from) === SPACE ? from + 1 : from, -2).trim()
+  if (line.changes > MOST_CHANGES) return value
+  line.changes++
+  line.value = value
+  line.text = line.changes > MOST_CHANGES ? '' : text
+  return value
 }
 
 function anew(block: string): MessageHeaders {
@@ -131,7 +165,8 @@ function layoutOf(pairs: HeaderPairs): Layout {
     const lower = name.toLowerCase()
     if (!first.has(lower)) first.set(lower, index)
   }
-  return { names: pairs.map(([name]) => name), prefixes: pairs.map(([name]) => `${name}:`), first }
+  const lines = pairs.map(([name]): Line => ({ name, prefix: `${name}:`, text: '', value: '', changes: 0 }))
+  return { lines, first }
 }
 
 function slowly(msg: Msg): HeaderPairs {

@@ -6,12 +6,8 @@ import type { Delivery } from './delivery.ts'
  * weight, evenly spread (smooth weighted round robin, as nginx does it), so the least urgent is never starved.
  */
 export class ReadyQueue {
-  readonly #lanes: readonly Lane[] = PRIORITIES.map((priority) => ({
-    priority,
-    weight: WEIGHTS[priority],
-    waiting: [],
-    credit: 0,
-  }))
+  readonly #of: Readonly<Record<Priority, Lane>> = { high: lane('high'), normal: lane('normal'), low: lane('low') }
+  readonly #lanes = PRIORITIES.map((priority) => this.#of[priority])
   readonly #priorityOf: (delivery: Delivery) => Priority
   #length = 0
 
@@ -59,9 +55,10 @@ export class ReadyQueue {
   }
 
   #laneOf(delivery: Delivery): Lane {
-    const priority = this.#priorityOf(delivery)
-    return this.#lanes.find((lane) => lane.priority === priority)!
+    return this.#of[this.#priorityOf(delivery)]
   }
 }
 
-type Lane = { priority: Priority; weight: number; waiting: Delivery[]; credit: number }
+type Lane = { weight: number; waiting: Delivery[]; credit: number }
+
+const lane = (priority: Priority): Lane => ({ weight: WEIGHTS[priority], waiting: [], credit: 0 })

@@ -88,21 +88,23 @@ export class Settler {
     if (this.#queue.length === 0 || !this.#canSend()) return
     const queue = this.#queue
     this.#queue = []
-    for (const { reply, body } of queue) this.#nc.publish(reply, body)
-    this.#remember(queue, ACK)
-    this.#remember(queue, TERM)
+    const acked: string[] = []
+    for (const { reply, body } of queue) {
+      this.#nc.publish(reply, body)
+      if (body === ACK) acked.push(reply)
+      if (body === TERM) this.#remember({ replies: reply, body })
+    }
+    if (acked.length > 0) this.#remember({ replies: acked.join(' '), body: ACK })
     for (const { onSent } of queue) onSent?.()
   }
 
-  #remember(sent: readonly Answer[], body: Uint8Array): void {
-    const replies = sent.filter((answer) => answer.body === body).map(({ reply }) => reply)
-    if (replies.length === 0) return
+  #remember(ended: Ended): void {
     const now = performance.now()
     if (now - this.#turnedAt > RECENT_MS) {
       this.#older = now - this.#turnedAt > 2 * RECENT_MS ? [] : this.#recent
       this.#recent = []
       this.#turnedAt = now
     }
-    this.#recent.push({ replies: replies.join(' '), body })
+    this.#recent.push(ended)
   }
 }

@@ -71,6 +71,6 @@ export class Slots {
   }
 
   #tell(): void {
-    if (this.#isIdle()) for (const resolve of this.#waiters.splice(0)) resolve()
+    if (this.#waiters.length > 0 && this.#isIdle()) for (const resolve of this.#waiters.splice(0)) resolve()
   }
 }

@@ -1,5 +1,5 @@
 /** How long starting messages may keep everything else waiting, ms: acks, heartbeats, other handlers, HTTP. */
-const TURN_MS = 5
+const TURN_MS = 10
 
 /**
  * Bounds what is done in one turn of the event loop. What ends at once is started one after the other, so without a bound

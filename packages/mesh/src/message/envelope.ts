@@ -92,7 +92,7 @@ export const readEnvelope = (headers: ReceivedHeaders): Envelope => envelopeOf({
 export function envelopeOf(message: HeaderLookup): Envelope {
   const faults: string[] = []
   const spec = needed(message, HEADER.specVersion, faults)
-  if (spec !== '' && !/^1\.\d+$/.test(spec))
+  if (spec !== '1.0' && spec !== '' && !/^1\.\d+$/.test(spec))
     faults.push(`ce-specversion is ${JSON.stringify(spec.slice(0, 16))}, not 1.x`)
   const id = needed(message, HEADER.id, faults)
   const type = needed(message, HEADER.type, faults)

@@ -8,6 +8,7 @@ const expected = {
   streamSeq: 17,
   consumerSeq: 9,
   storedAt: '1795277533582000001',
+  storedUs: 1_795_277_533_582_000,
   publishedAt: new Date(1_795_277_533_582),
   pending: 4,
 }

@@ -1,0 +1,72 @@
+import type { Msg } from '@nats-io/transport-node'
+import { expect, test } from 'vitest'
+import { type MessageHeaders, readHeaders } from '../../src/consume/read-headers.ts'
+
+/** A message as the client leaves it: its headers are the bytes before its payload. */
+function received(block: string, subject = 'job.made'): MessageHeaders {
+  const reply = '$JS.ACK.JOBS.worker_work.1.7.7.1767225600500000000.0'
+  const before = Buffer.from(`HMSG ${subject} 1 ${reply}\r\n`)
+  const head = Buffer.from(`NATS/1.0\r\n${block}\r\n`)
+  const all = Buffer.concat([before, head, Buffer.from('{}')])
+  const data = all.subarray(before.length + head.length)
+  const size = (): number => Buffer.byteLength(subject) + reply.length + head.length + data.length
+  return readHeaders({ subject, reply, data, size } as unknown as Msg, data)
+}
+
+const lines = (pairs: readonly (readonly [string, string])[]): string =>
+  pairs.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+
+test('values that stay and values that change are both read, message after message', () => {
+  for (let n = 0; n < 30; n++) {
+    const pairs = [
+      ['ce-id', `m${n}`],
+      ['ce-type', 'job.made'],
+      ['ce-source', n < 20 ? '/one' : '/another'],
+      ['ce-type', 'the second is not looked up'],
+    ] as const
+    const headers = received(lines(pairs))
+    expect(headers.pairs()).toEqual(pairs)
+    expect(headers.header('ce-type')).toBe('job.made')
+    expect(headers.record()).toEqual({ 'ce-id': `m${n}`, 'ce-type': 'job.made', 'ce-source': pairs[2][1] })
+  }
+})
+
+test('publishers with other names in another order are told apart, more of them than are remembered', () => {
+  for (let round = 0; round < 3; round++)
+    for (let publisher = 0; publisher < 12; publisher++) {
+      const pairs = [['ce-id', `${round}`] as const, [`X-${publisher}`, 'a'] as const, ['ce-type', 't'] as const]
+      const sent = publisher % 2 ? pairs : pairs.toReversed()
+      expect(received(lines(sent)).pairs()).toEqual(sent)
+      expect(received(lines(sent)).header(`x-${publisher}`)).toBe('a')
+    }
+})
+
+test('a value that begins like the one before it is read whole', () => {
+  expect(received(lines([['ce-id', 'a']])).header('ce-id')).toBe('a')
+  expect(received(lines([['ce-id', 'ab']])).header('ce-id')).toBe('ab')
+  expect(received(lines([['ce-id', 'a']])).header('ce-id')).toBe('a')
+})
+
+test('a name is found in whatever case it came, and spaces around a value are none of it', () => {
+  const headers = received('Ce-Id:  m1 \r\nX-Empty:\r\n')
+  expect(headers.header('ce-id')).toBe('m1')
+  expect(headers.header('x-empty')).toBe('')
+  expect(headers.header('ce-type')).toBeUndefined()
+})
+
+test.each([
+  ['a line feed', 'ce-id: a\nb\r\n'],
+  ['a carriage return', 'ce-id: a\rb\r\n'],
+  ['a name with a space', 'ce id: a\r\n'],
+])('%s where none may be leaves no headers, also after an ordinary message', (_, block) => {
+  received('ce-id: a\r\n')
+  expect(received(block).pairs()).toEqual([])
+})
+
+test('a line without a colon is none', () => {
+  for (let n = 0; n < 2; n++) expect(received('what\r\nce-id: a\r\n').pairs()).toEqual([['ce-id', 'a']])
+})
+
+test('a subject outside ASCII is longer in bytes, and its headers are found all the same', () => {
+  expect(received('ce-id: a\r\n', 'São.Paulo').header('ce-id')).toBe('a')
+})

@@ -1,9 +1,9 @@
 /** A value that is here, or will be. What is here already goes on without a promise, which costs more than most steps. */
 export type Maybe<T> = T | Promise<T>
 
-/** What `next` makes of the value: now if it is here, else when it is. */
-export function chain<T, R>(value: Maybe<T>, next: (value: T) => Maybe<R>): Maybe<R> {
-  return value instanceof Promise ? value.then(next) : next(value)
+/** What `step` makes of the value: now if it is here, else when it is. */
+export function chain<T, R>(value: Maybe<T>, step: (value: T) => Maybe<R>): Maybe<R> {
+  return value instanceof Promise ? value.then(step) : step(value)
 }
 
 /** What `run` gives, or what `onError` makes of its error, whenever it comes. */

@@ -142,7 +142,9 @@ class Arrival implements Delivery {
     this.reply = msg.reply!
     this.deliveryCount = info.deliveryCount
     this.source =
-      via === 'event' ? { stream, epoch, seq: streamSeq, subject: msg.subject, publishedAt, storedAt } : laneSource(this)
+      via === 'event'
+        ? { stream, epoch, seq: streamSeq, subject: msg.subject, publishedAt, storedAt }
+        : laneSource(this)
     if (via === 'lane') this.#takeCounters(serverNow)
   }
 

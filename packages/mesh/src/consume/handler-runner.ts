@@ -9,9 +9,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
-import { fitsLane, releaseLane, sendToLane } from '../failure/lane.ts'
 import { chain, type Maybe, recover } from '../maybe.ts'
-import { type Priority, priorityOf } from '../message/priority.ts'
 import type { AttemptDeps } from '../service/attempt.ts'
 import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
 import type { Burial, Delivery } from './delivery.ts'
@@ -19,18 +17,15 @@ import { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
 import type { PullLoop } from './pull-loop.ts'
 import { creditsFor, type RateLimit } from './rate-limit.ts'
+import { Retries } from './retries.ts'
 import type { RunnerOptions } from './runner-options.ts'
-import { attemptDeps, checkLeaks, sayBreaker } from './runner-parts.ts'
+import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
 import { judge, type Judgement, type Tried, tryOnce } from './try-once.ts'
 import { Turn } from './turn.ts'
-import { mostHeld, WaitingRoom } from './waiting-room.ts'
+import { mostHeld } from './waiting-room.ts'
 
-/** A longer wait goes to the lane. */
-const HOLD_MOST_MS = 30_000
-/** What waited for a partner goes to it over this time when it is back. */
-const RAMP_MS = 5000
 /** Until the other release may have it. */
 const LEAVE_MS = 1000
 /** When neither copy nor letter could be stored. */
@@ -44,7 +39,7 @@ export class HandlerRunner {
   readonly #gate: Gate
   readonly #intake: Intake
   readonly #slots: Slots
-  readonly #held = new WaitingRoom((delivery) => this.#onDue(delivery))
+  readonly #retries: Retries
   readonly #abort = new AbortController()
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
@@ -52,7 +47,6 @@ export class HandlerRunner {
   #lane: PullLoop | undefined
   #concurrency: number
   #rateLimit: RateLimit | undefined
-  #recoveries = 0
   #saidOthers = false
   #isPumping = false
   #stopping = false
@@ -61,14 +55,20 @@ export class HandlerRunner {
     const { def, metrics, labels } = options
     this.#options = options
     this.#intake = new Intake({ ...options, onDelivery: (delivery) => this.#onDelivery(delivery) })
-    this.#ready = new ReadyQueue(({ source }) => this.#priorityOf(source.subject))
+    this.#retries = new Retries(options, this.#intake, {
+      onDue: (delivery) => this.#start(delivery),
+      mostHeld: () => this.#mostHeld,
+      isFlowing: () => this.#gate.isFlowing,
+      isStopping: () => this.#stopping,
+    })
+    this.#ready = new ReadyQueue(priorityReader(options))
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
     this.#gate = new Gate({
       onGo: () => this.#pump(),
       onLimit: (limit) => this.#setLimits(limit),
       onTryOne: () => this.#tryOne(),
-      onFetchOne: () => this.#releaseLane({ rampMs: 0, most: 1 }),
-      onRecovered: () => this.#releaseWaiting(),
+      onFetchOne: () => this.#retries.fetchOne(),
+      onRecovered: () => this.#retries.release(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
     this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
@@ -115,8 +115,8 @@ export class HandlerRunner {
     this.#stopping = true
     this.#gate.stop()
     await this.#intake.stopPulling()
-    const waiting = this.#held.takeAll().map(({ delivery, delayMs }) => this.#leave(delivery, delayMs))
-    const ready = this.#ready.takeAll().map((delivery) => this.#leave(delivery))
+    const waiting = this.#retries.leaveAll()
+    const ready = this.#ready.takeAll().map((delivery) => this.#retries.leave(delivery))
     const left = Promise.allSettled([...waiting, ...ready])
     await Promise.race([left, sleep(LAST_MOVES_MS, undefined, { ref: false })])
     const isUp = this.#options.connection.isUp()
@@ -131,6 +131,10 @@ export class HandlerRunner {
       this.#intake.handBack(delivery)
       return
     }
+    this.#start(delivery)
+  }
+
+  #start(delivery: Delivery): void {
     this.#ready.push(delivery)
     this.#pump()
   }
@@ -148,7 +152,7 @@ export class HandlerRunner {
 
   #mayStart(): boolean {
     if (this.#stopping || this.#ready.length === 0 || this.#slots.isFull) return false
-    return this.#turn.hasTime() && this.#gate.mayStart()
+    return this.#turn.hasTime && this.#gate.mayStart()
   }
 
   /** Upholds R2. Never throws. */
@@ -163,8 +167,8 @@ export class HandlerRunner {
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
     const tried = tryOnce(this.#options, this.#attempt, delivery)
-    if (tried instanceof Promise) void tried.then((late) => this.#onTried(delivery, late, { isProbe, isLimited }))
-    else this.#onTried(delivery, tried, { isProbe, isLimited })
+    if (!(tried instanceof Promise)) this.#turn.spend(tried.ms)
+    void chain(tried, (ended) => this.#onTried(delivery, ended, { isProbe, isLimited }))
   }
 
   #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: { isProbe: boolean; isLimited: boolean }): void {
@@ -195,18 +199,25 @@ export class HandlerRunner {
   }
 
   #again(delivery: Delivery, error: unknown): void {
-    this.#options.log.error({ ...this.#options.labels, err: error }, 'a message could not be concluded; that is tried again')
-    this.#hold(delivery, AGAIN_MS)
+    this.#options.log.error(
+      { ...this.#options.labels, err: error },
+      'a message could not be concluded; that is tried again',
+    )
+    this.#retries.hold(delivery, AGAIN_MS)
   }
 
   #conclude(delivery: Delivery, judgement: Judgement): Maybe<void> {
     switch (judgement.kind) {
       case 'leaked':
-        return this.#onLeak(delivery)
+        return sayLeak(this.#options, delivery, {
+          slots: this.#slots,
+          concurrency: this.#concurrency,
+          loss: 'its slot is lost',
+        })
       case 'not-ours':
         return this.#leaveToOthers(delivery)
       case 'not-tried':
-        if (this.#stopping) return this.#leave(delivery)
+        if (this.#stopping) return this.#retries.leave(delivery)
         this.#ready.unshift(delivery)
         return
       case 'done':
@@ -216,13 +227,6 @@ export class HandlerRunner {
       case 'retry':
         return this.#retry(delivery, judgement)
     }
-  }
-
-  /** Upholds R4: for another instance, which takes it at once or after what is left of its delay. */
-  async #leave(delivery: Delivery, delayMs = 0): Promise<void> {
-    if (!delivery.isTouched) this.#intake.handBack(delivery)
-    // Without a server there is nobody to hand it to: it comes back after `ack_wait`, as after a crash.
-    else if (this.#options.connection.isUp()) await this.#moveToLane(delivery, delayMs)
   }
 
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
@@ -245,10 +249,7 @@ export class HandlerRunner {
     this.#options.log.debug(fields, 'attempt failed')
     // Another instance may be of the release that knows it: over the lane it comes to any of them.
     const isForOthers = verdict.code === 'MESH_NEWER_VERSION'
-    const hasRoom = delayMs <= HOLD_MOST_MS && this.#held.size < this.#mostHeld
-    const mayHold = !this.#stopping && hasRoom && !isForOthers
-    if (mayHold || !fitsLane(this.#options.lane, delivery)) this.#hold(delivery, delayMs)
-    else await this.#moveToLane(delivery, delayMs)
+    await this.#retries.postpone(delivery, delayMs, isForOthers)
   }
 
   /** Upholds R1. A letter that cannot be stored now is tried again, not the handler. */
@@ -263,61 +264,8 @@ export class HandlerRunner {
     this.#intake.settle(delivery, 'term')
   }
 
-  #hold(delivery: Delivery, delayMs: number): void {
-    if (this.#stopping) {
-      this.#intake.handBack(delivery)
-      return
-    }
-    this.#held.hold(delivery, delayMs)
-    delivery.credit.release()
-  }
-
-  #onDue(delivery: Delivery): void {
-    delivery.credit.reclaim()
-    this.#ready.push(delivery)
-    this.#pump()
-  }
-
-  async #moveToLane(delivery: Delivery, delayMs: number): Promise<void> {
-    const recoveries = this.#recoveries
-    await sendToLane(this.#options.lane, delivery, delayMs)
-    this.#intake.settle(delivery, 'ack')
-    // The other side came back meanwhile, and what waited was released without this one.
-    if (recoveries !== this.#recoveries) this.#releaseLane({ rampMs: 0 })
-  }
-
-  #onLeak(delivery: Delivery): void {
-    const { log, metrics } = this.#options
-    delivery.phase = { kind: 'leaked' }
-    this.#slots.leak()
-    metrics.leaked(this.#options.labels, this.#slots.leaked)
-    log.error(
-      { ...this.#options.labels, ...delivery.source },
-      'a handler ignored its signal and never returned; its slot is lost',
-    )
-    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
-  }
-
   #tryOne(): void {
-    const held = this.#held.first()
-    if (this.#ready.length === 0 && held) this.#held.wake(held)
-    else this.#pump()
-  }
-
-  #releaseWaiting(): void {
-    this.#recoveries++
-    this.#held.ramp(RAMP_MS)
-    this.#releaseLane({ rampMs: RAMP_MS })
-  }
-
-  #releaseLane(options: { rampMs: number; most?: number }): void {
-    const shouldGoOn = (): boolean => !this.#stopping && (options.most === 1 || this.#gate.isFlowing)
-    releaseLane(this.#options.lane, { ...options, shouldGoOn }).catch((error: unknown) =>
-      this.#options.log.warn(
-        { ...this.#options.labels, err: error },
-        'retries that wait were not released; they come in their own time',
-      ),
-    )
+    if (this.#ready.length > 0 || !this.#retries.wakeOne()) this.#pump()
   }
 
   #setLimits(limit: number | undefined): void {
@@ -334,13 +282,6 @@ export class HandlerRunner {
   /** The durable has room for what the declaration may hold, not for what `adjust` says. */
   get #mostHeld(): number {
     return mostHeld(Math.min(this.#concurrency, this.#options.def.concurrency))
-  }
-
-  /** Most subjects say nothing of it. */
-  #priorityOf(subject: string): Priority {
-    const { source } = this.#options.def
-    if (source.kind === 'topic' || !subject.includes('_')) return 'normal'
-    return priorityOf(source.type, this.#options.names.strip(subject))
   }
 
   #sayLimits(): void {

@@ -146,7 +146,6 @@ export class Intake {
   /** Upholds I2. */
   #keepOurs(): void {
     for (const here of Object.values(this.#here))
-      for (const { phase, reply } of here.values())
-        if (phase.kind !== 'leaked') this.#options.settler.working(reply)
+      for (const { phase, reply } of here.values()) if (phase.kind !== 'leaked') this.#options.settler.working(reply)
   }
 }

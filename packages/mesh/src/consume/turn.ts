@@ -1,4 +1,4 @@
-/** How long starting messages may keep everything else waiting, ms: acks, heartbeats, other handlers, HTTP. */
+/** How long what ends at once may keep everything else waiting, ms: acks, heartbeats, other handlers, HTTP. */
 const TURN_MS = 10
 
 /**
@@ -7,25 +7,30 @@ const TURN_MS = 10
  */
 export class Turn {
   readonly #onNext: () => void
-  #endsAt = 0
-  #next: NodeJS.Immediate | undefined
+  #leftMs = TURN_MS
+  #isUnderWay = false
 
   /** `onNext` is called in a later turn where time ran out in this one. */
   constructor(onNext: () => void) {
     this.#onNext = onNext
   }
 
-  hasTime(): boolean {
-    const now = performance.now()
-    if (this.#next === undefined) this.#begin(now)
-    return now < this.#endsAt
+  get hasTime(): boolean {
+    return this.#leftMs > 0
   }
 
-  #begin(now: number): void {
-    this.#endsAt = now + TURN_MS
-    this.#next = setImmediate(() => {
-      this.#next = undefined
-      if (performance.now() >= this.#endsAt) this.#onNext()
-    })
+  /** So much of this turn was used. */
+  spend(ms: number): void {
+    this.#leftMs -= ms
+    if (this.#isUnderWay) return
+    this.#isUnderWay = true
+    setImmediate(() => this.#end())
+  }
+
+  #end(): void {
+    const wasUsedUp = !this.hasTime
+    this.#isUnderWay = false
+    this.#leftMs = TURN_MS
+    if (wasUsedUp) this.#onNext()
   }
 }

@@ -30,7 +30,7 @@ function inTime(attempt: Attempt, returned: PromiseLike<unknown>, startedAt: num
   Promise.resolve(returned).then(
     () => {
       clearTimeout(timer)
-      resolve('returned')
+      return resolve('returned')
     },
     (error: unknown) => {
       clearTimeout(timer)

@@ -27,7 +27,10 @@ export type AttemptOfContext = {
   isFlowing: () => boolean
 }
 
-/** What a handler gets beside the data. */
+/**
+ * What a handler gets beside the data. `signal`, `headers`, `publish` and `log` are made when they are asked for: take them
+ * by name, `({ id, publish })`; a copy by `...` is without them.
+ */
 export type HandlerContext = {
   /** The message's identity (`ce-id`): the same through redelivery, retry, redrive and replay. Give it to partners as idempotency key. */
   readonly id: string

@@ -74,7 +74,7 @@ test('a handler that throws at once has failed with what it threw', () => {
 })
 
 test('a payload that does not fit has failed, and the handler is not called', () => {
-  const handle = vi.fn()
+  const handle = vi.fn<Handler<Job>>()
   expect(attempt(handle, { delivery: delivery('{"n":"1"}') })).toMatchObject({
     kind: 'failed',
     error: { code: 'MESH_SCHEMA_MISMATCH' },
@@ -94,6 +94,7 @@ test('a schema that takes its time is waited for', async () => {
 
 /** Waited for by `await`, but no promise: as query builders return. */
 const thenable = (settle: (resolve: () => void, reject: (error: unknown) => void) => void): Promise<void> =>
+  // oxlint-disable-next-line unicorn/no-thenable -- such a thing is what is tested
   ({ then: settle }) as unknown as Promise<void>
 
 test('a thenable of any make is waited for', async () => {
@@ -119,7 +120,7 @@ test('a thenable of any make is waited for', async () => {
 test('every part of the context can be taken out of it', () => {
   let parts: HandlerContext | undefined
   const outcome = attempt((_, { id, type, version, key, correlationId, causationId, attempt: nth, ...rest }) => {
-    parts = { id, type, version, key, correlationId, causationId, attempt: nth, ...rest } as HandlerContext
+    parts = { id, type, version, key, correlationId, causationId, attempt: nth, ...rest }
   })
   expect(outcome).toEqual({ kind: 'done' })
   expect(parts).toMatchObject({ id: 'm1', type: 'job.made', version: 1, correlationId: 'c1', attempt: 1 })
@@ -127,39 +128,42 @@ test('every part of the context can be taken out of it', () => {
   expect(parts!.source.publishedAt).toEqual(new Date(1_767_225_600_500))
 })
 
-test('what is made on demand works when it was taken out of the context', () => {
-  attempt((_, { publish, log, signal, headers: received }) => {
+test('what is made on demand works when it was taken out of the context', async () => {
+  // oxlint-disable-next-line typescript/unbound-method -- whether it may be is what is tested
+  const outcome = attempt((_, { publish, log, signal, headers: received }) => {
     expect(received['x-tenant']).toBe('one')
     expect(signal.aborted).toBe(false)
     log.info({}, 'here')
-    expect(() => publish(made, { n: 'x' as unknown as number })).toThrow('MESH_INVALID_PAYLOAD')
+    expect(() => publish(made, { n: 'x' as unknown as number })).toThrow('does not fit its schema')
   })
+  expect(await outcome).toEqual({ kind: 'done' })
 })
 
 test('nothing can be published after the handler has returned', () => {
   let late: HandlerContext['publish'] | undefined
-  attempt((_, { publish }) => {
+  // oxlint-disable-next-line typescript/unbound-method -- whether it may be is what is tested
+  const outcome = attempt((_, { publish }) => {
     late = publish
   })
+  expect(outcome).toEqual({ kind: 'done' })
   expect(() => late!(made, { n: 1 })).toThrow('after its handler had returned')
 })
 
 /** Keeps the process busy, as parsing a large file does. */
 function block(ms: number): void {
-  for (const end = performance.now() + ms; performance.now() < end; );
+  for (const end = performance.now() + ms; performance.now() < end;);
 }
 
 test('the time of a handler that blocks first counts from its call', async () => {
-  const started = performance.now()
   const outcome = await attempt(
     async (_, { signal }) => {
-      block(100)
-      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      block(160)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      signal.throwIfAborted()
     },
     { timeoutMs: 150 },
   )
   expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'MESH_HANDLER_TIMEOUT' } })
-  expect(performance.now() - started).toBeGreaterThanOrEqual(149)
 })
 
 test('a handler that blocks past its time and then fails by itself keeps its own error', () => {

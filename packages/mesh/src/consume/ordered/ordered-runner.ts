@@ -15,7 +15,7 @@ import { Gate } from '../gate.ts'
 import type { Limits } from '../handler-runner.ts'
 import { creditsFor, type RateLimit } from '../rate-limit.ts'
 import type { RunnerOptions } from '../runner-options.ts'
-import { attemptDeps, checkLeaks, sayBreaker } from '../runner-parts.ts'
+import { attemptDeps, checkLeaks, sayBreaker, sayLeak } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, type Judgement, tryOnce } from '../try-once.ts'
 import type { Line } from './key-turns.ts'
@@ -39,7 +39,6 @@ type Ready = { partition: Partition; line: Line }
 export class OrderedRunner {
   readonly #options: OrderedOptions
   readonly #attempt: AttemptDeps
-  readonly #labels: { service: string; handler: string }
   readonly #gate: Gate
   readonly #slots: Slots
   readonly #sharing: Sharing
@@ -52,12 +51,11 @@ export class OrderedRunner {
   #isStopping = false
 
   constructor(options: OrderedOptions) {
-    const { service, handler, def, metrics, store, beginning, leaseMs, filterOf } = options
+    const { def, metrics, labels, store, beginning, leaseMs, filterOf } = options
     this.#options = options
-    this.#labels = { service: service.name, handler }
     this.#concurrency = def.concurrency
     this.#rateLimit = def.rateLimit
-    this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(this.#labels, running))
+    this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
     this.#gate = new Gate({
       onGo: () => this.#pump(),
       onLimit: (limit) => this.#setLimits(limit),
@@ -83,7 +81,7 @@ export class OrderedRunner {
       onChange: () => this.#pump(),
     })
     this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
-    metrics.breaker(this.#labels, 0)
+    metrics.breaker(labels, 0)
     this.#sayLimits()
   }
 
@@ -156,7 +154,8 @@ export class OrderedRunner {
     this.#slots.take()
     const tried = delivery.burial ? undefined : await tryOnce(this.#options, this.#attempt, delivery)
     const isLeaked = tried?.kind === 'leaked'
-    if (isLeaked) this.#onLeak(delivery)
+    const loss = 'its slot is lost, and its key stands still'
+    if (isLeaked) sayLeak(this.#options, delivery, { slots: this.#slots, concurrency: this.#concurrency, loss })
     else this.#slots.conclude()
     if (!partition.lost.aborted) {
       const judgement = tried
@@ -196,7 +195,7 @@ export class OrderedRunner {
     if (decision.pausesHandler) this.#gate.pause(delayMs)
     const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
-    const fields = { ...this.#labels, code: verdict.code, attempt: delivery.attempts, delayMs }
+    const fields = { ...this.#options.labels, code: verdict.code, attempt: delivery.attempts, delayMs }
     this.#options.log.debug(fields, 'attempt failed')
     hold({ partition, line }, delivery, delayMs)
   }
@@ -212,19 +211,12 @@ export class OrderedRunner {
       if (!partition.lost.aborted) partition.settle(line)
     } catch (error) {
       if (partition.lost.aborted) return
-      this.#options.log.error({ ...this.#labels, err: error }, 'a message could not be concluded; that is tried again')
+      this.#options.log.error(
+        { ...this.#options.labels, err: error },
+        'a message could not be concluded; that is tried again',
+      )
       hold({ partition, line }, delivery, AGAIN_MS)
     }
-  }
-
-  #onLeak(delivery: Delivery): void {
-    const { log, metrics } = this.#options
-    delivery.phase = { kind: 'leaked' }
-    this.#slots.leak()
-    metrics.leaked(this.#labels, this.#slots.leaked)
-    const said = 'a handler ignored its signal and never returned; its slot is lost, and its key stands still'
-    log.error({ ...this.#labels, ...delivery.source }, said)
-    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
   }
 
   #tryOne(): void {
@@ -244,7 +236,7 @@ export class OrderedRunner {
   }
 
   #sayLimits(): void {
-    this.#options.metrics.limits(this.#labels, this.#concurrency, this.#rateLimit?.perSecond)
+    this.#options.metrics.limits(this.#options.labels, this.#concurrency, this.#rateLimit?.perSecond)
   }
 }
 

@@ -19,7 +19,7 @@ function underTest(): { breaker: HandlerBreaker; states: BreakerState[]; probes:
   return { breaker, states, probes }
 }
 
-async function call(breaker: HandlerBreaker, attempt: () => Promise<unknown>, times = 1): Promise<void> {
+async function call(breaker: HandlerBreaker, attempt: () => unknown, times = 1): Promise<void> {
   for (let n = 0; n < times; n++) await Promise.resolve(breaker.execute(attempt)).catch(() => undefined)
 }
 
@@ -37,6 +37,19 @@ test('one success begins the row anew', async () => {
   await call(breaker, () => Promise.resolve())
   await call(breaker, refused, 9)
   expect(breaker.state).toBe('closed')
+})
+
+test('what ends at once counts like what takes its time', async () => {
+  const { breaker } = underTest()
+  const refusedAtOnce = (): never => {
+    throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+  }
+  await call(breaker, refusedAtOnce, 9)
+  expect(breaker.execute(() => 'done')).toBe('done')
+  await call(breaker, refusedAtOnce, 9)
+  expect(breaker.state).toBe('closed')
+  await call(breaker, refusedAtOnce)
+  expect(breaker.state).toBe('open')
 })
 
 test('more than 80 % failures of at least 20 calls open it, half of them never do', async () => {

@@ -1,11 +1,11 @@
 import { NotTried } from '../failure/breaker.ts'
 import { decide, type Decision } from '../failure/decide.ts'
-import { chain, type Maybe, recover } from '../maybe.ts'
+import { chain, type Maybe } from '../maybe.ts'
 import { covers } from '../message/contract.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { tellStage } from '../observe/stages.ts'
 import type { AttemptDeps } from '../service/attempt.ts'
-import { type AttemptOutcome, identify, runAttempt } from '../service/run-attempt.ts'
+import { type AttemptOutcome, identify, type Identity, runAttempt } from '../service/run-attempt.ts'
 import { filtersOf } from '../topology/consumer-config.ts'
 import { type Burial, type Delivery, READY, RUNNING } from './delivery.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -14,7 +14,9 @@ import type { RunnerOptions } from './runner-options.ts'
 const KEPT_ATTEMPT_TIMES = 20
 
 /** What an attempt came to. `not-ours` is for another release of the service that runs beside this one. */
-export type Tried = { ms: number; envelope?: Envelope } & (AttemptOutcome | { kind: 'not-ours' })
+export type Tried = { ms: number; envelope?: Envelope } & Ended
+
+type Ended = AttemptOutcome | { kind: 'not-ours' }
 
 /** What is to become of a message that was tried. `not-tried`: the breaker opened between the look and the call. */
 export type Judgement =
@@ -26,8 +28,14 @@ export type Judgement =
 export function tryOnce(options: RunnerOptions, deps: AttemptDeps, delivery: Delivery): Maybe<Tried> {
   begin(options, delivery)
   const started = performance.now()
-  const outcome = recover(() => outcomeOf(options, deps, delivery), failed)
-  return chain(outcome, (ended) => ({ ...ended, ms: performance.now() - started }))
+  const identity = identify(deps, delivery)
+  if (identity.kind !== 'ours') return { ...unlessOurs(options, delivery, identity), ms: performance.now() - started }
+  const { envelope } = identity
+  return chain(runAttempt(deps, delivery, envelope), (outcome) => ({
+    ...outcome,
+    envelope,
+    ms: performance.now() - started,
+  }))
 }
 
 /** What becomes of it: counts it, and writes the counters into the delivery. */
@@ -69,16 +77,9 @@ function begin({ labels, metrics }: RunnerOptions, delivery: Delivery): void {
   delivery.attemptTimes = attemptTimes.length === 0 ? [now] : [...attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), now]
 }
 
-type Ended = (AttemptOutcome | { kind: 'not-ours' }) & { envelope?: Envelope }
-
-const failed = (error: unknown): Ended => ({ kind: 'failed', error })
-
-function outcomeOf(options: RunnerOptions, deps: AttemptDeps, delivery: Delivery): Maybe<Ended> {
-  const identity = identify(deps, delivery)
-  if (identity.kind === 'foreign') return { kind: takes(options, delivery) ? 'done' : 'not-ours' }
-  if (identity.kind === 'unreadable') return failed(identity.error)
-  const { envelope } = identity
-  return chain(runAttempt(deps, delivery, envelope), (outcome) => ({ ...outcome, envelope }))
+function unlessOurs(options: RunnerOptions, delivery: Delivery, identity: Exclude<Identity, { kind: 'ours' }>): Ended {
+  if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }
+  return { kind: takes(options, delivery) ? 'done' : 'not-ours' }
 }
 
 /** Whether this release's own filter takes it. */

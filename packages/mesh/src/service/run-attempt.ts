@@ -49,10 +49,12 @@ const LEAKED: AttemptOutcome = { kind: 'leaked' }
  * for, it is over when this returns.
  */
 export function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
-  if (!isTracing()) {
-    delivery.previousAttempt = undefined
-    return begin(new Attempt(deps, delivery, envelope))
-  }
+  if (isTracing()) return recover(() => inSpan(deps, delivery, envelope), failed)
+  delivery.previousAttempt = undefined
+  return begin(new Attempt(deps, delivery, envelope))
+}
+
+function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
   const { span, context } = processSpan({
     envelope,
     headers: delivery.headers,

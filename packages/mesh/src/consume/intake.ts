@@ -98,8 +98,7 @@ export class Intake {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
     this.#answered.event.clear()
-    for (const delivery of this.#here.event.values()) delivery.reply = ''
-    this.#here.event.clear()
+    for (const delivery of this.#here.event.values()) this.#lose(delivery)
   }
 
   /** Asks for nothing more. What was on its way still arrives. */
@@ -125,12 +124,17 @@ export class Intake {
       this.#onRedelivery(delivery, isSame ? known : undefined)
       return
     }
-    // Its stream lost its end: its answer would be taken for one to the event that has its sequence now.
-    if (known) known.reply = ''
+    if (known) this.#lose(known)
     tellStage('delivered', this.#options.labels, delivery.source)
     this.#options.onDelivery(delivery)
-    // What was answered at once never was one of many: a map that is filled and emptied all the time leaves old tables behind.
+    // Most are answered by now. A map that takes in and gives back each one leaves tables behind that keep one another.
     if (delivery.phase !== ANSWERED) this.#here[via].set(deliveredSeq, delivery)
+  }
+
+  /** Its stream lost it: an answer would be taken for one to the event that has its sequence now. */
+  #lose(delivery: Delivery): void {
+    this.#here[delivery.via].delete(delivery.deliveredSeq)
+    delivery.reply = ''
   }
 
   #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {

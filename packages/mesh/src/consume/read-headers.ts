@@ -132,10 +132,13 @@ function changedValue(line: Line, text: string): string {
   const value = text.slice(text.charCodeAt(from) === SPACE ? from + 1 : from, -2).trim()
   if (line.changes > MOST_CHANGES) return value
   line.changes++
-  line.value = value
-  line.text = line.changes > MOST_CHANGES ? '' : text
+  line.value = copyOf(value)
+  line.text = line.changes > MOST_CHANGES ? '' : copyOf(text)
   return value
 }
+
+/** A part of a text keeps the whole of it in memory. */
+const copyOf = (part: string): string => Buffer.from(part).toString()
 
 function anew(block: string): MessageHeaders {
   const pairs: [string, string][] = []
@@ -162,10 +165,16 @@ const valuesOf = (pairs: HeaderPairs): string[] => pairs.map(([, value]) => valu
 function layoutOf(pairs: HeaderPairs): Layout {
   const first = new Map<string, number>()
   for (const [index, [name]] of pairs.entries()) {
-    const lower = name.toLowerCase()
+    const lower = copyOf(name.toLowerCase())
     if (!first.has(lower)) first.set(lower, index)
   }
-  const lines = pairs.map(([name]): Line => ({ name, prefix: `${name}:`, text: '', value: '', changes: 0 }))
+  const lines = pairs.map(([name]): Line => ({
+    name: copyOf(name),
+    prefix: copyOf(`${name}:`),
+    text: '',
+    value: '',
+    changes: 0,
+  }))
   return { lines, first }
 }
 

@@ -79,21 +79,30 @@ test('a message that ends at once is done when it has arrived, and acked in the 
   expect([...acked]).toEqual([1, 2])
 })
 
-test('thousands that wait for one slot are done one after the other, and none deepens the stack', async () => {
-  const most = 5000
+function stackDepth(): number {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 1000
+  const depth = new Error('here').stack!.split('\n').length
+  Error.stackTraceLimit = stackTraceLimit
+  return depth
+}
+
+test('messages that wait for one slot are done one after the other, and none deepens the stack', async () => {
+  const most = 500
   const first = Promise.withResolvers<void>()
-  let done = 0
+  const depths: number[] = []
   await using worker = running(1, ({ n }) => {
     if (n === 1) return first.promise
-    done++
+    depths.push(stackDepth())
     return undefined
   })
   const { acked, deliver } = worker
   for (let n = 1; n <= most; n++) deliver(n)
-  expect(done).toBe(0)
+  expect(depths).toEqual([])
   first.resolve()
   while (acked.size < most) await turn()
-  expect(done).toBe(most - 1)
+  expect(depths).toHaveLength(most - 1)
+  expect(Math.max(...depths)).toBeLessThan(50)
 })
 
 test('acks go out while handlers that keep the process busy still have messages to do', async () => {

@@ -13,7 +13,8 @@ export class MessageContext implements HandlerContext {
   readonly attempt: number
   readonly fence: number | undefined
   readonly source: HandlerContext['source']
-  readonly [ATTEMPT]: Attempt
+  /** Private, so that whoever logs a context does not log the whole mesh. */
+  readonly #attempt: Attempt
   #log: Logger | undefined
 
   constructor(attempt: Attempt) {
@@ -27,24 +28,28 @@ export class MessageContext implements HandlerContext {
     this.attempt = delivery.attempts
     this.fence = delivery.claim?.fence
     this.source = delivery.source
-    this[ATTEMPT] = attempt
+    this.#attempt = attempt
+  }
+
+  get [ATTEMPT](): Attempt {
+    return this.#attempt
   }
 
   get signal(): AbortSignal {
-    return this[ATTEMPT].signal
+    return this.#attempt.signal
   }
 
   get headers(): HandlerContext['headers'] {
-    return this[ATTEMPT].delivery.headers
+    return this.#attempt.delivery.headers
   }
 
   get publish(): HandlerContext['publish'] {
-    const attempt = this[ATTEMPT]
+    const attempt = this.#attempt
     return (contract, data, options = {}) => attempt.publish(contract, data, options)
   }
 
   get log(): Logger {
-    const { deps, traceId } = this[ATTEMPT]
+    const { deps, traceId } = this.#attempt
     const fields = { handler: deps.handler, messageId: this.id, ...(traceId ? { trace_id: traceId } : {}) }
     return (this.#log ??= withFields(deps.log, fields))
   }

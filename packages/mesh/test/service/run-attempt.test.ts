@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Msg } from '@nats-io/transport-node'
 import { headers } from '@nats-io/transport-node'
 import { expect, test, vi } from 'vitest'
@@ -137,6 +138,16 @@ test('what is made on demand works when it was taken out of the context', async 
     expect(() => publish(made, { n: 'x' as unknown as number })).toThrow('does not fit its schema')
   })
   expect(await outcome).toEqual({ kind: 'done' })
+})
+
+test('a context that is logged shows its message, and nothing of the mesh', () => {
+  let shown = ''
+  const outcome = attempt((_, ctx) => {
+    shown = inspect(ctx, { depth: 9, showHidden: true })
+  })
+  expect(outcome).toEqual({ kind: 'done' })
+  expect(shown).toContain("correlationId: 'c1'")
+  expect(shown).not.toContain('leakAfterMs')
 })
 
 test('nothing can be published after the handler has returned', () => {

@@ -49,8 +49,11 @@ export class MessageContext implements HandlerContext {
   }
 
   get log(): Logger {
+    return (this.#log ??= withFields(this.#attempt.deps.log, this.#fields()))
+  }
+
+  #fields(): object {
     const { deps, traceId } = this.#attempt
-    const fields = { handler: deps.handler, messageId: this.id, ...(traceId ? { trace_id: traceId } : {}) }
-    return (this.#log ??= withFields(deps.log, fields))
+    return { handler: deps.handler, messageId: this.id, ...(traceId ? { trace_id: traceId } : {}) }
   }
 }

@@ -113,7 +113,7 @@ function valuesBy({ lines }: Layout, block: string): string[] | undefined {
     const isSame = line.text !== '' && block.startsWith(line.text, at)
     const end = isSame ? at + line.text.length - 2 : endOfLine(line, block, at)
     if (end < 0) return undefined
-    values.push(isSame ? line.value : changedValue(line, block.slice(at, end + 2)))
+    values.push(isSame ? line.value : changedValue(line, block, { at, end }))
     at = end + 2
   }
   return at === block.length - 2 ? values : undefined
@@ -126,14 +126,14 @@ function endOfLine({ prefix }: Line, block: string, at: number): number {
   return block.charCodeAt(end + 1) === LINE_FEED && block.indexOf('\n', at) === end + 1 ? end : -1
 }
 
-/** Of a line that is not the one that came last. */
-function changedValue(line: Line, text: string): string {
-  const from = line.prefix.length
-  const value = text.slice(text.charCodeAt(from) === SPACE ? from + 1 : from, -2).trim()
+/** Of a line that is not the one that came last; it is compared with the next one, unless it changes all the time. */
+function changedValue(line: Line, block: string, { at, end }: { at: number; end: number }): string {
+  const from = at + line.prefix.length
+  const value = block.slice(block.charCodeAt(from) === SPACE ? from + 1 : from, end).trim()
   if (line.changes > MOST_CHANGES) return value
   line.changes++
   line.value = copyOf(value)
-  line.text = line.changes > MOST_CHANGES ? '' : copyOf(text)
+  line.text = line.changes > MOST_CHANGES ? '' : copyOf(block.slice(at, end + 2))
   return value
 }
 

@@ -17,8 +17,11 @@ export const isListening = (): boolean => stages.hasSubscribers
 /** Tells whoever listens; costs a property read when nobody does. */
 export function tellStage(
   stage: Stage,
-  { service, handler }: { service: string; handler: string },
-  { stream, seq }: { stream: string; seq: number },
+  labels: { service: string; handler: string },
+  source: { stream: string; seq: number },
 ): void {
-  if (isListening()) stages.publish({ stage, service, handler, stream, seq } satisfies StageEvent)
+  if (!isListening()) return
+  const { service, handler } = labels
+  const { stream, seq } = source
+  stages.publish({ stage, service, handler, stream, seq } satisfies StageEvent)
 }

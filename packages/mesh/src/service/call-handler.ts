@@ -1,6 +1,6 @@
 import { isThenable, type Maybe } from '../maybe.ts'
 import { type Attempt, timeoutError } from './attempt.ts'
-import { MessageContext } from './message-context.ts'
+import { messageContext } from './message-context.ts'
 
 /** `leaked`: it ignored its signal for `leakAfterMs`, and may still be running. */
 export type Called = 'returned' | 'leaked'
@@ -11,7 +11,7 @@ export function callHandler(attempt: Attempt, data: unknown): Maybe<Called> {
   // Nothing may come between this look and the call: others that begin in the same turn take their time too.
   if (claim?.isSure === false) return claim.confirm().then(() => callHandler(attempt, data))
   const startedAt = performance.now()
-  const returned: unknown = deps.def.handle(data, new MessageContext(attempt))
+  const returned: unknown = deps.def.handle(data, messageContext(attempt))
   return isThenable(returned) ? inTime(attempt, returned, startedAt) : 'returned'
 }
 

@@ -2,8 +2,11 @@ import { type Logger, withFields } from '../observe/logger.ts'
 import type { Attempt } from './attempt.ts'
 import { ATTEMPT, type HandlerContext } from './context.ts'
 
-/** What a handler gets beside the data. Its parts can be taken out of it by name; those that cost are made when they are. */
-export class MessageContext implements HandlerContext {
+/** What a handler gets beside the data. */
+export const messageContext = (attempt: Attempt): HandlerContext => new MessageContext(attempt)
+
+/** Its parts can be taken out of it by name; those that cost are made when they are. */
+class MessageContext implements HandlerContext {
   readonly id: string
   readonly type: string
   readonly version: number

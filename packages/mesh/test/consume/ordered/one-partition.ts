@@ -68,6 +68,7 @@ export async function onePartition(t: TestNamespace, options: OnePartitionOption
     log: silentLogger,
     handler: 'bill',
     service: { name: 'billing' },
+    labels: { service: 'billing', handler: 'bill' },
     names: { durable: () => `${t.namespace}_billing_bill` },
     def: { source: { stream: { maxAgeMs } } },
   }

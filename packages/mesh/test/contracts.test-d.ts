@@ -77,3 +77,14 @@ test('a handler is made by on()', () => {
   // @ts-expect-error a bare function says not what it handles
   defineService('x', { handlers: { a: () => {} } })
 })
+
+test('what a context makes on demand is taken out of it by name: a copy is without it', () => {
+  on(registered, (_, ctx) => {
+    const copy = { ...ctx, tenant: 'one' }
+    expectTypeOf(copy.id).toEqualTypeOf<string>()
+    // @ts-expect-error not in a copy
+    void copy.signal
+    // @ts-expect-error not in a copy
+    copy.publish(registered, { centerId: 'c1', at: '' })
+  })
+})

@@ -7,6 +7,7 @@
  * R3  While the breaker is open nothing is pulled and nothing starts but the probe (gate.ts).
  * R4  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import { chain, type Maybe, recover } from '../maybe.ts'
@@ -43,6 +44,8 @@ export class HandlerRunner {
   readonly #abort = new AbortController()
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
+  /** Several messages are done in one go: what a handler enters (`enterWith`) must not reach the next one's. */
+  readonly #apart = AsyncLocalStorage.snapshot()
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #concurrency: number
@@ -145,6 +148,9 @@ export class HandlerRunner {
     this.#isPumping = true
     try {
       while (this.#mayStart()) this.#run(this.#ready.shift()!)
+    } catch (error) {
+      // What a logger throws, or a metric, is for whoever gave it to us: the client, who called, would keep it to itself.
+      void Promise.reject(error)
     } finally {
       this.#isPumping = false
     }
@@ -166,7 +172,7 @@ export class HandlerRunner {
     // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
-    const tried = tryOnce(this.#options, this.#attempt, delivery)
+    const tried = this.#apart(tryOnce, this.#options, this.#attempt, delivery)
     if (!(tried instanceof Promise)) this.#turn.spend(tried.ms)
     void chain(tried, (ended) => this.#onTried(delivery, ended, { isProbe, isLimited }))
   }
@@ -199,10 +205,8 @@ export class HandlerRunner {
   }
 
   #again(delivery: Delivery, error: unknown): void {
-    this.#options.log.error(
-      { ...this.#options.labels, err: error },
-      'a message could not be concluded; that is tried again',
-    )
+    const { log, labels } = this.#options
+    log.error({ ...labels, err: error }, 'a message could not be concluded; that is tried again')
     this.#retries.hold(delivery, AGAIN_MS)
   }
 

@@ -29,9 +29,9 @@ export type AttemptOfContext = {
 
 /**
  * What a handler gets beside the data. `signal`, `headers`, `publish` and `log` are made when they are asked for: take them
- * by name, `({ id, publish })`; a copy by `...` is without them.
+ * by name, `({ id, publish })`; a copy by `...` is without them. Declared as a class, so that the compiler knows that too.
  */
-export type HandlerContext = {
+export declare abstract class HandlerContext {
   /** The message's identity (`ce-id`): the same through redelivery, retry, redrive and replay. Give it to partners as idempotency key. */
   readonly id: string
   readonly type: string
@@ -49,9 +49,9 @@ export type HandlerContext = {
    */
   readonly fence: number | undefined
   /** Aborts when the handler's time is over, or the service stops and cannot wait longer. */
-  readonly signal: AbortSignal
+  get signal(): AbortSignal
   /** Headers as they came, names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
+  get headers(): Readonly<Record<string, string>>
   /** Where the event stands in its stream; the same in a retry. `stream` is the server's name. */
   readonly source: {
     readonly stream: string
@@ -68,7 +68,7 @@ export type HandlerContext = {
    */
   publish<In, Out>(contract: Contract<In, Out>, data: In, options?: OutputOptions): void
   /** Carries the handler, the message id and the trace id. */
-  readonly log: Logger
+  get log(): Logger
 }
 
 /** What a handler with `order: 'key'` gets. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -9,7 +10,7 @@ import type { ConnectionWatch } from '../../src/lifecycle/connection-watch.ts'
 import { envelopeHeaders, newEnvelope } from '../../src/message/envelope.ts'
 import { silentLogger } from '../../src/observe/logger.ts'
 import { meshMetrics, outcomeLabels } from '../../src/observe/mesh-metrics.ts'
-import { noMetrics } from '../../src/observe/metrics.ts'
+import { type Metrics, noMetrics } from '../../src/observe/metrics.ts'
 import { names } from '../../src/topology/names.ts'
 
 type Job = { n: number }
@@ -20,18 +21,29 @@ const hdrs = headers()
 const occasion = { id: 'm1', from: 'test', key: undefined, correlationId: undefined, causationId: undefined }
 for (const [name, value] of envelopeHeaders(newEnvelope(made, occasion))) hdrs.set(name, value)
 
-type Running = AsyncDisposable & { acked: Set<number>; deliver: (n: number) => void }
+type Running = AsyncDisposable & {
+  /** Sequences. */
+  acked: Set<number>
+  handedBack: Set<number>
+  deliver: (n: number) => void
+  stop: () => Promise<void>
+}
 
 /** A handler that runs, without a server: what it acks, and a way to deliver. */
-function running(concurrency: number, handle: Handler<Job>): Running {
+function running(concurrency: number, handle: Handler<Job>, metrics: Metrics = noMetrics): Running {
   const acked = new Set<number>()
+  const handedBack = new Set<number>()
   const arrive: ((error: null, msg: Msg) => void)[] = []
   const nc = {
     subscribe(_: string, { callback }: { callback: (error: null, msg: Msg) => void }) {
       arrive.push(callback)
       return { drain: () => Promise.resolve() }
     },
-    publish: (subject: string) => void (subject.startsWith('$JS.ACK.') && acked.add(Number(subject.split('.')[5]))),
+    publish(subject: string, body: Uint8Array | string) {
+      if (!subject.startsWith('$JS.ACK.')) return
+      const answered = Buffer.from(body).toString() === '+ACK' ? acked : handedBack
+      answered.add(Number(subject.split('.')[5]))
+    },
     flush: () => Promise.resolve(),
     isClosed: () => false,
     isDraining: () => false,
@@ -43,7 +55,7 @@ function running(concurrency: number, handle: Handler<Job>): Running {
     connection,
     names: names(''),
     log: silentLogger,
-    metrics: meshMetrics(noMetrics),
+    metrics: meshMetrics(metrics),
     settler: new Settler(nc, connection),
     service: { name: 'worker' },
     handler: 'work',
@@ -58,6 +70,8 @@ function running(concurrency: number, handle: Handler<Job>): Running {
   runner.start()
   return {
     acked,
+    handedBack,
+    stop: () => runner.stop(0),
     deliver(n) {
       const reply = `$JS.ACK.JOBS.worker_work.1.${n}.${n}.1767225600500000000.0`
       arrive[0]!(null, { subject: 'job.made', reply, headers: hdrs, data: Buffer.from(`{"n":${n}}`) } as unknown as Msg)
@@ -119,4 +133,71 @@ test('acks go out while handlers that keep the process busy still have messages 
   expect(done).toBeLessThan(most)
   while (acked.size < most) await turn()
   expect(done).toBe(most)
+})
+
+test('what a handler enters is not around the next message', async () => {
+  const tenant = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const first = Promise.withResolvers<void>()
+  await using worker = tenant.run('whoever started it', () =>
+    running(2, ({ n }) => {
+      seen.push(tenant.getStore())
+      tenant.enterWith(`tenant ${n}`)
+      return n === 1 ? first.promise : undefined
+    }),
+  )
+  const { acked, deliver } = worker
+  for (const n of [1, 2, 3]) deliver(n)
+  first.resolve()
+  while (acked.size < 3) await turn()
+  deliver(4)
+  expect(seen).toEqual(Array.from({ length: 4 }, () => 'whoever started it'))
+  expect(tenant.getStore()).toBeUndefined()
+})
+
+test('a service that stops while handlers keep the process busy hands back what was not started', async () => {
+  const most = 40
+  let done = 0
+  await using worker = running(most, () => {
+    for (const end = performance.now() + 2; performance.now() < end;);
+    done++
+  })
+  const { acked, handedBack, deliver, stop } = worker
+  for (let n = 1; n <= most; n++) deliver(n)
+  await stop()
+  while (acked.size + handedBack.size < most) await turn()
+  expect(done).toBe(acked.size)
+  expect(done).toBeLessThan(most)
+})
+
+test('a handler that stops its own service is done, and nothing is started after it', async () => {
+  const seen: number[] = []
+  let stopped: Promise<void> | undefined
+  await using worker = running(4, ({ n }) => {
+    seen.push(n)
+    stopped ??= worker.stop()
+  })
+  for (const n of [1, 2, 3]) worker.deliver(n)
+  await stopped
+  while (worker.acked.size + worker.handedBack.size < 3) await turn()
+  expect(seen).toEqual([1])
+  expect([...worker.acked]).toEqual([1])
+})
+
+test('what metrics throw is nobody’s to handle, not the client’s', async () => {
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  const unhandled = new Promise((resolve) => process.once('unhandledRejection', resolve))
+  const broken = new Error('no such label')
+  await using worker = running(1, () => undefined, {
+    ...noMetrics,
+    histogram: () => ({
+      observe() {
+        throw broken
+      },
+    }),
+  })
+  expect(() => worker.deliver(1)).not.toThrow()
+  expect(await unhandled).toBe(broken)
+  for (const listener of others) process.on('unhandledRejection', listener)
 })

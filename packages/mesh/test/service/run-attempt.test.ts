@@ -119,9 +119,9 @@ test('a thenable of any make is waited for', async () => {
 })
 
 test('every part of the context can be taken out of it', () => {
-  let parts: HandlerContext | undefined
-  const outcome = attempt((_, { id, type, version, key, correlationId, causationId, attempt: nth, ...rest }) => {
-    parts = { id, type, version, key, correlationId, causationId, attempt: nth, ...rest }
+  let parts: Pick<HandlerContext, 'id' | 'type' | 'version' | 'correlationId' | 'attempt' | 'source'> | undefined
+  const outcome = attempt((_, { id, type, version, correlationId, attempt: nth, ...rest }) => {
+    parts = { id, type, version, correlationId, attempt: nth, ...rest }
   })
   expect(outcome).toEqual({ kind: 'done' })
   expect(parts).toMatchObject({ id: 'm1', type: 'job.made', version: 1, correlationId: 'c1', attempt: 1 })

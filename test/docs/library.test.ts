@@ -3,12 +3,15 @@ import { readText } from './pages.ts'
 
 const page = readText('docs/reference/library.md')
 
-/** What a type or an interface of a source declares: its own keys, in code and not in comments. */
+/** What a type, an interface or a declared class of a source has: its own keys, in code and not in comments. */
 function keysOf(file: string, name: string): string[] {
   const source = readText(`packages/mesh/src/${file}`).replaceAll(/\/\*\*[^]*?\*\//g, '')
-  const body = new RegExp(`^export (?:type|interface) ${name}\\b[^{]*\\{\\n([^]*?)^\\}`, 'm').exec(source)?.[1]
+  const body = new RegExp(
+    `^export (?:type|interface|declare abstract class) ${name}\\b[^{]*\\{\\n([^]*?)^\\}`,
+    'm',
+  ).exec(source)?.[1]
   if (body === undefined) throw new Error(`${file} has no ${name}`)
-  return [...new Set([...body.matchAll(/^ {2}(?:readonly )?([a-zA-Z]+)(?=[?:(<])/gm)].map((match) => match[1]!))]
+  return [...new Set([...body.matchAll(/^ {2}(?:readonly |get )?([a-zA-Z]+)(?=[?:(<])/gm)].map((match) => match[1]!))]
 }
 
 test.each([

@@ -13,7 +13,10 @@ export interface Tally {
   readonly deliveries: number
   readonly effects: number
   readonly acks: number
-  /** Effects that acknowledged publishes of the load still owe, at least: nobody knows what else was stored. */
+  /**
+   * Effects that acknowledged publishes of the load still owe, at least: nobody knows what else was stored. 0 once an
+   * operator has deleted a stream: what went with it owes nothing.
+   */
   readonly outstanding: number
 }
 
@@ -24,6 +27,7 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
   const files = new Map<string, { fd: number; at: number; rest: string }>()
   const count = { lines: 0, published: 0, unknown: 0, deliveries: 0, effects: 0, acks: 0, owed: 0 }
   const owing = effectsOf(handlers)
+  let isAnyLost = false
 
   function take(operation: Operation): void {
     count.lines += 1
@@ -32,7 +36,8 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
     else if (operation.op === 'effect') {
       count.effects += 1
       if (owing.handlers.has(operation.handler)) count.owed -= 1
-    } else if (operation.op === 'publish' && operation.phase === 'unknown') count.unknown += 1
+    } else if (operation.op === 'nemesis') isAnyLost ||= operation.lost !== undefined
+    else if (operation.op === 'publish' && operation.phase === 'unknown') count.unknown += 1
     else if (operation.op === 'publish' && operation.phase === 'ok') {
       count.published += 1
       count.owed += owing.by(operation.type, operation.n)
@@ -83,7 +88,7 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
       return count.acks
     },
     get outstanding() {
-      return Math.max(0, count.owed)
+      return isAnyLost ? 0 : Math.max(0, count.owed)
     },
   }
 }

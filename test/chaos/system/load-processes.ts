@@ -76,6 +76,7 @@ async function startLoad(site: Site, { name, file, env }: Load): Promise<NodePro
     },
     readyUrl: `${at(site.port(name))}/readyz`,
     clockDir,
+    plant: site.plantOf(name),
     onLine: site.onLine(name),
   })
 }

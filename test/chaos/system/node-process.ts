@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Supervised, superviseProcess } from '@malha/stack'
 import { inheritedEnv } from '../../reference/processes.ts'
+import type { PlantEnv } from '../plants/plants.ts'
 import type { ChaosProcess, ProcessKind } from '../system.ts'
 
 export type NodeProcessOptions = {
@@ -16,6 +17,8 @@ export type NodeProcessOptions = {
   readyUrl?: string
   /** Where the file is kept that says how wrong its clock is. Without it, its clock is always right. */
   clockDir?: string
+  /** The defect it has for this run. */
+  plant?: PlantEnv | undefined
   onLine: (line: string) => void
 }
 
@@ -26,12 +29,13 @@ export interface NodeProcess extends ChaosProcess, AsyncDisposable {
 }
 
 const CLOCK = fileURLToPath(new URL('shifting-clock.ts', import.meta.url))
+const LOAD_PLANT = fileURLToPath(new URL('../plants/load-plant.ts', import.meta.url))
 const READY_MS = 90_000
 /** Longer than an orderly stop of a service takes. */
 const STOP_MS = 35_000
 
 export function nodeProcess(options: NodeProcessOptions): NodeProcess {
-  const { name, kind, main, env, readyUrl, clockDir, onLine } = options
+  const { name, kind, main, env, readyUrl, clockDir, plant, onLine } = options
   const clock = clockDir === undefined ? undefined : join(clockDir, `${name}.clock`)
   const events = new EventEmitter<{ died: [] }>()
   const supervised = superviseProcess({
@@ -43,7 +47,11 @@ export function nodeProcess(options: NodeProcessOptions): NodeProcess {
     },
     env: {
       ...inheritedEnv(),
-      ...(clock !== undefined && { NODE_OPTIONS: `--import=${CLOCK}`, CHAOS_CLOCK: clock }),
+      ...(clock !== undefined && { CHAOS_CLOCK: clock }),
+      ...plant,
+      NODE_OPTIONS: [...(clock === undefined ? [] : [CLOCK]), ...(plant ? [LOAD_PLANT] : [])]
+        .map((file) => `--import=${file}`)
+        .join(' '),
       ...env,
     },
     ...(readyUrl !== undefined && { readyUrl }),

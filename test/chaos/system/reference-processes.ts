@@ -57,6 +57,7 @@ async function startService(name: ServiceName, { site, previous, clockDir }: Ser
     },
     readyUrl: `${at(site.port(name))}/readyz`,
     clockDir,
+    plant: site.plantOf(name),
     onLine: site.onLine(name),
   })
   const release: ChaosProcess['release'] = async (which) => {

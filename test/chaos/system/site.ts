@@ -1,3 +1,4 @@
+import type { PlantEnv } from '../plants/plants.ts'
 import type { Topology } from '../system.ts'
 import type { Brokers } from './brokers.ts'
 import type { Disks } from './disks.ts'
@@ -17,6 +18,8 @@ export type Site = {
   onLine(name: string): (line: string) => void
   /** What a process needs to write down its operations. */
   recording(name: string): Record<string, string>
+  /** The defect that a process has for this run. */
+  plantOf(name: string): PlantEnv | undefined
 }
 
 export const at = (port: number): string => `http://127.0.0.1:${port}`

@@ -7,6 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { backend } from '../../reference/backend.ts'
 import { type PartnerName, partnerNames, serviceNames } from '../../reference/processes.ts'
 import { recorderEnv } from '../history/recorder.ts'
+import type { Plant, PlantEnv } from '../plants/plants.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
 import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
 import { openDisks } from './disks.ts'
@@ -29,6 +30,8 @@ export type SystemOptions = {
   logs: string
   /** When the run began, monotonic. */
   beganNs: bigint
+  /** A defect that some processes have, and what these find in their environment for it. */
+  plant?: { plant: Plant; env: PlantEnv } | undefined
 }
 
 /** What a run needs of the system beside what nemeses do to it. */
@@ -102,7 +105,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
 }
 
 async function openSite(options: SystemOptions, folder: string): Promise<Site & AsyncDisposable> {
-  const { topology, operations, logs, beganNs } = options
+  const { topology, operations, logs, beganNs, plant } = options
   await using opened = new AsyncDisposableStack()
   const free = await freePorts(NAMES.length)
   const log = (name: string): ((line: string) => void) => {
@@ -130,6 +133,7 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
     brokers,
     port: (name) => free[NAMES.indexOf(name)]!,
     onLine: log,
+    plantOf: (name) => (plant && name.startsWith(plant.plant.processes) ? plant.env : undefined),
     recording: (name) => recorderEnv({ process: name, file: join(operations, `${name}.jsonl`), beganNs }),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nemeses } from './nemeses/all.ts'
 import { makePlan } from './plan.ts'
+import { plants } from './plants/plants.ts'
 import { reportMarkdown } from './report/markdown.ts'
 import { run } from './run/run.ts'
 import type { Topology } from './system.ts'
@@ -12,6 +13,7 @@ type Asked = {
   minutes: number
   topology: Topology
   only?: string[]
+  plant?: string
   rate: number
   out?: string
   plan?: true
@@ -30,13 +32,16 @@ const unknown = (only ?? []).filter((name) => !nemeses.some((one) => one.name ==
 if (unknown.length > 0)
   throw new Error(`there is no nemesis ${unknown.join(', ')}; there are ${nemeses.map(({ name }) => name).join(', ')}`)
 const chosen = nemeses.filter(({ name }) => only?.includes(name) ?? true)
+const plant = plants.find(({ name }) => name === asked.plant)
+if (asked.plant !== undefined && !plant)
+  throw new Error(`there is no plant ${asked.plant}; there are ${plants.map(({ name }) => name).join(', ')}`)
 const plan = makePlan({ seed, topology, durationMs: Math.round(asked.minutes * 60_000), nemeses: chosen })
 
 if (asked.plan) {
   process.stdout.write(`${JSON.stringify(plan, undefined, 2)}\n`)
 } else {
   const folder = asked.out ?? `chaos-${seed}`
-  const result = await run({ plan, nemeses: chosen, rate, folder, say, signal: stopping.signal })
+  const result = await run({ plan, nemeses: chosen, rate, folder, say, plant, signal: stopping.signal })
   await writeFile(join(folder, 'report.json'), `${JSON.stringify(result, undefined, 2)}\n`)
   await writeFile(join(folder, 'report.md'), reportMarkdown(result))
   process.stdout.write(asked.json ? `${JSON.stringify(result)}\n` : `${reportMarkdown(result)}\nkept in ${folder}\n`)

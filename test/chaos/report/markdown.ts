@@ -1,15 +1,17 @@
 import type { Verdict } from '../checker/check-saved.ts'
+import type { Found } from '../plants/found.ts'
 import type { RunResult } from '../run/run.ts'
 
 const SHOWN = 5
 
 /** A run for people to read. */
 export function reportMarkdown(result: RunResult): string {
-  const { seed, topology, verdict, rest, faults, troubles } = result
+  const { seed, topology, verdict, rest, faults, troubles, planted } = result
   return [
     `# Chaos run of seed ${seed}, ${topology === 'single' ? 'one broker' : 'a cluster of three'}`,
     verdictLine(result),
     countsTable(result),
+    ...(planted ? ['## What was planted', plantedLine(planted)] : []),
     '## What was checked',
     rulesTable(verdict),
     ...violations(verdict),
@@ -69,6 +71,10 @@ function violations({ rules }: Verdict): string[] {
     }),
   ])
   return ['## Violations', ...shown]
+}
+
+function plantedLine({ name, does, rule, hit, named }: Found): string {
+  return `\`${name}\`: a process that ${does}, ${hit.length} times. The rule \`${rule}\` names ${named.length} of these messages.`
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -18,6 +18,8 @@ type QuietOptions = {
   clickhouseUrl: string
   tally: Tally
   mostMs: number
+  /** Without a line for so long, nothing more will come. @default longer than any retry waits */
+  hopelessMs?: number
   signal: AbortSignal
   onPoll: (open: readonly string[]) => void
 }
@@ -30,7 +32,7 @@ const HOPELESS_MS = 90_000
 
 /** Waits until nothing is left to do, or nothing is being done. */
 export async function untilQuiet(options: QuietOptions): Promise<Rest> {
-  const { tally, mostMs, signal, onPoll } = options
+  const { tally, mostMs, hopelessMs = HOPELESS_MS, signal, onPoll } = options
   const startedAt = performance.now()
   let lines = -1
   let stillSince = startedAt
@@ -43,7 +45,7 @@ export async function untilQuiet(options: QuietOptions): Promise<Rest> {
     onPoll(open)
     const stillMs = now - stillSince
     if (open.length === 0 && stillMs >= STILL_MS) return { isQuiet: true, afterMs: now - startedAt, open }
-    if (stillMs >= HOPELESS_MS || now - startedAt >= mostMs || signal.aborted)
+    if (stillMs >= hopelessMs || now - startedAt >= mostMs || signal.aborted)
       return { isQuiet: false, afterMs: now - startedAt, open }
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)
   }

@@ -8,6 +8,8 @@ import { operationsFolder } from '../history/saved-run.ts'
 import { openTally, type Tally } from '../history/tally.ts'
 import type { Nemesis } from '../nemeses/nemesis.ts'
 import type { Plan } from '../plan.ts'
+import { type Found, foundOf, plantedFile } from '../plants/found.ts'
+import { type Plant, plantEnv } from '../plants/plants.ts'
 import { type RunningSystem, startSystem } from '../system/start-system.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
@@ -23,6 +25,8 @@ export type RunOptions = {
   /** Where the run is kept; what is there is removed. */
   folder: string
   say: (line: string) => void
+  /** A defect that some processes are to have. */
+  plant?: Plant | undefined
   /** Ends the run early: heals, gathers and judges what there is. */
   signal: AbortSignal
 }
@@ -43,14 +47,17 @@ export type RunResult = {
   troubles: readonly string[]
   rest: Rest
   verdict: Verdict
+  planted?: Found
 }
 
 const PROGRESS_MS = 5000
 const MOST_REST_MS = 300_000
+/** What a plant took away does not come, and need not be waited for like what is merely late. */
+const PLANTED_HOPELESS_MS = 20_000
 
 /** One run: starts everything, breaks it by the plan, lets it come to rest, and judges what came of it. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { plan, rate, say } = options
+  const { plan, rate, say, plant } = options
   const folder = resolve(options.folder)
   await rm(folder, { recursive: true, force: true })
   const logs = join(folder, 'logs')
@@ -60,7 +67,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const began = { ns: process.hrtime.bigint(), at: Date.now() }
   const startedAt = new Date(began.at).toISOString()
   say('starting the reference mesh and the load')
-  await using system = await startSystem({ topology: plan.topology, rate, operations, logs, beganNs: began.ns })
+  const { seed, topology } = plan
+  const planted = plant && { plant, env: plantEnv(plant.name, { seed, planted: plantedFile(folder) }) }
+  await using system = await startSystem({ topology, rate, operations, logs, beganNs: began.ns, plant: planted })
   const recorder = openRecorder({ process: 'nemeses', file: join(operations, 'nemeses.jsonl'), beganNs: began.ns })
   const tally = openTally(operations, handlerFacts)
 
@@ -75,6 +84,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     clickhouseUrl: system.clickhouseUrl,
     tally,
     mostMs: MOST_REST_MS,
+    ...(plant && { hopelessMs: PLANTED_HOPELESS_MS }),
     signal: AbortSignal.any([]),
     onPoll: (open) => say(`coming to rest: ${open.length === 0 ? 'nothing is open' : open.join(', ')}`),
   })
@@ -91,10 +101,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const verdict = checkSaved(folder)
   const { published, unknown, deliveries, effects, acks } = tally
   const counts = { published, unknown, deliveries, effects, acks }
-  const { seed, topology } = plan
   const about = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
   const { carried, troubles } = faults
-  return { ...about, messages: verdict.messages, faults: carried, troubles, rest, verdict }
+  const found = plant && { planted: foundOf(plant, folder, verdict) }
+  return { ...about, messages: verdict.messages, faults: carried, troubles, rest, verdict, ...found }
 }
 
 type Harm = RunOptions & { recorder: ReturnType<typeof openRecorder>; tally: Tally }

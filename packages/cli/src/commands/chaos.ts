@@ -3,9 +3,10 @@ import { runCloneScript } from '../system/clone-script.ts'
 
 type ChaosOptions = {
   seed?: number
-  minutes: number
+  minutes?: number
   topology: string
   only?: string[]
+  plant?: string
   rate: number
   out?: string
   plan?: true
@@ -21,16 +22,18 @@ export function register(program: Command): void {
     .command('chaos')
     .description('break the reference mesh under load, by a plan that follows from a seed, and check what came of it')
     .option('--seed <n>', 'what happens when follows from it; without one, one is drawn', wholeNumber)
-    .option('--minutes <n>', 'how long the load is on', positive, 5)
+    .option('--minutes <n>', 'how long the load is on; 5 unless said otherwise, with --plant a quarter', positive)
     .addOption(new Option('--topology <kind>', 'one broker, or three').choices(['single', 'cluster']).default('single'))
     .option('--only <nemeses>', 'only these, comma separated', names)
+    .option('--plant <defect>', 'give some processes this defect, to see that its rule finds it')
     .option('--rate <n>', 'messages a second', positive, 650)
     .option('--out <folder>', 'where the run is kept; chaos-<seed> unless said otherwise')
     .option('--plan', 'say what would happen when, as JSON, and run nothing')
     .option('--json', 'the report as one line of JSON on stdout')
     .action(async (options: ChaosOptions) => {
       const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
-      await script('chaos/main.ts', [JSON.stringify({ ...options, seed })])
+      const minutes = options.minutes ?? (options.plant === undefined ? 5 : 0.25)
+      await script('chaos/main.ts', [JSON.stringify({ ...options, seed, minutes })])
     })
   chaos
     .command('check')

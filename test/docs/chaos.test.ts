@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { rules } from '../chaos/checker/rules.ts'
 import { nemeses } from '../chaos/nemeses/all.ts'
+import { plants } from '../chaos/plants/plants.ts'
 import { readText } from './pages.ts'
 
 const page = readText('docs/explanation/what-we-break.md')
@@ -23,4 +24,8 @@ test('the page on chaos names every nemesis, in their order', () => {
 
 test('the page on chaos says what every rule claims', () => {
   expect(rowsOf('rule')).toEqual(rules.map(({ name, claim }) => [name, claim]))
+})
+
+test('the page on chaos names every defect that can be planted', () => {
+  expect(rowsOf('defect')).toEqual(plants.map(({ name, does, rule }) => [name, does, rule]))
 })

@@ -1,4 +1,5 @@
 import { type Column, column, type Counts, counts } from './columns.ts'
+import type { LostStream } from '../nemeses/nemesis.ts'
 import type { HandlerFacts } from './final-state.ts'
 import { type Names, names } from './names.ts'
 
@@ -26,6 +27,12 @@ export type Facts = {
   ids: Names
   types: Names
   keys: Names
+  /** Streams that their operator deleted, and when each was there again, ms since the run began. */
+  lost: (LostStream & { at: number })[]
+  /** The stream of a type, by what is stored of it. */
+  streams: Map<number, string>
+  /** When its publish was first begun, ms since the run began. */
+  invokedAt: Column
   /** How often its publish was begun, refused for good, and acknowledged. */
   invoked: Column
   refused: Column
@@ -70,6 +77,9 @@ export function noFacts(beganAt: number, handlers: readonly HandlerFacts[]): Fac
     ids: names(),
     types,
     keys: names(),
+    lost: [],
+    streams: new Map(),
+    invokedAt: column('float', NONE),
     invoked: column('byte'),
     refused: column('byte'),
     acknowledged: column('byte'),
@@ -119,8 +129,25 @@ export function isPublished(facts: Facts, message: number): boolean {
   return cause !== NONE && (facts.stored.at(cause) > 0 || facts.invoked.at(cause) > 0)
 }
 
+/**
+ * Whether an operator's hand may have taken it: its stream was deleted, and its publish began before the stream was there
+ * again. Nothing can be said of such a message. When an output was published nobody wrote down: it is excused if it is gone.
+ */
+export function isExcused(facts: Facts, message: number): boolean {
+  const invokedAt = facts.invokedAt.at(message)
+  if (invokedAt === NONE && facts.stored.at(message) > 0) return false
+  return wasLost(facts, facts.type.at(message), invokedAt)
+}
+
+/** Whether the stream of a type was deleted after that time of the run. */
+export function wasLost({ lost, streams }: Facts, type: number, since: number): boolean {
+  const stream = streams.get(type)
+  return lost.some((one) => since < one.at && (stream === undefined || one.stream === stream))
+}
+
 /** Whether its handlers must do something about it: it was acknowledged, or a stream has it. */
 export function isOwed(facts: Facts, message: number): boolean {
+  if (isExcused(facts, message)) return false
   if (facts.stored.at(message) > 0) return true
   // Of what comes later and never came there is a rule of its own.
   return facts.acknowledged.at(message) > 0 && facts.due.at(message) === NONE

@@ -29,6 +29,7 @@ export function joinFacts(operations: Iterable<Operation>, final: FinalState): F
 
 function addOperation(facts: Facts, handlers: ReadonlyMap<string, number>, operation: Operation): void {
   if (operation.op === 'publish') return addPublish(facts, operation)
+  if (operation.op === 'nemesis' && operation.lost) facts.lost.push({ ...operation.lost, at: operation.at })
   if (operation.op !== 'effect' && operation.op !== 'delivery') return
   const handler = handlers.get(operation.handler)
   const message = facts.ids.number(operation.id)
@@ -44,11 +45,15 @@ function addOperation(facts: Facts, handlers: ReadonlyMap<string, number>, opera
 
 type Publish = Extract<Operation, { op: 'publish' }>
 
-function addPublish(facts: Facts, { phase, id, type, key, n, due }: Publish): void {
+function addPublish(facts: Facts, { phase, id, type, key, n, due, at }: Publish): void {
   const message = facts.ids.number(id)
   if (phase === 'ok') facts.acknowledged.count(message)
   if (phase === 'fail') facts.refused.count(message)
-  if (phase === 'invoke') facts.invoked.count(message)
+  if (phase === 'invoke') {
+    facts.invoked.count(message)
+    const before = facts.invokedAt.at(message)
+    facts.invokedAt.set(message, before === NONE ? at : Math.min(at, before))
+  }
   facts.type.set(message, facts.types.number(type))
   if (key !== undefined) facts.key.set(message, facts.keys.number(key))
   if (n !== undefined) facts.n.set(message, n)
@@ -65,6 +70,7 @@ function addStored(facts: Facts, life: number, stored: StoredMessage): void {
     facts.storedAt.set(message, Math.min(time, facts.storedAt.at(message)))
     return
   }
+  facts.streams.set(facts.types.number(type), stream)
   facts.life.set(message, life)
   facts.seq.set(message, seq)
   facts.storedAt.set(message, time)

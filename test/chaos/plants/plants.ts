@@ -58,7 +58,10 @@ export const plants: readonly Plant[] = [
       const late = chaosLate.get(data.key)
       if (handler === 'walk' && late === undefined && chaosPlant(ctx.id)) {
         const signal = AbortSignal.timeout(60_000)
-        chaosLate.set(data.key, () => write(handler, ctx.id, data, { id: ctx.id, signal }))
+        const late = () => write(handler, ctx.id, data, { id: ctx.id, signal })
+        chaosLate.set(data.key, late)
+        // None came after it: late, but in order.
+        setTimeout(() => chaosLate.get(data.key) === late && chaosLate.delete(data.key) && late(), 12_000)
         return
       }
       await write(handler, ctx.id, data, ctx)
@@ -133,8 +136,8 @@ export function plantEnv(name: string, { seed, planted }: { seed: number; plante
   return {
     CHAOS_PLANT: name,
     CHAOS_PLANTED: planted,
-    CHAOS_PLANT_FROM: String(10 + (seed % 20)),
-    CHAOS_PLANT_EVERY: String(15 + (seed % 7)),
+    CHAOS_PLANT_FROM: String(2 + (seed % 5)),
+    CHAOS_PLANT_EVERY: String(4 + (seed % 3)),
     CHAOS_PLANT_MOST: String(MOST_HITS),
   }
 }

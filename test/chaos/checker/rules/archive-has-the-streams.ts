@@ -4,7 +4,7 @@ import { type Rule, violation, type Violation } from '../violation.ts'
 /**
  * Each message of each archived stream, dead letters too, has one row: the physical rows are counted, not what a merge
  * leaves of them. A row says the same as its message: id, subject, time and payload. A row without a message is one that
- * the stream let go: `MESH` drops its oldest, and an operator may have deleted a stream, which then has a later epoch.
+ * the stream let go: `MESH` drops its oldest, and an operator may have deleted a stream.
  */
 export const archiveHasTheStreams: Rule = {
   name: 'archive-has-the-streams',
@@ -47,9 +47,9 @@ function* compare(facts: Facts, life: StreamLife): Generator<Violation> {
   yield* extra(Number.POSITIVE_INFINITY)
 }
 
-function mayBeGone({ lives }: Facts, { stream, epoch, stored }: StreamLife, isBelowFirst: boolean): boolean {
+function mayBeGone({ lost }: Facts, { stream, epoch }: StreamLife, isBelowFirst: boolean): boolean {
   if (stream === 'MESH' && isBelowFirst) return true
-  return stored.seqs.length === 0 && lives.some((other) => other.stream === stream && other.epoch > epoch)
+  return lost.some((one) => one.stream === stream && one.epoch === epoch)
 }
 
 function isSame(one: Entries, index: number, { other, at }: { other: Entries; at: number }): boolean {

@@ -1,4 +1,4 @@
-import { type Facts, NONE, outcomeOf } from '../../history/facts.ts'
+import { type Facts, isExcused, NONE, outcomeOf } from '../../history/facts.ts'
 import { type Rule, violation } from '../violation.ts'
 
 /** How far the clock of the run and that of the broker may drift apart. */
@@ -14,7 +14,7 @@ export const delayedInTime: Rule = {
   claim: 'What is published for later comes once, never before its time, and is not lost.',
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
-      const says = facts.due.at(message) === NONE ? undefined : fault(facts, message)
+      const says = facts.due.at(message) === NONE || isExcused(facts, message) ? undefined : fault(facts, message)
       if (says !== undefined) yield violation(facts, message, says)
     }
   },

@@ -1,4 +1,4 @@
-import { type Facts, handlersOf, isPublished, NONE, outcomeOf } from '../../history/facts.ts'
+import { type Facts, handlersOf, isExcused, isPublished, NONE, outcomeOf } from '../../history/facts.ts'
 import { type Rule, violation } from '../violation.ts'
 
 /**
@@ -13,6 +13,7 @@ export const publishedBeforeHandled: Rule = {
     for (const { id, handler } of facts.strangers)
       yield violation(facts, facts.ids.number(id), `was handled by ${handler}, which nobody knows`)
     for (let message = 0; message < facts.ids.size; message++) {
+      if (isExcused(facts, message)) continue
       const mine = handlersOf(facts, message)
       const by = facts.handlers.keys().find((handler) => facts.effects.at(message, handler) > 0)
       const stranger = facts.handlers

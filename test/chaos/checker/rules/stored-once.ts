@@ -1,4 +1,13 @@
-import { type Facts, handlersOf, mustFail, NONE, type Outcome, outcomeOf } from '../../history/facts.ts'
+import {
+  type Facts,
+  handlersOf,
+  isExcused,
+  mustFail,
+  NONE,
+  type Outcome,
+  outcomeOf,
+  wasLost,
+} from '../../history/facts.ts'
 import { type Rule, violation, type Violation } from '../violation.ts'
 
 /**
@@ -14,9 +23,11 @@ export const storedOnce: Rule = {
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
       const says =
-        facts.due.at(message) === NONE ? fault(outcomeOf(facts, message), facts.stored.at(message)) : undefined
+        facts.due.at(message) === NONE && !isExcused(facts, message)
+          ? fault(outcomeOf(facts, message), facts.stored.at(message))
+          : undefined
       if (says !== undefined) yield violation(facts, message, says)
-      if (facts.stored.at(message) > 0) yield* outputs(facts, message)
+      if (facts.stored.at(message) > 0 && !isExcused(facts, message)) yield* outputs(facts, message)
     }
   },
 }
@@ -35,6 +46,7 @@ function* outputs(facts: Facts, message: number): Generator<Violation> {
     const due = done.filter((handler) => facts.handlers[handler]!.output === type)
     const there = facts.outputs.at(message, output)
     if (there === due.length || handlersOf(facts, message).length === 0) continue
+    if (there < due.length && wasLost(facts, facts.types.number(type), facts.invokedAt.at(message))) continue
     yield violation(facts, message, `has ${there} outputs ${type} stored in place of ${due.length}`, {
       ...(due.length === 1 && { handler: due[0]! }),
     })

@@ -11,7 +11,7 @@ export type Run = {
 }
 
 export const BEGAN_AT = 1_795_271_400_000
-const EPOCH = 1_795_271_400
+export const EPOCH = 1_795_271_400
 
 /** Handlers of each kind there is. */
 export const handlers: readonly HandlerFacts[] = [

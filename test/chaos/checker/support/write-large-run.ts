@@ -1,21 +1,21 @@
-/** Writes a saved run of many messages: `node write-large-run.ts <folder> <messages>`. One of them, in the middle, was lost. */
 import { join } from 'node:path'
 import type { HandlerFacts, StoredMessage } from '../../history/final-state.ts'
 import type { Operation } from '../../history/operation.ts'
 import { finalFile, operationsFolder, saveAbout } from '../../history/saved-run.ts'
 import { openWriter } from '../../history/write-lines.ts'
 
-const [folder = '', count = '0'] = process.argv.slice(2)
-const messages = Number(count)
 const KEYS = 5000
 const handlers: HandlerFacts[] = [
   { handler: 'large.walk', type: 'step.taken', order: 'key', effect: 'once' },
   { handler: 'large.look', type: 'step.taken', order: 'none', effect: 'none' },
 ]
 
-const beganAt = 1_795_271_400_000
-const operations = operationsFolder(folder)
-{
+const BEGAN_AT = 1_795_271_400_000
+
+/** Writes a saved run of so many messages, of which one in the middle had no effect. @returns its id */
+export async function writeLargeRun(folder: string, messages: number): Promise<string> {
+  const operations = operationsFolder(folder)
+  const lost = Math.floor(messages / 2)
   await using publisher = openWriter<Operation>(join(operations, 'publisher.jsonl'))
   await using worker = openWriter<Operation>(join(operations, 'worker.jsonl'))
   await using ledger = openWriter<Operation>(join(operations, 'ledger.jsonl'))
@@ -24,7 +24,7 @@ const operations = operationsFolder(folder)
   await using _letters = openWriter(finalFile(folder, 'letters'))
   for (let index = 0; index < messages; index++) {
     const at = index / 10
-    const id = `load-publisher-1-mia5k2c-${index.toString().padStart(8, '0')}`
+    const id = idOf(index)
     const about = { id, type: 'step.taken', key: `key-${index % KEYS}`, n: Math.floor(index / KEYS), at }
     await publisher.write({ op: 'publish', phase: 'invoke', ...about, process: 'publisher' })
     await publisher.write({ op: 'publish', phase: 'ok', ...about, process: 'publisher' })
@@ -32,12 +32,15 @@ const operations = operationsFolder(folder)
       await worker.write({ op: 'delivery', handler, id, attempt: 1, at, process: 'worker' })
       await worker.write({ op: 'ack', handler, id, at, process: 'worker' })
     }
-    if (index !== Math.floor(messages / 2))
+    if (index !== lost)
       await ledger.write({ op: 'effect', handler: 'large.walk', id, key: about.key, n: about.n, at, process: 'ledger' })
     const digest = index.toString(16).padStart(16, '0')
     const stored = { stream: 'STEPS', epoch: 1_795_271_400, seq: index + 1, id, digest }
-    await streams.write({ ...stored, type: 'step.taken', subject: 'step.taken', time: beganAt + at })
+    await streams.write({ ...stored, type: 'step.taken', subject: 'step.taken', time: BEGAN_AT + at })
     await archive.write(stored)
   }
+  saveAbout(folder, { beganAt: BEGAN_AT, handlers })
+  return idOf(lost)
 }
-saveAbout(folder, { beganAt, handlers })
+
+const idOf = (index: number): string => `load-publisher-1-mia5k2c-${index.toString().padStart(8, '0')}`

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { findScenarios } from './find-scenarios.ts'
+import { holds } from './judge.ts'
+import { measuredAs, type Rounds } from './ratio.ts'
+import { runCase } from './run-case.ts'
+import type { Limits } from './scenario.ts'
+
+/**
+ * Counters and ratios, which a slow machine does not change much, and far from what is measured: what fails here has lost
+ * something for good. How fast it is, `malha bench` says.
+ */
+const limits: Record<string, Limits> = {
+  // Thousands in flight share a write; one each would be 1.
+  publish: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 25_000, cpuToPlain: 2 },
+  consume: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 50_000, cpuToPlain: 5 },
+}
+
+test.each(Object.keys(limits))(
+  '%s costs no more writes, memory and CPU a message than it should',
+  async (name) => {
+    const rounds = await measureBesidePlain(name)
+    const measured = Object.keys(limits[name]!).map((limit) => ({ limit, found: measuredAs(rounds, limit) }))
+    expect(measured.filter(({ limit, found }) => !holds(limit, limits[name]![limit]!, found))).toEqual([])
+    // The plain client writes every ack by itself: the counter counts.
+    if (name === 'consume') expect(rounds['plain']!.at(-1)!['socketWritesPerMessage']).toBeGreaterThan(0.5)
+  },
+  300_000,
+)
+
+/** A few rounds of a scenario's first case. */
+async function measureBesidePlain(name: string): Promise<Rounds> {
+  const found = (await findScenarios()).find((each) => each.name === name)!
+  const { mesh, plain } = found.scenario.variants
+  const scenario = { ...found.scenario, variants: { mesh, plain: plain! } }
+  const signal = new AbortController().signal
+  const of = scenario.cases[0]
+  return await runCase({ ...found, scenario, of, messages: 4000, rounds: 3, signal, say: () => undefined })
+}

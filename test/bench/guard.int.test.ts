@@ -12,7 +12,8 @@ import type { Limits } from './scenario.ts'
 const limits: Record<string, Limits> = {
   // Thousands in flight share a write; one each would be 1.
   publish: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 25_000, cpuToPlain: 2 },
-  consume: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 50_000, cpuToPlain: 5 },
+  // The plain client writes every ack by itself, so the counter is seen to count.
+  consume: { socketWritesToPlain: 0.3, allocatedBytesPerMessage: 50_000, cpuToPlain: 5 },
 }
 
 test.each(Object.keys(limits))(
@@ -21,8 +22,6 @@ test.each(Object.keys(limits))(
     const rounds = await measureBesidePlain(name)
     const measured = Object.keys(limits[name]!).map((limit) => ({ limit, found: measuredAs(rounds, limit) }))
     expect(measured.filter(({ limit, found }) => !holds(limit, limits[name]![limit]!, found))).toEqual([])
-    // The plain client writes every ack by itself: the counter counts.
-    if (name === 'consume') expect(rounds['plain']!.at(-1)!['socketWritesPerMessage']).toBeGreaterThan(0.5)
   },
   300_000,
 )

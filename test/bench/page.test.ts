@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { pageOf, readPage, readPlot, readResults } from './page.ts'
+import { plotsOf } from './plots.ts'
+import { resultOf } from './result.ts'
+
+test('the page of results says what the committed data says: node test/bench/page.ts writes it anew', async () => {
+  const [page, results] = await Promise.all([readPage(), readResults()])
+  const plots = results === undefined ? {} : plotsOf(results)
+  expect(page).toBe(pageOf(page, results, Object.keys(plots)))
+  for (const [name, svg] of Object.entries(plots)) expect(await readPlot(name)).toBe(svg)
+})
+
+const rounds = { mesh: [{ rate: 300 }], plain: [{ rate: 100 }], lean: [{ rate: 400 }] }
+const scenario = {
+  title: 'Publish',
+  message: 'one event stored',
+  variants: { mesh: [] },
+  cases: [{ payloadBytes: 128, replicas: 1 as const }] as const,
+  messages: { full: 1 },
+  floor: { ratioToPlain: 2 },
+  goal: { ratioToPlain: 3.5 },
+}
+const published = resultOf({ name: 'publish', scenario, of: scenario.cases[0] }, { rounds, messages: 1 })
+const machine = { cpu: 'Some CPU', cores: 2, memoryGiB: 8, kernel: '6', platform: 'linux-x64' }
+const result = {
+  machine,
+  versions: { malha: '0.1.0' },
+  scenarios: [published],
+  startedAt: '2026-01-02T00:00:00Z',
+  quick: false,
+}
+
+test('a row has the ratios, and the limits with what falls short', async () => {
+  const page = pageOf(await readPage(), result, ['ratios.svg'])
+  expect(page).toContain('| publish | 300 | – | – | – | – | – | 3 | 0.75 | floor |')
+  expect(page).toContain('| publish | one event stored | `ratioToPlain` ≥ 2 | `ratioToPlain` ≥ 3.5 (3) |')
+  expect(page).toContain('![ratios](performance/ratios.svg)')
+  expect(pageOf(page, result, ['ratios.svg'])).toBe(page)
+})
+
+test('a plot names its scenarios and is the same for the same data', () => {
+  const { 'ratios.svg': svg } = plotsOf(result)
+  expect(svg).toContain('publish')
+  expect(svg).toContain('0.75')
+  expect(plotsOf(result)).toEqual({ 'ratios.svg': svg })
+})

@@ -12,7 +12,7 @@ export const SOURCE = 'bench'
 export const orders = stream('ORDERS', { subjects: ['order.>'], maxBytes: 4 * 1024 ** 3 })
 
 /** The cheapest schema there is: it believes. What a real one costs is a scenario of its own. */
-const believed = {
+export const believed = {
   '~standard': { version: 1, vendor: 'bench', validate: (value: unknown) => ({ value: value as Order }) },
 } as const
 

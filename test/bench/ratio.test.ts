@@ -27,6 +27,11 @@ test('a limit names a figure, or one beside another variant', () => {
   expect(measuredAs(rounds, 'ratioToOneInFlight')).toBe(2)
 })
 
+test('a figure of the mesh counts before a ratio of that name, so that a scenario may define its own', () => {
+  const rounds = { mesh: [{ rate: 50, ratioToApart: 0.7 }], apart: [{ rate: 100 }] }
+  expect(measuredAs(rounds, 'ratioToApart')).toBe(0.7)
+})
+
 test('a variant or a figure that is not there gives nothing', () => {
   const rounds = { mesh: [{ rate: 50 }], plain: [{ rate: 0 }] }
   expect(measuredAs(rounds, 'ratioToLean')).toBeUndefined()

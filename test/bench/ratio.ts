@@ -26,16 +26,15 @@ export function ratioOf(rounds: Rounds, figure: string, variant: string): number
 }
 
 /**
- * What a limit's name means in these rounds: the mesh's median of a figure (`rate`, `meanMs`), or a ratio of one to another
+ * What a limit's name means in these rounds: the mesh's median of a figure (`rate`, `meanMs`), or else a ratio of one to another
  * variant (`ratioToPlain`, `cpuToPlain`, `p50ToLean`). Undefined when nothing of that name was measured.
  */
 export function measuredAs(rounds: Rounds, name: string): number | undefined {
   const mesh = rounds['mesh'] ?? []
+  const figures = mesh.flatMap((of) => of[name] ?? [])
+  if (figures.length > 0) return median(figures)
   const asked = /^(\w+?)To([A-Z]\w*)$/.exec(name)
-  if (!asked) {
-    const figures = mesh.flatMap((of) => of[name] ?? [])
-    return figures.length === 0 ? undefined : median(figures)
-  }
+  if (!asked) return undefined
   const [, short, capital] = asked
   const variant = capital!.charAt(0).toLowerCase() + capital!.slice(1)
   const figure = Object.keys(mesh[0] ?? {}).find((each) => shortName(each) === short)

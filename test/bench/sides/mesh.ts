@@ -21,7 +21,7 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
       return {
         publish: (order) => mesh.publish(contract, order),
         inContext: (work) => context.with(inTrace, work),
-        purge: async () => void (await jsm.streams.purge(ORDERS_STREAM)),
+        purge: async () => void (await jsm.streams.purge(mesh.names.stream(contract.stream))),
         close: () => mesh.close(),
       }
     },

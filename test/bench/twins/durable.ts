@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { ORDER_SUBJECT, ORDERS_STREAM } from './connect.ts'
@@ -14,6 +15,17 @@ export async function makeDurable(jsm: JetStreamManager, durable: string): Promi
     max_deliver: -1,
     max_waiting: 2048,
   })
+}
+
+const POLL_MS = 10
+
+/** Resolves when so many messages were acked, by the server's account. */
+export async function untilAllAcked(jsm: JetStreamManager, durable: string, messages: number): Promise<void> {
+  for (;;) {
+    const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(ORDERS_STREAM, durable)
+    if (floor.consumer_seq >= messages && unacked === 0) return
+    await sleep(POLL_MS)
+  }
 }
 
 /** A round in which not every message was acked did not do its work. @throws Error */

@@ -1,0 +1,4 @@
+import { billOrders } from '../../loads/bill-orders.ts'
+import { serveVariant } from '../../variant.ts'
+
+await serveVariant(billOrders({ effects: 'once' }))

@@ -1,4 +1,4 @@
-import { type Logger, type Metrics, noMetrics, silentLogger } from '@malha/mesh'
+import { isWhole, type Logger, type Metrics, noMetrics, shown, silentLogger } from '@malha/mesh'
 import { ArchiveError } from './errors.ts'
 import type { BucketOptions } from './lease/lease-bucket.ts'
 import { thisHolder } from './lease/lock.ts'
@@ -44,7 +44,8 @@ export type ResolvedOptions = {
 }
 
 /** @throws ArchiveError ARCHIVE_INVALID_OPTIONS with every fault */
-export function resolveOptions(options: ArchiveOptions): ResolvedOptions {
+export function resolveOptions(given: ArchiveOptions): ResolvedOptions {
+  const options: ArchiveOptions = given ?? {}
   const resolved: ResolvedOptions = {
     log: options.log ?? silentLogger,
     metrics: options.metrics ?? noMetrics,
@@ -65,11 +66,11 @@ export function resolveOptions(options: ArchiveOptions): ResolvedOptions {
     ...whole('leaseMs', resolved.leaseMs, 1_000),
     ...whole('stopMs', resolved.stopMs, 0),
   ]
-  if (resolved.limits.rows > 100_000) faults.push(`batchRows is ${resolved.limits.rows}; at most 100000`)
+  if (isWhole(resolved.limits.rows, 100_001)) faults.push(`batchRows is ${resolved.limits.rows}; at most 100000`)
   if (faults.length > 0) throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', faults.join('; '))
   return resolved
 }
 
 function whole(name: string, value: number, least: number): string[] {
-  return Number.isSafeInteger(value) && value >= least ? [] : [`${name} is ${value}; a whole number from ${least}`]
+  return isWhole(value, least) ? [] : [`${name} is ${shown(value)}; a whole number from ${least}`]
 }

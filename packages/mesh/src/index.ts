@@ -29,6 +29,7 @@ export {
   type PublishFailed,
   publishFailed,
 } from './failure/mesh-events.ts'
+export { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from './given.ts'
 export { LETTER_HEADER } from './failure/dead-letter.ts'
 export { defaultRetry, retry, type RetryPolicy, untilBack } from './failure/retry-policy.ts'
 export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'

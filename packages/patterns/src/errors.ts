@@ -19,6 +19,7 @@ export const patternsErrors = {
   PATTERNS_PROJECTION_REMOVED: 'refuse',
   PATTERNS_CONFLICT: 'retry',
   PATTERNS_NEWER_FORMAT: 'retry',
+  PATTERNS_UNREADABLE_RECORD: 'retry',
   PATTERNS_STORE_UNAVAILABLE: 'retry',
 } as const
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { isMatch, isWithin, shown } from '@malha/mesh'
 import { TelemetryError } from './errors.ts'
 import type { LogTarget } from './log.ts'
 import type { Env } from './redact.ts'
@@ -49,9 +50,9 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 export function resolveTelemetry(options: TelemetryOptions): ResolvedTelemetry {
   const { service, version = '0.0.0', env, flushMs = 3_000 } = options
   const faults: string[] = []
-  if (!/^[a-z][a-z0-9-]{0,47}$/.test(service))
-    faults.push(`service ${JSON.stringify(service)}: a-z, 0-9 and -, 48 characters at most`)
-  if (!(flushMs >= 0)) faults.push(`flushMs is ${flushMs}; 0 or more`)
+  if (!isMatch(service, /^[a-z][a-z0-9-]{0,47}$/))
+    faults.push(`service ${shown(service)}: a-z, 0-9 and -, 48 characters at most`)
+  if (!isWithin(flushMs, 0)) faults.push(`flushMs is ${shown(flushMs)}; 0 or more`)
   const logLevel = (env['LOG_LEVEL'] || 'info').toLowerCase()
   if (!LEVELS.includes(logLevel)) faults.push(`LOG_LEVEL is ${JSON.stringify(logLevel)}; one of ${LEVELS.join(', ')}`)
   const tracing = resolveTracing({ service, version, env }, faults)

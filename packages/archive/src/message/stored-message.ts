@@ -36,6 +36,7 @@ export function parseAckReply(reply: string | undefined): Delivery | undefined {
     storedAtNs: storedAtNs ?? '',
     pending: Number(pending),
   }
-  const whole = [delivery.seq, delivery.consumerSeq, delivery.pending].every(Number.isSafeInteger)
-  return whole && /^\d{10,}$/.test(delivery.storedAtNs) ? delivery : undefined
+  // An empty token is no number, though it would read as 0.
+  const areNumbers = [seq, consumerSeq, pending].every((digits) => /^\d{1,15}$/.test(digits ?? ''))
+  return areNumbers && /^\d{10,19}$/.test(delivery.storedAtNs) ? delivery : undefined
 }

@@ -18,6 +18,8 @@ export type AckInfo = {
 
 const PREFIX = '$JS.ACK.'
 const ZERO = 48
+/** As a digit. */
+const DOT = -2
 
 /**
  * Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15). Read in place, token by
@@ -36,16 +38,21 @@ export function parseAckSubject(reply: string): AckInfo | undefined {
   const pending = after(reply, nanos)
   // A number does not hold all digits of the nanoseconds.
   const storedUs = numberAt(reply, nanos, pending - 4)
+  const [deliveryCount, streamSeqNumber] = [numberAt(reply, count), numberAt(reply, streamSeq)]
+  const [consumerSeqNumber, pendingNumber] = [numberAt(reply, consumerSeq), numberAt(reply, pending)]
+  const sum = deliveryCount + streamSeqNumber + consumerSeqNumber + pendingNumber
+  // What only looks like a delivery.
+  if (Number.isNaN(sum + storedUs + numberAt(reply, pending - 4, pending - 1))) return undefined
   return {
     stream: reply.slice(from, durable - 1),
     durable: reply.slice(durable, count - 1),
-    deliveryCount: numberAt(reply, count),
-    streamSeq: numberAt(reply, streamSeq),
-    consumerSeq: numberAt(reply, consumerSeq),
+    deliveryCount,
+    streamSeq: streamSeqNumber,
+    consumerSeq: consumerSeqNumber,
     storedAt: reply.slice(nanos, pending - 1),
     storedUs,
     publishedAt: new Date(Math.floor(storedUs / 1000)),
-    pending: numberAt(reply, pending),
+    pending: pendingNumber,
   }
 }
 
@@ -58,13 +65,15 @@ function tokensOf(subject: string): number {
 /** Where the next token begins. */
 const after = (subject: string, at: number): number => subject.indexOf('.', at) + 1
 
-/** The digits from there on. */
+/** The digits from there to the end of the token; NaN where it has none, anything else, or more than a number holds. */
 function numberAt(subject: string, from: number, end = subject.length): number {
   let value = 0
-  for (let at = from; at < end; at++) {
+  let at = from
+  for (; at < end; at++) {
     const digit = subject.charCodeAt(at) - ZERO
-    if (digit < 0 || digit > 9) break
+    if (digit === DOT) break
+    if (digit < 0 || digit > 9) return Number.NaN
     value = value * 10 + digit
   }
-  return value
+  return at > from && value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN
 }

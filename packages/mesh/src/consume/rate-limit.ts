@@ -1,3 +1,5 @@
+import { isObject, isWhole, isWithin, shown } from '../given.ts'
+
 /** How many messages a handler may start, in each process that runs it. */
 export type RateLimit = {
   /** On average; may be below 1: 0.1 is one in ten seconds. */
@@ -15,12 +17,14 @@ export function limitFaults({
   rateLimit: RateLimit | undefined
 }): string[] {
   const faults: string[] = []
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 1000))
-    faults.push(`concurrency is ${concurrency}; 1 to 1000`)
+  if (concurrency !== undefined && !isWhole(concurrency, 1, 1000))
+    faults.push(`concurrency is ${shown(concurrency)}; 1 to 1000`)
   if (rateLimit === undefined) return faults
+  if (!isObject(rateLimit)) return [...faults, `rateLimit is ${shown(rateLimit)}; { perSecond, burst }`]
   const { perSecond, burst = 1 } = rateLimit
-  if (!(perSecond > 0 && perSecond <= 1_000_000)) faults.push(`rateLimit.perSecond is ${perSecond}; over 0, to 1000000`)
-  if (!(Number.isInteger(burst) && burst >= 1)) faults.push(`rateLimit.burst is ${burst}; a whole number from 1`)
+  if (!isWithin(perSecond, Number.MIN_VALUE, 1_000_000))
+    faults.push(`rateLimit.perSecond is ${shown(perSecond)}; over 0, to 1000000`)
+  if (!isWhole(burst, 1)) faults.push(`rateLimit.burst is ${shown(burst)}; a whole number from 1`)
   return faults
 }
 

@@ -1,9 +1,7 @@
 import type { Msg } from '@nats-io/transport-node'
 import { headerPairs, type ReceivedHeaders } from '../message/envelope.ts'
-import type { HeaderPairs } from '../message/headers.ts'
+import { type HeaderPairs, readHeaderLines } from '../message/headers.ts'
 
-const NAME = /^[!-9;-~]*$/
-const BREAK = /[\r\n]/
 const FIRST_LINE = 'NATS/1.0\r\n'
 const LINE_FEED = 10
 const SPACE = 32
@@ -141,15 +139,7 @@ function changedValue(line: Line, block: string, { at, end }: { at: number; end:
 const copyOf = (part: string): string => Buffer.from(part).toString()
 
 function anew(block: string): MessageHeaders {
-  const pairs: [string, string][] = []
-  for (const line of block.slice(FIRST_LINE.length).split('\r\n')) {
-    const colon = line.indexOf(':')
-    if (colon < 0) continue
-    const name = line.slice(0, colon)
-    const value = line.slice(colon + 1).trim()
-    if (!NAME.test(name) || BREAK.test(value)) return ofPairs([])
-    pairs.push([name, value])
-  }
+  const pairs = readHeaderLines(block.slice(FIRST_LINE.length).split('\r\n'))
   const layout = layoutOf(pairs)
   // One that is out of the ordinary would never be met again by it.
   if (valuesBy(layout, block)) layouts.unshift(layout)

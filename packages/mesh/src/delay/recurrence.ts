@@ -1,5 +1,6 @@
 import { days } from '../durations.ts'
 import { MeshError } from '../errors.ts'
+import { isMatch, isWhole, shown } from '../given.ts'
 import { keyToken } from '../message/key.ts'
 
 /** How often a recurring event comes. */
@@ -28,21 +29,21 @@ const MACROS = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearl
  * @throws MeshError MESH_INVALID_DELAY with every fault
  */
 export function readRecurrence(type: string, options: ScheduleOptions): Recurrence {
-  const { name, cron, everyMs, timeZone } = options
+  const { name, cron, everyMs, timeZone } = options ?? {}
   const faults = nameFaults(name)
   if ((cron === undefined) === (everyMs === undefined)) faults.push('give one of cron and everyMs')
   if (everyMs !== undefined) faults.push(...everyFaults(everyMs, timeZone))
   if (cron !== undefined) faults.push(...cronFaults(cron))
   const zone = timeZone === undefined ? undefined : zoneOf(timeZone)
   if (timeZone !== undefined && zone === undefined)
-    faults.push(`timeZone ${JSON.stringify(timeZone)} is unknown; take an IANA name such as Europe/Lisbon`)
+    faults.push(`timeZone ${shown(timeZone)} is unknown; take an IANA name such as Europe/Lisbon`)
   if (faults.length > 0) throw scheduleError(type, name, faults.join('; '))
   const schedule = cron === undefined ? `@every ${everyMs! / 1000}s` : sixFields(cron)
   return { name, schedule, timeZone: zone }
 }
 
 export function scheduleError(type: string, name: string, why: string, cause?: unknown): MeshError {
-  const what = `${type} cannot be scheduled as ${JSON.stringify(name).slice(0, 64)}`
+  const what = `${type} cannot be scheduled as ${shown(name)}`
   return new MeshError('MESH_INVALID_DELAY', `${what}: ${why}`, { cause })
 }
 
@@ -58,8 +59,8 @@ function nameFaults(name: string): string[] {
 function everyFaults(everyMs: number, timeZone: string | undefined): string[] {
   const faults: string[] = []
   // The server rounds to seconds, so that 1500 would come after 2 and 1 s by turns.
-  if (!(Number.isInteger(everyMs / 1000) && everyMs >= 1000 && everyMs <= MOST_EVERY_MS))
-    faults.push(`everyMs is ${everyMs}; whole seconds from 1000 to ${MOST_EVERY_MS}`)
+  if (!isWhole(everyMs, 1000, MOST_EVERY_MS) || everyMs % 1000 !== 0)
+    faults.push(`everyMs is ${shown(everyMs)}; whole seconds from 1000 to ${MOST_EVERY_MS}`)
   if (timeZone !== undefined) faults.push('timeZone goes with cron only; everyMs counts from the call')
   return faults
 }
@@ -73,7 +74,7 @@ function cronFaults(cron: string): string[] {
       ? []
       : [`cron field ${JSON.stringify(odd)} has other characters than digits, names and * ? , / -`]
   }
-  return [`cron ${JSON.stringify(cron)} has not five fields (minute, hour, day, month, weekday) or six (seconds first)`]
+  return [`cron ${shown(cron)} has not five fields (minute, hour, day, month, weekday) or six (seconds first)`]
 }
 
 /** The server wants seconds. */
@@ -84,7 +85,7 @@ function sixFields(cron: string): string {
 
 /** Its name in the spelling of the tz database, which the server's host takes literally. */
 function zoneOf(timeZone: string): string | undefined {
-  if (!/^[A-Za-z][\w+-]*(\/[\w+-]+)*$/.test(timeZone)) return undefined
+  if (!isMatch(timeZone, /^[A-Za-z][\w+-]*(\/[\w+-]+)*$/)) return undefined
   try {
     return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone
   } catch {

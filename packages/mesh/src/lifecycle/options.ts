@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { faultsError } from '../errors.ts'
+import { isMatch, isObject, isWhole, shown } from '../given.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { type Metrics, noMetrics } from '../observe/metrics.ts'
 import { SPOOL_MAX_BYTES, type SpoolOptions } from '../publish/spool/spool.ts'
@@ -122,11 +123,15 @@ export function resolveMeshOptions(options: MeshOptions): ResolvedMeshOptions {
   return resolved
 }
 
-function resolve(options: MeshOptions, label: Label): { resolved: ResolvedMeshOptions; faults: string[] } {
+function resolve(given: MeshOptions, label: Label): { resolved: ResolvedMeshOptions; faults: string[] } {
+  const options: MeshOptions = isObject(given) ? given : { servers: [] }
   const list = typeof options.servers === 'string' ? options.servers.split(',') : (options.servers ?? [])
-  const trimmed = list.map((server) => server.trim()).filter((server) => server !== '')
+  const texts: string[] = Array.isArray(list) ? list.filter((one) => typeof one === 'string') : []
+  const trimmed = texts.map((server) => server.trim()).filter((server) => server !== '')
   const parsed = parseServers(trimmed, label('servers'))
   const { auth, faults } = resolveAuth(options, parsed.auth, label)
+  if (!Array.isArray(list) || texts.length < list.length)
+    faults.push(`${label('servers')} is neither an address nor a list of addresses`)
   const resolved: ResolvedMeshOptions = {
     servers: parsed.servers,
     name: options.name ?? `${hostname()}/${process.pid}`,
@@ -136,7 +141,7 @@ function resolve(options: MeshOptions, label: Label): { resolved: ResolvedMeshOp
     inboxPrefix: options.inboxPrefix ?? '_INBOX',
     topology: options.topology ?? 'ensure',
     replicas: options.replicas,
-    spool: options.spool && { maxBytes: SPOOL_MAX_BYTES, ...options.spool },
+    spool: isObject(options.spool) ? { maxBytes: SPOOL_MAX_BYTES, ...options.spool } : options.spool,
     logger: options.logger ?? silentLogger,
     metrics: options.metrics ?? noMetrics,
   }
@@ -156,6 +161,13 @@ function resolveAuth(options: MeshOptions, fromUrl: Auth | undefined, label: Lab
     given.push([`${label('user')} and ${label('password')}`, { kind: 'password', user, password }])
   else if (user !== undefined) faults.push(`${label('user')} is set but ${label('password')} is not`)
   else if (password !== undefined) faults.push(`${label('password')} is set but ${label('user')} is not`)
+  for (const setting of ['credsFile', 'nkeySeedFile', 'token', 'user', 'password'] as const)
+    // The value is not repeated: it may be a secret.
+    if (options[setting] !== undefined && typeof options[setting] !== 'string')
+      faults.push(`${label(setting)} is no text`)
+  for (const setting of ['credsFile', 'nkeySeedFile'] as const)
+    if (typeof options[setting] === 'string' && !isPath(options[setting]))
+      faults.push(`${label(setting)} is no path of a file`)
   if (given.length > 1)
     faults.push(`credentials are given ${given.length} times: by ${given.map(([by]) => by).join(', by ')}; keep one`)
   return { auth: given[0]?.[1] ?? { kind: 'none' }, faults }
@@ -164,33 +176,49 @@ function resolveAuth(options: MeshOptions, fromUrl: Auth | undefined, label: Lab
 function valueFaults(options: ResolvedMeshOptions, label: Label): string[] {
   const faults: string[] = []
   const { name, namespace, tls, inboxPrefix, topology, replicas } = options
-  if (!/^[\x20-\x7e]{1,128}$/.test(name)) faults.push(`${label('name')} takes 1 to 128 printable ASCII characters`)
-  if (!/^[a-z0-9-]{0,32}$/.test(namespace))
-    faults.push(`${label('namespace')} is ${JSON.stringify(namespace)}; it takes a-z, 0-9 and -, 32 characters at most`)
+  if (!isMatch(name, /^[\x20-\x7e]{1,128}$/)) faults.push(`${label('name')} takes 1 to 128 printable ASCII characters`)
+  if (!isMatch(namespace, /^[a-z0-9-]{0,32}$/))
+    faults.push(`${label('namespace')} is ${shown(namespace)}; it takes a-z, 0-9 and -, 32 characters at most`)
+  if (tls !== undefined && !isObject(tls)) faults.push(`tls is ${shown(tls)}; { caFile, certFile, keyFile }`)
+  for (const file of ['caFile', 'certFile', 'keyFile'] as const)
+    if (!isPath(tls?.[file])) faults.push(`${label(`tls.${file}`)} is no path of a file`)
   if ((tls?.certFile === undefined) !== (tls?.keyFile === undefined))
     faults.push(`${label('tls.certFile')} and ${label('tls.keyFile')} go together; one of them is missing`)
-  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(inboxPrefix))
+  if (!isMatch(inboxPrefix, /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/))
     faults.push(
-      `${label('inboxPrefix')} is ${JSON.stringify(inboxPrefix)}; it takes tokens of letters, digits, _ and - joined by dots`,
+      `${label('inboxPrefix')} is ${shown(inboxPrefix)}; it takes tokens of letters, digits, _ and - joined by dots`,
     )
   if (!['ensure', 'verify', 'none'].includes(topology))
-    faults.push(`${label('topology')} is ${JSON.stringify(topology)}; it is ensure, verify or none`)
+    faults.push(`${label('topology')} is ${shown(topology)}; it is ensure, verify or none`)
   if (replicas !== undefined && ![1, 3, 5].includes(replicas))
-    faults.push(`${label('replicas')} is ${replicas}; it is 1, 3 or 5`)
+    faults.push(`${label('replicas')} is ${shown(replicas)}; it is 1, 3 or 5`)
   faults.push(...spoolFaults(options, label))
+  if (!hasMethods(options.logger, ['debug', 'info', 'warn', 'error']))
+    faults.push('logger has not debug, info, warn and error')
+  if (!hasMethods(options.metrics, ['counter', 'gauge', 'histogram']))
+    faults.push('metrics has not counter, gauge and histogram')
   return faults
 }
+
+const isPath = (file: unknown): boolean =>
+  file === undefined || (typeof file === 'string' && file !== '' && !file.includes('\0'))
+
+const hasMethods = (port: unknown, methods: readonly string[]): boolean =>
+  isObject(port) && methods.every((method) => typeof port[method] === 'function')
 
 /** Less than this holds no event of the usual size with its headers. */
 const MIN_SPOOL_BYTES = 65_536
 
 function spoolFaults({ spool }: ResolvedMeshOptions, label: Label): string[] {
   if (spool === undefined) return []
+  if (!isObject(spool)) return [`spool is ${shown(spool)}; { file, maxBytes }`]
   const faults: string[] = []
   if (typeof spool.file !== 'string' || spool.file === '')
     faults.push(`${label('spool.file')} is missing; a path on a local disk, one for each process`)
   else if (spool.file.includes('\0')) faults.push(`${label('spool.file')} is no path: it holds a NUL character`)
-  if (!(Number.isSafeInteger(spool.maxBytes) && spool.maxBytes >= MIN_SPOOL_BYTES))
-    faults.push(`${label('spool.maxBytes')} is ${spool.maxBytes}; a whole number of bytes, at least ${MIN_SPOOL_BYTES}`)
+  if (!isWhole(spool.maxBytes, MIN_SPOOL_BYTES))
+    faults.push(
+      `${label('spool.maxBytes')} is ${shown(spool.maxBytes)}; a whole number of bytes, at least ${MIN_SPOOL_BYTES}`,
+    )
   return faults
 }

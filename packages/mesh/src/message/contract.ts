@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { faultsError } from '../errors.ts'
+import { isDeclared, isMatch, isWhole, shown } from '../given.ts'
 import type { StreamDef } from '../topology/stream.ts'
 import { type Codec, json } from './codec.ts'
 
@@ -64,10 +65,11 @@ export type Topic = { readonly kind: 'topic'; readonly pattern: string; readonly
  * @throws MeshError MESH_INVALID_CONTRACT
  */
 export function topic(stream: StreamDef, pattern: string): Topic {
-  if (!/^([a-z0-9-]+|\*)(\.([a-z0-9-]+|\*))*(\.>)?$|^>$/.test(pattern))
-    throw faultsError('MESH_INVALID_CONTRACT', `topic ${JSON.stringify(pattern)}`, [
-      'tokens of a-z, 0-9 and -, or *, or a final >',
-    ])
+  const faults: string[] = []
+  if (!isMatch(pattern, /^([a-z0-9-]+|\*)(\.([a-z0-9-]+|\*))*(\.>)?$|^>$/))
+    faults.push('tokens of a-z, 0-9 and -, or *, or a final >')
+  if (!isDeclared(stream, 'stream')) faults.push(NO_STREAM(stream))
+  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `topic ${shown(pattern)}`, faults)
   return Object.freeze({ kind: 'topic', pattern, stream })
 }
 
@@ -76,46 +78,78 @@ function contract<In, Out>(
   type: string,
   options: ContractOptions<In, Out>,
 ): Contract<In, Out> {
+  const given = options ?? {}
   const def: Contract<In, Out> = {
     kind,
     type,
-    stream: options.stream,
-    schema: options.schema,
-    version: options.version ?? 1,
-    codec: options.codec ?? json,
-    priorities: options.priorities ?? false,
-    key: options.key,
-    upcast: options.upcast,
+    stream: given.stream,
+    schema: given.schema,
+    version: given.version ?? 1,
+    codec: given.codec ?? json,
+    priorities: given.priorities ?? false,
+    key: given.key,
+    upcast: given.upcast,
   }
   const faults = contractFaults(def)
-  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `${kind} ${JSON.stringify(type)}`, faults)
+  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `${kind} ${shown(type)}`, faults)
   return Object.freeze(def)
 }
 
 function contractFaults(def: AnyContract): string[] {
   const faults: string[] = []
-  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(def.type) || def.type.length > 128)
+  if (!isMatch(def.type, /^[a-z0-9-]+(\.[a-z0-9-]+)+$/) || def.type.length > 128)
     faults.push('the type takes two or more tokens of a-z, 0-9 and - joined by dots, e.g. center.registered')
-  if (/^\d/.test(def.type.split('.').at(-2) ?? '') && def.type.split('.').length > 2)
+  else if (/^\d/.test(def.type.split('.').at(-2) ?? '') && def.type.split('.').length > 2)
     faults.push('the last token but one must not start with a digit: it would read as a partition')
-  if (!(Number.isSafeInteger(def.version) && def.version >= 1))
-    faults.push(`version is ${def.version}; a whole number from 1`)
-  if (def.version > 1 && def.upcast === undefined)
-    faults.push(`version ${def.version} needs upcast: older events are still in the stream`)
-  if (typeof def.schema?.['~standard']?.validate !== 'function')
-    faults.push('schema must be a Standard Schema (zod, valibot, arktype, …)')
+  faults.push(...versionFaults(def, 'older events are still in the stream'))
+  if (!isSchema(def.schema)) faults.push('schema must be a Standard Schema (zod, valibot, arktype, …)')
+  if (def.key !== undefined && typeof def.key !== 'function')
+    faults.push(`key is ${shown(def.key)}; a function from the data to its key`)
+  faults.push(...codecFaults(def.codec))
+  if (typeof def.priorities !== 'boolean') faults.push(`priorities is ${shown(def.priorities)}; true or false`)
+  if (def.priorities && def.kind === 'event')
+    faults.push('only commands have priorities: an event happened, and each handler decides what it is worth')
+  return [...faults, ...(isDeclared(def.stream, 'stream') ? streamFaults(def) : [NO_STREAM(def.stream)])]
+}
+
+const NO_STREAM = (given: unknown): string => `its stream is ${shown(given)}; give it what stream(…) returns`
+
+/** Whether its stream holds all that it may be published on. */
+function streamFaults(def: AnyContract): string[] {
+  if (typeof def.type !== 'string') return []
+  const faults: string[] = []
   if (!def.stream.subjects.some((pattern) => covers(pattern, def.type)))
     faults.push(
       `stream ${def.stream.name} (${def.stream.subjects.join(', ')}) does not hold this type; widen its subjects`,
     )
   else if (def.key && !def.stream.subjects.some((pattern) => covers(pattern, `${def.type}.0.k`)))
     faults.push(`stream ${def.stream.name} does not hold ${def.type}.<partition>.<key>; end its subject in .>`)
-  if (def.priorities && def.kind === 'event')
-    faults.push('only commands have priorities: an event happened, and each handler decides what it is worth')
   if (def.priorities && !def.stream.subjects.some((pattern) => covers(pattern, `${def.type}._high.0.k`)))
     faults.push(`stream ${def.stream.name} does not hold ${def.type}._high; end its subject in .>`)
   return faults
 }
+
+/** What is wrong with a version and its `upcast`; `why` it is needed. */
+export function versionFaults({ version, upcast }: Pick<AnyContract, 'version' | 'upcast'>, why: string): string[] {
+  const faults: string[] = []
+  if (!isWhole(version, 1)) faults.push(`version is ${shown(version)}; a whole number from 1`)
+  else if (version > 1 && upcast === undefined) faults.push(`version ${version} needs upcast: ${why}`)
+  if (upcast !== undefined && typeof upcast !== 'function')
+    faults.push(`upcast is ${shown(upcast)}; a function from older data and its version to this one`)
+  return faults
+}
+
+/** What is wrong with a codec: its content type becomes a header. */
+export function codecFaults(codec: Codec): string[] {
+  const isCodec = typeof codec?.encode === 'function' && typeof codec.decode === 'function'
+  const isMediaType = isMatch(codec?.contentType, /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/)
+  return isCodec && isMediaType
+    ? []
+    : ['codec must have encode, decode and a contentType in lower case without parameters, e.g. application/json']
+}
+
+/** Any library's. */
+export const isSchema = (schema: StandardSchemaV1): boolean => typeof schema?.['~standard']?.validate === 'function'
 
 /** Whether a NATS subject pattern matches a subject (or a type). */
 export function covers(pattern: string, subject: string): boolean {

@@ -1,4 +1,5 @@
 import { MeshError } from '../errors.ts'
+import { isObject, shown } from '../given.ts'
 
 /** Header names of the wire: CloudEvents 1.0 in binary mode, W3C trace context, and our own. */
 export const HEADER = {
@@ -46,6 +47,27 @@ export class HeaderBlock {
   }
 }
 
+const NAME = /^[!-9;-~]*$/
+const BREAK = /[\r\n]/
+
+/**
+ * The lines of a header block behind its first one. The client refuses a name it would not write itself (a space, a letter
+ * outside ASCII) and a value with half a line end, which any other client may have stored. A message with one of them has
+ * no headers for us, however it is read, so it becomes a dead letter like any that is not of this mesh.
+ */
+export function readHeaderLines(lines: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = []
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    if (colon < 0) continue
+    const name = line.slice(0, colon)
+    const value = line.slice(colon + 1).trim()
+    if (!NAME.test(name) || BREAK.test(value)) return []
+    pairs.push([name, value])
+  }
+  return pairs
+}
+
 /** What a header block takes on the wire. */
 export function headerBytes(pairs: HeaderPairs): number {
   return pairs.reduce((sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + 4, 12)
@@ -72,12 +94,16 @@ export function decodeAttribute(value: string): string {
 }
 
 /**
- * Checks a user's own headers.
+ * Checks a user's own headers: what is accepted arrives as it was given.
  * @throws MeshError MESH_INVALID_HEADER: a reserved name (`Nats-*`, `ce-*`, `malha-*`, trace, content type), a name that is
- * no token, or a value with a control character (CR/LF would begin another header)
+ * no token or differs from another only in case, or a value with a control character (CR/LF would begin another header),
+ * white space at an end, which readers take away, or half of a surrogate pair, which has no UTF-8
  */
 export function userHeaders(headers: Readonly<Record<string, string>>): HeaderPairs {
+  if (!isObject(headers))
+    throw new MeshError('MESH_INVALID_HEADER', `headers is ${shown(headers)}; an object of text by name`)
   const pairs = Object.entries(headers)
+  const names = new Set<string>()
   for (const [name, value] of pairs) {
     const say = (why: string): never => {
       throw new MeshError('MESH_INVALID_HEADER', `header ${JSON.stringify(name.slice(0, 64))} ${why}`)
@@ -85,9 +111,14 @@ export function userHeaders(headers: Readonly<Record<string, string>>): HeaderPa
     if (!/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name))
       say('is no header name: letters, digits and -, 128 characters at most')
     if (RESERVED.test(name)) say('is reserved for the mesh; choose a name of your own, e.g. x-tenant')
+    if (names.has(name.toLowerCase())) say('is there twice, in another case; readers see one of them')
+    names.add(name.toLowerCase())
+    if (typeof value !== 'string') say(`is ${shown(value)}; text`)
     // oxlint-disable-next-line no-control-regex -- these are what it looks for
-    if (typeof value !== 'string' || /[\u0000-\u001F\u007F]/.test(value))
-      say('has a control character in its value; encode it first')
+    if (/[\u0000-\u001F\u007F]/.test(value)) say('has a control character in its value; encode it first')
+    if (value.trim() !== value)
+      say('has white space at an end of its value, which no reader would see; encode it first')
+    if (!value.isWellFormed()) say('has half of a surrogate pair in its value, which is no text; encode it first')
   }
   return pairs
 }

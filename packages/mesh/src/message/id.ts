@@ -1,5 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import { MeshError } from '../errors.ts'
+import { isMatch, shown } from '../given.ts'
 
 /** A new message's identity. */
 export const newId = (): string => randomUUID()
@@ -33,11 +34,21 @@ export function uuidOf(hex: string): string {
  * @throws MeshError MESH_INVALID_HEADER
  */
 export function checkId(id: string): string {
-  if (/^[A-Za-z0-9][\w.:/-]{0,127}$/.test(id)) return id
+  if (isMatch(id, /^[A-Za-z0-9][\w.:/-]{0,127}$/)) return id
   throw new MeshError(
     'MESH_INVALID_HEADER',
-    `id ${JSON.stringify(id).slice(0, 64)}: letters, digits and _ . : / -, 128 at most; hash anything else`,
+    `id ${shown(id)}: letters, digits and _ . : / -, 128 at most; hash anything else`,
   )
+}
+
+/**
+ * Checks what says to whom or to what a message belongs, by the name of its option: text, or nothing.
+ * @throws MeshError MESH_INVALID_HEADER
+ */
+export function checkTexts(texts: Readonly<Record<string, unknown>>): void {
+  for (const [name, text] of Object.entries(texts))
+    if (text !== undefined && typeof text !== 'string')
+      throw new MeshError('MESH_INVALID_HEADER', `${name} is ${shown(text)}; text`)
 }
 
 /** What tells payloads apart in a record that does not keep them: SHA-256, hexadecimal. */

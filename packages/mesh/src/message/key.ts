@@ -1,4 +1,5 @@
 import { MeshError } from '../errors.ts'
+import { shown } from '../given.ts'
 import type { AnyContract } from './contract.ts'
 import { type Priority, priorityToken } from './priority.ts'
 
@@ -9,7 +10,7 @@ import { type Priority, priorityToken } from './priority.ts'
  */
 export function keyToken(key: string): string {
   const fault = keyFault(key)
-  if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${JSON.stringify(key)?.slice(0, 64)} ${fault}`)
+  if (fault) throw new MeshError('MESH_INVALID_KEY', `key ${shown(key)} ${fault}`)
   return textToken(key)
 }
 

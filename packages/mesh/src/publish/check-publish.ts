@@ -1,4 +1,5 @@
 import { faultsError, MeshError } from '../errors.ts'
+import { isWithin, shown } from '../given.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { PRIORITIES, type Priority } from '../message/priority.ts'
 
@@ -18,8 +19,7 @@ export function checkPublish(
   if (once && priorities)
     say('has priorities, each with subjects of its own, so it cannot be published once; give it an id of its own')
   if (!priorities && priority !== 'normal') say('has no priorities; declare its command with priorities: true')
-  if (!PRIORITIES.includes(priority))
-    say(`has no priority ${JSON.stringify(priority).slice(0, 40)}; it has ${PRIORITIES.join(', ')}`)
+  if (!PRIORITIES.includes(priority)) say(`has no priority ${shown(priority)}; it has ${PRIORITIES.join(', ')}`)
 }
 
 const PUBLISH_MS = 30_000
@@ -27,6 +27,6 @@ const MOST_PUBLISH_MS = 86_400_000
 
 /** How long to try, ms: what was asked for, or 30 s. @throws MeshError MESH_INVALID_OPTIONS */
 export function publishMs(what: string, asked: number = PUBLISH_MS): number {
-  if (asked >= 1 && asked <= MOST_PUBLISH_MS) return asked
-  throw faultsError('MESH_INVALID_OPTIONS', `publishing ${what}`, [`timeoutMs is ${asked}; 1 ms to a day`])
+  if (isWithin(asked, 1, MOST_PUBLISH_MS)) return asked
+  throw faultsError('MESH_INVALID_OPTIONS', `publishing ${what}`, [`timeoutMs is ${shown(asked)}; 1 ms to a day`])
 }

@@ -1,4 +1,5 @@
 import { MeshError } from '../errors.ts'
+import { isMatch, isObject, isWhole, shown } from '../given.ts'
 import { covers } from '../message/contract.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
 import type { Names } from '../topology/names.ts'
@@ -19,10 +20,13 @@ export type Expectation = {
  * @throws MeshError MESH_INVALID_OPTIONS
  */
 export function expectationOf(names: Names, expect: Expectation, out: { subject: string; once: boolean }): Expectation {
-  const { lastSeq, subjects } = expect
-  const expectation = { lastSeq, subjects: names.subject(subjects) }
   const fault = (what: string): MeshError => new MeshError('MESH_INVALID_OPTIONS', `expect: ${what}`)
-  if (!(Number.isSafeInteger(lastSeq) && lastSeq >= 0)) throw fault(`lastSeq is ${lastSeq}; a sequence, or 0 for none`)
+  if (!isObject(expect)) throw fault(`it is ${shown(expect)}; { lastSeq, subjects }`)
+  const { lastSeq, subjects } = expect
+  if (!isWhole(lastSeq, 0)) throw fault(`lastSeq is ${shown(lastSeq)}; a sequence, or 0 for none`)
+  // It goes into a header.
+  if (!isMatch(subjects, /^[!-~]+$/)) throw fault(`subjects is ${shown(subjects)}; a subject pattern`)
+  const expectation = { lastSeq, subjects: names.subject(subjects) }
   if (out.once) throw fault('an event published once has an expectation of its own; leave one of them out')
   if (!covers(expectation.subjects, out.subject))
     throw fault(`${subjects} does not cover the subject of the event, ${names.strip(out.subject)}`)

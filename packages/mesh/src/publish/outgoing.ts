@@ -1,8 +1,10 @@
 import { type DelayOptions, readDelay } from '../delay/delay.ts'
+import { MeshError } from '../errors.ts'
+import { isDeclared, shown } from '../given.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { newEnvelope } from '../message/envelope.ts'
 import { userHeaders } from '../message/headers.ts'
-import { checkId, newId } from '../message/id.ts'
+import { checkId, checkTexts, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import type { Priority } from '../message/priority.ts'
 import type { Names } from '../topology/names.ts'
@@ -39,8 +41,14 @@ export async function outgoing(
   contract: AnyContract,
   { data, ...given }: PublishOptions & { data: unknown },
 ): Promise<Outgoing> {
+  if (!isDeclared(contract, 'event', 'command'))
+    throw new MeshError(
+      'MESH_INVALID_CONTRACT',
+      `${shown(contract)} is published; give it what event(…) or command(…) returns`,
+    )
   const { payload, key } = await encodeEvent(contract, data)
   checkPublish(contract, given)
+  checkTexts({ from, correlationId: given.correlationId, causationId: given.causationId })
   const id = given.id === undefined ? newId() : checkId(given.id)
   const subject = names.subject(subjectOf(contract, key, given.priority))
   const once = given.once === true
@@ -56,7 +64,7 @@ export async function outgoing(
     stream: names.stream(contract.stream),
     payload,
     once,
-    expect: given.expect && expectationOf(names, given.expect, { subject, once }),
+    expect: given.expect === undefined ? undefined : expectationOf(names, given.expect, { subject, once }),
     timeoutMs: publishMs(contract.type, given.timeoutMs),
     headers: userHeaders(given.headers ?? {}),
     delay: readDelay(contract.type, given),

@@ -42,8 +42,9 @@ const PLAIN = names('')
 export async function prepareEvent<In, Out>(
   contract: Contract<In, Out>,
   data: In,
-  { from, ...options }: PrepareOptions,
+  given: PrepareOptions,
 ): Promise<PreparedEvent> {
+  const { from, ...options } = given ?? {}
   const trace = traceHeaders(context.active())
   const out = await outgoing({ names: PLAIN, from }, contract, { data, ...options })
   const { envelope, stream, subject, once, headers, payload } = out

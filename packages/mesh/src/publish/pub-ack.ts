@@ -1,4 +1,5 @@
 import { MeshError, type MeshErrorCode } from '../errors.ts'
+import { isMatch, isObject, isWhole } from '../given.ts'
 
 /** The server's word that a message is stored. */
 export type PubAck = {
@@ -74,15 +75,15 @@ export function readReply(status: number | undefined, body: string): Reply {
   } catch {
     return { kind: 'refused', errCode: 0, status: 0, description: `an answer that is no PubAck: ${body.slice(0, 80)}` }
   }
-  if (parsed.error) return readError(parsed.error)
-  if (typeof parsed.seq !== 'number' || typeof parsed.stream !== 'string')
+  if (isObject(parsed) && isObject(parsed.error)) return readError(parsed.error)
+  if (!isObject(parsed) || !isWhole(parsed.seq, 1) || !isMatch(parsed.stream, /./))
     return { kind: 'refused', errCode: 0, status: 0, description: 'an answer without a sequence' }
   return { kind: 'stored', stream: parsed.stream, seq: parsed.seq, duplicate: parsed.duplicate === true }
 }
 
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
-  const errCode = error.err_code ?? 0
-  const description = error.description ?? `code ${error.code}`
+  const errCode = isWhole(error.err_code, 0) ? error.err_code : 0
+  const description = isMatch(error.description, /./) ? error.description : `code ${error.code}`
   if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE, isNobody: true }
   const isPassing = PASSING.has(errCode) || error.code === 429
   return isPassing

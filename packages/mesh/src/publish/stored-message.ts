@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
-import { headerPairs, type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
-import { decodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
+import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
+import { decodeAttribute, HEADER, type HeaderPairs, readHeaderLines } from '../message/headers.ts'
 
 /** A message read back from a stream. */
 export type StoredMessage = {
@@ -34,24 +34,21 @@ export async function getStored(
   if (error?.code === 404) return undefined
   if (!message)
     throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`)
+  const pairs = readHeaderLines(
+    Buffer.from(message.hdrs ?? '', 'base64')
+      .toString('utf8')
+      .split('\r\n')
+      .slice(1),
+  )
   return {
     subject: message.subject,
     seq: message.seq,
     time: message.time,
-    headers: receivedHeaders(parseHeaderBlock(message.hdrs)),
-    pairs: headerPairs(parseHeaderBlock(message.hdrs)),
+    headers: receivedHeaders(pairs.map(([name, value]) => [name, [value]])),
+    pairs,
     payload: Buffer.from(message.data ?? '', 'base64'),
   }
 }
 
 /** The `ce-id` of what is stored. */
 export const idOf = ({ headers }: StoredMessage): string => decodeAttribute(headers[HEADER.id] ?? '')
-
-function* parseHeaderBlock(base64: string | undefined): Iterable<[string, string[]]> {
-  if (!base64) return
-  const [, ...lines] = Buffer.from(base64, 'base64').toString('utf8').split('\r\n')
-  for (const line of lines) {
-    const colon = line.indexOf(':')
-    if (colon > 0) yield [line.slice(0, colon), [line.slice(colon + 1).trim()]]
-  }
-}

@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { faultsError } from '../errors.ts'
+import { isMatch, isObject, shown } from '../given.ts'
+import { codecFaults, isSchema, versionFaults } from '../message/contract.ts'
 import { type Codec, json } from '../message/codec.ts'
 
 /** The errors a contract names, each with the schema of its data. */
@@ -79,35 +81,37 @@ export function request<
   type: string,
   options: RequestContractOptions<In, Out, Given, Answer, Errors, Streaming>,
 ): RequestContract<In, Out, Given, Answer, Errors, Streaming> {
+  const given = options ?? {}
   const contract: RequestContract<In, Out, Given, Answer, Errors, Streaming> = {
     kind: 'request',
     type,
-    schema: options.schema,
-    reply: options.reply,
-    errors: Object.freeze({ ...options.errors }) as Errors,
-    streaming: (options.streaming ?? false) as Streaming,
-    idempotent: options.idempotent ?? false,
-    version: options.version ?? 1,
-    codec: options.codec ?? json,
-    upcast: options.upcast,
+    schema: given.schema,
+    reply: given.reply,
+    errors: (isObject(given.errors) ? Object.freeze({ ...given.errors }) : (given.errors ?? {})) as Errors,
+    streaming: (given.streaming ?? false) as Streaming,
+    idempotent: given.idempotent ?? false,
+    version: given.version ?? 1,
+    codec: given.codec ?? json,
+    upcast: given.upcast,
   }
   const faults = requestFaults(contract)
-  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `request ${JSON.stringify(type)}`, faults)
+  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `request ${shown(type)}`, faults)
   return Object.freeze(contract)
 }
 
 function requestFaults(contract: AnyRequest): string[] {
   const faults: string[] = []
-  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(contract.type) || contract.type.length > 128)
+  if (!isMatch(contract.type, /^[a-z0-9-]+(\.[a-z0-9-]+)+$/) || contract.type.length > 128)
     faults.push('the type takes two or more tokens of a-z, 0-9 and - joined by dots, e.g. price.quote')
-  if (!(Number.isSafeInteger(contract.version) && contract.version >= 1))
-    faults.push(`version is ${contract.version}; a whole number from 1`)
-  if (contract.version > 1 && contract.upcast === undefined)
-    faults.push(`version ${contract.version} needs upcast: requesters of older releases still ask`)
+  faults.push(...versionFaults(contract, 'requesters of older releases still ask'), ...codecFaults(contract.codec))
+  for (const name of ['streaming', 'idempotent'] as const)
+    if (typeof contract[name] !== 'boolean') faults.push(`${name} is ${shown(contract[name])}; true or false`)
   if (contract.streaming && contract.idempotent)
     faults.push('a streaming request cannot be idempotent: a stream that broke is not begun again by the mesh')
   if (!isSchema(contract.schema)) faults.push('schema must be a Standard Schema (zod, valibot, arktype, …)')
   if (!isSchema(contract.reply)) faults.push('reply must be a Standard Schema (zod, valibot, arktype, …)')
+  if (!isObject(contract.errors))
+    return [...faults, `errors is ${shown(contract.errors)}; an object of schemas by code`]
   for (const [code, schema] of Object.entries(contract.errors as ErrorSchemas)) {
     if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(code) || code.length > 128)
       faults.push(`error ${JSON.stringify(code)}: its code takes tokens of a-z, 0-9 and - joined by dots`)
@@ -115,5 +119,3 @@ function requestFaults(contract: AnyRequest): string[] {
   }
   return faults
 }
-
-const isSchema = (schema: StandardSchemaV1): boolean => typeof schema?.['~standard']?.validate === 'function'

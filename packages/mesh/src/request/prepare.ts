@@ -1,8 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { faultsError, MeshError } from '../errors.ts'
+import { isDeclared, isWithin, shown } from '../given.ts'
 import { type Envelope, envelopeHeaders, newEnvelope } from '../message/envelope.ts'
 import { headerBytes, type HeaderPairs, userHeaders } from '../message/headers.ts'
-import { checkId, newId } from '../message/id.ts'
+import { checkId, checkTexts, newId } from '../message/id.ts'
 import type { Names } from '../topology/names.ts'
 import type { AnyRequest } from './contract.ts'
 import { encodePayload } from './payload.ts'
@@ -53,9 +54,14 @@ export async function prepare(
   contract: AnyRequest,
   { data, defaultTimeoutMs, ...given }: RequestOptions & { data: unknown; defaultTimeoutMs: number },
 ): Promise<Prepared> {
+  if (!isDeclared(contract, 'request'))
+    throw new MeshError('MESH_INVALID_CONTRACT', `${shown(contract)} is asked; give it what request(…) returns`)
   const { timeoutMs = defaultTimeoutMs } = given
-  if (!(timeoutMs >= 1 && timeoutMs <= MOST_TIMEOUT_MS))
-    throw faultsError('MESH_INVALID_OPTIONS', `request ${contract.type}`, [`timeoutMs is ${timeoutMs}; 1 ms to a day`])
+  if (!isWithin(timeoutMs, 1, MOST_TIMEOUT_MS))
+    throw faultsError('MESH_INVALID_OPTIONS', `request ${contract.type}`, [
+      `timeoutMs is ${shown(timeoutMs)}; 1 ms to a day`,
+    ])
+  checkTexts({ correlationId: given.correlationId, causationId: given.causationId })
   const payload = await encodePayload(contract, data)
   const envelope = newEnvelope(contract, {
     id: given.id === undefined ? newId() : checkId(given.id),

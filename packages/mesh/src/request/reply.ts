@@ -1,3 +1,4 @@
+import { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from '../given.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { AnyRequest, ErrorSchemas, RequestContract } from './contract.ts'
 
@@ -74,7 +75,7 @@ export function reply(
   optionsOrHandle: ReplyOptions | ReplyDef['handle'],
   maybeHandle?: ReplyDef['handle'],
 ): ReplyDef {
-  const options = typeof optionsOrHandle === 'function' ? {} : optionsOrHandle
+  const options: ReplyOptions = typeof optionsOrHandle === 'function' ? {} : (optionsOrHandle ?? {})
   const handle = typeof optionsOrHandle === 'function' ? optionsOrHandle : maybeHandle
   const concurrency = options.concurrency ?? CONCURRENCY
   return Object.freeze({
@@ -92,13 +93,16 @@ export function replyFaults(replies: Readonly<Record<string, ReplyDef>>): string
   const byType = new Map<string, string[]>()
   for (const [name, def] of Object.entries(replies)) {
     const say = (fault: string): number => faults.push(`reply ${JSON.stringify(name)}: ${fault}`)
-    if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(name)) say('its name takes letters, digits and -, 48 characters at most')
+    if (!isMatch(name, /^[A-Za-z][A-Za-z0-9-]{0,47}$/))
+      say('its name takes letters, digits and -, 48 characters at most')
+    if (!isObject(def) || !isDeclared(def.contract, 'request')) {
+      say('it is not what reply(…) returns for a request')
+      continue
+    }
     if (typeof def.handle !== 'function') say('it has no function')
-    if (!(Number.isInteger(def.concurrency) && def.concurrency >= 1 && def.concurrency <= 10_000))
-      say(`concurrency is ${def.concurrency}; 1 to 10 000`)
-    if (!(Number.isInteger(def.waiting) && def.waiting >= 0 && def.waiting <= 100_000))
-      say(`waiting is ${def.waiting}; 0 to 100 000`)
-    if (!(def.timeoutMs >= 1 && def.timeoutMs <= MOST_TIMEOUT_MS)) say(`timeoutMs is ${def.timeoutMs}; 1 ms to a day`)
+    if (!isWhole(def.concurrency, 1, 10_000)) say(`concurrency is ${shown(def.concurrency)}; 1 to 10 000`)
+    if (!isWhole(def.waiting, 0, 100_000)) say(`waiting is ${shown(def.waiting)}; 0 to 100 000`)
+    if (!isWithin(def.timeoutMs, 1, MOST_TIMEOUT_MS)) say(`timeoutMs is ${shown(def.timeoutMs)}; 1 ms to a day`)
     byType.set(def.contract.type, [...(byType.get(def.contract.type) ?? []), name])
   }
   for (const [type, names] of byType)

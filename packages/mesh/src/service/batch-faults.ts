@@ -1,3 +1,4 @@
+import { isWhole, isWithin, shown } from '../given.ts'
 import type { Handler } from './define.ts'
 
 /** How the messages of a batch handler are gathered. */
@@ -22,11 +23,11 @@ export function batchFaults({
   if (!batch) return []
   const { size, maxAgeMs } = batch
   const faults: string[] = []
-  if (!(Number.isInteger(size) && size >= 1 && size <= 500)) faults.push(`size is ${size}; 1 to 500`)
-  else if (concurrency < size)
+  if (!isWhole(size, 1, 500)) faults.push(`size is ${shown(size)}; 1 to 500`)
+  else if (isWithin(concurrency, 0) && concurrency < size)
     faults.push(`concurrency is ${concurrency}, so a batch of ${size} would never be full; at least size`)
-  if (!(maxAgeMs >= 0 && maxAgeMs <= 60_000)) faults.push(`maxAgeMs is ${maxAgeMs}; 0 to 60000`)
-  else if (maxAgeMs >= timeoutMs)
+  if (!isWithin(maxAgeMs, 0, 60_000)) faults.push(`maxAgeMs is ${shown(maxAgeMs)}; 0 to 60000`)
+  else if (isWithin(timeoutMs, 0, maxAgeMs))
     faults.push(
       `maxAgeMs is ${maxAgeMs}, so messages would run out of time (${timeoutMs} ms) while they wait; less than timeoutMs`,
     )

@@ -14,6 +14,7 @@
 import { context as otelContext, type Span, trace } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import { NotTried } from '../failure/breaker.ts'
+import { isWhole } from '../given.ts'
 import { classify, isConnectionRefused } from '../failure/classify.ts'
 import type { Contract } from '../message/contract.ts'
 import { batchSpan, failSpan } from '../observe/spans.ts'
@@ -62,12 +63,18 @@ type Waiting = {
  */
 export function onBatch<In, Out>(
   source: Contract<In, Out>,
-  { size, maxAgeMs = 100, order = source.key && !source.priorities ? 'key' : 'none', ...options }: BatchOptions,
+  given: BatchOptions,
   handle: BatchHandler<Out>,
 ): HandlerDef {
-  const gather = (): Handler<Out> => gathering(source.type, { size, maxAgeMs }, handle as BatchHandler<unknown>)
+  const usual = source?.key && !source.priorities ? 'key' : 'none'
+  const { size, maxAgeMs = 100, order = usual, ...options } = given ?? {}
+  const gather = (): Handler<Out> => gathering(source?.type, { size, maxAgeMs }, handle as BatchHandler<unknown>)
   const ordered = order === 'none' ? {} : { order }
-  const def = on(source, { concurrency: Math.min(1000, 2 * size), ...options, ...ordered }, gather())
+  const def = on(
+    source,
+    { ...(isWhole(size, 1) && { concurrency: Math.min(1000, 2 * size) }), ...options, ...ordered },
+    gather(),
+  )
   return Object.freeze({ ...def, batch: { size, maxAgeMs, gather } })
 }
 

@@ -1,6 +1,7 @@
 import { orderFaults } from '../consume/ordered/order-faults.ts'
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
+import { isDeclared, isMatch, isObject, isWithin, shown } from '../given.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, horizonOf, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
@@ -97,7 +98,7 @@ export function on(
   optionsOrHandle: HandlerOptions | Handler<never>,
   maybeHandle?: Handler<never> | OrderedHandler<never>,
 ): HandlerDef {
-  const options = typeof optionsOrHandle === 'function' ? {} : optionsOrHandle
+  const options: HandlerOptions = typeof optionsOrHandle === 'function' ? {} : (optionsOrHandle ?? {})
   const handle = typeof optionsOrHandle === 'function' ? optionsOrHandle : maybeHandle
   return Object.freeze({
     source,
@@ -108,7 +109,7 @@ export function on(
     order: options.order,
     timeoutMs: options.timeoutMs ?? 60_000,
     ...(options.effects === undefined ? {} : { effects: options.effects }),
-    ...(options.inbox === undefined ? {} : { inbox: { ...options.inbox } }),
+    ...(options.inbox === undefined ? {} : { inbox: isObject(options.inbox) ? { ...options.inbox } : options.inbox }),
     ackWaitMs: options.ackWaitMs ?? (options.order === 'key' ? 10_000 : 30_000),
     handle: handle as Handler<unknown>,
   })
@@ -130,9 +131,10 @@ export type ServiceOptions = {
  * Declares a service. Nothing happens until `mesh.run(service)`.
  * @throws MeshError MESH_INVALID_SERVICE with every fault
  */
-export function defineService(name: string, options: ServiceOptions): ServiceDef {
-  const faults = serviceFaults(name, options)
-  if (faults.length > 0) throw faultsError('MESH_INVALID_SERVICE', `service ${JSON.stringify(name)}`, faults)
+export function defineService(name: string, given: ServiceOptions): ServiceDef {
+  const options = given ?? {}
+  const faults = [...shapeFaults(options), ...serviceFaults(name, options)]
+  if (faults.length > 0) throw faultsError('MESH_INVALID_SERVICE', `service ${shown(name)}`, faults)
   return Object.freeze({
     name,
     version: options.version ?? '0.0.0',
@@ -143,34 +145,73 @@ export function defineService(name: string, options: ServiceOptions): ServiceDef
   })
 }
 
+/** What is no object, list or text where one is needed. */
+function shapeFaults({ handlers, replies = {}, publishes = [], retired = [], version = '' }: ServiceOptions): string[] {
+  const faults: string[] = []
+  if (!isObject(handlers)) faults.push(`handlers is ${shown(handlers)}; an object of handlers by name`)
+  if (!isObject(replies)) faults.push(`replies is ${shown(replies)}; an object of replies by name`)
+  if (!isListOf(publishes, (one) => isDeclared(one, 'event', 'command')))
+    faults.push('publishes is a list of what event(…) and command(…) return')
+  if (!isListOf(retired, (one) => typeof one === 'string')) faults.push('retired is a list of names of handlers')
+  if (typeof version !== 'string') faults.push(`version is ${shown(version)}; text`)
+  return faults
+}
+
+const isListOf = (list: unknown, isOne: (member: unknown) => boolean): boolean =>
+  Array.isArray(list) && list.every(isOne)
+
 function serviceFaults(name: string, options: ServiceOptions): string[] {
   const faults: string[] = []
-  if (!/^[a-z][a-z0-9-]{0,47}$/.test(name)) faults.push('its name takes a-z, 0-9 and -, 48 characters at most')
-  for (const [handler, def] of Object.entries(options.handlers)) {
+  if (!isMatch(name, /^[a-z][a-z0-9-]{0,47}$/)) faults.push('its name takes a-z, 0-9 and -, 48 characters at most')
+  const handlers = isObject(options.handlers) ? options.handlers : {}
+  const publishes = (Array.isArray(options.publishes) ? (options.publishes as readonly AnyContract[]) : []).filter(
+    (one) => isDeclared(one, 'event', 'command'),
+  )
+  for (const [handler, def] of Object.entries(handlers)) {
     const say = (fault: string): number => faults.push(`handler ${JSON.stringify(handler)}: ${fault}`)
     if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
       say('its name takes letters, digits and -, 48 characters at most')
-    if (typeof def.handle !== 'function') say('it has no function')
-    for (const fault of [...startFaults(def), ...limitFaults(def), ...batchFaults(def)]) say(fault)
-    if (!(def.timeoutMs >= 1)) say(`timeoutMs is ${def.timeoutMs}; at least 1`)
-    if (!(def.ackWaitMs >= 300)) say(`ackWaitMs is ${def.ackWaitMs}; at least 300`)
-    for (const fault of orderFaults(def)) say(fault)
-    if (!(def.retry.attempts >= 1)) say(`retry.attempts is ${def.retry.attempts}; at least 1`)
-    if (!(def.retry.minDelayMs >= 0 && def.retry.maxDelayMs >= def.retry.minDelayMs))
-      say('retry needs 0 <= minDelayMs <= maxDelayMs')
-    const horizonMs = horizonOf(def.retry)
-    if (horizonMs > def.source.stream.maxAgeMs)
-      say(
-        `it retries for up to ${horizonMs} ms, but stream ${def.source.stream.name} forgets after ${def.source.stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
-      )
-    for (const fault of [...effectsFaults(def, options.publishes ?? []), ...inboxFaults(def)]) say(fault)
+    for (const fault of handlerFaults(def, publishes)) say(fault)
   }
-  return [...faults, ...sharedSourceFaults(options.handlers), ...replyFaults(options.replies ?? {})]
+  const declared = Object.fromEntries(Object.entries(handlers).filter(([, def]) => isHandler(def)))
+  return [...faults, ...sharedSourceFaults(declared), ...replyFaults(isObject(options.replies) ? options.replies : {})]
+}
+
+const isHandler = (def: HandlerDef): boolean => isObject(def) && isDeclared(def.source, 'event', 'command', 'topic')
+
+function handlerFaults(def: HandlerDef, publishes: readonly AnyContract[]): string[] {
+  if (!isObject(def)) return [`it is ${shown(def)}; give it what on(…) or onBatch(…) returns`]
+  if (!isHandler(def)) return [`its source is ${shown(def.source)}; an event, a command or a topic`]
+  const faults: string[] = []
+  if (typeof def.handle !== 'function') faults.push('it has no function')
+  faults.push(...startFaults(def), ...limitFaults(def), ...batchFaults(def))
+  if (!isWithin(def.timeoutMs, 1)) faults.push(`timeoutMs is ${shown(def.timeoutMs)}; at least 1`)
+  if (!isWithin(def.ackWaitMs, 300)) faults.push(`ackWaitMs is ${shown(def.ackWaitMs)}; at least 300`)
+  faults.push(...orderFaults(def), ...retryFaults(def))
+  return [...faults, ...effectsFaults(def, publishes), ...inboxFaults(def)]
+}
+
+function retryFaults({ retry, source: { stream } }: HandlerDef): string[] {
+  if (!isObject(retry)) return [`retry is ${shown(retry)}; a policy such as untilBack or retry({ attempts: 3 })`]
+  const faults: string[] = []
+  const { attempts, forMs, minDelayMs, maxDelayMs, factor } = retry
+  if (!isWithin(attempts, 1)) faults.push(`retry.attempts is ${shown(attempts)}; at least 1`)
+  if (!isWithin(forMs, 0)) faults.push(`retry.forMs is ${shown(forMs)}; 0 or more`)
+  if (!isWithin(factor, 1)) faults.push(`retry.factor is ${shown(factor)}; at least 1`)
+  if (!isWithin(minDelayMs, 0) || !isWithin(maxDelayMs, minDelayMs))
+    faults.push('retry needs 0 <= minDelayMs <= maxDelayMs')
+  if (faults.length > 0) return faults
+  const horizonMs = horizonOf(retry)
+  if (horizonMs <= stream.maxAgeMs) return []
+  return [
+    `it retries for up to ${horizonMs} ms, but stream ${stream.name} forgets after ${stream.maxAgeMs} ms; lower retry.forMs or raise maxAgeMs`,
+  ]
 }
 
 /** From a time to come a server begins with the next event there is, which is before that time. */
 function startFaults({ startFrom }: HandlerDef): string[] {
-  if (!(startFrom instanceof Date)) return []
+  if (startFrom === undefined || startFrom === 'all' || startFrom === 'new') return []
+  if (!(startFrom instanceof Date)) return [`startFrom is ${shown(startFrom)}; 'all', 'new' or a Date`]
   if (Number.isNaN(startFrom.getTime())) return ['startFrom is no valid date']
   if (startFrom.getTime() <= Date.now()) return []
   return [`startFrom is ${startFrom.toISOString()}, which is in the future; say 'new' and start it then`]

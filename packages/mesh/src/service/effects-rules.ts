@@ -1,5 +1,6 @@
 import { hours, minutes } from '../durations.ts'
 import { MeshError } from '../errors.ts'
+import { shown } from '../given.ts'
 import { horizonOf } from '../failure/retry-policy.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { MAX_BATCH } from '../publish/atomic-batch.ts'
@@ -19,7 +20,7 @@ export function markerTtlMs({ source, retry }: HandlerDef): number {
 /** What is wrong with a handler's `effects`, given what its service says it publishes. */
 export function effectsFaults(def: HandlerDef, publishes: readonly AnyContract[]): string[] {
   if (def.effects === undefined) return []
-  if ((def.effects as string) !== 'once') return [`effects is ${JSON.stringify(def.effects)}; 'once', or leave it out`]
+  if ((def.effects as string) !== 'once') return [`effects is ${shown(def.effects)}; 'once', or leave it out`]
   const streams = [...new Set(publishes.map(({ stream }) => stream))]
   return streams.map((stream) => shortLived(def, stream)).filter((fault) => fault !== undefined)
 }

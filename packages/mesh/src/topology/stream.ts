@@ -1,5 +1,6 @@
 import { days, minutes } from '../durations.ts'
 import { faultsError } from '../errors.ts'
+import { isMatch, isWhole, isWithin, shown } from '../given.ts'
 
 /** What a user says of a stream. Retention is always *limits*, storage *file*, `discard: new`: an event not yet handled is never evicted. */
 export type StreamOptions = {
@@ -40,46 +41,44 @@ export type StreamDef = {
  * @throws MeshError MESH_INVALID_CONTRACT with every fault
  */
 export function stream(name: string, options: StreamOptions): StreamDef {
-  const maxAgeMs = options.maxAgeMs ?? days(30)
+  const given: Partial<StreamOptions> = options ?? {}
+  const maxAgeMs = given.maxAgeMs ?? days(30)
+  const windowMs = given.duplicateWindowMs ?? minutes(5)
   const def: StreamDef = {
     kind: 'stream',
     name,
-    subjects: [...options.subjects],
+    subjects: Array.isArray(given.subjects) ? [...(given.subjects as readonly string[])] : [],
     maxAgeMs,
-    maxBytes: options.maxBytes ?? 1024 ** 3,
-    duplicateWindowMs: Math.min(options.duplicateWindowMs ?? minutes(5), maxAgeMs),
-    partitions: options.partitions ?? 16,
-    replicas: options.replicas,
-    owner: options.owner ?? 'malha',
-    revision: options.revision ?? 1,
+    maxBytes: given.maxBytes ?? 1024 ** 3,
+    duplicateWindowMs: isWithin(maxAgeMs, 0) && isWithin(windowMs, maxAgeMs) ? maxAgeMs : windowMs,
+    partitions: given.partitions ?? 16,
+    replicas: given.replicas,
+    owner: given.owner ?? 'malha',
+    revision: given.revision ?? 1,
   }
   const faults = streamFaults(def)
-  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `stream ${JSON.stringify(name)}`, faults)
+  if (faults.length > 0) throw faultsError('MESH_INVALID_CONTRACT', `stream ${shown(name)}`, faults)
   return Object.freeze(def)
 }
 
 function streamFaults(def: StreamDef): string[] {
   const faults: string[] = []
-  if (!/^[A-Z][A-Z0-9-]{0,63}$/.test(def.name))
+  if (!isMatch(def.name, /^[A-Z][A-Z0-9-]{0,63}$/))
     faults.push('the name takes A-Z, 0-9 and -, 64 characters at most, e.g. CENTERS')
   if (def.subjects.length === 0) faults.push('it needs at least one subject')
   for (const subject of def.subjects) {
-    if (!/^[a-z0-9-]+(\.([a-z0-9-]+|\*))*(\.>)?$/.test(subject))
-      faults.push(
-        `subject ${JSON.stringify(subject)}: tokens of a-z, 0-9 and -, or *, or a final >, the first one plain`,
-      )
+    if (!isMatch(subject, /^[a-z0-9-]+(\.([a-z0-9-]+|\*))*(\.>)?$/))
+      faults.push(`subject ${shown(subject)}: tokens of a-z, 0-9 and -, or *, or a final >, the first one plain`)
   }
-  if (!(def.maxAgeMs >= 1000))
-    faults.push(`maxAgeMs is ${def.maxAgeMs}; at least 1000 (an endless stream hides its limit)`)
-  if (!(Number.isSafeInteger(def.maxBytes) && def.maxBytes >= 64 * 1024))
-    faults.push(`maxBytes is ${def.maxBytes}; at least 65536`)
-  if (!(def.duplicateWindowMs >= 100)) faults.push(`duplicateWindowMs is ${def.duplicateWindowMs}; at least 100`)
-  if (!(Number.isInteger(def.partitions) && def.partitions >= 1 && def.partitions <= 256))
-    faults.push(`partitions is ${def.partitions}; 1 to 256`)
+  if (!isWithin(def.maxAgeMs, 1000))
+    faults.push(`maxAgeMs is ${shown(def.maxAgeMs)}; at least 1000 (an endless stream hides its limit)`)
+  if (!isWhole(def.maxBytes, 64 * 1024)) faults.push(`maxBytes is ${shown(def.maxBytes)}; at least 65536`)
+  if (!isWithin(def.duplicateWindowMs, 100))
+    faults.push(`duplicateWindowMs is ${shown(def.duplicateWindowMs)}; at least 100`)
+  if (!isWhole(def.partitions, 1, 256)) faults.push(`partitions is ${shown(def.partitions)}; 1 to 256`)
   if (def.replicas !== undefined && ![1, 3, 5].includes(def.replicas))
-    faults.push(`replicas is ${def.replicas}; 1, 3 or 5`)
-  if (!/^[a-z0-9-]{1,64}$/.test(def.owner)) faults.push(`owner ${JSON.stringify(def.owner)}: a-z, 0-9 and -`)
-  if (!(Number.isSafeInteger(def.revision) && def.revision >= 1))
-    faults.push(`revision is ${def.revision}; a whole number from 1`)
+    faults.push(`replicas is ${shown(def.replicas)}; 1, 3 or 5`)
+  if (!isMatch(def.owner, /^[a-z0-9-]{1,64}$/)) faults.push(`owner ${shown(def.owner)}: a-z, 0-9 and -`)
+  if (!isWhole(def.revision, 1)) faults.push(`revision is ${shown(def.revision)}; a whole number from 1`)
   return faults
 }

@@ -18,6 +18,15 @@ test('both forms of the ack subject are read', () => {
   expect(parseAckSubject('$JS.ACK._.AbCdEf.CENTERS.provider_maas.2.17.9.1795277533582000001.4.x7')).toEqual(expected)
 })
 
-test.each(['', 'center.registered', '$JS.ACK.short', '$JS.API.INFO'])('%j is none', (subject) => {
+test.each([
+  '',
+  'center.registered',
+  '$JS.ACK.short',
+  '$JS.API.INFO',
+  '$JS.ACK.CENTERS.provider_maas.2.x.9.1795277533582000001.4',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9..4',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.99999999999999999999',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9.10123456789400123456789.4',
+])('%j is none', (subject) => {
   expect(parseAckSubject(subject)).toBeUndefined()
 })

@@ -33,9 +33,14 @@ test.each([
   [{ 'CE-ID': 'b' }, 'reserved'],
   [{ 'malha-attempts': '9' }, 'reserved'],
   [{ traceparent: 'x' }, 'reserved'],
+  [{ 'x-a': ' b' }, 'white space at an end'],
+  [{ 'x-a': 'b\u00A0' }, 'white space at an end'],
+  [{ 'x-a': '\uD800' }, 'half of a surrogate pair'],
+  [{ 'x-a': 'b', 'X-A': 'c' }, 'twice'],
+  [{ 'x-a': 7 }, 'is 7; text'],
 ])('user header %j is refused', (headers, why) => {
-  expect(() => userHeaders(headers as Record<string, string>)).toThrow(why)
-  expect(() => userHeaders(headers as Record<string, string>)).toThrow(MeshError)
+  expect(() => userHeaders(headers as unknown as Record<string, string>)).toThrow(why)
+  expect(() => userHeaders(headers as unknown as Record<string, string>)).toThrow(MeshError)
 })
 
 test('a block is the NATS header format', () => {

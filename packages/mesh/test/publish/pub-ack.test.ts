@@ -18,6 +18,16 @@ test('only an answer with stream and sequence says stored', () => {
 })
 
 test.each([
+  'null',
+  '[]',
+  '7',
+  '{"stream":"","seq":1}',
+  '{"stream":"A","seq":0}',
+  '{"stream":"A","seq":1.5}',
+  '{"error":7}',
+])('an answer that says nothing is never stored: %s', (body) => expect(readReply(undefined, body).kind).toBe('refused'))
+
+test.each([
   [503, ''],
   [undefined, '{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}'],
   [undefined, '{"error":{"code":429,"err_code":10167,"description":"too many requests"}}'],

@@ -1,4 +1,4 @@
-import { type Logger, type Metrics, noMetrics } from '@malha/mesh'
+import { isWhole, type Logger, type Metrics, noMetrics, shown } from '@malha/mesh'
 import { OutboxError } from '../errors.ts'
 import { type OutboxNames, outboxNames } from '../schema/names.ts'
 
@@ -37,7 +37,8 @@ export type ResolvedRelayOptions = {
 }
 
 /** @throws OutboxError OUTBOX_INVALID_OPTIONS with every fault */
-export function resolveRelayOptions(options: RelayOptions, log: Logger): ResolvedRelayOptions {
+export function resolveRelayOptions(given: RelayOptions, log: Logger): ResolvedRelayOptions {
+  const options: RelayOptions = given ?? {}
   const resolved: ResolvedRelayOptions = {
     names: outboxNames(options.schema),
     log: options.log ?? log,
@@ -57,13 +58,13 @@ export function resolveRelayOptions(options: RelayOptions, log: Logger): Resolve
     ...whole('sessionMs', resolved.sessionMs, 1_000),
     ...whole('stopMs', resolved.stopMs, 0),
   ]
-  if (resolved.inFlight > 4096) faults.push(`inFlight is ${resolved.inFlight}; at most 4096`)
-  if (resolved.pollMs * 2 > resolved.sessionMs)
+  if (isWhole(resolved.inFlight, 4097)) faults.push(`inFlight is ${resolved.inFlight}; at most 4096`)
+  if (isWhole(resolved.sessionMs, 0) && isWhole(resolved.pollMs, Math.floor(resolved.sessionMs / 2) + 1))
     faults.push(`pollMs is ${resolved.pollMs}; at most half of sessionMs (${resolved.sessionMs})`)
   if (faults.length > 0) throw new OutboxError('OUTBOX_INVALID_OPTIONS', faults.join('; '))
   return resolved
 }
 
 function whole(name: string, value: number, least: number): string[] {
-  return Number.isSafeInteger(value) && value >= least ? [] : [`${name} is ${value}; a whole number from ${least}`]
+  return isWhole(value, least) ? [] : [`${name} is ${shown(value)}; a whole number from ${least}`]
 }

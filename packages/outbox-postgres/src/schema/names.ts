@@ -1,3 +1,4 @@
+import { isMatch, shown } from '@malha/mesh'
 import { OutboxError } from '../errors.ts'
 
 /** How many partitions keys are spread over: the unit that one relay owns at a time. Part of the table format. */
@@ -18,10 +19,10 @@ export type OutboxNames = {
 
 /** @throws OutboxError OUTBOX_INVALID_OPTIONS */
 export function outboxNames(schema: string = 'malha'): OutboxNames {
-  if (!/^(?!pg_)[a-z_][a-z0-9_]{0,47}$/.test(schema))
+  if (!isMatch(schema, /^(?!pg_)[a-z_][a-z0-9_]{0,47}$/))
     throw new OutboxError(
       'OUTBOX_INVALID_OPTIONS',
-      `schema ${JSON.stringify(schema).slice(0, 64)}: a-z, 0-9 and _, not beginning with a digit or pg_, 48 at most`,
+      `schema ${shown(schema)}: a-z, 0-9 and _, not beginning with a digit or pg_, 48 at most`,
     )
   return {
     schema,

@@ -1,4 +1,15 @@
-import { type AnyContract, type Contract, keyToken, partitionOf, type StreamDef } from '@malha/mesh'
+import {
+  type AnyContract,
+  type Contract,
+  isDeclared,
+  isMatch,
+  isObject,
+  isWhole,
+  keyToken,
+  partitionOf,
+  shown,
+  type StreamDef,
+} from '@malha/mesh'
 import { faultsError } from '../errors.ts'
 
 /** The contracts of an aggregate's events, by the names under which its functions know them. */
@@ -51,11 +62,13 @@ export type AggregateDef<State, Command, Events extends EventContracts> = Requir
  */
 export function aggregate<State, Command, Events extends EventContracts>(
   name: string,
-  options: AggregateOptions<State, Command, Events>,
+  given: AggregateOptions<State, Command, Events>,
 ): AggregateDef<State, Command, Events> {
-  const contracts = Object.values(options.events)
-  const faults = aggregateFaults({ name, contracts, version: options.version ?? 1 })
-  if (faults.length > 0) throw faultsError(`aggregate ${JSON.stringify(name)}`, faults)
+  const options = given ?? {}
+  const contracts = contractsOf(options.events)
+  const faults = [...eventsFaults(options.events), ...functionFaults(options)]
+  faults.push(...aggregateFaults({ name, contracts, version: options.version ?? 1 }))
+  if (faults.length > 0) throw faultsError(`aggregate ${shown(name)}`, faults)
   return Object.freeze({
     ...options,
     kind: 'aggregate' as const,
@@ -81,12 +94,29 @@ export function patternOf(type: string): string | undefined {
   return tokens.length === 1 ? undefined : [...tokens.slice(0, -1), '*'].join('.')
 }
 
+/** Those of what was given that are contracts. */
+export const contractsOf = (events: EventContracts): AnyContract[] =>
+  Object.values(isObject(events) ? events : {}).filter((one) => isDeclared(one, 'event', 'command'))
+
+/** What is no contract where one is needed. */
+export function eventsFaults(events: EventContracts): string[] {
+  if (!isObject(events)) return [`events is ${shown(events)}; an object of contracts by name`]
+  return Object.entries(events)
+    .filter(([, one]) => !isDeclared(one, 'event', 'command'))
+    .map(([name, one]) => `event ${JSON.stringify(name)} is ${shown(one)}; give it what event(…) returns`)
+}
+
+function functionFaults(options: object): string[] {
+  return ['initial', 'decide', 'evolve']
+    .filter((name) => typeof Reflect.get(Object(options), name) !== 'function')
+    .map((name) => `${name} is no function`)
+}
+
 function aggregateFaults(def: { name: string; contracts: readonly AnyContract[]; version: number }): string[] {
   const faults: string[] = []
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(def.name)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
+  if (!isMatch(def.name, /^[a-z][a-z0-9-]{0,31}$/)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
   if (def.contracts.length === 0) faults.push('it has no events')
-  if (!(Number.isSafeInteger(def.version) && def.version >= 1))
-    faults.push(`version is ${def.version}; a whole number from 1`)
+  if (!isWhole(def.version, 1)) faults.push(`version is ${shown(def.version)}; a whole number from 1`)
   const streams = new Set(def.contracts.map(({ stream }) => stream.name))
   if (streams.size > 1)
     faults.push(`its events are of ${streams.size} streams (${[...streams].join(', ')}); one holds them all`)

@@ -1,5 +1,5 @@
-import { type AnyContract, type StreamDef } from '@malha/mesh'
-import type { EventContracts, PastEvent } from '../aggregate/aggregate.ts'
+import { type AnyContract, isMatch, isWhole, shown, type StreamDef } from '@malha/mesh'
+import { contractsOf, type EventContracts, eventsFaults, type PastEvent } from '../aggregate/aggregate.ts'
 import { faultsError } from '../errors.ts'
 
 /** What a projection may know of the event it takes in. */
@@ -53,11 +53,12 @@ export type ProjectionDef<View, Events extends EventContracts = EventContracts> 
  */
 export function projection<View, Events extends EventContracts>(
   name: string,
-  options: ProjectionOptions<View, Events>,
+  given: ProjectionOptions<View, Events>,
 ): ProjectionDef<View, Events> {
-  const contracts = Object.values(options.events)
-  const faults = projectionFaults(name, options, contracts)
-  if (faults.length > 0) throw faultsError(`projection ${JSON.stringify(name)}`, faults)
+  const options = given ?? {}
+  const contracts = contractsOf(options.events)
+  const faults = [...eventsFaults(options.events), ...projectionFaults(name, options, contracts)]
+  if (faults.length > 0) throw faultsError(`projection ${shown(name)}`, faults)
   return Object.freeze({
     kind: 'projection' as const,
     name,
@@ -93,12 +94,17 @@ function commonPattern(types: readonly string[]): string | undefined {
 
 function projectionFaults(
   name: string,
-  { version, key }: { version: number; key?: unknown },
+  { version, key, project, upcast, gaps }: { [Name in 'version' | 'key' | 'project' | 'upcast' | 'gaps']?: unknown },
   contracts: readonly AnyContract[],
 ): string[] {
   const faults: string[] = []
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(name)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
-  if (!(Number.isSafeInteger(version) && version >= 1)) faults.push(`version is ${version}; a whole number from 1`)
+  if (!isMatch(name, /^[a-z][a-z0-9-]{0,31}$/)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
+  if (!isWhole(version, 1)) faults.push(`version is ${shown(version)}; a whole number from 1`)
+  if (typeof project !== 'function') faults.push('project is no function')
+  for (const [option, value] of Object.entries({ key, upcast }))
+    if (value !== undefined && typeof value !== 'function') faults.push(`${option} is ${shown(value)}; a function`)
+  if (gaps !== undefined && gaps !== 'refuse' && gaps !== 'accept')
+    faults.push(`gaps is ${shown(gaps)}; 'refuse' or 'accept'`)
   if (contracts.length === 0) faults.push('it has no events')
   const streams = new Set(contracts.map(({ stream }) => stream.name))
   if (streams.size > 1)

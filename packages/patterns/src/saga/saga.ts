@@ -1,4 +1,16 @@
-import { type AnyContract, type Contract, event, minutes, type StreamDef } from '@malha/mesh'
+import {
+  type AnyContract,
+  type Contract,
+  event,
+  isDeclared,
+  isMatch,
+  isObject,
+  isWhole,
+  isWithin,
+  minutes,
+  shown,
+  type StreamDef,
+} from '@malha/mesh'
 import { faultsError } from '../errors.ts'
 
 /** One message a saga sends: a command, or an event of its own. Its data must survive JSON: it is kept in the saga's record. */
@@ -175,7 +187,10 @@ export type SagaDef<State> = {
  * @param name lower case, e.g. `order`; its bucket is `SAGA_ORDER`
  * @throws PatternsError PATTERNS_INVALID_DEFINITION with every fault
  */
-export function saga<State>(name: string, options: SagaOptions<State>): SagaDef<State> {
+export function saga<State>(name: string, given: SagaOptions<State>): SagaDef<State> {
+  const options = given ?? {}
+  const shape = shapeFaults(options)
+  if (shape.length > 0) throw faultsError(`saga ${shown(name)}`, shape)
   const def: SagaDef<State> = {
     kind: 'saga',
     name,
@@ -187,19 +202,37 @@ export function saga<State>(name: string, options: SagaOptions<State>): SagaDef<
     upcast: options.upcast,
   }
   const faults = [...sagaFaults(def), ...stepFaults(def)]
-  if (faults.length > 0) throw faultsError(`saga ${JSON.stringify(name)}`, faults)
+  if (faults.length > 0) throw faultsError(`saga ${shown(name)}`, faults)
   return Object.freeze(def)
+}
+
+/** What is not what the functions of this page return; the rest cannot be looked at then. */
+function shapeFaults<State>({ steps, sends, timeout }: SagaOptions<State>): string[] {
+  const faults: string[] = []
+  if (!isObject(steps)) faults.push(`steps is ${shown(steps)}; an object of steps by name`)
+  for (const [name, one] of Object.entries(isObject(steps) ? steps : {}))
+    if (!isStep(one))
+      faults.push(`step ${JSON.stringify(name)}: it is not what begins, step, undone or timedOut return`)
+  if (!Array.isArray(sends) || !sends.every((one) => isDeclared(one, 'event', 'command')))
+    faults.push('sends is a list of what event(…) and command(…) return')
+  if (timeout !== undefined && !isDeclared(timeout, 'event'))
+    faults.push(`timeout is ${shown(timeout)}; give it what sagaTimeout(…) returns`)
+  return faults
+}
+
+function isStep(one: unknown): boolean {
+  if (isDeclared(one, 'timed-out')) return isObject(one) && typeof one['name'] === 'string'
+  return isDeclared(one, 'begins', 'step', 'undone') && isObject(one) && isDeclared(one['contract'], 'event', 'command')
 }
 
 function sagaFaults<State>(def: SagaDef<State>): string[] {
   const faults: string[] = []
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(def.name)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
+  if (!isMatch(def.name, /^[a-z][a-z0-9-]{0,31}$/)) faults.push('its name takes a-z, 0-9 and -, 32 characters at most')
   if (!Object.values(def.steps).some(({ kind }) => kind === 'begins'))
     faults.push('no step begins it; declare one with begins(…)')
-  if (!(def.stuckAfterMs >= 1000)) faults.push(`stuckAfterMs is ${def.stuckAfterMs}; at least 1000`)
-  if (!(Number.isSafeInteger(def.version) && def.version >= 1))
-    faults.push(`version is ${def.version}; a whole number from 1`)
-  if (def.version > 1 && def.upcast === undefined)
+  if (!isWithin(def.stuckAfterMs, 1000)) faults.push(`stuckAfterMs is ${shown(def.stuckAfterMs)}; at least 1000`)
+  if (!isWhole(def.version, 1)) faults.push(`version is ${shown(def.version)}; a whole number from 1`)
+  else if (def.version > 1 && typeof def.upcast !== 'function')
     faults.push(`version ${def.version} needs upcast: records of older versions are still there`)
   return faults
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { keyToken, type Mesh } from '@malha/mesh'
+import { isObject, isWhole, keyToken, type Mesh, shown } from '@malha/mesh'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { PatternsError } from '../errors.ts'
@@ -12,7 +12,7 @@ export type Formatted = { readonly v: number }
 
 /** Records of one kind in a key-value bucket, written by compare-and-set. */
 export interface Records<T extends Formatted> {
-  /** Undefined where there is none. @throws PatternsError PATTERNS_NEWER_FORMAT | PATTERNS_STORE_UNAVAILABLE */
+  /** Undefined where there is none. @throws PatternsError PATTERNS_NEWER_FORMAT | PATTERNS_UNREADABLE_RECORD | PATTERNS_STORE_UNAVAILABLE */
   read(id: string): Promise<Versioned<T> | undefined>
   /**
    * Writes over `revision`, or where there was nothing. The new revision; undefined when somebody else was faster:
@@ -79,15 +79,28 @@ export function records<T extends Formatted>(mesh: Mesh, { kv, what, format }: R
   }
 }
 
-/** @throws PatternsError PATTERNS_NEWER_FORMAT */
+/** @throws PatternsError PATTERNS_NEWER_FORMAT | PATTERNS_UNREADABLE_RECORD */
 export function parse(text: string, { what, format }: { what: string; format: number }): Formatted {
-  const value = JSON.parse(text) as Formatted
-  if (!(value.v >= 1 && value.v <= format))
+  const value = parsed(text)
+  if (!isObject(value) || !isWhole(value['v'], 1))
+    throw new PatternsError(
+      'PATTERNS_UNREADABLE_RECORD',
+      `${what} has a record that this library did not write: ${shown(text)}; put back what was there, or remove it`,
+    )
+  if (value['v'] > format)
     throw new PatternsError(
       'PATTERNS_NEWER_FORMAT',
-      `${what} has format ${String(value.v)}, this release knows ${format}; it waits until a newer release runs`,
+      `${what} has format ${value['v']}, this release knows ${format}; it waits until a newer release runs`,
     )
-  return value
+  return value as Formatted & typeof value
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function isConflict(error: unknown): boolean {

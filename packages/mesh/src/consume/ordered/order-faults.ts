@@ -1,3 +1,4 @@
+import { isWithin, shown } from '../../given.ts'
 import type { HandlerDef } from '../../service/define.ts'
 
 /** What is wrong with a handler's `order`, one sentence each; none when all is well. */
@@ -7,7 +8,7 @@ export function orderFaults({
   ackWaitMs,
 }: Pick<HandlerDef, 'order' | 'source' | 'ackWaitMs'>): string[] {
   if (order === undefined) return []
-  if (order !== 'key') return [`order is ${JSON.stringify(order)}; 'key' is the one there is`]
+  if (order !== 'key') return [`order is ${shown(order)}; 'key' is the one there is`]
   const faults: string[] = []
   if (source.kind !== 'topic' && source.priorities)
     faults.push(`order: 'key' and the priorities of ${source.type} exclude each other; drop one of them`)
@@ -15,7 +16,9 @@ export function orderFaults({
     faults.push(`order: 'key' needs a contract, and ${source.pattern} is a topic; give each type a handler of its own`)
   else if (source.key === undefined)
     faults.push(`order: 'key' needs a key, and ${source.type} has none; give its contract a key`)
-  if (!(ackWaitMs >= 2000 && ackWaitMs % 1000 === 0))
-    faults.push(`ackWaitMs is ${ackWaitMs}; with order: 'key' whole seconds from 2000 (NATS counts a lease in seconds)`)
+  if (!isWithin(ackWaitMs, 2000) || ackWaitMs % 1000 !== 0)
+    faults.push(
+      `ackWaitMs is ${shown(ackWaitMs)}; with order: 'key' whole seconds from 2000 (NATS counts a lease in seconds)`,
+    )
   return faults
 }

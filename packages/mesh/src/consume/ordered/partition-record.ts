@@ -1,4 +1,5 @@
 import { MeshError } from '../../errors.ts'
+import { isObject, isWhole } from '../../given.ts'
 
 /** What is known of the failed attempts at the first event of a key that waits. */
 export type KeptRetry = {
@@ -68,14 +69,9 @@ export function encodeRecord({ running, open, ...rest }: PartitionRecord): strin
   } satisfies { [Field in keyof Written]: unknown })
 }
 
-/** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it */
+/** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it, or something else did */
 export function decodeRecord(text: string): PartitionRecord {
-  const { v, running, open, ...rest } = JSON.parse(text) as Written
-  if (v !== 1)
-    throw new MeshError(
-      'MESH_TOPOLOGY',
-      `a partition's record has version ${String(v)}, written by a newer release of the library; upgrade this service`,
-    )
+  const { v: _, running, open, ...rest } = writtenIn(text)
   let last = 0
   return {
     ...rest,
@@ -90,6 +86,43 @@ export function decodeRecord(text: string): PartitionRecord {
     })),
   }
 }
+
+function writtenIn(text: string): Written {
+  const written = parsed(text)
+  if (isObject(written) && isWhole(written['v'], 2))
+    throw new MeshError(
+      'MESH_TOPOLOGY',
+      `a partition's record has version ${written['v']}, written by a newer release of the library; upgrade this service`,
+    )
+  if (isWritten(written)) return written
+  throw new MeshError(
+    'MESH_TOPOLOGY',
+    `a partition's record was not written by this library: ${text.slice(0, 64)}; put back what the bucket MESH_PARTITIONS had there`,
+  )
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isWritten(value: unknown): value is Written {
+  if (!isObject(value) || value['v'] !== 1) return false
+  const { owner, seenAt, running, open } = value
+  const areNumbers = (['epoch', 'fence', 'writes', 'read', 'seen'] as const).every((name) => isWhole(value[name], 0))
+  const areTexts = typeof owner === 'string' && typeof seenAt === 'string' && typeof running === 'string'
+  return areNumbers && areTexts && /^([0-9a-z]{1,11}( [0-9a-z]{1,11})*)?$/.test(running) && isOpen(open)
+}
+
+const isOpen = (open: unknown): boolean =>
+  Array.isArray(open) &&
+  open.every((one: unknown) => {
+    const [from, token, ...numbers] = Array.isArray(one) ? (one as unknown[]) : []
+    return isWhole(from, 0) && typeof token === 'string' && numbers.every((number) => Number.isFinite(number))
+  })
 
 const numbersOf = ({ attempts, failures, firstFailureAt, dueAt, delayMs }: KeptRetry): number[] => [
   attempts,

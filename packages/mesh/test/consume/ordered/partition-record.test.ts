@@ -35,3 +35,15 @@ test('a record of a newer release is refused', () => {
   const newer = encodeRecord(record).replace('"v":1', '"v":2')
   expect(() => decodeRecord(newer)).toThrow('upgrade this service')
 })
+
+test.each([
+  '',
+  'null',
+  '{}',
+  '{"v":1}',
+  encodeRecord(record).replace('"running":"', '"running":"! '),
+  encodeRecord(record).replace('"open":[', '"open":[7,'),
+  encodeRecord(record).replace('"fence":', '"fence":"x","other":'),
+])('a value that is no record is refused and not taken: %j', (text) => {
+  expect(() => decodeRecord(text)).toThrow("MESH_TOPOLOGY: a partition's record was not written by this library")
+})

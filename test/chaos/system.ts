@@ -51,6 +51,8 @@ export interface ChaosSystem {
   readonly operator: NatsConnection
   /** The same to the brokers' system account. */
   readonly systemAccount: NatsConnection
+  /** ClickHouse itself, not through a proxy: for what an operator does. */
+  readonly clickhouseUrl: string
   /** How the simulator of a partner (`senninha`) misbehaves: the body of its `PUT /_fault`. */
   setPartnerFault(partner: string, fault: Readonly<Record<string, string | number>>): Promise<void>
   /**

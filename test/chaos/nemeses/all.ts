@@ -1,4 +1,4 @@
-import { killClickhouse, refuseClickhouse, slowClickhouse, stopClickhouse } from './clickhouse.ts'
+import { failingClickhouse, killClickhouse, refuseClickhouse, slowClickhouse, stopClickhouse } from './clickhouse.ts'
 import { clockJump } from './clock-jump.ts'
 import { deleteConsumer, recreateConsumer } from './delete-consumer.ts'
 import { deleteStream } from './delete-stream.ts'
@@ -41,4 +41,5 @@ export const nemeses: readonly Nemesis[] = [
   recreateConsumer,
   deleteStream,
   rollingUpgrade,
+  failingClickhouse,
 ]

@@ -1,3 +1,4 @@
+import { eventually } from '@malha/testing'
 import type { ChaosLink, ChaosSystem } from '../system.ts'
 import type { Nemesis } from './nemesis.ts'
 import { cut, processNamed, startAgain } from './targets.ts'
@@ -41,6 +42,28 @@ export const slowClickhouse: Nemesis = {
     }
     return Promise.resolve({ target: NAME, end })
   },
+}
+
+const TABLE = 'archive.events'
+const HEALED_WITHIN_MS = 60_000
+
+/** It refuses every insert, as it does where they come faster than it can merge them (TOO_MANY_PARTS). */
+export const failingClickhouse: Nemesis = {
+  name: 'failing-clickhouse',
+  on: ['single', 'cluster'],
+  async begin({ clickhouseUrl }) {
+    await order(clickhouseUrl, `ALTER TABLE ${TABLE} MODIFY SETTING parts_to_throw_insert = 1`)
+    const reset = (): Promise<void> => order(clickhouseUrl, `ALTER TABLE ${TABLE} RESET SETTING parts_to_throw_insert`)
+    // It may be away at that moment.
+    return { target: NAME, end: () => eventually(reset, { timeoutMs: HEALED_WITHIN_MS, intervalMs: 250 }) }
+  },
+}
+
+async function order(clickhouseUrl: string, statement: string): Promise<void> {
+  const signal = AbortSignal.timeout(5_000)
+  const answer = await fetch(clickhouseUrl, { method: 'POST', body: statement, signal })
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`ClickHouse answered ${answer.status}: ${text}`)
 }
 
 /** It takes no connection. */

@@ -1,6 +1,6 @@
+import { shuffled } from '../seeded-random.ts'
 import type { ChaosProcess } from '../system.ts'
 import type { Nemesis } from './nemesis.ts'
-import { shuffled } from './targets.ts'
 
 /** The services go back to the release before, one by one, and at the end forward again, one by one. */
 export const rollingUpgrade: Nemesis = {

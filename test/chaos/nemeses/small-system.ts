@@ -76,6 +76,7 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
     operator,
     systemAccount,
     urls: brokers.urls,
+    clickhouseUrl: '',
     faults,
     setPartnerFault: (_, fault) => Promise.resolve(void faults.push(fault)),
     fillDisk: (owner) => disks.fill(processes.find(({ name }) => name === owner)!),

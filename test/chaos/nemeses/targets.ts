@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Random } from '../random.ts'
 import type { ChaosLink, ChaosProcess, ChaosSystem, ProcessKind } from '../system.ts'
 
 const START_TRIES = 5
@@ -59,10 +58,4 @@ export async function startAgain(process: ChaosProcess): Promise<void> {
       await sleep(START_PAUSE_MS)
     }
   }
-}
-
-/** From the first to the last, in an order that follows from `random`. */
-export function shuffled<T>(all: readonly T[], random: Random): T[] {
-  const left = [...all]
-  return all.map(() => left.splice(random.int(0, left.length - 1), 1)[0]!)
 }

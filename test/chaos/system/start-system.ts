@@ -9,6 +9,7 @@ import { type PartnerName, partnerNames, serviceNames } from '../../reference/pr
 import { recorderEnv } from '../history/recorder.ts'
 import type { Plant, PlantEnv } from '../plants/plants.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
+import { startDatabase } from './database.ts'
 import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
 import { openDisks } from './disks.ts'
 import { inTurn } from './in-turn.ts'
@@ -36,7 +37,6 @@ export type SystemOptions = {
 
 /** What a run needs of the system beside what nemeses do to it. */
 export interface RunningSystem extends ChaosSystem, AsyncDisposable {
-  readonly clickhouseUrl: string
   /** What `release('previous')` starts. */
   readonly previous: string
   /** The file in which the simulator of a partner keeps what it did. */
@@ -137,33 +137,6 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
     recording: (name) => recorderEnv({ process: name, file: join(operations, `${name}.jsonl`), beganNs }),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
-}
-
-async function startDatabase(site: Site): Promise<AsyncDisposable & { process: ChaosProcess }> {
-  // Killed on purpose, so never one that somebody else runs.
-  const { CLICKHOUSE_URL: _, ...env } = process.env
-  const options = {
-    dataDir: join(site.folder, 'clickhouse'),
-    port: site.port('clickhouse'),
-    env,
-    onLine: site.onLine('clickhouse'),
-  }
-  const kept = await backend(() => startClickHouse(options), true)
-  const pid = (): number | undefined => (kept.isRunning ? kept.server?.pid : undefined)
-  const turn = inTurn()
-  const database: ChaosProcess = {
-    name: 'clickhouse',
-    kind: 'database',
-    get pid() {
-      return pid()
-    },
-    kill: () => turn(() => kept.kill()),
-    stop: () => turn(() => kept.stop()),
-    start: () => turn(async () => (kept.isRunning ? undefined : await kept.restart())),
-    pause: () => signal(pid(), 'SIGSTOP'),
-    resume: () => signal(pid(), 'SIGCONT'),
-  }
-  return { process: database, [Symbol.asyncDispose]: () => kept.stop() }
 }
 
 function openOperator({ urls }: Brokers, account?: typeof SYSTEM_USER): Promise<NatsConnection> {

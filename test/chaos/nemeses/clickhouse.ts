@@ -1,7 +1,8 @@
+import { startAgain } from '../system/start-again.ts'
 import { eventually } from '@malha/testing'
 import type { ChaosLink, ChaosSystem } from '../system.ts'
 import type { Nemesis } from './nemesis.ts'
-import { cut, processNamed, startAgain } from './targets.ts'
+import { cut, processNamed } from './targets.ts'
 
 const NAME = 'clickhouse'
 const SLOW_MS = 3_000

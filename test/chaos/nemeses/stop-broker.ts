@@ -1,5 +1,6 @@
+import { startAgain } from '../system/start-again.ts'
 import type { Nemesis } from './nemesis.ts'
-import { processesOf, startAgain } from './targets.ts'
+import { processesOf } from './targets.ts'
 
 /** SIGTERM of one broker, which is away until the end. */
 export const stopBroker: Nemesis = {

@@ -1,8 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChaosLink, ChaosProcess, ChaosSystem, ProcessKind } from '../system.ts'
-
-const START_TRIES = 5
-const START_PAUSE_MS = 2_000
 
 export function processesOf(system: ChaosSystem, ...kinds: readonly ProcessKind[]): ChaosProcess[] {
   return system.processes.filter(({ kind }) => kinds.includes(kind))
@@ -45,17 +41,5 @@ export function silence(links: readonly ChaosLink[], speaker: string): () => Pro
   return () => {
     for (const { proxy, way } of ways) proxy.resume(way)
     return Promise.resolve()
-  }
-}
-
-/** A broker gives up when it finds no other within half a minute, which another harm may keep it from. */
-export async function startAgain(process: ChaosProcess): Promise<void> {
-  for (let triesLeft = START_TRIES; ; triesLeft -= 1) {
-    try {
-      return await process.start()
-    } catch (error) {
-      if (triesLeft === 1) throw error
-      await sleep(START_PAUSE_MS)
-    }
   }
 }

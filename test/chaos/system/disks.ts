@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { ChaosProcess } from '../system.ts'
+import { startAgain } from './start-again.ts'
 import { type Disk, mountDisk, whyNoDisk } from './disk.ts'
 
 /** The disks of a run: one for each process that keeps what must not be lost, as far as this machine lets us make them. */
@@ -60,5 +61,5 @@ async function limitFiles({ pid }: ChaosProcess): Promise<void> {
 
 async function restart(broker: ChaosProcess): Promise<void> {
   await broker.kill()
-  await broker.start()
+  await startAgain(broker)
 }

@@ -1,6 +1,8 @@
 import { shuffled } from '../seeded-random.ts'
-import type { ChaosProcess } from '../system.ts'
+import type { ChaosProcess, ChaosSystem } from '../system.ts'
 import type { Nemesis } from './nemesis.ts'
+
+const underWay = new WeakSet<ChaosSystem>()
 
 /** The services go back to the release before, one by one, and at the end forward again, one by one. */
 export const rollingUpgrade: Nemesis = {
@@ -11,7 +13,12 @@ export const rollingUpgrade: Nemesis = {
       system.processes.filter((process) => 'release' in process),
       random,
     )
-    const end = (): Promise<void> => restart(all, 'current')
+    if (underWay.has(system)) throw new Error('one is under way')
+    underWay.add(system)
+    const end = async (): Promise<void> => {
+      await restart(all, 'current')
+      underWay.delete(system)
+    }
     await restart(all, 'previous').catch(async (error: unknown) => {
       await end()
       throw error

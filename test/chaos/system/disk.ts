@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { rm, statfs, truncate, writeFile } from 'node:fs/promises'
+import { rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { spawnChild } from '@malha/stack'
@@ -58,16 +58,19 @@ read -r _
 umount -l "$2"
 `
 
-/** Others may write meanwhile, and the file system needs some of it to note what is whose: so in ever smaller pieces. */
+/** The file system needs some of the room to note what is whose, and others write meanwhile: so in ever smaller pieces. */
 async function takeAll(folder: string, ballast: string): Promise<void> {
-  const { bsize, bavail } = await statfs(folder)
-  let taken = 0
-  for (let piece = bavail * bsize; piece >= bsize;) {
-    const isTaken = await run('fallocate', ['-o', String(taken), '-l', String(piece), ballast]).then(
+  let taken = (await stat(ballast).catch(() => undefined))?.size ?? 0
+  for (let share = 1; ;) {
+    const { bsize, bavail } = await statfs(folder)
+    const blocks = Math.floor(bavail / share)
+    if (blocks === 0) return
+    const bytes = blocks * bsize
+    const isTaken = await run('fallocate', ['-o', String(taken), '-l', String(bytes), ballast]).then(
       () => true,
       () => false,
     )
-    if (isTaken) taken += piece
-    else piece = Math.floor(piece / 2 / bsize) * bsize
+    if (isTaken) taken += bytes
+    share = isTaken ? 1 : share * 2
   }
 }

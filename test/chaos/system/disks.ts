@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { ChaosProcess } from '../system.ts'
+import { inTurn } from './in-turn.ts'
 import { startAgain } from './start-again.ts'
 import { type Disk, mountDisk, whyNoDisk } from './disk.ts'
 
@@ -23,6 +24,9 @@ const FILE_BYTES = 4096
 
 export async function openDisks(): Promise<Disks> {
   const mounted = new Map<string, Disk>()
+  /** How many want a disk to be full: it has room again when the last of them is content. */
+  const fillers = new Map<string, number>()
+  const turns = new Map<string, ReturnType<typeof inTurn>>()
   let why = await whyNoDisk()
   return {
     async give(process, folder) {
@@ -34,15 +38,27 @@ export async function openDisks(): Promise<Disks> {
         why = error instanceof Error ? error.message : String(error)
       }
     },
-    async fill(process) {
+    fill(process) {
       const disk = mounted.get(process.name)
-      if (!disk && process.kind !== 'broker') throw new Error(`${process.name} has no disk to fill: ${why}`)
-      await (disk ? disk.fill() : limitFiles(process))
-      return async () => {
-        await disk?.free()
-        // It stores nothing any more after a write that failed, until it is started again.
-        if (process.kind === 'broker') await restart(process)
+      const turn = turns.get(process.name) ?? inTurn()
+      turns.set(process.name, turn)
+      const change = (by: 1 | -1): number => {
+        const next = (fillers.get(process.name) ?? 0) + by
+        fillers.set(process.name, next)
+        return next
       }
+      return turn(async () => {
+        if (!disk && process.kind !== 'broker') throw new Error(`${process.name} has no disk to fill: ${why}`)
+        await (disk ? disk.fill() : limitFiles(process))
+        change(1)
+        return () =>
+          turn(async () => {
+            if (change(-1) > 0) return
+            await disk?.free()
+            // It stores nothing any more after a write that failed, until it is started again.
+            if (process.kind === 'broker') await restart(process)
+          })
+      })
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...mounted.values()].map((disk) => disk[Symbol.asyncDispose]()))

@@ -10,11 +10,12 @@ import {
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  type TextMapGetter,
   trace,
   type Tracer,
 } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
-import type { Envelope, ReceivedHeaders } from '../message/envelope.ts'
+import type { Envelope, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
 
 /**
@@ -29,14 +30,26 @@ const tracer = (): Tracer => trace.getTracer('@malha/mesh')
 const NO_SDK = new ProxyTracerProvider().getDelegate()
 
 /**
- * Whether anybody records spans or hands a trace on. Asked for each message, for the same reason; where nobody does nothing
- * is made for a span.
+ * How a trace is followed: an SDK records spans, or a propagator only hands it on, or neither. Asked for each message, for
+ * the same reason; nothing is made for a span that nobody records.
  */
-export function isTracing(): boolean {
+export function tracing(): 'recorded' | 'handed-on' | 'none' {
   const provider = trace.getTracerProvider()
   const recorder = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider
-  return recorder !== NO_SDK || propagation.fields().length > 0
+  if (recorder !== NO_SDK) return 'recorded'
+  return propagation.fields().length > 0 ? 'handed-on' : 'none'
 }
+
+/** A received message. */
+export type TraceCarrier = HeaderLookup & { headers: ReceivedHeaders }
+
+const LOOKUP: TextMapGetter<TraceCarrier> = {
+  get: (message, name) => message.header(name.toLowerCase()),
+  keys: ({ headers }) => Object.keys(headers),
+}
+
+/** The trace a message was published in. */
+export const receivedContext = (message: TraceCarrier): Context => propagation.extract(ROOT_CONTEXT, message, LOOKUP)
 
 export type PublishSpan = {
   /** `traceparent` (and `tracestate`) to send. `fallback` goes out where no SDK is registered. */
@@ -134,7 +147,7 @@ function producerSpan(parent: Context, name: string, options: { links?: Link[]; 
 
 export type ProcessSpanOptions = {
   envelope: Envelope
-  headers: ReceivedHeaders
+  message: TraceCarrier
   durable: string
   subject: string
   stream: string
@@ -150,7 +163,7 @@ export type ProcessSpanOptions = {
 
 /** CONSUMER span of one attempt: child of the publish *and* linked to it, linked to the attempt before. */
 export function processSpan(options: ProcessSpanOptions): { span: Span; context: Context } {
-  const parent = propagation.extract(ROOT_CONTEXT, options.headers)
+  const parent = receivedContext(options.message)
   const published = trace.getSpanContext(parent)
   const links: Link[] = []
   if (published) links.push({ context: published, attributes: { 'mesh.link': 'publish' } })

@@ -1,4 +1,4 @@
-import { context as otelContext } from '@opentelemetry/api'
+import { context as otelContext, trace } from '@opentelemetry/api'
 import type { Delivery } from '../consume/delivery.ts'
 import { MeshError } from '../errors.ts'
 import { chain, type Maybe, recover } from '../maybe.ts'
@@ -6,7 +6,7 @@ import { covers } from '../message/contract.ts'
 import { decodeEvent } from '../message/decode-event.ts'
 import { type Envelope, envelopeOf } from '../message/envelope.ts'
 import { isSubjectOf } from '../message/key.ts'
-import { failSpan, isTracing, linkable, processSpan, tellRepeated } from '../observe/spans.ts'
+import { failSpan, linkable, processSpan, receivedContext, tellRepeated, tracing } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
 import { Attempt, type AttemptDeps, timeoutError } from './attempt.ts'
 import { callHandler } from './call-handler.ts'
@@ -49,15 +49,24 @@ const LEAKED: AttemptOutcome = { kind: 'leaked' }
  * for, it is over when this returns.
  */
 export function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
-  if (isTracing()) return recover(() => inSpan(deps, delivery, envelope), failed)
+  const how = tracing()
+  if (how !== 'none') return recover(() => (how === 'recorded' ? inSpan : inTrace)(deps, delivery, envelope), failed)
   delivery.previousAttempt = undefined
   return begin(new Attempt(deps, delivery, envelope))
+}
+
+/** Without a span of its own: what the handler publishes is of the trace that the message came in. */
+function inTrace(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
+  const context = receivedContext(delivery)
+  const published = trace.getSpanContext(context)
+  delivery.previousAttempt = published && linkable(published)
+  return otelContext.with(context, begin, undefined, new Attempt(deps, delivery, envelope))
 }
 
 function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
   const { span, context } = processSpan({
     envelope,
-    headers: delivery.headers,
+    message: delivery,
     durable: deps.names.durable(deps.service, deps.handler),
     subject: delivery.source.subject,
     stream: delivery.source.stream,

@@ -1,6 +1,6 @@
 import { propagation, type TextMapPropagator, trace, type TracerProvider } from '@opentelemetry/api'
 import { afterEach, expect, test } from 'vitest'
-import { isTracing } from '../../src/observe/spans.ts'
+import { tracing } from '../../src/observe/spans.ts'
 
 afterEach(() => {
   trace.disable()
@@ -8,11 +8,11 @@ afterEach(() => {
 })
 
 test('nobody traces until somebody registers what records spans, which may come at any time', () => {
-  expect(isTracing()).toBe(false)
+  expect(tracing()).toBe('none')
   trace.setGlobalTracerProvider({ getTracer: () => trace.getTracer('other') } satisfies TracerProvider)
-  expect(isTracing()).toBe(true)
+  expect(tracing()).toBe('recorded')
   trace.disable()
-  expect(isTracing()).toBe(false)
+  expect(tracing()).toBe('none')
 })
 
 test('a propagator alone hands a trace on too', () => {
@@ -22,5 +22,5 @@ test('a propagator alone hands a trace on too', () => {
     fields: () => ['traceparent'],
   }
   propagation.setGlobalPropagator(propagator)
-  expect(isTracing()).toBe(true)
+  expect(tracing()).toBe('handed-on')
 })

@@ -1,4 +1,7 @@
 import { inspect } from 'node:util'
+import { context, propagation, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import type { Msg } from '@nats-io/transport-node'
 import { headers } from '@nats-io/transport-node'
 import { expect, test, vi } from 'vitest'
@@ -26,6 +29,7 @@ function delivery(payload = '{"n":1}'): Delivery {
   const occasion = { id: 'm1', from: 'test', key: undefined, correlationId: 'c1', causationId: undefined }
   for (const [name, value] of envelopeHeaders(newEnvelope(made, occasion))) hdrs.set(name, value)
   hdrs.set('X-Tenant', 'one')
+  hdrs.set('traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')
   const reply = '$JS.ACK.JOBS.worker_work.1.7.7.1767225600500000000.0'
   const msg = { subject: 'job.made', reply, headers: hdrs, data: Buffer.from(payload) } as unknown as Msg
   const read = readDelivery(msg, { via: 'event', epoch: 1, credit: noCredit })
@@ -206,4 +210,27 @@ test('a signal that is asked for after the time is over has aborted', async () =
 test('a handler that ignores its signal has leaked', async () => {
   const never = new Promise<void>(() => undefined)
   expect(await attempt(() => never, { timeoutMs: 5, leakAfterMs: 5 })).toEqual({ kind: 'leaked' })
+})
+
+test('where nobody records spans but a trace is handed on, the handler is in the trace of its message', async () => {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  const active = (): string | undefined => trace.getActiveSpan()?.spanContext().traceId
+  const seen: unknown[] = []
+  const fails = delivery()
+  const outcome = attempt(
+    async () => {
+      seen.push(active())
+      await Promise.resolve()
+      seen.push(active())
+      throw new Error('no')
+    },
+    { delivery: fails },
+  )
+  expect(await outcome).toMatchObject({ kind: 'failed' })
+  expect(seen).toEqual(['0af7651916cd43dd8448eb211c80319c', '0af7651916cd43dd8448eb211c80319c'])
+  expect(fails.previousAttempt).toMatchObject({ spanId: 'b7ad6b7169203331' })
+  expect(active()).toBeUndefined()
+  context.disable()
+  propagation.disable()
 })

@@ -110,8 +110,9 @@ export function dueSpan(
   })
 }
 
-/** PRODUCER span of one publish, child of the active context. */
+/** PRODUCER span of one publish, child of the active context. Where nobody records it, that context itself is handed on. */
 export function publishSpan(envelope: Envelope, subject: string, bytes: number): PublishSpan {
+  if (tracing() !== 'recorded') return handedOn(context.active())
   return producerSpan(context.active(), `publish ${envelope.type}`, {
     attributes: {
       ...SYSTEM,
@@ -125,6 +126,15 @@ export function publishSpan(envelope: Envelope, subject: string, bytes: number):
     },
   })
 }
+
+const handedOn = (from: Context): PublishSpan => ({
+  headers: (fallback) => traceHeaders(from, fallback),
+  end: ignore,
+  endUnstored: ignore,
+  fail: ignore,
+})
+
+function ignore(): void {}
 
 function producerSpan(parent: Context, name: string, options: { links?: Link[]; attributes: Attributes }): PublishSpan {
   const span = tracer().startSpan(name, { kind: SpanKind.PRODUCER, ...options }, parent)

@@ -129,12 +129,38 @@ export class PartitionStore {
   /** Who is here, and who of those stays, from the bucket's leader; sorted. */
   async members(): Promise<Members> {
     const filter = `${this.#prefix}.here.>`
-    const info = await this.#request<{ state?: { subjects?: Record<string, number> } }>(`STREAM.INFO.${this.#stream}`, {
-      subjects_filter: filter,
-    })
+    const info = await this.#request<StreamAnswer>(`STREAM.INFO.${this.#stream}`, { subjects_filter: filter })
     const said = new Set(Object.keys(info.state?.subjects ?? {}).map((subject) => subject.slice(filter.length - 1)))
-    const here = [...said].filter((name) => !name.endsWith(`.${LEAVES}`)).sort()
+    const announced = [...said].filter((name) => !name.endsWith(`.${LEAVES}`)).sort()
+    const revived = await this.#revived(announced, Date.parse(info.ts ?? ''))
+    const here = announced.filter((name) => !revived.has(name))
     return { here, staying: here.filter((name) => !said.has(`${name}.${LEAVES}`)) }
+  }
+
+  /**
+   * Instances whose lease ended long ago by the server's own clock. A broker that was killed gives back what it had let go,
+   * and keeps it for good (nats-server issue 8505): nobody would ever take what such an instance should have.
+   */
+  async #revived(names: readonly string[], serverMs: number): Promise<Set<string>> {
+    const revived = new Set<string>()
+    if (names.length === 0) return revived
+    const jsm = await jetstreamManager(this.#options.nc, { checkAPI: false, timeout: REQUEST_MS })
+    // From any replica: what looks old there may have been renewed since.
+    const all = await jsm.direct.getLastMessagesFor(this.#stream, { multi_last: [`${this.#prefix}.here.*`] })
+    const old: string[] = []
+    for await (const message of all)
+      if (isOver({ time: message.time.getTime(), ttl: message.header.get(HEADER.ttl) }, serverMs))
+        old.push(message.subject.slice(this.#prefix.length + 6))
+    for (const name of old) {
+      const stored = await this.#get(`here.${name}`)
+      if (!stored || !isOver({ time: Date.parse(stored.time), ttl: stored.headers['nats-ttl'] ?? '' }, serverMs))
+        continue
+      revived.add(name)
+      // Exactly this one: the instance may announce itself at this very moment.
+      const filter = `${this.#prefix}.here.${name}`
+      await this.#request(`STREAM.PURGE.${this.#stream}`, { filter, seq: stored.seq + 1 })
+    }
+    return revived
   }
 
   /** Tells the others to look now. */
@@ -175,3 +201,14 @@ export class PartitionStore {
 }
 
 type AnnounceOptions = { revision: number; leaseMs: number; timeoutMs: number }
+
+type StreamAnswer = { ts?: string; state?: { subjects?: Record<string, number> } }
+
+/** Brokers' clocks may differ by this much, and each time to live is granted a second time. */
+const CLOCKS_APART_MS = 5000
+
+/** Whether an announcement's time to live, such as `10s`, is over beyond doubt. */
+function isOver({ time, ttl }: { time: number; ttl: string }, serverMs: number): boolean {
+  const ttlMs = Number(/^(\d+)s$/.exec(ttl)?.[1] ?? Infinity) * 1000
+  return serverMs - time > ttlMs + Math.max(ttlMs, CLOCKS_APART_MS)
+}

@@ -22,6 +22,10 @@ export type NatsClusterOptions = {
    * `port`. Nodes then find each other in no other way, and clients know only the nodes they name. @default `port`
    */
   routeThrough?: (route: NatsRoute) => Promise<number>
+  /** As for `startNats`, on every node. */
+  syncAlways?: boolean
+  /** Nodes that are not started here, by name: their `start()` is called later. The others must be a majority. @default none */
+  late?: readonly string[]
   env?: NodeJS.ProcessEnv
   log?: StackLog
   /** Hears each line of the log of every node. */
@@ -55,9 +59,9 @@ export interface NatsCluster extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** Starts a cluster of nats-servers on 127.0.0.1 and waits until every node sees a leader. */
+/** Starts a cluster of nats-servers on 127.0.0.1 and waits until every node it started sees a leader. */
 export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
-  const { size = 3 } = options
+  const { size = 3, late = [] } = options
   const binary = await findNatsServer(options)
   const ports = await freePorts(size * 3)
   const dialled = await dialledPorts(ports.slice(0, size), options)
@@ -71,7 +75,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
     }),
   )
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
-  const starts = await Promise.allSettled(nodes.map((node) => node.start()))
+  const starts = await Promise.allSettled(nodes.filter(({ name }) => !late.includes(name)).map((node) => node.start()))
   const failed = starts.find((start) => start.status === 'rejected')
   if (failed) {
     await stop()

@@ -1,6 +1,6 @@
 import type { NatsOptions } from './server.ts'
 
-export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes'> & {
+export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes' | 'syncAlways'> & {
   name: string
   /** Told apart from any other server by this tag, which `/varz` shows. */
   token: string
@@ -17,7 +17,7 @@ export type NatsConfig = Pick<NatsOptions, 'dataDir' | 'config' | 'maxStoreBytes
 
 /** A configuration file for one server. What the caller adds comes last and so wins. */
 export function natsConfig(options: NatsConfig): string {
-  const { name, token, port, monitorPort, dataDir, maxStoreBytes, cluster, config = '' } = options
+  const { name, token, port, monitorPort, dataDir, maxStoreBytes, syncAlways, cluster, config = '' } = options
   const quoted = JSON.stringify
   const lines = [
     `server_name: ${quoted(name)}`,
@@ -27,6 +27,7 @@ export function natsConfig(options: NatsConfig): string {
     'jetstream {',
     `  store_dir: ${quoted(dataDir)}`,
     ...(maxStoreBytes === undefined ? [] : [`  max_file_store: ${maxStoreBytes}`]),
+    ...(syncAlways ? ['  sync_interval: always'] : []),
     '}',
   ]
   if (cluster) {

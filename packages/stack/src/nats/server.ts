@@ -27,6 +27,8 @@ export type NatsOptions = {
   config?: string
   /** What JetStream may use of the disk; a stream's `max_bytes` counts in full. @default the server's own limit */
   maxStoreBytes?: number
+  /** Every message is forced to the disk before it is acknowledged (`sync_interval: always`). @default every 2 minutes */
+  syncAlways?: boolean
   /** Where to look for the server: `NATS_SERVER_BIN`, `PATH`, `MALHA_CACHE`. @default process.env */
   env?: NodeJS.ProcessEnv
   log?: StackLog

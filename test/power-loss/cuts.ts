@@ -1,5 +1,5 @@
 import { type Luck, LUCK } from './survivors.ts'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '../chaos/seeded-random.ts'
 
 /** A moment at which the power fails, and how lucky one is then. */
 export type CutPoint = {
@@ -24,9 +24,9 @@ export function cutPoints(
   const random = seededRandom(seed)
   const moments = [...acknowledged.values()]
   return Array.from({ length: count }, (_, number) => {
-    const anyTime = begunAt + random.below(endedAt - begunAt + 1)
-    const anAnswer = moments[random.below(moments.length)]!
+    const anyTime = begunAt + random.int(0, endedAt - begunAt)
+    const anAnswer = moments[random.int(0, moments.length - 1)]!
     const luck = LUCK[Math.floor(number / 2) % LUCK.length]!
-    return { number, at: number % 2 === 0 ? anyTime : anAnswer, luck, seed: random.below(2 ** 31) }
+    return { number, at: number % 2 === 0 ? anyTime : anAnswer, luck, seed: random.int(0, 2 ** 31 - 1) }
   })
 }

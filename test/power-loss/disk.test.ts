@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { diskOf } from './disk.ts'
 import { type DiskChange, type DiskOp, ROOT } from './disk-op.ts'
 import { type FileSystem, isMetadata } from './durable.ts'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '../chaos/seeded-random.ts'
 import { LUCK, type Luck, survivors } from './survivors.ts'
 
 /** One after the other, each begun at ten times its number and ended five later. */

@@ -74,7 +74,7 @@ async function keep(result: Result): Promise<void> {
   const rank = (one: Result): number =>
     order.findIndex(({ name, fileSystem }) => name === one.name && fileSystem === one.fileSystem)
   const all = [...others, result].toSorted((a, b) => rank(a) - rank(b))
-  const findings: Findings = { seed: Number(values.seed), versions: await versions(), results: all }
+  const findings: Findings = { versions: await versions(), results: all }
   await writeFile(values.out, `${JSON.stringify(findings, undefined, 2)}\n`)
   if (values.page === undefined) return
   await writeFile(values.page, pageWith(await readFile(values.page, 'utf8'), findings))

@@ -32,7 +32,6 @@ export type Result = {
 
 /** What `main.ts` keeps. */
 export type Findings = {
-  seed: number
   versions: { natsServer: string; node: string; strace: string; kernel: string }
   results: Result[]
 }

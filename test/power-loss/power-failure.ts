@@ -8,7 +8,7 @@ import { diskOf, writeDisk } from './disk.ts'
 import { type Aftermath, lookAround } from './aftermath.ts'
 import type { CutPoint } from './cuts.ts'
 import type { FileSystem } from './durable.ts'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '../chaos/seeded-random.ts'
 import { type Recording, startBroker, storeOf } from './recording.ts'
 import { type Luck, survivors } from './survivors.ts'
 
@@ -82,7 +82,7 @@ async function writeStores(
   const random = seededRandom(point.seed)
   const nodes = [...recording.journals.keys()]
   const { failure, fileSystem } = configuration
-  const [victim, away] = [random.below(nodes.length), random.below(nodes.length - 1)]
+  const [victim, away] = [random.int(0, nodes.length - 1), random.int(0, Math.max(0, nodes.length - 2))]
   for (const [index, node] of nodes.entries()) {
     const fails = failure === 'all' || index === victim
     const cut = { at: point.at, fileSystem, settledAt: recording.begunAt }

@@ -12,7 +12,7 @@ import { differences, diskOf, readDisk } from './disk.ts'
 import type { Journal } from './disk-op.ts'
 import { NEVER } from './strace-calls.ts'
 import { makePlainStream, publishLoad, reader, READER_DURABLE, STREAMS } from './load.ts'
-import { seededRandom } from './random.ts'
+import { seededRandom } from '../chaos/seeded-random.ts'
 import { survivors } from './survivors.ts'
 import { journalOf, tracedNatsEnv } from './traced.ts'
 

@@ -3,7 +3,7 @@
  */
 import { type Cut, durableOps, type FileSystem, isMetadata } from './durable.ts'
 import type { DiskOp, Inode } from './disk-op.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../chaos/random.ts'
 
 /**
  * - `none`: nothing else
@@ -31,7 +31,7 @@ export function survivors(
   const begun = ops.filter((op) => op.begunAt <= cut.at && op.kind !== 'sync')
   const durable = durableOps(ops, cut)
   const left = new Map<DiskOp, Left>()
-  const prefix = luck === 'prefix' ? random.below(begun.length + 1) : 0
+  const prefix = luck === 'prefix' ? random.int(0, begun.length) : 0
   for (const [index, op] of begun.entries())
     if (durable.has(op) || luck === 'all' || index < prefix) left.set(op, whole(op))
   if (luck === 'pieces') {
@@ -51,15 +51,15 @@ function strictPieces(ops: readonly DiskOp[], random: Random): Map<DiskOp, Left>
   const left = new Map<DiskOp, Left>()
   const limits = new BlockLimits(ops, random, BLOCK.strict)
   for (const [index, op] of ops.entries()) {
-    if (op.kind === 'write') left.set(op, { ranges: limits.keptOf(op, index), isSizeKept: random.below(2) === 0 })
-    else if (random.below(2) === 0) left.set(op, whole(op))
+    if (op.kind === 'write') left.set(op, { ranges: limits.keptOf(op, index), isSizeKept: random.chance(0.5) })
+    else if (random.chance(0.5)) left.set(op, whole(op))
   }
   return left
 }
 
 function ext4Pieces(ops: readonly DiskOp[], durable: ReadonlySet<DiskOp>, random: Random): Map<DiskOp, Left> {
   const left = new Map<DiskOp, Left>()
-  const journaled = random.below(ops.length + 1)
+  const journaled = random.int(0, ops.length)
   const limits = new BlockLimits(ops, random, BLOCK.ext4)
   const sizes = durableSizes(durable)
   const ends = new Map<Inode, number>()
@@ -83,7 +83,7 @@ function ext4Pieces(ops: readonly DiskOp[], durable: ReadonlySet<DiskOp>, random
 /** Appends survive up to some write, which may itself be there in part. */
 function lastKept(ops: readonly DiskOp[], inode: Inode, random: Random): number {
   const writes = ops.flatMap((op, index) => (op.kind === 'write' && op.inode === inode ? [index] : []))
-  return writes[random.below(writes.length + 1)] ?? ops.length
+  return writes[random.int(0, writes.length)] ?? ops.length
 }
 
 /** Up to the end of some block of the file. */
@@ -91,7 +91,7 @@ function beginning({ offset, data }: DiskOp & { kind: 'write' }, random: Random)
   const first = BLOCK.ext4 - (offset % BLOCK.ext4)
   const ends = [0]
   for (let end = first; end < data.length; end += BLOCK.ext4) ends.push(end)
-  return [[0, ends[random.below(ends.length)]!]]
+  return [[0, ends[random.int(0, ends.length - 1)]!]]
 }
 
 function durableSizes(durable: ReadonlySet<DiskOp>): Map<Inode, number> {
@@ -139,8 +139,7 @@ class BlockLimits {
   }
 
   #limitOf(block: string): number {
-    const drawn =
-      this.#limits.get(block) ?? [0, this.#count, this.#random.below(this.#count + 1)][this.#random.below(3)]!
+    const drawn = this.#limits.get(block) ?? this.#random.pick([0, this.#count, this.#random.int(0, this.#count)])
     this.#limits.set(block, drawn)
     return drawn
   }

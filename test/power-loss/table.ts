@@ -17,9 +17,9 @@ function row({ name, fileSystem, ...counts }: Result): string {
 }
 
 /** The results as a table of Markdown, with what they were measured with. */
-export function tableOf({ seed, versions, results }: Findings): string {
+export function tableOf({ versions, results }: Findings): string {
   const { natsServer, node, strace, kernel } = versions
-  const measured = `nats-server ${natsServer}, Node ${node}, strace ${strace}, Linux ${kernel}; seed ${seed}.`
+  const measured = `nats-server ${natsServer}, Node ${node}, strace ${strace}, Linux ${kernel}.`
   return [...HEAD, ...results.map(row), '', measured].join('\n')
 }
 

@@ -34,15 +34,17 @@ const HOPELESS_MS = 90_000
 export async function untilQuiet(options: QuietOptions): Promise<Rest> {
   const { tally, mostMs, hopelessMs = HOPELESS_MS, signal, onPoll } = options
   const startedAt = performance.now()
-  let lines = -1
+  let seen = ''
   let stillSince = startedAt
   for (;;) {
     tally.read()
-    const now = performance.now()
-    if (tally.lines !== lines) stillSince = now
-    lines = tally.lines
     const open = await whatIsOpen(options)
     onPoll(open)
+    const now = performance.now()
+    // The archive writes nothing down: what is open says how far it is.
+    const seenNow = [tally.lines, ...open].join()
+    if (seenNow !== seen) stillSince = now
+    seen = seenNow
     const stillMs = now - stillSince
     if (open.length === 0 && stillMs >= STILL_MS) return { isQuiet: true, afterMs: now - startedAt, open }
     if (stillMs >= hopelessMs || now - startedAt >= mostMs || signal.aborted)

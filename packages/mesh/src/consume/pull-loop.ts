@@ -2,9 +2,11 @@
  * Keeps a durable's deliveries coming, by credit.
  *
  * L1  asked + held never exceeds `limit` (but for messages of a request the server answers after we gave it up).
- * L2  After a 409 or 503 all requests count as gone and are made again, 100 ms later at first, 2 s at most.
+ * L2  After a 409 or 503 all requests count as gone and are made again, 100 ms later at first, 250 ms at most: an election takes
+ *     seconds, and whoever waits longer between two requests adds that to it.
  * L3  Two heartbeats without a frame, or a reconnect: the same as L2, at once.
- * L4  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
+ * L4  However often that comes, `onLapse` and `onDoubt` are called every 2 s at most; `onLapse` once more when frames come again.
+ * L5  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
@@ -27,12 +29,14 @@ export type PullLoopOptions = {
   onMessage: (msg: Msg) => void
   /** The leader changed, or nobody knows: what was on its way to the server may be lost. */
   onLapse: () => void
-  /** The durable may be gone: look, and make it again. Called again at every sign of it. */
+  /** The durable may be gone: look, and make it again. Called again for as long as there are signs of it. */
   onDoubt: (why: string) => void
 }
 
 const FIRST_PAUSE_MS = 100
-const MAX_PAUSE_MS = 2000
+const MAX_PAUSE_MS = 250
+/** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
+const TELL_EVERY_MS = 2000
 
 export class PullLoop {
   readonly #nc: NatsConnection
@@ -46,6 +50,9 @@ export class PullLoop {
   #asked = 0
   #held: number
   #lastFrame = performance.now()
+  #lapseToldAt = -Infinity
+  #doubtToldAt = -Infinity
+  #isLapseUntold = false
   #pauseMs = FIRST_PAUSE_MS
   #pause: NodeJS.Timeout | undefined
   #stopped = false
@@ -87,7 +94,7 @@ export class PullLoop {
     this.#pull()
   }
 
-  /** Upholds L4. */
+  /** Upholds L5. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#unlisten()
@@ -123,7 +130,7 @@ export class PullLoop {
     if (msg.subject !== this.#inbox) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
-      this.#pauseMs = FIRST_PAUSE_MS
+      this.#onAnswered()
       this.#options.onMessage(msg)
       this.#pull()
       return
@@ -134,7 +141,7 @@ export class PullLoop {
   #onStatus(msg: Msg): void {
     const code = msg.headers?.code ?? 0
     if (code === 100) {
-      this.#pauseMs = FIRST_PAUSE_MS
+      this.#onAnswered()
       return
     }
     const why = msg.headers?.description ?? ''
@@ -143,14 +150,36 @@ export class PullLoop {
       this.#pull()
       return
     }
-    if (code === 503 || /deleted/i.test(why)) this.#options.onDoubt(code === 503 ? 'nobody answers for it' : why)
+    if (/deleted/i.test(why)) this.#options.onDoubt(why)
+    else if (code === 503) this.#onNobody()
     this.#again()
   }
 
-  /** Upholds L2. */
+  /** Somebody leads it again. Upholds L4. */
+  #onAnswered(): void {
+    this.#pauseMs = FIRST_PAUSE_MS
+    if (this.#isLapseUntold) this.#onLapse()
+  }
+
+  /** Upholds L4. */
+  #onNobody(): void {
+    const now = performance.now()
+    if (now - this.#doubtToldAt < TELL_EVERY_MS) return
+    this.#doubtToldAt = now
+    this.#options.onDoubt('nobody answers for it')
+  }
+
+  #onLapse(): void {
+    this.#isLapseUntold = false
+    this.#lapseToldAt = performance.now()
+    this.#options.onLapse()
+  }
+
+  /** Upholds L2 and L4. */
   #again(): void {
     this.#asked = 0
-    this.#options.onLapse()
+    if (performance.now() - this.#lapseToldAt < TELL_EVERY_MS) this.#isLapseUntold = true
+    else this.#onLapse()
     if (this.#stopped || this.#pause) return
     this.#pause = setTimeout(() => {
       this.#pause = undefined
@@ -164,7 +193,7 @@ export class PullLoop {
     if (this.#asked === 0 || performance.now() - this.#lastFrame < 2 * this.#heartbeatMs + this.#heartbeatMs / 2) return
     this.#lastFrame = performance.now()
     this.#asked = 0
-    this.#options.onLapse()
+    this.#onLapse()
     this.#options.onDoubt('no heartbeat')
     this.#pull()
   }

@@ -1,0 +1,65 @@
+import { testServer } from '@malha/testing'
+import { connect, headers } from '@nats-io/transport-node'
+import { expect, test, vi } from 'vitest'
+import { PullLoop } from '../../src/consume/pull-loop.ts'
+import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
+
+/** A request for messages: when it came, and how many lapses had been told by then. */
+type Asked = { atMs: number; lapses: number }
+
+/** A loop on a real connection, whose requests this test answers as a durable does that has no leader, or has one (`isLed`). */
+async function leaderless(isLed: (asked: readonly Asked[]) => boolean = () => false) {
+  await using opened = new AsyncDisposableStack()
+  const server = opened.use(await testServer())
+  const [nc, durable] = await Promise.all([connect({ servers: server.url }), connect({ servers: server.url })])
+  for (const connection of [nc, durable]) opened.defer(() => connection.close())
+  const asked: Asked[] = []
+  const onLapse = vi.fn<() => void>()
+  const onDoubt = vi.fn<(why: string) => void>()
+  durable.subscribe('$JS.API.CONSUMER.MSG.NEXT.S.d', {
+    callback(error, request) {
+      if (error) return
+      asked.push({ atMs: performance.now(), lapses: onLapse.mock.calls.length })
+      request.respond('', { headers: isLed(asked) ? headers(100, 'Idle Heartbeat') : headers(503, 'No Responders') })
+    },
+  })
+  await durable.flush()
+  const connection = watchConnection(nc)
+  const loop = new PullLoop(nc, {
+    connection,
+    stream: 'S',
+    durable: 'd',
+    limit: 8,
+    onMessage: () => undefined,
+    onLapse,
+    onDoubt,
+  })
+  opened.defer(() => loop.stop())
+  const disposable = opened.move()
+  return { asked, onLapse, onDoubt, [Symbol.asyncDispose]: () => disposable.disposeAsync() }
+}
+
+const ENOUGH = { timeout: 30_000 }
+
+test('however long nobody leads a durable, it is asked again within a moment', async () => {
+  await using t = await leaderless()
+  await vi.waitFor(() => expect(t.asked.length).toBeGreaterThanOrEqual(9), ENOUGH)
+  const pauses = t.asked.slice(1).map(({ atMs }, index) => atMs - t.asked[index]!.atMs)
+  // They would be the longest if they grew; one of them is short, however busy the machine is.
+  expect(Math.min(...pauses.slice(-3))).toBeLessThan(1000)
+})
+
+test('not every refusal is told, but once somebody leads it again, that is', async () => {
+  let ledAt = Infinity
+  await using t = await leaderless((asked) => {
+    const [before, now] = asked.slice(-2)
+    // The refusal before was not told.
+    if (ledAt === Infinity && asked.length >= 9 && before!.lapses === now!.lapses) ledAt = asked.length
+    return asked.length >= ledAt
+  })
+  await vi.waitFor(() => expect(ledAt).toBeLessThan(Infinity), ENOUGH)
+  const told = t.asked[ledAt - 1]!.lapses
+  expect(told).toBeLessThan(ledAt - 1)
+  expect(t.onDoubt.mock.calls.length).toBeLessThan(ledAt - 1)
+  await vi.waitFor(() => expect(t.onLapse).toHaveBeenCalledTimes(told + 1), ENOUGH)
+})

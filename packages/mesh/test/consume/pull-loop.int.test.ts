@@ -30,6 +30,8 @@ async function leaderless(isLed: (asked: readonly Asked[]) => boolean = () => fa
     stream: 'S',
     durable: 'd',
     limit: 8,
+    // Silence is not to be told here.
+    heartbeatMs: 20_000,
     onMessage: () => undefined,
     onLapse,
     onDoubt,

@@ -21,7 +21,7 @@ export const scenario: Scenario = {
   ],
   // A second.
   messages: { full: 200 },
-  rounds: 2,
+  rounds: 5,
   floor: { streamStepDownMs: 500, consumerStepDownMs: 500, killBeyondElectionMs: 500 },
   goal: { streamStepDownMs: 200, consumerStepDownMs: 200, killBeyondElectionMs: 200 },
   ratioOf: 'killMs',

@@ -1,7 +1,8 @@
-import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NatsCluster, startNats, startNatsCluster } from '@malha/stack'
+import { processCpuUs } from './process-figures.ts'
 
 /** The NATS server, or the three of a cluster, that a case runs on. */
 export interface Broker extends AsyncDisposable {
@@ -44,13 +45,4 @@ function broker(
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
-}
-
-/** Linux counts in hundredths of a second, whatever the kernel's own tick is (proc_pid_stat(5), fields 14 and 15). */
-const TICK_US = 10_000
-
-async function processCpuUs(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US
 }

@@ -20,9 +20,14 @@ export async function makeDurable(jsm: JetStreamManager, durable: string): Promi
 const POLL_MS = 10
 
 /** Resolves when so many messages were acked, by the server's account. */
-export async function untilAllAcked(jsm: JetStreamManager, durable: string, messages: number): Promise<void> {
+export async function untilAllAcked(
+  jsm: JetStreamManager,
+  durable: string,
+  messages: number,
+  stream: string = ORDERS_STREAM,
+): Promise<void> {
   for (;;) {
-    const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(ORDERS_STREAM, durable)
+    const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(stream, durable)
     if (floor.consumer_seq >= messages && unacked === 0) return
     await sleep(POLL_MS)
   }

@@ -19,8 +19,8 @@ export interface Disk extends AsyncDisposable {
 export async function whyNoDisk(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'disks of a file (mount -o loop) are made on Linux only'
   if (process.getuid?.() !== 0) return 'only root may mount a disk'
-  const hasTools = await run('sh', ['-c', 'command -v mkfs.ext4 mount umount fallocate']).catch(() => undefined)
-  return hasTools ? undefined : 'it takes mkfs.ext4, mount, umount and fallocate'
+  const hasTools = await run('sh', ['-c', 'command -v mkfs.ext4 mount umount fallocate setsid']).catch(() => undefined)
+  return hasTools ? undefined : 'it takes mkfs.ext4, mount, umount, fallocate and setsid'
 }
 
 /**
@@ -44,18 +44,23 @@ export async function mountDisk(folder: string, { sizeBytes }: { sizeBytes: numb
     fill: () => takeAll(folder, ballast),
     free: () => rm(ballast, { force: true }),
     async [Symbol.asyncDispose]() {
-      await holder.stop()
+      holder.process.stdin.end()
+      await holder.exited
       await rm(image, { force: true })
     },
   }
 }
 
+/**
+ * In a session of its own, so that what ends this process group does not end the unmounting too. The shell itself does not
+ * end before, and it reads on until there is nobody who would write.
+ */
 const HOLD = `
-trap 'umount -l "$2"; exit' TERM INT HUP
+trap '' TERM INT HUP
 mount -o loop "$1" "$2" || exit 1
 echo mounted
 read -r _
-umount -l "$2"
+setsid umount -l "$2"
 `
 
 /** The file system needs some of the room to note what is whose, and others write meanwhile: so in ever smaller pieces. */

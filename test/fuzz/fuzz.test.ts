@@ -9,6 +9,7 @@ const CASES = 4000
 
 test.each(Object.entries(targets).filter(([, { isExample }]) => !isExample))(
   '%s holds for the inputs of earlier runs, and for some made of them',
+  { timeout: 60_000 },
   async (name, { load, covers, share }) => {
     const target = await load()
     const corpus = await readCorpus(name)

@@ -99,6 +99,7 @@ test('both forms of the reply subject are read, and nothing else', () => {
   expect(parseAckReply('$JS.ACK.CENTERS.c1.1.12.3.1795277321123456789.4')).toEqual(delivery)
   expect(parseAckReply('$JS.ACK._.acchash.CENTERS.c1.1.12.3.1795277321123456789.4')).toEqual(delivery)
   expect(parseAckReply('$JS.ACK._.acchash.CENTERS.c1.1.12.3.1795277321123456789.4.rnd')).toEqual(delivery)
-  for (const other of [undefined, '', '_INBOX.x', '$JS.ACK.a.b', '$JS.ACK.CENTERS.c1.1.x.3.1795277321123456789.4'])
-    expect(parseAckReply(other)).toBeUndefined()
+  const odd = ['', '_INBOX.x', '$JS.ACK.a.b', '$JS.ACK.C.c.1.x.3.1795277321123456789.4']
+  const empty = ['$JS.ACK.C.c..12.3.1795277321123456789.4', '$JS.ACK.C.c.1.12.3.1795277321123456789.']
+  for (const other of [undefined, ...odd, ...empty]) expect(parseAckReply(other)).toBeUndefined()
 })

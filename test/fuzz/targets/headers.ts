@@ -59,7 +59,8 @@ function agrees(
   const { pairs, first } = readHeadersOf(msg)
   check(isDeepStrictEqual(byName(pairs), byName(expected)), 'other headers than the reference reads', pairs, expected)
   // Where block or subject are as no client of ours writes them, the order of different names may be lost.
-  if (isOrdinary(block) && isUtf8(subject)) check(isDeepStrictEqual(pairs, expected), 'headers in another order', pairs, expected)
+  if (isOrdinary(block) && isUtf8(subject))
+    check(isDeepStrictEqual(pairs, expected), 'headers in another order', pairs, expected)
   check(isDeepStrictEqual(first, firstOfEach(expected)), 'another first value', first, expected)
   const client = asTheClient(block)
   check(

@@ -29,7 +29,7 @@ export function parseAckReply(reply: string | undefined): Delivery | undefined {
   if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined
   const at = tokens.length === 9 ? 5 : tokens.length >= 11 ? 7 : 0
   if (at === 0) return undefined
-  const [seq, consumerSeq, storedAtNs, pending] = tokens.slice(at, at + 4)
+  const [delivered, seq, consumerSeq, storedAtNs, pending] = tokens.slice(at - 1, at + 4)
   const delivery = {
     seq: Number(seq),
     consumerSeq: Number(consumerSeq),
@@ -37,6 +37,6 @@ export function parseAckReply(reply: string | undefined): Delivery | undefined {
     pending: Number(pending),
   }
   // An empty token is no number, though it would read as 0.
-  const areNumbers = [seq, consumerSeq, pending].every((digits) => /^\d{1,15}$/.test(digits ?? ''))
+  const areNumbers = [delivered, seq, consumerSeq, pending].every((digits) => /^\d{1,15}$/.test(digits ?? ''))
   return areNumbers && /^\d{10,19}$/.test(delivery.storedAtNs) ? delivery : undefined
 }

@@ -20,8 +20,8 @@ const always = (kind: Kind): Kind => ({ ...kind, name: `${kind.name}, always`, s
 /** As if the server had told its disk nothing: it has to lose, or nothing that is said of the others means anything. */
 const unsynced = (kind: Kind): Kind => ({ ...kind, name: `${kind.name}, syncs left out`, isWithoutSyncs: true })
 
-/** Whether there are moments at which an acknowledged event is lost, as measured. */
-type Expected = { loses: boolean }
+/** Whether there are moments at which an acknowledged event is lost, as measured; `rarely`: a hundred may miss them. */
+export type Expected = { loses: boolean | 'rarely' }
 
 /** What is measured of servers. `always` is `sync_interval: always`. The weaker file system where it could make a difference. */
 export const configurations: readonly (Configuration & Expected)[] = [
@@ -30,7 +30,7 @@ export const configurations: readonly (Configuration & Expected)[] = [
   { ...always(one), fileSystem: 'strict', loses: true },
   { ...unsynced(always(one)), fileSystem: 'ext4', loses: true },
   { ...oneOfThree, fileSystem: 'ext4', loses: false },
-  { ...twoOfThree, fileSystem: 'ext4', loses: false },
+  { ...twoOfThree, fileSystem: 'ext4', loses: 'rarely' },
   { ...three, fileSystem: 'ext4', loses: true },
   { ...always(three), fileSystem: 'ext4', loses: false },
 ]

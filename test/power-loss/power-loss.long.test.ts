@@ -1,7 +1,7 @@
 /** Takes a quarter of an hour on two idle cores, most of it elections of three servers. Linux with strace only. */
 import { minutes } from '@malha/mesh'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { configurations, EVENTS, SPOOLED_EVENTS, spools } from './configurations.ts'
+import { configurations, EVENTS, type Expected, SPOOLED_EVENTS, spools } from './configurations.ts'
 import { measure, measureSpool, type Result } from './measure.ts'
 import { record, type Recording } from './recording.ts'
 import type { Configuration } from './power-failure.ts'
@@ -32,10 +32,10 @@ function expectNoLoss(result: Result): void {
   expect(result.acknowledged).toBeGreaterThan(0)
 }
 
-type Expected = { name: string; fileSystem: string; loses: boolean }
-const titled = <T extends Expected>(one: T) => [`${one.name} (${one.fileSystem})`, one] as const
-const losing = ({ loses }: Expected): boolean => loses
-const keeping = ({ loses }: Expected): boolean => !loses
+type Named = Expected & { name: string; fileSystem: string }
+const titled = <T extends Named>(one: T) => [`${one.name} (${one.fileSystem})`, one] as const
+const losing = ({ loses }: Expected): boolean => loses === true
+const keeping = ({ loses }: Expected): boolean => loses === false
 
 async function measured(one: Configuration): Promise<Result> {
   const { replicas, syncAlways } = one
@@ -60,3 +60,14 @@ describe('cut at 100 points, some of what was acknowledged is lost', { timeout: 
   test.for(configurations.filter(losing).map(titled))('%s', async ([, one]) => expectLoss(await measured(one)))
   test.for(spools.filter(losing).map(titled))('%s', async ([, one]) => expectLoss(await measuredSpool(one)))
 })
+
+describe(
+  'cut at 100 points, what was acknowledged may be lost, and is there when everything is kept',
+  { timeout: minutes(40) },
+  () => {
+    const rarely = configurations.filter(({ loses }) => loses === 'rarely').map(titled)
+    test.for(rarely)('%s', async ([, one]) =>
+      expect(await measured(one)).toMatchObject({ cuts: PLAN.count, byLuck: { all: { withLoss: 0 } } }),
+    )
+  },
+)

@@ -1,8 +1,8 @@
 import type { Findings, Result } from './measure.ts'
 
 const HEAD = [
-  '| what loses its power | file system | cuts | cuts that lost | acknowledged, all cuts | lost, all cuts | lost at most, a cut |',
-  '| --- | --- | ---: | ---: | ---: | ---: | ---: |',
+  '| what loses its power | file system | cuts | cuts that lost | acknowledged, all cuts | lost, all cuts | lost at most, a cut | cuts after which a handler missed events |',
+  '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
 ]
 
 const BEGIN = '<!-- results: node test/power-loss/main.ts --out … --page … -->'
@@ -11,8 +11,8 @@ const END = '<!-- end of results -->'
 const number = (count: number): string => count.toLocaleString('en-US')
 
 function row({ name, fileSystem, ...counts }: Result): string {
-  const { cuts, cutsWithLoss, acknowledged, lost, lostAtMost } = counts
-  const cells = [cuts, cutsWithLoss, acknowledged, lost, lostAtMost].map(number)
+  const { cuts, cutsWithLoss, acknowledged, lost, lostAtMost, passedOver } = counts
+  const cells = [cuts, cutsWithLoss, acknowledged, lost, lostAtMost, passedOver].map(number)
   return `| ${[name, fileSystem, ...cells].join(' | ')} |`
 }
 

@@ -63,6 +63,12 @@ export const options: Target = {
   seeds: Array.from({ length: 24 }, (_, index) => Uint8Array.of(index)),
 }
 
+/** As `mesh.publish` puts data and options together. */
+const publishOf = <T extends object>(input: Input, options: T): T & { data: unknown } => ({
+  ...spoiled(input, options),
+  data: perhaps(input, { key: 'k' }),
+})
+
 /** The errors of packages that have one code for all. */
 const isOwn = (error: unknown): boolean =>
   error instanceof Error && /^(ARCHIVE|OUTBOX|TELEMETRY)_INVALID_OPTIONS/.test(error.message)
@@ -172,8 +178,7 @@ const CALLS: [Call, ...Call[]] = [
     outgoing(
       { names: names(''), from: 'me' },
       perhaps(input, undo),
-      spoiled(input, {
-        data: { key: 'k' },
+      publishOf(input, {
         ...PUBLISH,
         deliverIn: 5,
         delayKey: 'k',
@@ -181,12 +186,7 @@ const CALLS: [Call, ...Call[]] = [
         expect: spoiled(input, { lastSeq: 3, subjects: 'job.>' }),
       }),
     ),
-  (input) =>
-    outgoing(
-      { names: names(''), from: 'me' },
-      made,
-      spoiled(input, { data: { key: 'k' }, deliverAt: new Date(7), once: true }),
-    ),
+  (input) => outgoing({ names: names(''), from: 'me' }, made, publishOf(input, { deliverAt: new Date(7), once: true })),
   (input) =>
     readRecurrence('job.made', spoiled(input, { name: 'n', cron: '* * * * *', everyMs: 1000, timeZone: 'UTC' })),
   (input) => readRecurrence('job.made', spoiled(input, { name: 'n', cron: input.text(30) })),

@@ -4,7 +4,8 @@
  * L1  asked + held never exceeds `limit` (but for messages of a request the server answers after we gave it up).
  * L2  After a 409 or 503 all requests count as gone and are made again, 100 ms later at first, 250 ms at most: an election takes
  *     seconds, and whoever waits longer between two requests adds that to it.
- * L3  Two heartbeats without a frame, or a reconnect: the same as L2, at once.
+ * L3  Two heartbeats without a frame, or a reconnect: the same as L2, at once. The first request after a lapse may be lost
+ *     as well, while a leader takes over: it is a small one whose silence shows within half a second.
  * L4  However often that comes, `onLapse` and `onDoubt` are called every 2 s at most; `onLapse` once more when frames come again.
  * L5  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
  */
@@ -35,6 +36,8 @@ export type PullLoopOptions = {
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
+/** Asked for until the server has answered again. */
+const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
 const TELL_EVERY_MS = 2000
 
@@ -55,6 +58,9 @@ export class PullLoop {
   #isLapseUntold = false
   #pauseMs = FIRST_PAUSE_MS
   #pause: NodeJS.Timeout | undefined
+  /** Since the last lapse nothing was heard. */
+  #isProbing = false
+  #silence: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(nc: NatsConnection, options: PullLoopOptions) {
@@ -100,18 +106,22 @@ export class PullLoop {
     this.#unlisten()
     clearInterval(this.#watchdog)
     clearTimeout(this.#pause)
+    clearTimeout(this.#silence)
     if (!this.#nc.isClosed()) await this.#sub.drain().catch(() => undefined)
   }
 
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
-    const isWorthIt = this.#asked === 0 || want >= this.#limit / 2
+    const isWorthIt = this.#asked === 0 || (!this.#isProbing && want >= this.#limit / 2)
     if (want <= 0 || !isWorthIt || this.#stopped || this.#pause) return
     // A publish on one that drains throws, and whoever gives a credit back cannot do anything about it.
     if (this.#nc.isClosed() || this.#nc.isDraining()) return
-    this.#asked += want
     const { stream, durable, expiresMs = 15_000 } = this.#options
-    const request = { batch: want, expires: expiresMs * 1e6, idle_heartbeat: this.#heartbeatMs * 1e6 }
+    const ask = { batch: want, expiresMs, heartbeatMs: this.#heartbeatMs }
+    const { batch, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
+    if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
+    this.#asked += batch
+    const request = { batch, expires: times.expiresMs * 1e6, idle_heartbeat: times.heartbeatMs * 1e6 }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
   }
 
@@ -127,6 +137,7 @@ export class PullLoop {
 
   #onFrame(msg: Msg): void {
     this.#lastFrame = performance.now()
+    clearTimeout(this.#silence)
     if (msg.subject !== this.#inbox) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
@@ -146,6 +157,7 @@ export class PullLoop {
     }
     const why = msg.headers?.description ?? ''
     if (code === 404 || code === 408) {
+      this.#isProbing = false
       this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))
       this.#pull()
       return
@@ -158,6 +170,7 @@ export class PullLoop {
   /** Somebody leads it again. Upholds L4. */
   #onAnswered(): void {
     this.#pauseMs = FIRST_PAUSE_MS
+    this.#isProbing = false
     if (this.#isLapseUntold) this.#onLapse()
   }
 
@@ -178,6 +191,7 @@ export class PullLoop {
   /** Upholds L2 and L4. */
   #again(): void {
     this.#asked = 0
+    this.#isProbing = true
     if (performance.now() - this.#lapseToldAt < TELL_EVERY_MS) this.#isLapseUntold = true
     else this.#onLapse()
     if (this.#stopped || this.#pause) return
@@ -192,16 +206,22 @@ export class PullLoop {
   #watch(): void {
     if (this.#asked === 0 || performance.now() - this.#lastFrame < 2 * this.#heartbeatMs + this.#heartbeatMs / 2) return
     this.#lastFrame = performance.now()
-    this.#asked = 0
     this.#onLapse()
     this.#options.onDoubt('no heartbeat')
-    this.#pull()
+    this.#askAnew()
   }
 
   /** Upholds L3. */
   #onReconnect(): void {
-    this.#asked = 0
     this.#lastFrame = performance.now()
+    this.#askAnew()
+  }
+
+  /** All that was asked for counts as gone. */
+  #askAnew(): void {
+    this.#asked = 0
+    this.#isProbing = true
+    clearTimeout(this.#silence)
     this.#pull()
   }
 }

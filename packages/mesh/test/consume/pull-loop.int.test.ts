@@ -7,8 +7,11 @@ import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
 /** A request for messages: when it came, and how many lapses had been told by then. */
 type Asked = { atMs: number; lapses: number }
 
-/** A loop on a real connection, whose requests this test answers as a durable does that has no leader, or has one (`isLed`). */
-async function leaderless(isLed: (asked: readonly Asked[]) => boolean = () => false) {
+/** What a durable does with a request: it has no leader, it has one, or the request is lost. */
+type Answer = 'refused' | 'heartbeat' | 'lost'
+
+/** A loop on a real connection, whose requests this test answers as a durable does. */
+async function answered(answer: (asked: readonly Asked[]) => Answer) {
   await using opened = new AsyncDisposableStack()
   const server = opened.use(await testServer())
   const [nc, durable] = await Promise.all([connect({ servers: server.url }), connect({ servers: server.url })])
@@ -20,7 +23,9 @@ async function leaderless(isLed: (asked: readonly Asked[]) => boolean = () => fa
     callback(error, request) {
       if (error) return
       asked.push({ atMs: performance.now(), lapses: onLapse.mock.calls.length })
-      request.respond('', { headers: isLed(asked) ? headers(100, 'Idle Heartbeat') : headers(503, 'No Responders') })
+      const said = answer(asked)
+      if (said === 'refused') request.respond('', { headers: headers(503, 'No Responders') })
+      if (said === 'heartbeat') request.respond('', { headers: headers(100, 'Idle Heartbeat') })
     },
   })
   await durable.flush()
@@ -44,7 +49,7 @@ async function leaderless(isLed: (asked: readonly Asked[]) => boolean = () => fa
 const ENOUGH = { timeout: 30_000 }
 
 test('however long nobody leads a durable, it is asked again within a moment', async () => {
-  await using t = await leaderless()
+  await using t = await answered(() => 'refused')
   await vi.waitFor(() => expect(t.asked.length).toBeGreaterThanOrEqual(9), ENOUGH)
   const pauses = t.asked.slice(1).map(({ atMs }, index) => atMs - t.asked[index]!.atMs)
   // They would be the longest if they grew; one of them is short, however busy the machine is.
@@ -53,15 +58,21 @@ test('however long nobody leads a durable, it is asked again within a moment', a
 
 test('not every refusal is told, but once somebody leads it again, that is', async () => {
   let ledAt = Infinity
-  await using t = await leaderless((asked) => {
+  await using t = await answered((asked) => {
     const [before, now] = asked.slice(-2)
     // The refusal before was not told.
     if (ledAt === Infinity && asked.length >= 9 && before!.lapses === now!.lapses) ledAt = asked.length
-    return asked.length >= ledAt
+    return asked.length >= ledAt ? 'heartbeat' : 'refused'
   })
   await vi.waitFor(() => expect(ledAt).toBeLessThan(Infinity), ENOUGH)
   const told = t.asked[ledAt - 1]!.lapses
   expect(told).toBeLessThan(ledAt - 1)
   expect(t.onDoubt.mock.calls.length).toBeLessThan(ledAt - 1)
   await vi.waitFor(() => expect(t.onLapse).toHaveBeenCalledTimes(told + 1), ENOUGH)
+})
+
+test('a request that is lost while a leader takes over is made again long before a heartbeat is missed', async () => {
+  await using t = await answered(({ length }) => (length === 1 ? 'refused' : 'lost'))
+  await vi.waitFor(() => expect(t.asked.length).toBeGreaterThanOrEqual(4), ENOUGH)
+  expect(t.onDoubt).not.toHaveBeenCalledWith('no heartbeat')
 })

@@ -1,0 +1,5 @@
+import { publishToConsumer } from '../../loads/bulk.ts'
+import { serveVariant } from '../../variant.ts'
+import { tracedSide } from './traced-side.ts'
+
+await serveVariant(publishToConsumer(tracedSide))

@@ -27,7 +27,8 @@ const quote = request('price.quote', { schema, reply: schema })
 const bare: unknown = Object.create(null)
 const handle = (): void => undefined
 const serve = (handler: ReturnType<typeof on>): unknown => defineService('svc', { handlers: { handler } })
-const deps = { names: names(''), from: 'me' }
+const publish = (contract: typeof made, options: Parameters<typeof outgoing>[1]['options']): unknown =>
+  outgoing({ names: names(''), from: 'me' }, { contract, data: { id: '1' }, options })
 
 /** What somebody without types may give; each was once an error of the language, or was taken. */
 const GIVEN: Record<string, () => unknown> = {
@@ -66,15 +67,14 @@ const GIVEN: Record<string, () => unknown> = {
   'a connection with a list for a token': () => resolveMeshOptions({ servers: 'a', token: ['t'] as never }),
   'a connection with a text for a spool': () => resolveMeshOptions({ servers: 'a', spool: '/s' as never }),
   'a connection with half a logger': () => resolveMeshOptions({ servers: 'a', logger: { info: handle } as never }),
-  'a publish of nothing': () => outgoing(deps, undefined as never, { data: {} }),
-  'a publish with a number for an id': () => outgoing(deps, made, { data: { id: '1' }, id: 7 as never }),
-  'a publish with an object for a correlation': () =>
-    outgoing(deps, made, { data: { id: '1' }, correlationId: bare as never }),
-  'a publish with null for headers': () => outgoing(deps, made, { data: { id: '1' }, headers: 0 as never }),
-  'a publish with a bigint for a priority': () => outgoing(deps, made, { data: { id: '1' }, priority: 1n as never }),
+  'a publish of nothing': () => publish(undefined as never, undefined),
+  'a publish with a number for an id': () => publish(made, { id: 7 as never }),
+  'a publish with an object for a correlation': () => publish(made, { correlationId: bare as never }),
+  'a publish with null for headers': () => publish(made, { headers: 0 as never }),
+  'a publish with a bigint for a priority': () => publish(made, { priority: 1n as never }),
   'a publish that expects a line end': () =>
-    outgoing(deps, made, { data: { id: '1' }, expect: { lastSeq: 1, subjects: 'job.>\r\nNats-TTL: 1s' } }),
-  'a publish that expects a number': () => outgoing(deps, made, { data: { id: '1' }, expect: 7 as never }),
+    publish(made, { expect: { lastSeq: 1, subjects: 'job.>\r\nNats-TTL: 1s' } }),
+  'a publish that expects a number': () => publish(made, { expect: 7 as never }),
   'an event prepared by nobody': () => prepareEvent(made, { id: '1' }, undefined as never).then(failIfFrom),
   'a recurrence of nothing': () => readRecurrence('job.made', undefined as never),
   'a recurrence named by a bigint': () => readRecurrence('job.made', { name: 1n as never, cron: '@daily' }),

@@ -1,7 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { MeshError } from '@malha/mesh'
-import { type Envelope, envelopeHeaders, readEnvelope } from '../../../packages/mesh/src/message/envelope.ts'
-import { HEADER, headerBytes, HeaderBlock, userHeaders } from '../../../packages/mesh/src/message/headers.ts'
+import {
+  type Envelope,
+  envelopeHeaders,
+  envelopeLines,
+  readEnvelope,
+} from '../../../packages/mesh/src/message/envelope.ts'
+import {
+  HEADER,
+  headerBytes,
+  HeaderBlock,
+  headerLines,
+  userHeaders,
+} from '../../../packages/mesh/src/message/headers.ts'
 import { Input } from '../engine/input.ts'
 import { check, type Target } from '../engine/target.ts'
 import { overTheWire } from './over-the-wire.ts'
@@ -31,7 +42,8 @@ function writes(input: Input): void {
   }
   const own = acceptedHeaders(input)
   const pairs = [...envelopeHeaders(said), ...own]
-  check(new HeaderBlock(pairs).encode().length === headerBytes(pairs), 'a block has another size than was counted')
+  check(new HeaderBlock(headerLines(pairs)).length === headerBytes(pairs), 'a block has another size than was counted')
+  check(envelopeLines(said) === headerLines(envelopeHeaders(said)), 'the lines say other than the headers')
   const { headers, pairs: back } = overTheWire(pairs)
   for (const [name, value] of own)
     check(headers[name.toLowerCase()] === value, 'a header of the user came back as another', name, value, back)

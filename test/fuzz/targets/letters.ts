@@ -7,7 +7,7 @@ import { ownHeaders } from '../../../packages/mesh/src/failure/lane-headers.ts'
 import { writeSpoolLetter } from '../../../packages/mesh/src/failure/spool-letter.ts'
 import { type Envelope, envelopeHeaders } from '../../../packages/mesh/src/message/envelope.ts'
 import { headerBytes } from '../../../packages/mesh/src/message/headers.ts'
-import type { PublishRequest } from '../../../packages/mesh/src/publish/pipeline.ts'
+import type { BatchMember } from '../../../packages/mesh/src/publish/atomic-batch.ts'
 import { Input } from '../engine/input.ts'
 import { check, type Target } from '../engine/target.ts'
 import { overTheWire } from './over-the-wire.ts'
@@ -23,10 +23,10 @@ export const letters: Target = {
 }
 
 /** What a letter is written with; what it publishes is kept. */
-function office(input: Input): LetterOffice & { sent: PublishRequest[] } {
-  const sent: PublishRequest[] = []
+function office(input: Input): LetterOffice & { sent: BatchMember[] } {
+  const sent: BatchMember[] = []
   const maxPayload = input.flag() ? 1_048_576 : 2000 + input.upTo(20_000)
-  const pipeline = { publish: async (request: PublishRequest) => void sent.push(request) }
+  const pipeline = { publish: async (request: BatchMember) => void sent.push(request) }
   return {
     nc: { info: { max_payload: maxPayload } } as unknown as LetterOffice['nc'],
     pipeline: pipeline as unknown as LetterOffice['pipeline'],

@@ -63,12 +63,6 @@ export const options: Target = {
   seeds: Array.from({ length: 24 }, (_, index) => Uint8Array.of(index)),
 }
 
-/** As `mesh.publish` puts data and options together. */
-const publishOf = <T extends object>(input: Input, options: T): T & { data: unknown } => ({
-  ...spoiled(input, options),
-  data: perhaps(input, { key: 'k' }),
-})
-
 /** The errors of packages that have one code for all. */
 const isOwn = (error: unknown): boolean =>
   error instanceof Error && /^(ARCHIVE|OUTBOX|TELEMETRY)_INVALID_OPTIONS/.test(error.message)
@@ -177,16 +171,27 @@ const CALLS: [Call, ...Call[]] = [
   (input) =>
     outgoing(
       { names: names(''), from: 'me' },
-      perhaps(input, undo),
-      publishOf(input, {
-        ...PUBLISH,
-        deliverIn: 5,
-        delayKey: 'k',
-        timeoutMs: 10,
-        expect: spoiled(input, { lastSeq: 3, subjects: 'job.>' }),
-      }),
+      {
+        contract: perhaps(input, undo),
+        data: perhaps(input, { key: 'k' }),
+        options: spoiled(input, {
+          ...PUBLISH,
+          deliverIn: 5,
+          delayKey: 'k',
+          timeoutMs: 10,
+          expect: spoiled(input, { lastSeq: 3, subjects: 'job.>' }),
+        }),
+      },
     ),
-  (input) => outgoing({ names: names(''), from: 'me' }, made, publishOf(input, { deliverAt: new Date(7), once: true })),
+  (input) =>
+    outgoing(
+      { names: names(''), from: 'me' },
+      {
+        contract: made,
+        data: perhaps(input, { key: 'k' }),
+        options: spoiled(input, { deliverAt: new Date(7), once: true }),
+      },
+    ),
   (input) =>
     readRecurrence('job.made', spoiled(input, { name: 'n', cron: '* * * * *', everyMs: 1000, timeZone: 'UTC' })),
   (input) => readRecurrence('job.made', spoiled(input, { name: 'n', cron: input.text(30) })),

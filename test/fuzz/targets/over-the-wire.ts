@@ -1,4 +1,4 @@
-import { HeaderBlock, type HeaderPairs } from '../../../packages/mesh/src/message/headers.ts'
+import { HeaderBlock, headerLines, type HeaderPairs } from '../../../packages/mesh/src/message/headers.ts'
 import type { ReceivedHeaders } from '../../../packages/mesh/src/message/envelope.ts'
 import { readHeadersOf } from './read-headers-of.ts'
 import { received } from './received.ts'
@@ -11,7 +11,7 @@ export type Arrived = { pairs: [string, string][]; headers: ReceivedHeaders; pay
 /** Headers and payload as they are read where they arrive. */
 export function overTheWire(pairs: HeaderPairs, payload: Uint8Array = EMPTY): Arrived {
   const sent = { subject: SUBJECT, reply: '$JS.ACK.C.d.1.1.1.1795271400123456789.0', payload }
-  const msg = received({ ...sent, block: new HeaderBlock(pairs).encode() }, 0)
+  const msg = received({ ...sent, block: new HeaderBlock(headerLines(pairs)).encode() }, 0)
   const read = readHeadersOf(msg)
   const headers = Object.assign(Object.create(null) as Record<string, string>, Object.fromEntries(read.first))
   return { pairs: read.pairs.map(([name, value]) => [name, value]), headers, payload: msg.data }

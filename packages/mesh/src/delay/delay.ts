@@ -30,6 +30,7 @@ export function readDelay(
   options: DelayOptions & { once?: boolean; expect?: unknown },
 ): Delay | undefined {
   const { deliverIn, deliverAt, delayKey, once, expect } = options
+  if (deliverIn === undefined && deliverAt === undefined && delayKey === undefined) return undefined
   const faults: string[] = []
   if (deliverIn !== undefined && deliverAt !== undefined)
     faults.push('deliverIn and deliverAt are both given; keep one')

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import { envelopeHeaders } from '../message/envelope.ts'
-import { encodeAttribute, HEADER } from '../message/headers.ts'
+import { encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
 import { PublishRefused } from '../publish/pub-ack.ts'
 import { checkSize, type Outgoing } from '../publish/publisher.ts'
@@ -39,7 +39,7 @@ export async function storeRecurring(deps: SlotDeps, out: Outgoing, recurrence: 
       return { name, stream, seq: there.seq, changed: false }
     const marker = delayMarker(out.envelope, undefined)
     const headers = headersOf(deps, out, { recurrence, digest, trace: marker.traceparent, expected: there?.seq ?? 0 })
-    checkSize(deps.nc, out, headers)
+    checkSize(deps.nc, out, headerBytes(headers))
     try {
       const subject = slotSubject(deps.names, slot)
       const ack = await deps.pipeline.publish({

@@ -8,7 +8,7 @@
  * W3  Nothing is put over what is at risk of W2, so that one look tells (`inSlot`).
  */
 import { envelopeHeaders } from '../message/envelope.ts'
-import { HEADER } from '../message/headers.ts'
+import { HEADER, headerBytes } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
 import type { PubAck } from '../publish/pub-ack.ts'
 import { checkSize, IdConflict, type Outgoing, type Published } from '../publish/publisher.ts'
@@ -122,7 +122,7 @@ async function tryStore(
     [HEADER.msgId, msgId] as const,
     [HEADER.expectedLastSubjectSequence, String(there?.seq ?? 0)] as const,
   ]
-  checkSize(nc, out, headers)
+  checkSize(nc, out, headerBytes(headers))
   try {
     const subject = slotSubject(names, slot)
     return await pipeline.publish({ subject, payload: out.payload, headers, timeoutMs: patience.leftMs })

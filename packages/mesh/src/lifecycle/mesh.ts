@@ -185,8 +185,17 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
-  const publish = async (contract: AnyContract, data: unknown, given: PublishOptions = {}): Promise<Published> =>
-    publishEvent(deps.publisher, await outgoing({ names, from: resolved.name }, contract, { data, ...given }))
+  const place = { names, from: resolved.name }
+  const publish = (contract: AnyContract, data: unknown, options?: PublishOptions): Promise<Published> => {
+    try {
+      const out = outgoing(place, { contract, data, options })
+      return out instanceof Promise
+        ? out.then((ready) => publishEvent(deps.publisher, ready))
+        : publishEvent(deps.publisher, out)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
   const mesh: Mesh = {
     nats: nc,
     names,

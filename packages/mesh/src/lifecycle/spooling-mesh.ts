@@ -92,7 +92,7 @@ export async function spoolingMesh(
     data: unknown,
     given: PublishOptions = {},
   ): Promise<Published | Queued> => {
-    const out = await outgoing({ names, from: options.name }, contract, { data, ...given })
+    const out = await outgoing({ names, from: options.name }, { contract, data, options: given })
     if (!out.expect && !out.delay) return await publishOrQueue({ spool, line, heard, metrics }, out)
     // Only the broker knows whether an expectation holds, and its clock is the one a delay goes by.
     const { mesh, timeoutMs } = await behind([out.stream], out.timeoutMs)

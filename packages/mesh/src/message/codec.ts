@@ -8,7 +8,6 @@ export interface Codec {
   decode(bytes: Uint8Array): unknown
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** JSON in UTF-8. Bytes that are not UTF-8 are refused, never replaced. */
@@ -17,7 +16,8 @@ export const json: Codec = {
   encode(data) {
     const text = JSON.stringify(data) as string | undefined
     if (text === undefined) throw new TypeError('this value has no JSON form')
-    return encoder.encode(text)
+    // Out of Node's pool: a TextEncoder makes an ArrayBuffer of its own each time, which takes twice as long.
+    return Buffer.from(text)
   },
   decode: (bytes) => JSON.parse(decoder.decode(bytes)) as unknown,
 }

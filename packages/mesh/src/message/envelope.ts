@@ -36,12 +36,25 @@ export function newEnvelope(
     type: contract.type,
     version: contract.version,
     source: `/${from}`,
-    time: new Date().toISOString(),
+    time: timeNow(),
     key,
     correlationId: correlationId ?? id,
     causationId,
     contentType: contract.codec.contentType,
   }
+}
+
+let writtenMs = Number.NaN
+let written = ''
+
+/** Written once a millisecond, which may hold dozens of events. */
+function timeNow(): string {
+  const now = Date.now()
+  if (now !== writtenMs) {
+    writtenMs = now
+    written = new Date(now).toISOString()
+  }
+  return written
 }
 
 /** Headers of a received message, names in lower case; of a repeated header the first value. */
@@ -62,6 +75,45 @@ export function envelopeHeaders(envelope: Envelope): [string, string][] {
   if (envelope.key !== undefined) pairs.push([HEADER.partitionKey, encodeAttribute(envelope.key)])
   if (envelope.causationId !== undefined) pairs.push([HEADER.causationId, encodeAttribute(envelope.causationId)])
   return pairs
+}
+
+/** The same as the lines of a header block: less than half of the memory, where events go by the thousand. */
+export function envelopeLines(envelope: Envelope): string {
+  const { id, time, key, correlationId, causationId } = envelope
+  const { toTime, toCorrelation, end } = fixedLines(envelope)
+  const idValue = encodeAttribute(id)
+  const correlation = correlationId === id ? idValue : encodeAttribute(correlationId)
+  let lines = FIRST_LINES + idValue + toTime + time + toCorrelation + correlation + end
+  if (key !== undefined) lines += `${HEADER.partitionKey}: ${encodeAttribute(key)}\r\n`
+  if (causationId !== undefined) lines += `${HEADER.causationId}: ${encodeAttribute(causationId)}\r\n`
+  return lines
+}
+
+const FIRST_LINES = `${HEADER.specVersion}: 1.0\r\n${HEADER.id}: `
+
+/** What all events of a type from one source say, between what each has of its own. */
+type FixedLines = Pick<Envelope, 'version' | 'source' | 'contentType'> & {
+  toTime: string
+  toCorrelation: string
+  end: string
+}
+
+/** By type; of the version and the source that came last. */
+const fixed = new Map<string, FixedLines>()
+
+function fixedLines({ type, version, source, contentType }: Envelope): FixedLines {
+  const known = fixed.get(type)
+  if (known?.version === version && known.source === source && known.contentType === contentType) return known
+  const lines: FixedLines = {
+    version,
+    source,
+    contentType,
+    toTime: `\r\n${HEADER.type}: ${type}\r\n${HEADER.source}: ${encodeAttribute(source)}\r\n${HEADER.time}: `,
+    toCorrelation: `\r\n${HEADER.dataSchema}: ${type}/${version}\r\n${HEADER.correlationId}: `,
+    end: `\r\n${HEADER.contentType}: ${contentType}\r\n`,
+  }
+  fixed.set(type, lines)
+  return lines
 }
 
 /** Something with NATS headers; the client's `MsgHdrs` fits. */

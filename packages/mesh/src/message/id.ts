@@ -42,13 +42,12 @@ export function checkId(id: string): string {
 }
 
 /**
- * Checks what says to whom or to what a message belongs, by the name of its option: text, or nothing.
+ * Checks what says to whom or to what a message belongs, the value of the option `name`: text, or nothing.
  * @throws MeshError MESH_INVALID_HEADER
  */
-export function checkTexts(texts: Readonly<Record<string, unknown>>): void {
-  for (const [name, text] of Object.entries(texts))
-    if (text !== undefined && typeof text !== 'string')
-      throw new MeshError('MESH_INVALID_HEADER', `${name} is ${shown(text)}; text`)
+export function checkText(name: string, text: unknown): void {
+  if (text !== undefined && typeof text !== 'string')
+    throw new MeshError('MESH_INVALID_HEADER', `${name} is ${shown(text)}; text`)
 }
 
 /** What tells payloads apart in a record that does not keep them: SHA-256, hexadecimal. */

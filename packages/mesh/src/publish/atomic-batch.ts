@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { HEADER, HeaderBlock, type HeaderPairs } from '../message/headers.ts'
+import { HEADER, HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 
 /** The server's default for one batch. */
 export const MAX_BATCH = 1000
@@ -20,12 +20,13 @@ export function writeBatch(nc: NatsConnection, members: readonly BatchMember[], 
   const id = randomUUID()
   for (const [index, { subject, payload, headers }] of members.entries()) {
     const isLast = index === members.length - 1
-    const block = new HeaderBlock([
+    const lines = headerLines([
       ...headers,
       [HEADER.batchId, id],
       [HEADER.batchSequence, String(index + 1)],
       ...(isLast ? [[HEADER.batchCommit, '1'] as const] : []),
     ])
+    const block = new HeaderBlock(lines)
     nc.publish(subject, payload, { headers: block as never, ...(isLast ? { reply } : {}) })
   }
 }

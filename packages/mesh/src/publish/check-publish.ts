@@ -12,15 +12,19 @@ export function checkPublish(
   { type, key, priorities }: AnyContract,
   { once = false, priority = 'normal' }: { once?: boolean | undefined; priority?: Priority | undefined },
 ): void {
-  const say = (why: string): never => {
-    throw new MeshError('MESH_INVALID_CONTRACT', `${type} ${why}`)
-  }
-  if (once && !key) say('has no key, so it cannot be published once; give its contract a key')
+  if (once && !key) throw cannot(type, 'has no key, so it cannot be published once; give its contract a key')
   if (once && priorities)
-    say('has priorities, each with subjects of its own, so it cannot be published once; give it an id of its own')
-  if (!priorities && priority !== 'normal') say('has no priorities; declare its command with priorities: true')
-  if (!PRIORITIES.includes(priority)) say(`has no priority ${shown(priority)}; it has ${PRIORITIES.join(', ')}`)
+    throw cannot(
+      type,
+      'has priorities, each with subjects of its own, so it cannot be published once; give it an id of its own',
+    )
+  if (priority === 'normal') return
+  if (!priorities) throw cannot(type, 'has no priorities; declare its command with priorities: true')
+  if (!PRIORITIES.includes(priority))
+    throw cannot(type, `has no priority ${shown(priority)}; it has ${PRIORITIES.join(', ')}`)
 }
+
+const cannot = (type: string, why: string): MeshError => new MeshError('MESH_INVALID_CONTRACT', `${type} ${why}`)
 
 const PUBLISH_MS = 30_000
 const MOST_PUBLISH_MS = 86_400_000

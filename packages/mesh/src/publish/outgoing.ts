@@ -3,13 +3,14 @@ import { MeshError } from '../errors.ts'
 import { isDeclared, shown } from '../given.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { newEnvelope } from '../message/envelope.ts'
-import { userHeaders } from '../message/headers.ts'
-import { checkId, checkTexts, newId } from '../message/id.ts'
+import { type HeaderPairs, userHeaders } from '../message/headers.ts'
+import { checkId, checkText, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import type { Priority } from '../message/priority.ts'
+import { chain, type Maybe } from '../maybe.ts'
 import type { Names } from '../topology/names.ts'
 import { checkPublish, publishMs } from './check-publish.ts'
-import { encodeEvent } from './encode.ts'
+import { type Encoded, encodeEvent } from './encode.ts'
 import { type Expectation, expectationOf } from './expectation.ts'
 import type { Outgoing } from './publisher.ts'
 
@@ -32,23 +33,32 @@ export type PublishOptions = DelayOptions & {
   timeoutMs?: number
 }
 
+type Place = { names: Names; from: string }
+
+/** What a user gives `publish`; `options` may be missing. */
+export type Given = { contract: AnyContract; data: unknown; options: PublishOptions | undefined }
+
 /**
- * An event as it goes out, checked; needs no connection.
+ * An event as it goes out, checked; needs no connection. A promise only where the schema is asynchronous.
  * @throws MeshError MESH_INVALID_PAYLOAD | MESH_INVALID_KEY | MESH_INVALID_HEADER | MESH_INVALID_CONTRACT | MESH_INVALID_OPTIONS
  */
-export async function outgoing(
-  { names, from }: { names: Names; from: string },
-  contract: AnyContract,
-  { data, ...given }: PublishOptions & { data: unknown },
-): Promise<Outgoing> {
+export function outgoing(place: Place, { contract, data, options }: Given): Maybe<Outgoing> {
   if (!isDeclared(contract, 'event', 'command'))
     throw new MeshError(
       'MESH_INVALID_CONTRACT',
       `${shown(contract)} is published; give it what event(…) or command(…) returns`,
     )
-  const { payload, key } = await encodeEvent(contract, data)
+  return chain(encodeEvent(contract, data), (encoded) => withOptions(place, encoded, options ?? NO_OPTIONS))
+}
+
+const NO_OPTIONS: PublishOptions = {}
+const NO_HEADERS: HeaderPairs = []
+
+function withOptions({ names, from }: Place, { contract, payload, key }: Encoded, given: PublishOptions): Outgoing {
   checkPublish(contract, given)
-  checkTexts({ from, correlationId: given.correlationId, causationId: given.causationId })
+  checkText('from', from)
+  checkText('correlationId', given.correlationId)
+  checkText('causationId', given.causationId)
   const id = given.id === undefined ? newId() : checkId(given.id)
   const subject = names.subject(subjectOf(contract, key, given.priority))
   const once = given.once === true
@@ -66,7 +76,7 @@ export async function outgoing(
     once,
     expect: given.expect === undefined ? undefined : expectationOf(names, given.expect, { subject, once }),
     timeoutMs: publishMs(contract.type, given.timeoutMs),
-    headers: userHeaders(given.headers ?? {}),
+    headers: given.headers === undefined ? NO_HEADERS : userHeaders(given.headers ?? {}),
     delay: readDelay(contract.type, given),
   }
 }

@@ -12,10 +12,10 @@
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
+import { HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import { type BatchMember, writeBatch } from './atomic-batch.ts'
 import { Fifo } from './fifo.ts'
-import { isFull, type PubAck, PublishRefused, readReply } from './pub-ack.ts'
+import { isFull, type PubAck, PublishRefused, ReplyReader } from './pub-ack.ts'
 
 export type PipelineOptions = {
   /** @default '_INBOX' */
@@ -29,17 +29,22 @@ export type PipelineOptions = {
 export type PublishRequest = {
   subject: string
   payload: Uint8Array
-  headers: HeaderPairs
   timeoutMs: number
   /** Ends with MESH_NO_STREAM at the first answer that nobody stores it now, instead of asking again. @default false */
   hasty?: boolean
+} & (Single | Batch)
+
+type Single = { headers: HeaderPairs | HeaderBlock; before?: undefined }
+type Batch = {
+  headers: HeaderPairs
   /** What is stored together with it, all or nothing, right before it and in this order. All of one stream. */
-  before?: readonly BatchMember[]
+  before: readonly BatchMember[]
 }
 
 type Pending = {
   request: PublishRequest
-  block: HeaderBlock
+  /** None of a batch, whose headers are others with each send. */
+  block: HeaderBlock | undefined
   deadline: number
   sentAt: number
   sends: number
@@ -56,12 +61,14 @@ const SWEEP_MS = 100
 export class PublishPipeline {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
+  /** Where answers arrive, but for the last token of each. */
   readonly #inbox: string
   readonly #window: number
   readonly #resendMs: number
   readonly #onWire = new Map<string, Pending>()
   readonly #waiting = new Fifo<Pending>()
   readonly #parked = new Set<Pending>()
+  readonly #replies = new ReplyReader()
   #counter = 0
   #closed = false
   #sweep: NodeJS.Timeout | undefined
@@ -70,10 +77,10 @@ export class PublishPipeline {
   constructor(nc: NatsConnection, connection: ConnectionWatch, options: PipelineOptions = {}) {
     this.#nc = nc
     this.#connection = connection
-    this.#inbox = createInbox(options.inboxPrefix)
+    this.#inbox = `${createInbox(options.inboxPrefix)}.`
     this.#window = options.window ?? 1024
     this.#resendMs = options.resendMs ?? 5000
-    nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => this.#guarded(error, msg) })
+    nc.subscribe(`${this.#inbox}*`, { callback: (error, msg) => this.#guarded(error, msg) })
     connection.listen({ up: () => this.#onReconnect(), error: (error) => this.#onError(error) })
   }
 
@@ -83,9 +90,9 @@ export class PublishPipeline {
   publish(request: PublishRequest): Promise<PubAck> {
     if (this.#closed) return Promise.reject(closedError(request))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({
+      const pending: Pending = {
         request,
-        block: new HeaderBlock(request.headers),
+        block: blockOf(request),
         deadline: performance.now() + request.timeoutMs,
         sentAt: 0,
         sends: 0,
@@ -93,8 +100,10 @@ export class PublishPipeline {
         lastAnswer: '',
         resolve,
         reject,
-      })
+      }
       this.#sweep ??= setInterval(() => this.#onSweep(), SWEEP_MS)
+      if (this.#waiting.size === 0 && this.#hasRoom()) this.#put(pending)
+      else this.#waiting.push(pending)
       this.#pump()
     })
   }
@@ -111,13 +120,18 @@ export class PublishPipeline {
   }
 
   #pump(): void {
-    while (this.#connection.isUp() && this.#waiting.size > 0 && this.#onWire.size < this.#window) {
-      const token = (this.#counter++).toString(36)
-      const pending = this.#waiting.shift()!
-      this.#onWire.set(token, pending)
-      this.#send(token, pending)
-    }
+    while (this.#waiting.size > 0 && this.#hasRoom()) this.#put(this.#waiting.shift()!)
     if (this.pending === 0) this.#rest()
+  }
+
+  #hasRoom(): boolean {
+    return this.#onWire.size < this.#window && this.#connection.isUp()
+  }
+
+  #put(pending: Pending): void {
+    const token = (this.#counter++).toString(36)
+    this.#onWire.set(token, pending)
+    this.#send(token, pending)
   }
 
   /** Upholds P5: what is late here was not swept yet. */
@@ -131,10 +145,10 @@ export class PublishPipeline {
     pending.sends++
     pending.sentAt = now
     try {
-      const { subject, payload, before } = pending.request
-      const reply = `${this.#inbox}.${token}`
-      if (before) writeBatch(this.#nc, [...before, pending.request], reply)
-      else this.#nc.publish(subject, payload, { reply, headers: pending.block as never })
+      const { request } = pending
+      const reply = this.#inbox + token
+      if (request.before) writeBatch(this.#nc, [...request.before, request], reply)
+      else this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })
     } catch (cause) {
       this.#onWire.delete(token)
       pending.reject(
@@ -150,16 +164,16 @@ export class PublishPipeline {
     try {
       if (!refused) this.#onReply(msg)
     } catch {
-      const pending = this.#onWire.get(msg.subject.slice(this.#inbox.length + 1))
+      const pending = this.#onWire.get(msg.subject.slice(this.#inbox.length))
       if (pending) pending.lastAnswer = 'an answer came that cannot be read'
     }
   }
 
   #onReply(msg: Msg): void {
-    const token = msg.subject.slice(this.#inbox.length + 1)
+    const token = msg.subject.slice(this.#inbox.length)
     const pending = this.#onWire.get(token)
     if (!pending) return
-    const reply = readReply(msg.headers?.code, msg.string())
+    const reply = this.#replies.read(msg)
     this.#onWire.delete(token)
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
@@ -173,8 +187,10 @@ export class PublishPipeline {
       this.#pump()
       return
     }
-    if (reply.kind === 'stored') pending.resolve({ ...reply, resent: pending.sends > 1 })
-    else pending.reject(refusedError(pending, reply))
+    if (reply.kind === 'stored') {
+      const { stream, seq, duplicate } = reply
+      pending.resolve({ stream, seq, duplicate, resent: pending.sends > 1 })
+    } else pending.reject(refusedError(pending, reply))
     this.#pump()
   }
 
@@ -227,6 +243,11 @@ export class PublishPipeline {
     }
     this.#pump()
   }
+}
+
+const blockOf = ({ headers, before }: PublishRequest): HeaderBlock | undefined => {
+  if (before) return undefined
+  return headers instanceof HeaderBlock ? headers : new HeaderBlock(headerLines(headers))
 }
 
 const goesTo = ({ subject, before = [] }: PublishRequest, where: string): boolean =>

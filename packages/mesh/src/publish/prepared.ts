@@ -46,7 +46,7 @@ export async function prepareEvent<In, Out>(
 ): Promise<PreparedEvent> {
   const { from, ...options } = given ?? {}
   const trace = traceHeaders(context.active())
-  const out = await outgoing({ names: PLAIN, from }, contract, { data, ...options })
+  const out = await outgoing({ names: PLAIN, from }, { contract, data, options })
   const { envelope, stream, subject, once, headers, payload } = out
   return { v: 1, envelope, stream, subject, once, headers, trace, payload }
 }

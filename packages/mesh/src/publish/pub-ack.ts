@@ -81,6 +81,56 @@ export function readReply(status: number | undefined, body: string): Reply {
   return { kind: 'stored', stream: parsed.stream, seq: parsed.seq, duplicate: parsed.duplicate === true }
 }
 
+const MOST_LEARNED = 16
+const MOST_DIGITS = 15
+const BRACE = 0x7d
+const ZERO = 0x30
+
+/** A message of the client, as far as an answer is read of it. */
+type Answer = { readonly data: Uint8Array; readonly headers?: { readonly code: number }; string(): string }
+
+/**
+ * Reads replies. PubAcks of one stream differ only in the sequence at their end, so they are compared by bytes, and neither
+ * text nor an object is made of them.
+ */
+export class ReplyReader {
+  readonly #learned: { head: Buffer; stream: string }[] = []
+
+  read(answer: Answer): Reply {
+    for (const { head, stream } of this.#learned) {
+      const seq = seqBehind(head, answer.data)
+      if (seq > 0) return { kind: 'stored', stream, seq, duplicate: false }
+    }
+    const body = answer.string()
+    const reply = readReply(answer.headers?.code, body)
+    this.#learn(body, reply)
+    return reply
+  }
+
+  /** Only what ends in its sequence, as the server writes it: `{"stream":"ORDERS", "seq":17}`. */
+  #learn(body: string, reply: Reply): void {
+    if (reply.kind !== 'stored' || reply.duplicate || this.#learned.length === MOST_LEARNED) return
+    const { stream, seq } = reply
+    if (body.endsWith(`"seq":${seq}}`))
+      this.#learned.push({ head: Buffer.from(body.slice(0, -`${seq}}`.length)), stream })
+  }
+}
+
+/** The digits between `head` and a closing brace; 0 where the body is anything else. */
+function seqBehind(head: Buffer, body: Uint8Array): number {
+  const end = body.length - 1
+  if (end <= head.length || end > head.length + MOST_DIGITS || body[end] !== BRACE) return 0
+  for (let at = 0; at < head.length; at++) if (body[at] !== head[at]) return 0
+  if (body[head.length] === ZERO) return 0
+  let seq = 0
+  for (let at = head.length; at < end; at++) {
+    const digit = body[at]! - ZERO
+    if (digit < 0 || digit > 9) return 0
+    seq = seq * 10 + digit
+  }
+  return seq
+}
+
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const errCode = isWhole(error.err_code, 0) ? error.err_code : 0
   const description = isMatch(error.description, /./) ? error.description : `code ${error.code}`

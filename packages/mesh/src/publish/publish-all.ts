@@ -1,7 +1,7 @@
 import { faultsError } from '../errors.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import { newEnvelope } from '../message/envelope.ts'
-import { HEADER, userHeaders } from '../message/headers.ts'
+import { HEADER, headerBytes, userHeaders } from '../message/headers.ts'
 import { checkId, newId } from '../message/id.ts'
 import { subjectOf } from '../message/key.ts'
 import type { Priority } from '../message/priority.ts'
@@ -138,7 +138,7 @@ function batchFaults(outs: readonly Outgoing[]): string[] {
 
 function memberOf({ nc }: PublisherDeps, out: Outgoing, span: PublishSpan): BatchMember {
   const headers = [...eventHeaders(out, span.headers(out.traceparent)), [HEADER.msgId, out.envelope.id] as const]
-  checkSize(nc, out, headers)
+  checkSize(nc, out, headerBytes(headers))
   return { subject: out.subject, payload: out.payload, headers }
 }
 

@@ -2,14 +2,14 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delay } from '../delay/delay.ts'
 import type { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
-import { type Envelope, envelopeHeaders } from '../message/envelope.ts'
-import { HEADER, headerBytes, type HeaderPairs } from '../message/headers.ts'
+import { type Envelope, envelopeHeaders, envelopeLines } from '../message/envelope.ts'
+import { HEADER, HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
-import { publishSpan } from '../observe/spans.ts'
+import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { BatchLanes } from './batch-lanes.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { type Expectation, expectationError, expectationHeaders } from './expectation.ts'
-import { ERR_CODE, type PubAck, PublishRefused } from './pub-ack.ts'
+import { ERR_CODE, PublishRefused } from './pub-ack.ts'
 import type { PublishPipeline, PublishRequest } from './pipeline.ts'
 import { getStored, idOf, type StoredMessage } from './stored-message.ts'
 
@@ -94,42 +94,67 @@ export type PublisherDeps = {
 export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<Published> {
   if (out.delay) return deps.delays.store(out, out.delay)
   const span = publishSpan(out.envelope, out.subject, out.payload.length)
-  const started = performance.now()
+  const run: Run = { deps, out, span, started: performance.now() }
+  // One async function and one await, for all that goes well: each further one shows where events go by the thousand.
   try {
-    const published = await store(deps, out, span.headers(out.traceparent))
-    span.end(published)
-    deps.metrics.published(out.envelope.type, 'ok', performance.now() - started)
-    return published
+    const { stream, seq, duplicate } = await deps.pipeline.publish(requestOf(run))
+    if (duplicate) await checkDuplicate(deps, out, { stream, seq })
+    return succeeded(run, { id: out.envelope.id, stream, seq, duplicate })
   } catch (error) {
-    span.fail(error)
-    deps.metrics.published(out.envelope.type, 'error', performance.now() - started)
-    throw error
+    return await storedBefore(deps, out, error).then(
+      (published) => succeeded(run, published),
+      (reason: unknown) => failed(run, reason),
+    )
   }
+}
+
+/** A publish under way. */
+type Run = { deps: PublisherDeps; out: Outgoing; span: PublishSpan; started: number }
+
+function succeeded({ deps, out, span, started }: Run, published: Published): Published {
+  span.end(published)
+  deps.metrics.published(out.envelope.type, 'ok', performance.now() - started)
+  return published
+}
+
+function failed({ deps, out, span, started }: Run, error: unknown): never {
+  span.fail(error)
+  deps.metrics.published(out.envelope.type, 'error', performance.now() - started)
+  throw error
 }
 
 /** What an event says of itself on the wire, without the id of its store operation. */
 export function eventHeaders(out: Outgoing, traceHeaders: HeaderPairs): HeaderPairs {
-  const once = out.once ? [[HEADER.expectedLastSubjectSequence, '0'] as const] : []
-  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...once, ...expectationHeaders(out.expect)]
+  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...guards(out)]
 }
 
-async function store(deps: PublisherDeps, out: Outgoing, traceHeaders: HeaderPairs): Promise<Published> {
-  const headers = [...eventHeaders(out, traceHeaders), [HEADER.msgId, out.envelope.id] as const]
-  checkSize(deps.nc, out, headers)
+/** The same as the lines of a header block, with that id. */
+function eventLines(out: Outgoing, traceHeaders: HeaderPairs): string {
+  let lines = envelopeLines(out.envelope) + headerLines(traceHeaders) + headerLines(out.headers)
+  if (out.once || out.expect) lines += headerLines(guards(out))
+  return `${lines}${HEADER.msgId}: ${out.envelope.id}\r\n`
+}
+
+function guards({ once, expect }: Outgoing): HeaderPairs {
+  return once ? [[HEADER.expectedLastSubjectSequence, '0']] : expectationHeaders(expect)
+}
+
+function requestOf({ deps, out, span }: Run): PublishRequest {
+  const headers = new HeaderBlock(eventLines(out, span.headers(out.traceparent)))
+  checkSize(deps.nc, out, headers.length)
   const { subject, payload, timeoutMs, hasty = false } = out
-  const request: PublishRequest = { subject, payload, headers, timeoutMs, hasty }
-  let ack: PubAck
-  try {
-    ack = await deps.pipeline.publish(request)
-  } catch (error) {
-    if (out.once && error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence)
-      return await alreadyThere(deps, out)
-    if (out.expect && error instanceof PublishRefused && error.errCode === ERR_CODE.wrongLastSequence)
-      return publishedBefore(out, await firstBehind(deps, out, out.expect))
-    throw error
-  }
-  if (ack.duplicate) await checkDuplicate(deps, out, ack)
-  return { id: out.envelope.id, stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate }
+  return { subject, payload, headers, timeoutMs, hasty }
+}
+
+/**
+ * Where it is stored, though the server refused it now.
+ * @throws MeshError MESH_ONCE_CONFLICT | MESH_EXPECTATION_FAILED | MESH_ID_CONFLICT, and `error` if that says nothing of it
+ */
+async function storedBefore(deps: PublisherDeps, out: Outgoing, error: unknown): Promise<Published> {
+  if (!(error instanceof PublishRefused) || error.errCode !== ERR_CODE.wrongLastSequence) throw error
+  if (out.once) return await alreadyThere(deps, out)
+  if (out.expect) return publishedBefore(out, await firstBehind(deps, out, out.expect))
+  throw error
 }
 
 /**
@@ -154,7 +179,7 @@ export async function readBack(
 }
 
 /** The server knows this id: it must be the same event. One that is gone from the stream cannot be compared. */
-async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: PubAck): Promise<void> {
+async function checkDuplicate(deps: PublisherDeps, out: Outgoing, ack: { stream: string; seq: number }): Promise<void> {
   const stored = await readBack(deps, ack.stream, { seq: ack.seq })
   if (stored && !isSame(stored, out)) throw new IdConflict(out, stored)
 }
@@ -207,9 +232,9 @@ function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
 const HEADROOM_BYTES = 16_384
 
 /** @throws MeshError MESH_PAYLOAD_TOO_LARGE */
-export function checkSize(nc: NatsConnection, out: Outgoing, headers: HeaderPairs): void {
+export function checkSize(nc: NatsConnection, out: Outgoing, headersLength: number): void {
   const limit = (nc.info?.max_payload ?? Infinity) - HEADROOM_BYTES
-  const size = out.payload.length + headerBytes(headers)
+  const size = out.payload.length + headersLength
   if (size > limit)
     throw new MeshError(
       'MESH_PAYLOAD_TOO_LARGE',

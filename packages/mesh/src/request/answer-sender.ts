@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { HeaderBlock } from '../message/headers.ts'
+import { HeaderBlock, headerLines } from '../message/headers.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Answer } from './answer.ts'
 
@@ -31,7 +31,7 @@ export class AnswerSender {
   #publish(to: string, { headers, payload }: Answer, control: string | undefined): void {
     const { nc, log, labels } = this.#options
     try {
-      const block = new HeaderBlock(headers)
+      const block = new HeaderBlock(headerLines(headers))
       nc.publish(to, payload, { headers: block as never, ...(control === undefined ? {} : { reply: control }) })
     } catch (error) {
       log.error({ ...labels, err: error }, 'an answer could not be sent')

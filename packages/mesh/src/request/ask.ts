@@ -8,7 +8,7 @@
 import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { Busy, MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { HeaderBlock, type HeaderPairs } from '../message/headers.ts'
+import { HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import type { ReplyInbox } from './reply-inbox.ts'
 import { isRefusal, retryAfterOf } from './read-answer.ts'
 import { type Incoming, REQUEST_HEADER } from './wire.ts'
@@ -96,7 +96,7 @@ class Asking {
     if (nc.isClosed()) this.#settle.reject(closedError(this.#question))
     if (!connection.isUp()) return
     const left = String(Math.max(1, Math.round(this.#endsAt - performance.now())))
-    const block = new HeaderBlock([...headers, [REQUEST_HEADER.timeout, left]])
+    const block = new HeaderBlock(headerLines([...headers, [REQUEST_HEADER.timeout, left]]))
     try {
       nc.publish(subject, payload, { reply: this.#replyTo, headers: block as never })
       this.#isSent = true

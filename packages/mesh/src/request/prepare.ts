@@ -3,7 +3,7 @@ import { faultsError, MeshError } from '../errors.ts'
 import { isDeclared, isWithin, shown } from '../given.ts'
 import { type Envelope, envelopeHeaders, newEnvelope } from '../message/envelope.ts'
 import { headerBytes, type HeaderPairs, userHeaders } from '../message/headers.ts'
-import { checkId, checkTexts, newId } from '../message/id.ts'
+import { checkId, checkText, newId } from '../message/id.ts'
 import type { Names } from '../topology/names.ts'
 import type { AnyRequest } from './contract.ts'
 import { encodePayload } from './payload.ts'
@@ -61,7 +61,8 @@ export async function prepare(
     throw faultsError('MESH_INVALID_OPTIONS', `request ${contract.type}`, [
       `timeoutMs is ${shown(timeoutMs)}; 1 ms to a day`,
     ])
-  checkTexts({ correlationId: given.correlationId, causationId: given.causationId })
+  checkText('correlationId', given.correlationId)
+  checkText('causationId', given.causationId)
   const payload = await encodePayload(contract, data)
   const envelope = newEnvelope(contract, {
     id: given.id === undefined ? newId() : checkId(given.id),

@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import type { Envelope } from '../message/envelope.ts'
-import { decodeAttribute, encodeAttribute, HEADER } from '../message/headers.ts'
+import { decodeAttribute, encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
 import { payloadHash } from '../message/id.ts'
 import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { BatchMember } from '../publish/atomic-batch.ts'
@@ -100,7 +100,7 @@ type Open = { out: Outgoing; index: number }
 
 function memberOf({ nc }: PublisherDeps, out: Outgoing, span: PublishSpan): BatchMember {
   const headers = eventHeaders(out, span.headers(out.traceparent))
-  checkSize(nc, out, headers)
+  checkSize(nc, out, headerBytes(headers))
   return { subject: out.subject, payload: out.payload, headers }
 }
 

@@ -3,12 +3,13 @@ import { connect, type headers, type Msg, type NatsConnection } from '@nats-io/t
 import { expect, test } from 'vitest'
 import { readHeaders } from '../../src/consume/read-headers.ts'
 import { headerPairs } from '../../src/message/envelope.ts'
-import { HeaderBlock, type HeaderPairs } from '../../src/message/headers.ts'
+import { HeaderBlock, headerLines, type HeaderPairs } from '../../src/message/headers.ts'
 
 /** A message as it comes back from a server. */
 async function sent(nc: NatsConnection, payload: string, pairs: HeaderPairs): Promise<Msg> {
   const sub = nc.subscribe('here', { max: 1 })
-  const block = pairs.length > 0 ? { headers: new HeaderBlock(pairs) as unknown as ReturnType<typeof headers> } : {}
+  const block =
+    pairs.length > 0 ? { headers: new HeaderBlock(headerLines(pairs)) as unknown as ReturnType<typeof headers> } : {}
   nc.publish('here', payload, { ...block, reply: 'São.Paulo' })
   for await (const msg of sub) return msg
   throw new Error('nothing came')

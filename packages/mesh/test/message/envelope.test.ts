@@ -1,6 +1,7 @@
 import { readEnvelope, receivedHeaders } from '@malha/mesh'
 import { expect, test } from 'vitest'
-import { type Envelope, envelopeHeaders } from '../../src/message/envelope.ts'
+import { type Envelope, envelopeHeaders, envelopeLines } from '../../src/message/envelope.ts'
+import { headerLines } from '../../src/message/headers.ts'
 
 const envelope: Envelope = {
   id: 'e1',
@@ -20,6 +21,11 @@ const asReceived = (pairs: [string, string][]): ReturnType<typeof receivedHeader
 test('what is written is read back', () => {
   expect(readEnvelope(asReceived(envelopeHeaders(envelope)))).toEqual(envelope)
 })
+
+test.each([envelope, { ...envelope, key: undefined, correlationId: 'e1', causationId: 'ä' }])(
+  'the lines say what the headers say',
+  (one) => expect(envelopeLines(one)).toBe(headerLines(envelopeHeaders(one))),
+)
 
 test('header names are read in any case', () => {
   const shouted = envelopeHeaders(envelope).map(([name, value]): [string, string] => [name.toUpperCase(), value])

@@ -1,7 +1,7 @@
 import { decodeAttribute, encodeAttribute, MeshError } from '@malha/mesh'
 import { assert, property } from 'fast-check'
 import { expect, test } from 'vitest'
-import { HeaderBlock, userHeaders } from '../../src/message/headers.ts'
+import { HeaderBlock, headerLines, userHeaders } from '../../src/message/headers.ts'
 import { anyText } from '../any-text.ts'
 
 test('any text survives as a header value, in printable ASCII', () => {
@@ -44,9 +44,10 @@ test.each([
 })
 
 test('a block is the NATS header format', () => {
-  const block = new HeaderBlock([
+  const lines = headerLines([
     ['ce-id', '1'],
     ['Nats-Msg-Id', '1'],
   ])
+  const block = new HeaderBlock(lines)
   expect(new TextDecoder().decode(block.encode())).toBe('NATS/1.0\r\nce-id: 1\r\nNats-Msg-Id: 1\r\n\r\n')
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isFull, readReply } from '../../src/publish/pub-ack.ts'
+import { isFull, readReply, ReplyReader } from '../../src/publish/pub-ack.ts'
 
 test('only an answer with stream and sequence says stored', () => {
   expect(readReply(undefined, '{"stream":"CENTERS","seq":7}')).toEqual({
@@ -40,4 +40,59 @@ test('a full stream is told from a letter that is there already', () => {
   expect(isFull(10077, 'maximum bytes exceeded')).toBe(true)
   expect(isFull(10077, 'maximum messages per subject exceeded')).toBe(false)
   expect(isFull(10071, 'wrong last sequence: 3')).toBe(false)
+})
+
+/** An answer, and how often it was read as text. */
+function answer(body: string): { data: Uint8Array; string: () => string; timesRead: () => number } {
+  let times = 0
+  const string = (): string => (times++, body)
+  return { data: new TextEncoder().encode(body), string, timesRead: () => times }
+}
+
+function readerOf(...bodies: string[]): ReplyReader {
+  const reader = new ReplyReader()
+  for (const body of bodies) reader.read(answer(body))
+  return reader
+}
+
+test.each([
+  '{"stream":"ORDERS", "seq":17}',
+  '{"stream":"ORDERS", "seq":900719925474099}',
+  '{"stream":"A","domain":"hub","seq":2}',
+])('an answer like one before is not read as text, and says the same: %s', (body) => {
+  const again = answer(body)
+  const reply = readerOf('{"stream":"ORDERS", "seq":1}', '{"stream":"A","domain":"hub","seq":1}').read(again)
+  expect(reply).toEqual(readReply(undefined, body))
+  expect(again.timesRead()).toBe(0)
+})
+
+test.each([
+  '{"stream":"ORDERS", "seq":17, "duplicate": true}',
+  '{"stream":"ORDERS", "seq":0}',
+  '{"stream":"ORDERS", "seq":01}',
+  '{"stream":"ORDERS", "seq":}',
+  '{"stream":"ORDERS", "seq":1.5}',
+  '{"stream":"ORDERS", "seq":-1}',
+  '{"stream":"ORDERS", "seq":17} ',
+  '{"stream":"ORDERS", "seq":9007199254740993}',
+  '{"stream":"OTHERS", "seq":17}',
+  '{"stream":"ORDERS2", "seq":17}',
+  '{"error":{"code":503,"err_code":10008}, "seq":1}',
+  '',
+])('any other answer is read as text: %s', (body) => {
+  const other = answer(body)
+  const reply = readerOf('{"stream":"ORDERS", "seq":17}').read(other)
+  expect(reply).toEqual(readReply(undefined, body))
+  expect(other.timesRead()).toBe(1)
+})
+
+test.each([
+  '{"stream":"ORDERS", "seq":17, "duplicate": true}',
+  '{"duplicate":true,"stream":"ORDERS","seq":17}',
+  '{"seq":17,"stream":"ORDERS"}',
+  '{"stream":"ORDERS", "seq":17,"of":17}',
+])('what may differ in more than the sequence is read as text each time: %s', (body) => {
+  const again = answer(body)
+  expect(readerOf(body).read(again)).toEqual(readReply(undefined, body))
+  expect(again.timesRead()).toBe(1)
 })

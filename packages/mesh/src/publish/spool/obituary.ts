@@ -89,7 +89,7 @@ export class Obituary {
       letter,
     }
     const occasion = { id: `spool.${spool.id}.${dead.seq}`, correlationId, causationId: id, timeoutMs: 10_000 }
-    const event = await outgoing({ names, from: instance }, publishFailed, { data, ...occasion })
+    const event = await outgoing({ names, from: instance }, { contract: publishFailed, data, options: occasion })
     await publishEvent(publisher, { ...event, traceparent: trace.traceparent }).catch((error: unknown) => {
       // Another process told of it under its own name, and died before it wrote that down.
       if (!(error instanceof IdConflict && error.isRetold)) throw error

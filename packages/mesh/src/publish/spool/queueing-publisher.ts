@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api'
 import { MeshError } from '../../errors.ts'
-import { HEADER } from '../../message/headers.ts'
+import { HEADER, headerBytes } from '../../message/headers.ts'
 import type { MeshMetrics } from '../../observe/mesh-metrics.ts'
 import { traceHeaders } from '../../observe/spans.ts'
 import { checkSize, eventHeaders, type Outgoing, type Published, publishEvent, type Queued } from '../publisher.ts'
@@ -76,7 +76,7 @@ async function queue(deps: QueueingDeps, out: Outgoing, sentAfter?: number): Pro
   const { payload, ...rest } = out
   const trace = Object.fromEntries(traceHeaders(context.active(), out.traceparent))
   const nc = deps.line()?.publisher.nc
-  if (nc) checkSize(nc, out, [...eventHeaders(out, []), [HEADER.msgId, out.envelope.id]])
+  if (nc) checkSize(nc, out, headerBytes([...eventHeaders(out, []), [HEADER.msgId, out.envelope.id]]))
   await deps.spool.add(
     out.stream,
     { v: 1, out: rest, trace, queuedAt: Date.now(), ...(sentAfter === undefined ? {} : { sentAfter }) },

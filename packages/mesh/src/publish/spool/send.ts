@@ -1,5 +1,5 @@
 import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api'
-import { HEADER } from '../../message/headers.ts'
+import { HEADER, headerBytes } from '../../message/headers.ts'
 import { publishSpan } from '../../observe/spans.ts'
 import type { BatchMember } from '../atomic-batch.ts'
 import { PublishRefused } from '../pub-ack.ts'
@@ -77,6 +77,6 @@ function begun(head: EntryHead, out: Outgoing): Begun {
 
 function memberOf({ nc }: PublisherDeps, { out, span }: Begun): BatchMember {
   const headers = [...eventHeaders(out, span.headers(out.traceparent)), [HEADER.msgId, out.envelope.id] as const]
-  checkSize(nc, out, headers)
+  checkSize(nc, out, headerBytes(headers))
   return { subject: out.subject, payload: out.payload, headers }
 }

@@ -1,9 +1,34 @@
-import { hash, randomUUID } from 'node:crypto'
+import { hash, randomFillSync } from 'node:crypto'
 import { MeshError } from '../errors.ts'
 import { isMatch, shown } from '../given.ts'
 
-/** A new message's identity. */
-export const newId = (): string => randomUUID()
+/** For the next 256 ids: to ask for the bytes of one costs more than all else of it. */
+const random = Buffer.allocUnsafe(256 * 16)
+let randomAt = random.length
+
+const uuid = Buffer.from('00000000-0000-0000-0000-000000000000')
+/** Where the digits of each byte stand in it. */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const
+const DIGITS = Buffer.from('0123456789abcdef')
+
+/**
+ * A new message's identity: a UUID of version 4 (RFC 9562). `randomUUID` joins it from twenty texts, which takes twice as
+ * long and ten times the memory.
+ */
+export function newId(): string {
+  if (randomAt === random.length) {
+    randomFillSync(random)
+    randomAt = 0
+  }
+  random[randomAt + 6] = (random[randomAt + 6]! & 0x0f) | 0x40
+  random[randomAt + 8] = (random[randomAt + 8]! & 0x3f) | 0x80
+  for (const place of PLACES) {
+    const byte = random[randomAt++]!
+    uuid[place] = DIGITS[byte >> 4]!
+    uuid[place + 1] = DIGITS[byte & 15]!
+  }
+  return uuid.toString('latin1')
+}
 
 /** What a derived id is made of: the same parts give the same id, in whatever order a redelivered handler publishes. */
 export type DerivedIdParts = {

@@ -1,6 +1,6 @@
 import { derivedId } from '@malha/mesh'
 import { expect, test } from 'vitest'
-import { checkId } from '../../src/message/id.ts'
+import { checkId, newId } from '../../src/message/id.ts'
 
 const parts = { from: 'm1', service: 'provider', handler: 'senninha', type: 'provider.created', key: 'c1', index: 0 }
 
@@ -28,4 +28,14 @@ test('parts cannot flow into one another', () => {
 
 test.each(['', 'a b', 'a\r\nb', '-a', 'x'.repeat(129), 'é'])('id %j is refused', (id) => {
   expect(() => checkId(id)).toThrow('MESH_INVALID_HEADER')
+})
+
+test('new ids are random UUIDs of version 4, no two alike', () => {
+  const ids = Array.from({ length: 2000 }, () => newId())
+  for (const id of ids) expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+  expect(new Set(ids).size).toBe(ids.length)
+  // All but the dashes and the version take every value they may.
+  const places = Array.from(ids[0]!, (_, place) => new Set(ids.map((id) => id[place])).size)
+  const expected = Array.from('xxxxxxxx-xxxx-1xxx-4xxx-xxxxxxxxxxxx', (kind) => ({ x: 16, '4': 4 })[kind] ?? 1)
+  expect(places).toEqual(expected)
 })

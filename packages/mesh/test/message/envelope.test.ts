@@ -22,10 +22,17 @@ test('what is written is read back', () => {
   expect(readEnvelope(asReceived(envelopeHeaders(envelope)))).toEqual(envelope)
 })
 
-test.each([envelope, { ...envelope, key: undefined, correlationId: 'e1', causationId: 'ä' }])(
-  'the lines say what the headers say',
-  (one) => expect(envelopeLines(one)).toBe(headerLines(envelopeHeaders(one))),
-)
+test.each([
+  {},
+  { key: undefined, correlationId: 'e1', causationId: 'ä' },
+  { version: 3 },
+  { source: '/other' },
+  { contentType: 'application/cbor' },
+  { type: 'center.closed' },
+])('the lines say what the headers say, whatever others of that type said before: %o', (other) => {
+  for (const one of [envelope, { ...envelope, ...other }])
+    expect(envelopeLines(one)).toBe(headerLines(envelopeHeaders(one)))
+})
 
 test('header names are read in any case', () => {
   const shouted = envelopeHeaders(envelope).map(([name, value]): [string, string] => [name.toUpperCase(), value])

@@ -74,6 +74,7 @@ test.each([
   '{"stream":"ORDERS", "seq":1.5}',
   '{"stream":"ORDERS", "seq":-1}',
   '{"stream":"ORDERS", "seq":17} ',
+  '{"stream":"ORDERS", "seq":17',
   '{"stream":"ORDERS", "seq":9007199254740993}',
   '{"stream":"OTHERS", "seq":17}',
   '{"stream":"ORDERS2", "seq":17}',

@@ -1,4 +1,4 @@
-/** Takes a quarter of an hour on two idle cores, most of it elections of three servers. Linux with strace only. */
+/** Takes more than an hour on two busy cores, most of it elections of three servers. Linux with strace only. */
 import { minutes } from '@malha/mesh'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { configurations, EVENTS, type Expected, SPOOLED_EVENTS, spools } from './configurations.ts'

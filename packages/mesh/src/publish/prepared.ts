@@ -47,7 +47,9 @@ export async function prepareEvent<In, Out>(
   const { from, ...options } = given ?? {}
   const trace = traceHeaders(context.active())
   const out = await outgoing({ names: PLAIN, from }, { contract, data, options })
-  const { envelope, stream, subject, once, headers, payload } = out
+  const { envelope, stream, subject, once, headers } = out
+  // Memory of its own: it is kept, and what a codec gives may be a part of a pool, which would be kept or copied with it.
+  const payload = new Uint8Array(out.payload)
   return { v: 1, envelope, stream, subject, once, headers, trace, payload }
 }
 

@@ -11,7 +11,7 @@ import type { Limits } from './scenario.ts'
  */
 const limits: Record<string, Limits> = {
   // Thousands in flight share a write; one each would be 1.
-  publish: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 25_000, cpuToPlain: 2 },
+  publish: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 15_000, cpuToPlain: 1.5 },
   // The plain client writes every ack by itself, so the counter is seen to count.
   consume: { socketWritesToPlain: 0.3, allocatedBytesPerMessage: 50_000, cpuToPlain: 5 },
 }

@@ -33,9 +33,17 @@ export async function untilAllAcked(
   }
 }
 
+/** Replicas agree on acks a moment after the last one was sent. */
+const AGREE_MS = 10_000
+
 /** A round in which not every message was acked did not do its work. @throws Error */
 export async function checkAllAcked(jsm: JetStreamManager, durable: string, messages: number): Promise<void> {
-  const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(ORDERS_STREAM, durable)
-  if (floor.consumer_seq < messages || unacked > 0)
-    throw new Error(`${durable} acked ${floor.consumer_seq} of ${messages} in a row, and has ${unacked} in hand`)
+  const late = performance.now() + AGREE_MS
+  for (;;) {
+    const { ack_floor: floor, num_ack_pending: unacked } = await jsm.consumers.info(ORDERS_STREAM, durable)
+    if (floor.consumer_seq >= messages && unacked === 0) return
+    if (performance.now() > late)
+      throw new Error(`${durable} acked ${floor.consumer_seq} of ${messages} in a row, and has ${unacked} in hand`)
+    await sleep(POLL_MS)
+  }
 }

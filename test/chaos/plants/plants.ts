@@ -35,14 +35,14 @@ export const plants: readonly Plant[] = [
     rule: 'stored-once',
     processes: 'load-publisher',
     file: 'packages/mesh/src/publish/pipeline.ts',
-    from: 'else this.#nc.publish(subject, payload, { reply, headers: pending.block as never })',
+    from: 'else this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })',
     to: `else {
-        this.#nc.publish(subject, payload, { reply, headers: pending.block as never })
-        const pairs = pending.request.headers
-        const id = pairs.find(([name]) => name === 'ce-id')?.[1]
-        if (subject === 'load.noted' && chaosPlant(id)) {
-          const again = pairs.map(([name, value]) => [name, name === 'Nats-Msg-Id' ? value + '-again' : value])
-          this.#nc.publish(subject, payload, { headers: new HeaderBlock(again) })
+        this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })
+        const block = Buffer.from(pending.block.encode()).toString()
+        const id = block.match(/^ce-id: (.*)$/m)?.[1].trim()
+        if (request.subject === 'load.noted' && chaosPlant(id)) {
+          const again = Buffer.from(block.replace('Nats-Msg-Id: ' + id, 'Nats-Msg-Id: ' + id + '-again'))
+          this.#nc.publish(request.subject, request.payload, { headers: { encode: () => again } })
         }
       }`,
   },

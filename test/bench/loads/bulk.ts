@@ -11,22 +11,12 @@ const WINDOW = 1024
 type Open = (setup: Setup) => Promise<Variant>
 
 /** Publishes so many orders as fast as it can, 1024 in flight. */
-export function publishInBulk(side: Side): Open {
-  return async (setup) => {
-    const { messages, payloadBytes } = setup
-    const publisher = await side.publisher(setup)
-    const order = orderOf(payloadBytes)
-    return {
-      prepare: () => publisher.purge(),
-      async run() {
-        const latency = createHistogram()
-        await publisher.inContext(() => windowed(messages, WINDOW, (n) => publisher.publish(order(n)), latency))
-        return { messages, latency }
-      },
-      close: () => publisher.close(),
-    }
-  }
-}
+export const publishInBulk = (side: Side): Open =>
+  publishing(side, async ({ messages }, publish) => {
+    const latency = createHistogram()
+    await windowed(messages, WINDOW, (n) => publish(n), latency)
+    return { messages, latency }
+  })
 
 /** Handles so many orders that are stored, from the first delivery on. */
 export function consumeInBulk(side: Side): Open {
@@ -53,17 +43,24 @@ export function consumeInBulk(side: Side): Open {
 }
 
 /** The publishing process of both ends at once; orders are counted where they arrive. */
-export function publishToConsumer(side: Side): Open {
+export const publishToConsumer = (side: Side): Open =>
+  publishing(side, async ({ messages }, publish) => {
+    await windowed(messages, WINDOW, (n) => publish(n, monotonicUs()))
+    return { messages: 0 }
+  })
+
+type Publishing = (
+  setup: Setup,
+  publish: (n: number, placedAtUs?: number) => Promise<unknown>,
+) => ReturnType<Variant['run']>
+
+function publishing(side: Side, run: Publishing): Open {
   return async (setup) => {
-    const { messages, payloadBytes } = setup
     const publisher = await side.publisher(setup)
-    const order = orderOf(payloadBytes)
+    const order = orderOf(setup.payloadBytes)
     return {
       prepare: () => publisher.purge(),
-      async run() {
-        await publisher.inContext(() => windowed(messages, WINDOW, (n) => publisher.publish(order(n, monotonicUs()))))
-        return { messages: 0 }
-      },
+      run: () => publisher.inContext(() => run(setup, (n, placedAtUs) => publisher.publish(order(n, placedAtUs)))),
       close: () => publisher.close(),
     }
   }

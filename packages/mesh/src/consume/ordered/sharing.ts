@@ -13,11 +13,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Subscription } from '@nats-io/transport-node'
 import type { RunnerOptions } from '../runner-options.ts'
 import { assign } from './assignment.ts'
-import { truthUpTo, withoutEnd } from './lost-end.ts'
 import { Membership } from './membership.ts'
 import { Partition, type PartitionPort } from './partition.ts'
-import type { PartitionRecord } from './partition-record.ts'
 import type { Beginning, Members, PartitionStore, StoredRecord } from './partition-store.ts'
+import { takeover } from './takeover.ts'
 
 export type SharingOptions = {
   runner: RunnerOptions
@@ -199,11 +198,11 @@ export class Sharing {
 
   /** @throws when the server does not answer */
   async #claim(partition: number, found: StoredRecord | undefined): Promise<void> {
-    const { store, runner, filterOf } = this.#options
+    const { store, runner, beginning, filterOf } = this.#options
     const { losses } = this.membership
     const filter = filterOf(partition)
     const before = found?.record
-    const record = await this.#taken(before, filter)
+    const record = await takeover(before, { runner, beginning, filter, epoch: this.#epoch, instance: this.#instance })
     const revision = await store.write(partition, record, { revision: found?.revision ?? 0, timeoutMs: CLAIM_MS })
     // Somebody else was quicker, or an answer was lost: the next look tells.
     if (revision === undefined || record.epoch !== this.#epoch) return
@@ -227,24 +226,6 @@ export class Sharing {
         port: { onReady, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
       }),
     )
-  }
-
-  /** What is written to take a partition over. The fence also grows over a loss of the bucket, as far as clocks do. */
-  async #taken(before: PartitionRecord | undefined, filter: string): Promise<PartitionRecord> {
-    const { beginning, runner } = this.#options
-    const epoch = this.#epoch
-    const mine = { epoch, owner: this.#instance, fence: Math.max((before?.fence ?? 0) + 1, Date.now()), writes: 0 }
-    // Of a stream that was made anew since all is for this handler.
-    const read = before === undefined && beginning.epoch === epoch ? beginning.read : 0
-    const known = before?.epoch === epoch ? before : { ...mine, read, seen: 0, seenAt: '', running: [], open: [] }
-    const truth = await truthUpTo({ nc: runner.nc, stream: runner.stream, epoch, filter }, known)
-    if (truth === undefined) throw new Error(`${runner.stream} was made anew`)
-    if (truth < known.read)
-      runner.log.error(
-        { ...this.#labels, read: known.read, upTo: truth },
-        'the stream lost its end; reads on from there',
-      )
-    return { ...withoutEnd(known, truth), ...mine }
   }
 
   /** Upholds S2. */

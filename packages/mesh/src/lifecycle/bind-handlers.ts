@@ -4,6 +4,7 @@ import { faultsError, MeshError } from '../errors.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { ensureConsumer, ensureLaneConsumer, type EnsuredConsumer } from '../topology/consumer.ts'
 import { type EventDurable, eventDurablesOf } from '../topology/event-durables.ts'
+import { askAgain } from '../topology/ask-again.ts'
 import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
 import { addedTo, checkNobodyLoses, pastOf } from '../topology/past.ts'
@@ -49,7 +50,7 @@ export async function bind(
   service: ServiceDef,
   { handler, def, checkpoints, onlyMissing }: BindParts,
 ): Promise<{ consumers: Consumers }> {
-  await checkOrder(nc, names, { service: service.name, handler, def })
+  await askAgain(() => checkOrder(nc, names, { service: service.name, handler, def }))
   const common = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
   const stream = names.stream(def.source.stream)
   const ensure = (durable: EventDurable): Promise<EnsuredConsumer> =>
@@ -93,7 +94,7 @@ async function bindOrdered(
   const store = partitionStoreOf(deps, service, handler)
   const whose = { service: service.name, handler, def, log }
   const stream = names.stream(def.source.stream)
-  const { consumer, beginning } = await ensureOrdered(nc, names, { ...whose, stream, store })
+  const { consumer, beginning } = await askAgain(() => ensureOrdered(nc, names, { ...whose, stream, store }))
   await ensureLaneConsumer(nc, names, { ...whose, mode: options.topology })
   return { consumers: [consumer], beginning }
 }

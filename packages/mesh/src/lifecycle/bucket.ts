@@ -1,6 +1,7 @@
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
+import { askAgain } from '../topology/ask-again.ts'
 import type { Names } from '../topology/names.ts'
 
 export type BucketOptions = {
@@ -30,14 +31,15 @@ export async function openBucket(
   const kvm = new Kvm(nc)
   try {
     if (!spec.mayCreate) return await kvm.open(bucket, { allow_direct: false })
-    return await kvm.create(bucket, {
+    const config = {
       history: spec.history ?? 1,
       max_bytes: spec.maxBytes ?? 256 * 1024 ** 2,
       // Read-your-write: only the leader answers.
       allow_direct: false,
       ...(spec.ttlMs === undefined ? {} : { ttl: spec.ttlMs }),
       ...(spec.replicas === undefined ? {} : { replicas: spec.replicas }),
-    })
+    }
+    return await askAgain(() => kvm.create(bucket, { ...config }))
   } catch (cause) {
     throw new MeshError(
       'MESH_TOPOLOGY',

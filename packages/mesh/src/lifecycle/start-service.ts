@@ -11,7 +11,6 @@ import type { PublisherDeps } from '../publish/publisher.ts'
 import { startReplies } from '../request/start-replies.ts'
 import { batchFaults } from '../service/batch-faults.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
-import { API_PATIENCE_MS } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionStreams } from '../topology/provision.ts'
@@ -53,6 +52,7 @@ export interface RunningService extends AsyncDisposable {
 }
 
 const DRAIN_MS = 25_000
+const START_PATIENCE_MS = 20_000
 
 /**
  * Streams and buckets of a service, made or compared.
@@ -60,7 +60,7 @@ const DRAIN_MS = 25_000
  */
 export async function provisionService(deps: ServiceDeps, service: ServiceDef): Promise<Omit<BootReport, 'handlers'>> {
   const { nc, names, options, log } = deps
-  await untilUp(deps.connection, API_PATIENCE_MS)
+  await untilUp(deps.connection, START_PATIENCE_MS)
   const { streams } = await provisionStreams(nc, names, {
     streams: streamsOf(service),
     lanesFor: service.name,

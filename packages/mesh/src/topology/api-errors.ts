@@ -1,11 +1,10 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
 
-/** A cluster that is busy takes its time to make several replicated streams at once; the client's own 5 s are too few, ms. */
-export const API_PATIENCE_MS = 20_000
-
 /** JetStream's error codes the mesh meets while it makes streams and consumers (server/errors.json of nats-server). */
 export const apiCodes = {
+  /** The cluster or this stream has no leader just now. */
+  unavailable: 10008,
   consumerNameTaken: 10013,
   consumerMissing: 10014,
   streamNameTaken: 10058,

@@ -5,7 +5,8 @@ import { faultsError, MeshError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import type { HandlerDef } from '../service/define.ts'
-import { API_PATIENCE_MS, apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { ASK_MS, askAgain } from './ask-again.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import {
   consumerToAdd,
@@ -125,14 +126,14 @@ async function taskOf(
   { handler, mode, log, onlyMissing = false }: EnsureLaneConsumerOptions,
   what: Pick<Task, 'stream' | 'durable' | 'desired'>,
 ): Promise<Task> {
-  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: ASK_MS })
   return { jsm, handler, mode, onlyMissing, log: log ?? silentLogger, ...what }
 }
 
-/** Runs `run`. What it throws comes as MESH_TOPOLOGY, and says of which durable. */
+/** Runs `run`, again while nobody answers. What it throws comes as MESH_TOPOLOGY, and says of which durable. */
 export async function guarded<T>(task: Place, run: () => Promise<T>): Promise<T> {
   try {
-    return await run()
+    return await askAgain(run)
   } catch (error) {
     if (error instanceof MeshError) throw error
     throw fault(task, apiSentence(error), error)

@@ -4,7 +4,7 @@
  */
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { API_PATIENCE_MS } from './api-errors.ts'
+import { ASK_MS } from './ask-again.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { droppedFilters, type EnsureConsumerOptions, guarded, infoOf } from './consumer.ts'
 import { eventConsumer, takenBy } from './consumer-config.ts'
@@ -27,7 +27,7 @@ export async function pastOf(
   names: Names,
   { service, handler, stream, checkpoints, durables }: Whose & { durables: readonly EventDurable[] },
 ): Promise<Past | undefined> {
-  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: ASK_MS })
   const found = await Promise.all(
     durables.map(async (durable) => {
       const task = { jsm, handler, stream, durable: names.durable(service, handler, durable.part) }

@@ -5,7 +5,8 @@ import { faultsError } from '../errors.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
 import { type Logger, silentLogger } from '../observe/logger.ts'
 import { accountFaults } from './account-limit.ts'
-import { API_PATIENCE_MS, apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { apiCode, apiCodes, apiSentence } from './api-errors.ts'
+import { ASK_MS, askAgain } from './ask-again.ts'
 import { declared } from './declared.ts'
 import { openCheckpoints } from './checkpoint.ts'
 import { diffStream } from './diff.ts'
@@ -70,7 +71,7 @@ export async function provisionStreams(
 ): Promise<{ streams: BootStream[] }> {
   const { desired, faults } = declared(names, options)
   if (faults.length > 0) throw topologyError(faults)
-  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_PATIENCE_MS })
+  const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: ASK_MS })
   const bucket = await openCheckpoints(nc, names)
   const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger, bucket }
   if (options.mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }
@@ -97,7 +98,7 @@ async function settleAll<In extends DesiredStream | Compared | BootStream, Out>(
   list: readonly In[],
   run: (one: In) => Promise<Out>,
 ): Promise<{ results: Out[]; faults: string[] }> {
-  const settled = await Promise.allSettled(list.map((one) => run(one)))
+  const settled = await Promise.allSettled(list.map((one) => askAgain(() => run(one))))
   const results: Out[] = []
   const faults: string[] = []
   for (const [index, one] of settled.entries()) {

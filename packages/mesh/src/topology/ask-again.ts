@@ -1,0 +1,27 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { TimeoutError } from '@nats-io/transport-node'
+import { apiCode, apiCodes } from './api-errors.ts'
+
+/** How long one request waits for its answer, ms. */
+export const ASK_MS = 10_000
+const PATIENCE_MS = 30_000
+const PAUSE_MS = 250
+
+/**
+ * Runs `ask`, which may be done twice, until the server says something: a busy cluster elects leaders and makes several
+ * replicated streams at once, and a request that finds none of them is dropped without a word.
+ * @throws what `ask` threw last, once `patienceMs` have passed
+ */
+export async function askAgain<T>(ask: () => Promise<T>, patienceMs: number = PATIENCE_MS): Promise<T> {
+  for (const deadline = Date.now() + patienceMs; ; await pause(PAUSE_MS)) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isUnanswered(error) || Date.now() > deadline) throw error
+    }
+  }
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof TimeoutError || apiCode(error) === apiCodes.unavailable
+}

@@ -25,8 +25,9 @@ export async function leaveRecord(
 
 /** Stores the letter of a message and says so. Resolves when it is stored. */
 export async function bury(options: RunnerOptions, delivery: Delivery, { decision, error }: Burial): Promise<void> {
-  const { metrics, log, office, labels } = options
+  const { metrics, log, lane, office, labels } = options
   const { code, message } = decision
+  await lane.identity.confirm(delivery)
   await writeLetter(office, delivery, { code, message, error })
   metrics.deadLetter(labels, code)
   metrics.attempts(labels, delivery.attempts)

@@ -78,7 +78,11 @@ export class Supervisor {
     this.#busy = true
     try {
       if (this.#doubt !== undefined) await this.#restore()
-      await this.#measure()
+      // A stream made anew shows in its state: what it had is void from now on, not from the next look on.
+      if (!(await this.#measure())) {
+        await this.#restore()
+        await this.#measure()
+      }
       this.#fault = undefined
     } catch (error) {
       this.#onError(error)
@@ -106,12 +110,13 @@ export class Supervisor {
     this.#options.onEpoch(epoch)
   }
 
-  async #measure(): Promise<void> {
+  /** False when the stream is another one. */
+  async #measure(): Promise<boolean> {
     const { nc, stream, metrics, labels } = this.#options
     const state = await streamState(nc, stream)
     if (state.epoch !== this.#epoch) {
       this.#doubt = 'the stream was made anew'
-      return
+      return false
     }
     const looks = await Promise.all(this.#durables.map((watched) => this.#lookAt(watched, state)))
     // What a stream forgot is one loss of the handler, however many durables it has there.
@@ -124,6 +129,7 @@ export class Supervisor {
       sum.oldestMs = Math.max(sum.oldestMs, await this.#settle(look, state))
     }
     metrics.consumer(labels, { ...sum, expiresInMs: Math.max(0, state.maxAgeMs - sum.oldestMs) })
+    return true
   }
 
   async #lookAt(watched: Watched, state: StreamState): Promise<LookedAt> {

@@ -4,6 +4,7 @@
  */
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
+import type { StreamIdentity } from '../consume/stream-identity.ts'
 import type { ServerClock } from '../lifecycle/server-clock.ts'
 import { HEADER, headerBytes } from '../message/headers.ts'
 import { traceparentOf } from '../observe/spans.ts'
@@ -21,6 +22,8 @@ export type Lane = {
   handler: string
   /** When what waits is due goes by it. */
   clock: Pick<ServerClock, 'now' | 'estimate'>
+  /** Of the event stream: copies are named by it. */
+  identity: Pick<StreamIdentity, 'confirm'>
 }
 
 const PUBLISH_MS = 30_000
@@ -29,6 +32,7 @@ const RELEASE_PARALLEL = 32
 
 /** Stores a copy that comes back after `delayMs`. Resolves when it is stored; only then may the delivery be acked. */
 export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number): Promise<void> {
+  await lane.identity.confirm(delivery)
   const { source } = delivery
   const hop = delivery.hop + 1
   const now = await serverNow(lane)
@@ -70,6 +74,7 @@ export function fitsLane(lane: Lane, { pairs, payload }: Delivery): boolean {
 
 /** Takes back a copy that is not needed: its original was delivered again and succeeded. */
 export async function dropFromLane(lane: Lane, delivery: Delivery): Promise<void> {
+  await lane.identity.confirm(delivery)
   await lane.nc.request(
     `$JS.API.STREAM.PURGE.${lane.names.lanes(lane.service)}`,
     JSON.stringify({ filter: scheduleSubject(lane, delivery) }),

@@ -2,6 +2,7 @@ import type { KV } from '@nats-io/kv'
 import { HandlerRunner } from '../consume/handler-runner.ts'
 import type { ServerClock } from './server-clock.ts'
 import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
+import { StreamIdentity } from '../consume/stream-identity.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
 import { say, type SayDeps } from '../failure/say.ts'
@@ -27,7 +28,10 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
   const { handler, consumers } = parts
   const def = { ...parts.def, handle: parts.def.batch?.gather() ?? parts.def.handle }
   const [{ stream, epoch }] = consumers
-  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler, clock: parts.clock }
+  let doubt: (why: string) => void = () => undefined
+  const onDoubt = (why: string): void => doubt(why)
+  const identity = new StreamIdentity({ nc, stream, onOther: onDoubt })
+  const lane = { nc, pipeline: publisher.pipeline, names, service: service.name, handler, clock: parts.clock, identity }
   const office = {
     nc,
     pipeline: publisher.pipeline,
@@ -62,15 +66,17 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
       const data: BreakerChanged = { ...labels, instance: options.name, state, at: new Date().toISOString() }
       void say(own, breakerChanged, { service: service.name, data })
     },
-    onDoubt: (why) => supervisor.doubt(why),
+    onDoubt,
     onFatal: parts.onFatal,
   }
   if (parts.beginning) {
     const store = partitionStoreOf(deps, service, handler)
-    return { handler, ...startOrdered({ ...runnerOptions, store, beginning: parts.beginning }) }
+    const ordered = startOrdered({ ...runnerOptions, store, beginning: parts.beginning })
+    doubt = () => void ordered.supervisor.look()
+    return { handler, ...ordered }
   }
   const runner = new HandlerRunner(runnerOptions)
-  const supervisor: Supervisor = new Supervisor({
+  const supervisor = new Supervisor({
     nc,
     connection: deps.connection,
     log,
@@ -84,6 +90,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
+  doubt = (why) => supervisor.doubt(why)
   return { handler, runner, supervisor }
 }
 

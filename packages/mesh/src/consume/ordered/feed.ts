@@ -34,9 +34,10 @@ export type FeedOptions = {
 }
 
 const REQUEST_MS = 5000
-/** Attempts that may fail before it is said. */
-const FAULT_AFTER = 4
-const AGAIN_MS = [100, 250, 500, 1000, 2000]
+/** What fails for longer, and as often, is said. */
+const FAULT_AFTER = { attempts: 4, ms: 2000 }
+/** An election takes seconds, and whoever waits longer between two attempts adds that to it. */
+const AGAIN_MS = { first: 100, then: 250 }
 /** The server forgets a consumer that nobody pulls from. */
 const FORGET_MS = 30_000
 
@@ -131,19 +132,22 @@ export class Feed {
 
   async #open(): Promise<void> {
     this.#isOpening = true
+    let failingSince = 0
     for (let attempt = 0; this.#mustReopen && !this.#isStopped; attempt++) {
       this.#mustReopen = false
       this.#close()
       try {
         await this.#make()
         this.#fault = undefined
-        attempt = 0
+        attempt = -1
       } catch (error) {
+        const now = performance.now()
+        if (attempt === 0) failingSince = now
         // An election is none.
-        if (attempt >= FAULT_AFTER)
+        if (attempt >= FAULT_AFTER.attempts && now - failingSince >= FAULT_AFTER.ms)
           this.#fault = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
         this.#mustReopen = true
-        await sleep(AGAIN_MS[Math.min(attempt, AGAIN_MS.length - 1)], undefined, { ref: false })
+        await sleep(attempt === 0 ? AGAIN_MS.first : AGAIN_MS.then, undefined, { ref: false })
       }
     }
     this.#isOpening = false

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parseAckSubject } from '../../../src/consume/ack-subject.ts'
 import { Feed } from '../../../src/consume/ordered/feed.ts'
 import { watchConnection } from '../../../src/lifecycle/connection-watch.ts'
-import { groundFor, store, streamOf } from './one-partition.ts'
+import { answering, groundFor, store, streamOf } from './one-partition.ts'
 
 test('an event that could not be taken is brought again, and none after it before', async () => {
   await using t = await testMesh()
@@ -29,4 +29,33 @@ test('an event that could not be taken is brought again, and none after it befor
   })
   await eventually(() => expect(brought).toEqual([1, 2, 3]))
   feed.stop()
+})
+
+test('a consumer that cannot be made for a while is asked for every quarter of a second, so that an election costs no more', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, ['a'])
+  const askedAt: number[] = []
+  const nc = answering(t.nats, (subject, answer) => {
+    if (!subject.includes('CONSUMER.CREATE')) return answer
+    return askedAt.push(performance.now()) > 8 ? answer : { error: { code: 503 } }
+  })
+  const brought: number[] = []
+  const feed = new Feed({
+    nc,
+    connection: watchConnection(t.nats),
+    inboxPrefix: undefined,
+    stream: streamOf(t),
+    filter: `${t.namespace}.0.*`,
+    name: 'feed',
+    after: 0,
+    limit: 8,
+    beforeOpen: () => Promise.resolve(),
+    onEvent: (msg) => brought.push(parseAckSubject(msg.reply ?? '')!.streamSeq),
+  })
+  await eventually(() => expect(brought).toEqual([1]), { timeoutMs: 30_000 })
+  feed.stop()
+  const gaps = askedAt.slice(1).map((at, index) => at - askedAt[index]!)
+  // The shortest of many, so that a busy machine does not count.
+  expect(Math.min(...gaps.slice(-4))).toBeLessThan(1000)
 })

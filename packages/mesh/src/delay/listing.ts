@@ -1,8 +1,10 @@
+import { MeshError } from '../errors.ts'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
+import type { Logger } from '../observe/logger.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
-import { checkFormat, SCHEDULE_HEADER } from './headers.ts'
+import { checkFormat, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import { dueOf, idOf, isWaiting, type SlotDeps } from './in-slot.ts'
-import { parseSlot, slotName } from './slot.ts'
+import { parseSlot, type Slot, slotName } from './slot.ts'
 
 /** An event that waits, for people to look at. */
 export type Delayed = {
@@ -28,12 +30,13 @@ export type DelayedOptions = {
 }
 
 /**
- * What waits, in the order in which it was published. One question to the server each.
+ * What waits, in the order in which it was published. One question to the server each. What anybody else stored there, and
+ * cannot be read as an event that waits, is logged and left out.
  * @throws MeshError MESH_NEWER_VERSION when one of them is of a format that this release cannot read
  * Needs `$JS.API.STREAM.MSG.GET.DELAYS`.
  */
 export async function listDelayed(
-  { nc, names }: Pick<SlotDeps, 'nc' | 'names'>,
+  { nc, names, log }: Pick<SlotDeps, 'nc' | 'names'> & { log: Logger },
   type: string | undefined,
   { limit = 100 }: DelayedOptions,
 ): Promise<Delayed[]> {
@@ -43,17 +46,26 @@ export async function listDelayed(
     const stored = await getStored(nc, names.delays(), { seq, next_by_subj: filter })
     if (!stored) return found
     seq = stored.seq + 1
-    checkFormat(stored.headers)
-    const slot = parseSlot(names, stored.subject)
-    if (!slot || !isWaiting(stored)) continue
-    const common = { type: slot.type, key: keyOf(stored), since: new Date(stored.time) }
-    if (slot.kind === '_name') found.push({ ...common, kind: 'recurring', name: slotName(slot), ...scheduleOf(stored) })
-    else {
-      const delayKey = slot.kind === '_key' ? slotName(slot) : undefined
-      found.push({ ...common, kind: 'once', id: idOf(stored), until: new Date(dueOf(stored)), delayKey })
+    try {
+      checkFormat(stored.headers)
+      const slot = parseSlot(names, stored.subject)
+      if (slot && isWaiting(stored)) found.push(delayedOf(slot, stored))
+    } catch (error) {
+      if (!(error instanceof MeshError && error.code === 'MESH_UNDECODABLE')) throw error
+      const fields = { stream: names.delays(), seq: stored.seq, subject: stored.subject, err: error }
+      log.warn(fields, 'no delayed event, though it lies among them; it is left out of the list')
     }
   }
   return found
+}
+
+function delayedOf(slot: Slot, stored: StoredMessage): Delayed {
+  const common = { type: slot.type, key: keyOf(stored), since: new Date(stored.time) }
+  if (slot.kind === '_name') return { ...common, kind: 'recurring', name: slotName(slot), ...scheduleOf(stored) }
+  const [id, until] = [idOf(stored), new Date(dueOf(stored))]
+  if (id === '' || Number.isNaN(until.getTime()))
+    throw new MeshError('MESH_UNDECODABLE', `a delayed event names no ${id === '' ? HEADER.id : DELAY_HEADER.due}`)
+  return { ...common, kind: 'once', id, until, delayKey: slot.kind === '_key' ? slotName(slot) : undefined }
 }
 
 function keyOf({ headers }: StoredMessage): string | undefined {

@@ -37,7 +37,7 @@ const REQUEST_MS = 5000
 /** What fails for longer, and as often, is said. */
 const FAULT_AFTER = { attempts: 4, ms: 2000 }
 /** An election takes seconds, and whoever waits longer between two attempts adds that to it. */
-const AGAIN_MS = { first: 100, then: 250 }
+const AGAIN_MS = { first: 100, later: 250 }
 /** The server forgets a consumer that nobody pulls from. */
 const FORGET_MS = 30_000
 
@@ -147,7 +147,7 @@ export class Feed {
         if (attempt >= FAULT_AFTER.attempts && now - failingSince >= FAULT_AFTER.ms)
           this.#fault = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
         this.#mustReopen = true
-        await sleep(attempt === 0 ? AGAIN_MS.first : AGAIN_MS.then, undefined, { ref: false })
+        await sleep(attempt === 0 ? AGAIN_MS.first : AGAIN_MS.later, undefined, { ref: false })
       }
     }
     this.#isOpening = false

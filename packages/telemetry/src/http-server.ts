@@ -55,16 +55,18 @@ export function traceRequests(app: FastifyInstance, options: { metrics?: Metrics
 function started(request: FastifyRequest): Traced {
   const parent = propagation.extract(context.active(), request.headers)
   const route = routeOf(request)
-  const attributes = {
-    'http.request.method': request.method,
-    'url.path': request.url.split('?', 1)[0] ?? '/',
-    'url.scheme': request.protocol,
-    'server.address': request.hostname,
-    'client.address': request.ip,
-    ...(route === undefined ? {} : { 'http.route': route }),
-  }
   const name = route === undefined ? request.method : `${request.method} ${route}`
-  const span = trace.getTracer('@malha/telemetry').startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
+  const span = trace.getTracer('@malha/telemetry').startSpan(name, { kind: SpanKind.SERVER }, parent)
+  // Not at the start: no sampler of ours reads them, and of most requests nobody does.
+  if (span.isRecording())
+    span.setAttributes({
+      'http.request.method': request.method,
+      'url.path': request.url.split('?', 1)[0] ?? '/',
+      'url.scheme': request.protocol,
+      'server.address': request.hostname,
+      'client.address': request.ip,
+      ...(route === undefined ? {} : { 'http.route': route }),
+    })
   return { span, context: trace.setSpan(parent, span) }
 }
 

@@ -17,8 +17,8 @@ export function text(max: number): z.ZodType<string, string> {
 }
 
 function textFaults(value: string, max: number): string[] {
-  // A code point takes at most two UTF-16 units: a megabyte is refused without being walked through.
-  const tooLong = value.length > max * 2 || Array.from(value).length > max
+  // A code point takes one or two UTF-16 units: only what is between is counted, and a megabyte is refused without that.
+  const tooLong = value.length > max && (value.length > max * 2 || Array.from(value).length > max)
   if (tooLong) return [`at most ${max} characters`]
   const faults: string[] = []
   if (value.trim() === '') faults.push('must not be empty or blank')

@@ -40,8 +40,8 @@ export function distributionCenter({ statuses, registry }: ReadModel, version = 
     replies: { status: statusReply(statuses) },
     handlers: {
       registered: on(centerRegistered, options, async (data, ctx) => {
-        await registry.add(data.centerId)
-        await apply(registeredChange(data, occurrenceOf(centerRegistered.stream, ctx)), ctx)
+        const change = registeredChange(data, occurrenceOf(centerRegistered.stream, ctx))
+        await Promise.all([registry.add(data.centerId), apply(change, ctx)])
       }),
       provider: on(providerCreated, options, async (data, ctx) => {
         await apply(providerChange(data, occurrenceOf(providerCreated.stream, ctx)), ctx)
@@ -59,8 +59,7 @@ export function distributionCenter({ statuses, registry }: ReadModel, version = 
       refused: on(publishFailed, options, async (data, ctx) => {
         const change = refusedChange(data, occurrenceOf(publishFailed.stream, ctx))
         if (!change) return
-        await registry.add(change.centerId)
-        await statuses.apply(change)
+        await Promise.all([registry.add(change.centerId), statuses.apply(change)])
       }),
     },
   })

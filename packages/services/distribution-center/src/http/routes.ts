@@ -1,11 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import type { Centers } from '../centers.ts'
 import { derivedCenterId, randomCenterId } from './center-id.ts'
 import { Problem } from './problem.ts'
 import * as schemas from './schemas.ts'
-import { checkRequest } from './validate.ts'
+import { checked } from './validate.ts'
 
 type Description = { description: string; content: Record<string, { schema: z.ZodType }> }
 
@@ -50,7 +50,7 @@ function registerRoute(app: FastifyInstance, centers: Centers): void {
         422: problem('The body has faults, or the idempotency key belongs to another body. Nothing was done.'),
       },
     },
-    preValidation: check(request),
+    ...checked(request),
     handler: async ({ headers, body }, reply) => {
       const key = headers['idempotency-key']
       const id = key === undefined ? randomCenterId() : derivedCenterId(headers['x-client-id'] ?? 'anonymous', key)
@@ -75,7 +75,7 @@ function findRoute(app: FastifyInstance, centers: Centers): void {
       ...request,
       response: { 200: answer(schemas.CenterView, 'The centre.'), ...CLIENT_FAULTS, 404: problem('No such centre.') },
     },
-    preValidation: check(request),
+    ...checked(request),
     handler: async ({ params }, reply) => {
       const center = await centers.find(params.id)
       if (center === undefined)
@@ -101,7 +101,7 @@ function pageRoute(app: FastifyInstance, centers: Centers): void {
       ...request,
       response: { 200: answer(schemas.CenterPage, 'A page.'), ...CLIENT_FAULTS },
     },
-    preValidation: check(request),
+    ...checked(request),
     handler: async ({ query, url }, reply) => {
       const { centers: found, next } = await centers.page({
         after: query.after,
@@ -121,18 +121,6 @@ function nextLink(query: z.infer<typeof schemas.ListQuery>, next: string): strin
     ...(query.status && { status: query.status }),
   })
   return `/centers?${params.toString()}`
-}
-
-function check(request: Parameters<typeof checkRequest>[0]) {
-  return (incoming: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
-    try {
-      checkRequest(request, incoming)
-    } catch (error) {
-      done(error as Error)
-      return
-    }
-    done()
-  }
 }
 
 function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {

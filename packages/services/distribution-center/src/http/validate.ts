@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, type Fault } from './problem.ts'
 
 /** The schemas of a route's request. */
@@ -12,16 +12,35 @@ const PARTS = [
   ['body', 'body'],
 ] as const
 
+/** What a route needs to have all parts of its requests checked by {@link checkRequest}, and not once more by the framework. */
+export function checked(schemas: RequestSchemas) {
+  return {
+    preValidation(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+      try {
+        checkRequest(schemas, request)
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      done()
+    },
+    validatorCompiler: () => () => true,
+  }
+}
+
 /**
- * Checks all parts of a request, where the framework stops at the first with a fault.
+ * Checks all parts of a request, where the framework stops at the first with a fault, and leaves in each what its schema
+ * makes of it.
  * @throws Problem with every fault: 400 when one is outside the body (syntax), else 422
  */
-export function checkRequest(schemas: RequestSchemas, request: FastifyRequest): void {
-  const faults = PARTS.flatMap(([part, name]) => {
-    const value = name === 'querystring' ? request.query : request[name]
-    const result = schemas[name]?.safeParse(value)
-    return result?.error ? result.error.issues.flatMap((issue) => faultsOf(part, issue)) : []
-  })
+function checkRequest(schemas: RequestSchemas, request: FastifyRequest): void {
+  const faults: Fault[] = []
+  for (const [part, name] of PARTS) {
+    const place = name === 'querystring' ? 'query' : name
+    const result = schemas[name]?.safeParse(request[place])
+    if (result?.error) faults.push(...result.error.issues.flatMap((issue) => faultsOf(part, issue)))
+    else if (result) Object.assign(request, { [place]: result.data })
+  }
   if (faults.length === 0) return
   const many = faults.length === 1 ? 'the fault' : `the ${faults.length} faults`
   const kind = faults.every((fault) => fault.in === 'body') ? 'invalid-body' : 'invalid-request'

@@ -18,7 +18,14 @@ const TRIES = 20
 export function statusStore(kv: KV): StatusStore {
   const store: StatusStore = {
     get: async (centerId) => (await read(kv, centerId))?.status,
-    apply: (change) => store.update(change.centerId, (current) => applyToStatus(current, change)),
+    async apply(change) {
+      // Mostly the first that is known of its centre: a look beforehand would cost as much as the write.
+      if (change.kind === 'registered') {
+        const status = applyToStatus(undefined, change)
+        if (await write(kv, status, undefined)) return status
+      }
+      return await store.update(change.centerId, (current) => applyToStatus(current, change))
+    },
     async update(centerId, next) {
       for (let attempt = 1; ; attempt++) {
         const current = await read(kv, centerId)

@@ -1,0 +1,109 @@
+import { once } from 'node:events'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { connectMesh, type Mesh, type RunningService } from '@malha/mesh'
+import { serveHealth, startTelemetry, type Telemetry } from '@malha/telemetry'
+import manifest from '../package.json' with { type: 'json' }
+import { serviceConfig } from './config.ts'
+import { buildApp } from './http/app.ts'
+import { closeGracefully } from './http/close.ts'
+import { isPassing } from './mesh/deadline.ts'
+import { meshCenters } from './mesh/mesh-centers.ts'
+import { openReadModel } from './read-model.ts'
+import { distributionCenter, type ReadModel } from './service.ts'
+
+process.stderr.write(`MARK imported ${performance.now().toFixed(0)}\n`)
+const { version } = manifest
+/** How long a broker that is there may take before registrations are taken without it. */
+const BEGIN_MS = 3000
+/** Tries of a start that fails of something else than a broker that is not ready. */
+const MOST_FAULTS = 6
+const MOST_WAIT_MS = 30_000
+
+const stopping = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
+
+await using telemetry = startTelemetry({ service: 'distribution-center', version, env: process.env })
+process.stderr.write(`MARK telemetry ${performance.now().toFixed(0)}\n`)
+try {
+  await serve(telemetry)
+} catch (err) {
+  telemetry.log.fatal({ err }, 'distribution-center ended')
+  process.exitCode = 1
+}
+
+/** Ends in this order: not ready, no new requests, those at work answered, handlers drained, connection closed. */
+async function serve({ log, metrics }: Telemetry): Promise<void> {
+  const config = serviceConfig(process.env)
+  await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
+process.stderr.write(`MARK connected ${performance.now().toFixed(0)}\n`)
+  let isListening = false
+  const lifecycle = (): string | undefined => {
+    if (stopping.signal.aborted) return 'shutting down'
+    return isListening ? undefined : 'not listening yet'
+  }
+  await using _health = await serveHealth({ ...config.health, mesh, metrics, checks: { lifecycle } })
+
+  // While the broker is away only registrations can be taken, and they are; nothing is read until it is there.
+process.stderr.write(`MARK health ${performance.now().toFixed(0)}\n`)
+  let readModel: ReadModel | undefined
+  const begin = async (): Promise<RunningService> => {
+    readModel = await openReadModel(mesh)
+process.stderr.write(`MARK readmodel ${performance.now().toFixed(0)}\n`)
+    return await mesh.start(distributionCenter(readModel, version))
+  }
+  const starting = mesh.queued === undefined ? begin() : beginLater(mesh, begin, log)
+  // Awaited below; when the process is told to stop first, nobody waits for it.
+  starting.catch(() => undefined)
+  if (mesh.queued === undefined) await starting
+  else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
+process.stderr.write(`MARK started ${performance.now().toFixed(0)}\n`)
+  const app = await buildApp({
+    centers: meshCenters({ mesh, readModel: () => readModel }),
+    logger: log,
+    metrics,
+    version,
+  })
+process.stderr.write(`MARK app ${performance.now().toFixed(0)}\n`)
+  const url = await app.listen(config.http)
+process.stderr.write(`MARK listen ${performance.now().toFixed(0)}\n`)
+  isListening = true
+  log.info({ url }, 'distribution-center serves')
+
+  const ended = (async (): Promise<void> => (await starting).stopped)()
+  ended.catch(() => undefined)
+  if (!stopping.signal.aborted) await Promise.race([once(stopping.signal, 'abort'), ended])
+  await closeGracefully(app)
+  if (readModel) await (await starting).stop()
+  if (!stopping.signal.aborted) throw new Error('the handlers ended by themselves; the lines before say why')
+  log.info({}, 'distribution-center stopped')
+}
+
+/** Whether the broker was there when the mesh was made. */
+async function isThere(mesh: Mesh): Promise<boolean> {
+  const there = (async (): Promise<boolean> => {
+    await mesh.connected()
+    return true
+  })()
+  there.catch(() => false)
+  return await Promise.race([there, setImmediate(false)])
+}
+
+/**
+ * A broker that is there may lack a leader, for a while or for hours; the process takes registrations meanwhile. What does
+ * not look like that is a fault, if it stays.
+ */
+async function beginLater<T>(mesh: Mesh, begin: () => Promise<T>, log: Telemetry['log']): Promise<T> {
+  await mesh.connected()
+  let faults = 0
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await begin()
+    } catch (err) {
+      if (!isPassing(err)) faults++
+      if (faults === MOST_FAULTS || stopping.signal.aborted) throw err
+      log.warn({ err, attempt }, 'the broker is there, but not ready for this service; trying again')
+      const waitMs = Math.min(500 * 2 ** attempt, MOST_WAIT_MS)
+      await sleep(waitMs, undefined, { signal: stopping.signal })
+    }
+  }
+}

@@ -1,8 +1,10 @@
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
+import type { PublishPipeline } from '../publish/pipeline.ts'
 import { askAgain } from '../topology/ask-again.ts'
 import type { Names } from '../topology/names.ts'
+import { bucketClient } from './bucket-writes.ts'
 
 export type BucketOptions = {
   /** Values kept a key. @default 1 */
@@ -18,8 +20,7 @@ export type BucketOptions = {
  * @throws MeshError MESH_INVALID_OPTIONS | MESH_TOPOLOGY
  */
 export async function openBucket(
-  nc: NatsConnection,
-  names: Names,
+  { nc, names, pipeline }: { nc: NatsConnection; names: Names; pipeline: PublishPipeline },
   spec: { name: string; replicas: number | undefined; mayCreate: boolean } & BucketOptions,
 ): Promise<KV> {
   if (!/^[A-Z][A-Z0-9_-]{0,63}$/.test(spec.name))
@@ -28,7 +29,7 @@ export async function openBucket(
       `bucket ${JSON.stringify(spec.name.slice(0, 64))}: A-Z, 0-9, _ and -, e.g. CENTER_STATUS`,
     )
   const bucket = names.bucket(spec.name)
-  const kvm = new Kvm(nc)
+  const kvm = new Kvm(bucketClient(nc, pipeline))
   try {
     if (!spec.mayCreate) return await kvm.open(bucket, { allow_direct: false })
     const config = {

@@ -229,12 +229,10 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       return { ready: reasons.length === 0, reasons }
     },
     bucket: (name, bucketOptions = {}) =>
-      openBucket(nc, names, {
-        name,
-        replicas: resolved.replicas,
-        mayCreate: resolved.topology === 'ensure',
-        ...bucketOptions,
-      }),
+      openBucket(
+        { nc, names, pipeline },
+        { name, replicas: resolved.replicas, mayCreate: resolved.topology === 'ensure', ...bucketOptions },
+      ),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }

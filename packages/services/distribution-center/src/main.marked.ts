@@ -35,7 +35,7 @@ try {
 async function serve({ log, metrics }: Telemetry): Promise<void> {
   const config = serviceConfig(process.env)
   await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
-process.stderr.write(`MARK connected ${performance.now().toFixed(0)}\n`)
+  process.stderr.write(`MARK connected ${performance.now().toFixed(0)}\n`)
   let isListening = false
   const lifecycle = (): string | undefined => {
     if (stopping.signal.aborted) return 'shutting down'
@@ -44,11 +44,11 @@ process.stderr.write(`MARK connected ${performance.now().toFixed(0)}\n`)
   await using _health = await serveHealth({ ...config.health, mesh, metrics, checks: { lifecycle } })
 
   // While the broker is away only registrations can be taken, and they are; nothing is read until it is there.
-process.stderr.write(`MARK health ${performance.now().toFixed(0)}\n`)
+  process.stderr.write(`MARK health ${performance.now().toFixed(0)}\n`)
   let readModel: ReadModel | undefined
   const begin = async (): Promise<RunningService> => {
     readModel = await openReadModel(mesh)
-process.stderr.write(`MARK readmodel ${performance.now().toFixed(0)}\n`)
+    process.stderr.write(`MARK readmodel ${performance.now().toFixed(0)}\n`)
     return await mesh.start(distributionCenter(readModel, version))
   }
   const starting = mesh.queued === undefined ? begin() : beginLater(mesh, begin, log)
@@ -56,16 +56,16 @@ process.stderr.write(`MARK readmodel ${performance.now().toFixed(0)}\n`)
   starting.catch(() => undefined)
   if (mesh.queued === undefined) await starting
   else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
-process.stderr.write(`MARK started ${performance.now().toFixed(0)}\n`)
+  process.stderr.write(`MARK started ${performance.now().toFixed(0)}\n`)
   const app = await buildApp({
     centers: meshCenters({ mesh, readModel: () => readModel }),
     logger: log,
     metrics,
     version,
   })
-process.stderr.write(`MARK app ${performance.now().toFixed(0)}\n`)
+  process.stderr.write(`MARK app ${performance.now().toFixed(0)}\n`)
   const url = await app.listen(config.http)
-process.stderr.write(`MARK listen ${performance.now().toFixed(0)}\n`)
+  process.stderr.write(`MARK listen ${performance.now().toFixed(0)}\n`)
   isListening = true
   log.info({ url }, 'distribution-center serves')
 

@@ -11,6 +11,7 @@ import { activeTraceId } from './active-trace.ts'
 import { watchConnection } from './connection.ts'
 import { BROKER_MS, inTime } from './deadline.ts'
 import { findRegistration } from './registrations.ts'
+import { turnEnd } from './turn-end.ts'
 
 export type MeshCentersOptions = {
   readonly mesh: Mesh
@@ -51,6 +52,7 @@ const DIRECT_MS = BROKER_MS / 2
 
 async function register(mesh: Mesh, centerId: string, center: Center): Promise<Registered> {
   const data = { centerId, ...center }
+  await turnEnd()
   try {
     const id = `${centerId}.registered`
     const timeoutMs = mesh.queued === undefined ? BROKER_MS : DIRECT_MS

@@ -2,16 +2,19 @@
  * Looks after one handler's durables while it runs: their progress (metrics, checkpoint, what aged out), and that they
  * are there at all.
  */
+import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
-import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
+import { type Checkpoint, readCheckpoint, type Seen, writeCheckpoint } from '../topology/checkpoint.ts'
 import type { EnsuredConsumer } from '../topology/consumer.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
+import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
+import { setBack, trueEnd } from './set-back.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
@@ -26,6 +29,8 @@ export type SupervisorOptions = {
   checkpoints: Parameters<typeof writeCheckpoint>[0]
   /** Makes missing durables again and returns the stream's epoch. Does nothing where all is there. */
   restore: () => Promise<readonly Supervised[]>
+  /** Whether `restore` makes durables. */
+  mayMake: boolean
   onEpoch: (epoch: number) => void
   /** How long the stream keeps events: looks must be closer together. */
   maxAgeMs: number
@@ -41,6 +46,11 @@ type Watched = Pick<Supervised, 'durable' | 'filters'> & {
   /** What the checkpoint says. */
   written: number
   isFirst: boolean
+  /** Of what it delivered, and how often it was set back, as in its checkpoint. */
+  seen: Seen | undefined
+  setBacks: number
+  /** The last sequence of its stream when its end was looked at. */
+  checkedAt: number
 }
 
 type LookedAt = Progress & { watched: Watched; floor: ConsumerFloor }
@@ -133,14 +143,71 @@ export class Supervisor {
   }
 
   async #lookAt(watched: Watched, state: StreamState): Promise<LookedAt> {
-    const { nc, stream, checkpoints } = this.#options
-    const floor = await consumerFloor(nc, stream, watched.durable)
+    const { checkpoints } = this.#options
+    const floor = await this.#floorOf(watched, state)
     const look = { ...state, ...floor }
     const found = progress(watched.settled, look, watched.isFirst)
     if (!found.expired) return { watched, floor, ...found }
     // Another instance may have told of it already.
     const shared = (await readCheckpoint(checkpoints, watched.durable))?.settled ?? 0
     return { watched, floor, ...progress(Math.max(shared, watched.settled), look, watched.isFirst) }
+  }
+
+  /** Where a durable stands; it is set back first where that is past what its stream has. */
+  async #floorOf(watched: Watched, { lastSeq }: StreamState): Promise<ConsumerFloor> {
+    const { nc, stream, checkpoints } = this.#options
+    const floor = await consumerFloor(nc, stream, watched.durable)
+    if (watched.isFirst) {
+      const checkpoint = await readCheckpoint(checkpoints, watched.durable)
+      if (checkpoint?.epoch === this.#epoch) Object.assign(watched, seenOf(checkpoint))
+    }
+    const { delivered } = floor
+    if (delivered <= lastSeq && watched.checkedAt === lastSeq) return floor
+    const { filters, seen, settled } = watched
+    const end = await trueEnd({ nc, stream, epoch: this.#epoch, filters }, { delivered, seen, settled })
+    watched.checkedAt = lastSeq
+    if (end !== undefined) return this.#setBack(watched, floor, end)
+    await this.#remember(watched, delivered)
+    return floor
+  }
+
+  async #remember(watched: Watched, seq: number): Promise<void> {
+    if (seq === 0 || seq === watched.seen?.seq) return
+    const stored = await getStored(this.#options.nc, this.#options.stream, { seq })
+    if (stored) watched.seen = { seq, at: nanosOf(stored.time) }
+  }
+
+  async #setBack(watched: Watched, floor: ConsumerFloor, end: number): Promise<ConsumerFloor> {
+    const { nc, stream, checkpoints, log, labels, mayMake } = this.#options
+    const { durable } = watched
+    const { setBacks: others = 0 } = (await readCheckpoint(checkpoints, durable)) ?? {}
+    const isDone = others > watched.setBacks
+    const seq = Math.min(floor.ackFloor, end) + 1
+    const refusal = isDone ? undefined : await setBack(nc, { stream, durable, seq })
+    const { delivered } = floor
+    if (refusal !== undefined && !mayMake)
+      throw new Error(
+        `it stands at ${delivered}, past what its stream has of that (${end}), and cannot be set back (${refusal}); delete it and make it again from ${seq} on`,
+      )
+    Object.assign(watched, {
+      setBacks: isDone ? others : others + 1,
+      settled: Math.min(watched.settled, end),
+      seen: undefined,
+    })
+    watched.written = -1
+    if (refusal !== undefined) {
+      await this.#checkpoint(watched, seq - 1)
+      await (await jetstreamManager(nc, { checkAPI: false })).consumers.delete(stream, durable)
+      await this.#restore()
+    }
+    const fields = { ...labels, stream, durable, delivered, from: seq }
+    if (!isDone)
+      log.error(
+        fields,
+        'the stream lost its end, which the durable had delivered; set back, so that it misses no new event',
+      )
+    await this.#remember(watched, end)
+    return consumerFloor(nc, stream, durable)
   }
 
   /** Takes down how far a durable is. Returns how old its oldest event is. */
@@ -168,11 +235,12 @@ export class Supervisor {
     log.error({ ...labels, stream, ...range }, 'events aged out before this handler was past them; see its dead letter')
   }
 
-  async #checkpoint(watched: Watched): Promise<void> {
-    const { durable, settled } = watched
+  async #checkpoint(watched: Watched, floor = watched.settled): Promise<void> {
+    const { durable, settled, seen, setBacks } = watched
     if (watched.written === settled) return
     const { checkpoints, stream } = this.#options
-    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor: settled, settled })
+    const also = { ...(seen && { seen }), ...(setBacks > 0 && { setBacks }) }
+    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor, settled, ...also })
     watched.written = settled
   }
 
@@ -194,4 +262,9 @@ const watched = ({ durable, filters, settled }: Supervised): Watched => ({
   settled,
   written: -1,
   isFirst: true,
+  seen: undefined,
+  setBacks: 0,
+  checkedAt: -1,
 })
+
+const seenOf = ({ seen, setBacks = 0 }: Checkpoint): Pick<Watched, 'seen' | 'setBacks'> => ({ seen, setBacks })

@@ -88,6 +88,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
     restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,
+    mayMake: deps.options.topology === 'ensure',
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
   doubt = (why) => supervisor.doubt(why)

@@ -16,7 +16,14 @@ export type Checkpoint = {
   readonly floor: number
   /** All up to this sequence is accounted for: acked, or written down as aged out. */
   readonly settled: number
+  /** Of what the durable delivered lately, the event with the highest sequence. */
+  readonly seen?: Seen
+  /** How often the durable was set back, because its stream had lost its end. @default 0 */
+  readonly setBacks?: number
 }
+
+/** An event by its time as well, in unix ns: a stream that lost its end gives its sequence to another one. */
+export type Seen = { readonly seq: number; readonly at: string }
 
 const ATTEMPTS = 8
 
@@ -35,8 +42,8 @@ export async function readCheckpoint(bucket: KV, durable: string): Promise<Check
 }
 
 /**
- * Moves a checkpoint forward; several instances may write. Within one epoch of one stream it never goes back, and an
- * instance that still talks of an earlier epoch changes nothing.
+ * Moves a checkpoint forward; several instances may write. Within one epoch of one stream it goes back only where it tells
+ * of a durable that was set back; an instance that still talks of an earlier epoch, or of before that, changes nothing.
  * @returns false when what is stored is further already
  */
 export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpoint): Promise<boolean> {
@@ -57,6 +64,8 @@ export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpo
 function isFurther(next: Checkpoint, current: Checkpoint): boolean {
   if (next.stream !== current.stream) return true
   if (next.epoch !== current.epoch) return next.epoch > current.epoch
+  const [setBacks, before] = [next.setBacks ?? 0, current.setBacks ?? 0]
+  if (setBacks !== before) return setBacks > before
   if (next.floor < current.floor || next.settled < current.settled) return false
   return next.floor > current.floor || next.settled > current.settled
 }

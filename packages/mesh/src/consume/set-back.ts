@@ -1,0 +1,47 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Seen } from '../topology/checkpoint.ts'
+import { truthUpTo } from './ordered/lost-end.ts'
+
+export type DurableEnd = {
+  /** The highest sequence it delivered, by its own account. */
+  delivered: number
+  /** An event it delivered, lately. */
+  seen: Seen | undefined
+  /** All up to here is accounted for. */
+  settled: number
+}
+
+type Durable = { nc: NatsConnection; stream: string; epoch: number; filters: readonly string[] }
+
+/**
+ * Up to where a durable's account is of the events its stream has; undefined when all of it is. After a loss of power a
+ * replicated durable may stand past the end of its stream: new events get numbers that it counts as delivered (nats-server
+ * issue 5412; a single server of 2.14 and later sets its durables back by itself).
+ */
+export async function trueEnd(
+  { nc, stream, epoch, filters }: Durable,
+  { delivered, seen, settled }: DurableEnd,
+): Promise<number | undefined> {
+  const known = { read: delivered, seen: seen?.seq ?? 0, seenAt: seen?.at ?? '' }
+  const ends = await Promise.all(filters.map((filter) => truthUpTo({ nc, stream, epoch, filter }, known)))
+  const end = Math.min(...ends.map((one) => one ?? Infinity))
+  // What was stored since the stream lost its end may be in it already: better repeated than passed over.
+  return end < delivered ? Math.min(end, seen?.seq ?? settled) : undefined
+}
+
+const REQUEST_MS = 5000
+
+/**
+ * Has a durable deliver from a sequence on, lower than where it is; what it delivered and nobody acked counts as not
+ * delivered. Needs `$JS.API.CONSUMER.RESET.<stream>.<durable>`.
+ * @returns why the server refuses; undefined when it is done
+ */
+export async function setBack(
+  nc: NatsConnection,
+  { stream, durable, seq }: { stream: string; durable: string; seq: number },
+): Promise<string | undefined> {
+  const subject = `$JS.API.CONSUMER.RESET.${stream}.${durable}`
+  const answer = await nc.request(subject, JSON.stringify({ seq }), { timeout: REQUEST_MS })
+  const { error } = answer.json<{ error?: { description?: string } }>()
+  return error && (error.description ?? 'no reason given')
+}

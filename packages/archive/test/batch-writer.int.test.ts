@@ -31,6 +31,7 @@ async function writer(stream: string, more: Partial<BatchWriterDeps> = {}) {
     assertHeld: () => undefined,
     signal: new AbortController().signal,
     on: {
+      sending: () => undefined,
       retry: (_, error) => seen.retries.push(error),
       stored: (rows) => {
         seen.stored += rows

@@ -6,10 +6,11 @@ import { pause } from '../pause.ts'
 import type { LeaseBucket } from './lease-bucket.ts'
 
 /*
- * A lease is a key with a TTL that its holder writes again at a third of it.
+ * A lease is a key with a TTL that its holder writes again at a third of it, and again after as long without an answer.
  * L1  It counts from the moment a write was *sent*, so its holder never believes in it longer than the server does.
  * L2  A margin is taken off, so that the holder has stopped before the next one can start.
  * L3  A renewal whose answer got lost is found again by its token; a key with another token is lost for good.
+ * L4  An answer counts however late it comes while the term lasts: a busy machine answers late, and that costs no lease.
  */
 
 /** The sole right to do something, for a while. */
@@ -54,22 +55,46 @@ function keepLease(bucket: LeaseBucket, held: Held): Lease {
   const margin = Math.min(1_000, held.ttlMs / 4)
   let revision = held.revision
   let validUntil = held.sentAt + held.ttlMs - margin
+  /** When the first renewal was sent whose answer is not known. */
+  let inDoubtSince: number | undefined
+  let heldSince = held.sentAt
+  let onRenewed = (): void => undefined
 
+  const renewed = (seq: number, sentAt: number): void => {
+    if (seq <= revision) return
+    revision = seq
+    inDoubtSince = undefined
+    heldSince = sentAt
+    validUntil = sentAt + held.ttlMs - margin
+    onRenewed()
+  }
+
+  /** Upholds L3 and L4. */
+  const tryRenewal = async (sentAt: number): Promise<void> => {
+    inDoubtSince ??= sentAt
+    try {
+      renewed(await renew(bucket, held, revision), sentAt)
+    } catch (error) {
+      if (!isConflict(error)) return // the server is away; try until the lease has run out
+      const earliest = inDoubtSince ?? sentAt
+      const own = await ownRevision(bucket, held).catch(() => IN_DOUBT)
+      if (own === undefined) lost.abort()
+      else if (own !== IN_DOUBT) renewed(own, earliest)
+    }
+  }
+
+  let attempt = Promise.resolve()
   const renewing = (async () => {
-    while (!ended.signal.aborted) {
-      await pause(held.ttlMs / 3, ended.signal)
+    for (let waitMs = heldSince + held.ttlMs / 3 - performance.now(); ;) {
+      await pause(Math.max(0, waitMs), ended.signal)
       if (ended.signal.aborted) return
       if (performance.now() >= validUntil) return lost.abort()
-      const sentAt = performance.now()
-      try {
-        revision = await renew(bucket, held, revision)
-        validUntil = sentAt + held.ttlMs - margin
-      } catch (error) {
-        if (!isConflict(error)) continue // the server is away; try until the lease has run out
-        const own = await ownRevision(bucket, held).catch(() => undefined)
-        if (own === undefined) return lost.abort()
-        revision = own
-      }
+      const news = new Promise<void>((resolve) => (onRenewed = resolve))
+      const before = revision
+      attempt = tryRenewal(performance.now())
+      // An attempt before it may be answered first.
+      await Promise.race([attempt, news, pause(held.ttlMs / 3, ended.signal)])
+      waitMs = revision > before ? heldSince + held.ttlMs / 3 - performance.now() : AGAIN_MS
     }
   })()
   // The renewal may sit in a time-out of its own when the term is over: this timer does not.
@@ -97,6 +122,8 @@ function keepLease(bucket: LeaseBucket, held: Held): Lease {
       if (lost.signal.aborted) return
       ended.abort()
       await renewing
+      // What it writes would outlive the deletion.
+      await Promise.race([attempt, pause(held.ttlMs / 3, lost.signal)])
       await bucket.kv.delete(held.key, { previousSeq: revision }).catch(() => undefined)
       lost.abort()
     },
@@ -108,7 +135,7 @@ async function renew(bucket: LeaseBucket, held: Held, revision: number): Promise
   const ack = await bucket.js.publish(bucket.subject(held.key), held.value, {
     ttl: ttlHeader(held.ttlMs),
     expect: { lastSubjectSequence: revision },
-    timeout: Math.max(250, held.ttlMs / 3),
+    timeout: held.ttlMs,
   })
   return ack.seq
 }
@@ -117,6 +144,10 @@ async function ownRevision(bucket: LeaseBucket, held: Held): Promise<number | un
   const entry = await bucket.kv.get(held.key)
   return entry?.operation === 'PUT' && entry.string() === held.value ? entry.revision : undefined
 }
+
+/** Nobody said whose the key is. */
+const IN_DOUBT = -1
+const AGAIN_MS = 100
 
 const ttlHeader = (ttlMs: number): string => `${Math.max(1, Math.round(ttlMs / 1000))}s`
 

@@ -25,6 +25,8 @@ export type BatchWriterDeps = {
   /** Aborts for good: the process must end, or the lease is lost. */
   readonly signal: AbortSignal
   readonly on: {
+    /** They may be stored from now on, whether that is heard of or not. */
+    readonly sending: (rows: readonly Row[]) => void
     readonly retry: (attempt: number, error: unknown) => void
     readonly stored: (rows: number) => void
     readonly deadLetter: (seq: number, error: unknown) => void
@@ -70,6 +72,7 @@ export class BatchWriter {
     let poison: unknown
     let doubt = this.#first
     let round = 0
+    this.#deps.on.sending(rows)
     await this.#retrying(
       async (queryId) => {
         const token = round === 0 ? this.#tokenOf(rows) : `${this.#tokenOf(rows)}/${round}`

@@ -1,4 +1,5 @@
 import { reasonOf } from '../errors.ts'
+import { type Row, seqOf } from '../message/row.ts'
 import type { WriterDeps } from './deps.ts'
 import type { Batch } from './row-buffer.ts'
 
@@ -18,6 +19,8 @@ export class Progress {
   #oldest: () => string | undefined = () => undefined
   #epoch = 0
   #position: number | undefined
+  /** What was sent to be stored, and whose answer is not known. */
+  #inDoubt: { epoch: number; lastSeq: number; rows: number } | undefined
 
   constructor(deps: WriterDeps) {
     this.#deps = deps
@@ -48,8 +51,13 @@ export class Progress {
     this.#deps.metrics.writer.set(this.#labels, 1)
   }
 
-  startedAt(epoch: number, position: number): void {
+  /** `cursor` is the last row in the table, of whoever wrote it. */
+  startedAt(epoch: number, { position, cursor }: { position: number; cursor: number | undefined }): void {
     this.#recovered()
+    // The answer to the last insert did not come, and now nobody waits for it: the table tells.
+    const isStored = this.#inDoubt?.epoch === epoch && this.#inDoubt.lastSeq === cursor
+    if (this.#inDoubt && isStored) this.#deps.metrics.rows.add(this.#labels, this.#inDoubt.rows)
+    this.#inDoubt = undefined
     this.#epoch = epoch
     this.#position = position
     this.#deps.log.info({ stream: this.#deps.stream, epoch, position }, 'archive: writing from the cursor on')
@@ -64,8 +72,14 @@ export class Progress {
     this.#oldest = () => row?.[12]
   }
 
+  sending(rows: readonly Row[]): void {
+    const last = rows.at(-1)
+    this.#inDoubt = last && { epoch: this.#epoch, lastSeq: seqOf(last), rows: rows.length }
+  }
+
   stored(rows: number): void {
     this.#recovered()
+    this.#inDoubt = undefined
     this.#deps.metrics.rows.add(this.#labels, rows)
   }
 

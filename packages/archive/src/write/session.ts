@@ -46,7 +46,7 @@ export async function runSession(
     cursor: cursor?.seq ?? seqBefore(info),
     firstSeq: info.state.first_seq,
   })
-  progress.startedAt(target.epoch, position)
+  progress.startedAt(target.epoch, { position, cursor: cursor?.seq })
   lease.assertHeld()
   signals.abort.throwIfAborted()
 
@@ -77,6 +77,7 @@ async function pump(deps: WriterDeps, source: BatchSource, { target, lease, sign
     assertHeld: lease.assertHeld,
     signal: signals.abort,
     on: {
+      sending: (rows) => progress.sending(rows),
       retry: (attempt, error) => progress.failed(attempt, error),
       stored: (rows) => progress.stored(rows),
       deadLetter: (seq, error) => progress.deadLetter(seq, error),

@@ -20,7 +20,14 @@ export class WaitingLine {
       this.#leave(job)
       this.#onPassed(job)
     }
-    const timer = setTimeout(pass, Math.max(0, job.expiresAt - performance.now()))
+    let timer: NodeJS.Timeout
+    // A timer may fire up to two milliseconds early: then its requester, who waits no longer than this, would be told to ask again.
+    const onTime = (): void => {
+      const leftMs = job.expiresAt - performance.now()
+      if (leftMs > 0) timer = setTimeout(onTime, leftMs)
+      else pass()
+    }
+    timer = setTimeout(onTime, Math.max(0, job.expiresAt - performance.now()))
     signal?.addEventListener('abort', pass)
     this.#jobs.set(job, () => {
       clearTimeout(timer)

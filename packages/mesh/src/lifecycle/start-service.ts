@@ -117,11 +117,11 @@ async function running(
   const replies = await startReplies(deps, service, stopped.reject)
   const clock = new ServerClock(() => readStream(deps.nc, deps.names.lanes(service.name)), deps)
   // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
-  await clock.now().catch(() => undefined)
+  const knowsTime = clock.now().catch(() => undefined)
   const parts = { checkpoints, clock, onFatal: stopped.reject }
   const handlers = bound.map((one) => startHandler(deps, service, { ...one, ...parts }))
   // Before anything is delivered: what aged out while nobody was here shows only now.
-  await Promise.all(handlers.map(({ supervisor }) => supervisor.look()))
+  await Promise.all([knowsTime, ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
   let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {

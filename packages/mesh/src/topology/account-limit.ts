@@ -9,13 +9,14 @@ export async function accountFaults(
   jsm: JetStreamManager,
   compared: readonly { desired: DesiredStream; info: StreamInfo | undefined }[],
 ): Promise<string[]> {
+  const wanted = compared
+    .map((one) => ({ name: one.desired.name, bytes: newBytes(one) }))
+    .filter(({ bytes }) => bytes > 0)
+  if (wanted.length === 0) return []
   const account = await jsm.getAccountInfo().catch(() => undefined)
   const max = account?.limits?.max_storage ?? -1
   if (account === undefined || max <= 0) return []
   const reserved = account.reserved_storage ?? 0
-  const wanted = compared
-    .map((one) => ({ name: one.desired.name, bytes: newBytes(one) }))
-    .filter(({ bytes }) => bytes > 0)
   const sum = wanted.reduce((total, { bytes }) => total + bytes, 0)
   if (reserved + sum <= max) return []
   const each = wanted.map(({ name, bytes }) => `${name} ${bytes}`).join(', ')

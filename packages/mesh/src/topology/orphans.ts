@@ -38,7 +38,9 @@ export async function orphanFaults(nc: NatsConnection, names: Names, options: Or
     service: options.service,
     current: new Map(Object.entries(options.handlers)),
     log,
+    listed: new Map(),
   }
+  await Promise.all([...streamsOf(search), names.lanes(options.service)].map((stream) => ownDurables(search, stream)))
   const retired = new Set(options.retired)
   const faults = await strays(search)
   for (const orphan of await find(search)) {
@@ -56,7 +58,11 @@ type Search = {
   /** Where each handler reads now. */
   readonly current: ReadonlyMap<string, HandlerPlace>
   readonly log: Logger
+  /** What was found on each stream. */
+  readonly listed: Map<string, OwnDurables>
 }
+
+type OwnDurables = ReadonlyMap<string, [ConsumerInfo, ...ConsumerInfo[]]>
 
 type Orphan = {
   readonly handler: string
@@ -144,10 +150,13 @@ async function scheduledOf({ jsm, names, service }: Search, handler: string): Pr
 }
 
 /** The durables of this service on one stream, by handler. */
-async function ownDurables(
-  { jsm, service, log }: Search,
-  stream: string,
-): Promise<Map<string, [ConsumerInfo, ...ConsumerInfo[]]>> {
+async function ownDurables(search: Search, stream: string): Promise<OwnDurables> {
+  const found = search.listed.get(stream) ?? (await listOwn(search, stream))
+  search.listed.set(stream, found)
+  return found
+}
+
+async function listOwn({ jsm, service, log }: Search, stream: string): Promise<OwnDurables> {
   const found = new Map<string, [ConsumerInfo, ...ConsumerInfo[]]>()
   try {
     for await (const info of jsm.consumers.list(stream)) {

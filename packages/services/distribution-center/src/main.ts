@@ -49,14 +49,16 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   const starting = mesh.queued === undefined ? begin() : beginLater(mesh, begin, log)
   // Awaited below; when the process is told to stop first, nobody waits for it.
   starting.catch(() => undefined)
-  if (mesh.queued === undefined) await starting
-  else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
-  const app = await buildApp({
+  const building = buildApp({
     centers: meshCenters({ mesh, readModel: () => readModel }),
     logger: log,
     metrics,
     version,
   })
+  building.catch(() => undefined)
+  if (mesh.queued === undefined) await starting
+  else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
+  const app = await building
   const url = await app.listen(config.http)
   isListening = true
   log.info({ url }, 'distribution-center serves')

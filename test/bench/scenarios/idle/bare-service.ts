@@ -1,4 +1,3 @@
-import '@fastify/swagger'
 import '@nats-io/jetstream'
 import '@nats-io/kv'
 import '@opentelemetry/api'

@@ -2,11 +2,11 @@ import type { Socket } from 'node:net'
 import { json, noMetrics, silentLogger, type Logger, type Metrics } from '@malha/mesh'
 import { traceIdOfRequest, traceRequests } from '@malha/telemetry'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Centers } from '../centers.ts'
-import { describeApi } from './openapi.ts'
+import { openApiDocument } from './openapi.ts'
 import { Problem, problemBody, toProblem, type ProblemKind } from './problem.ts'
 import { centerRoutes } from './routes.ts'
+import { schemaController } from './schema-compilers.ts'
 
 export type AppOptions = {
   centers: Centers
@@ -30,9 +30,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     // What came before the close is answered, also on a connection that is kept.
     return503OnClosing: false,
+    schemaController,
   })
-  app.setValidatorCompiler(validatorCompiler)
-  app.setSerializerCompiler(serializerCompiler)
   readJson(app)
   traceRequests(app, { metrics: options.metrics ?? noMetrics })
   app.setErrorHandler((error, request, reply) => {
@@ -47,10 +46,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       reply,
     ),
   )
-  await describeApi(app, options.version ?? '0.0.0')
+  const declare = (routes: FastifyInstance): void => centerRoutes(routes, options.centers)
+  let document: ReturnType<typeof openApiDocument> | undefined
   await app.register(async (routes) => {
-    centerRoutes(routes, options.centers)
-    routes.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+    declare(routes)
+    routes.get('/openapi.json', { schema: { hide: true } }, () => {
+      document ??= openApiDocument(declare, options.version ?? '0.0.0')
+      return document
+    })
   })
   return app
 }

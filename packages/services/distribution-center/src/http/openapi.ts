@@ -1,9 +1,14 @@
-import swagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { schemaController } from './schema-compilers.ts'
 
-/** Collects the OpenAPI 3.1 document from the routes; to be called before they are declared. */
-export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+/**
+ * The OpenAPI 3.1 document of the routes that `declare` declares. They are declared once more, on a server that never
+ * listens, so that a process which nobody asks for it does not load what makes it.
+ */
+export async function openApiDocument(declare: (app: FastifyInstance) => void, version: string): Promise<object> {
+  const { default: swagger } = await import('@fastify/swagger')
+  await using app = Fastify({ schemaController })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -17,6 +22,9 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
     transform: jsonSchemaTransform,
     transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document) as Document) as never,
   })
+  await app.register(async (routes) => declare(routes))
+  await app.ready()
+  return app.swagger()
 }
 
 type Document = { paths?: unknown; components?: { schemas?: Record<string, unknown> } }

@@ -17,11 +17,21 @@ export interface CenterRegistry {
   after(place: number, count: number): Promise<Stretch>
 }
 
+export type RegistryOptions = {
+  /** With the namespace. */
+  readonly bucket: string
+  /** How long one request may take, ms. */
+  readonly timeoutMs: number
+}
+
 /** The order is that of the bucket's own stream: one message a centre, never replaced, so the places have no gaps. */
-export async function centerRegistry(nats: NatsConnection, kv: KV, timeoutMs: number): Promise<CenterRegistry> {
+export async function centerRegistry(
+  nats: NatsConnection,
+  kv: KV,
+  { bucket, timeoutMs }: RegistryOptions,
+): Promise<CenterRegistry> {
   const jsm = await jetstreamManager(nats, { checkAPI: false, timeout: timeoutMs })
-  const { streamInfo, bucket } = await kv.status()
-  const { name } = streamInfo.config
+  const name = `KV_${bucket}`
   const prefix = `$KV.${bucket}.`
   const entryOf = ({ subject, seq }: StoredMsg): RegistryEntry => ({
     centerId: subject.slice(prefix.length),

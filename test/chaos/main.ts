@@ -5,6 +5,7 @@ import { nemeses } from './nemeses/all.ts'
 import { makePlan } from './plan.ts'
 import { plants } from './plants/plants.ts'
 import { reportMarkdown } from './report/markdown.ts'
+import { doubts, holds } from './run/outcome.ts'
 import { run } from './run/run.ts'
 import type { Topology } from './system.ts'
 
@@ -41,9 +42,19 @@ if (asked.plan) {
   process.stdout.write(`${JSON.stringify(plan, undefined, 2)}\n`)
 } else {
   const folder = asked.out ?? `chaos-${seed}`
-  const result = await run({ plan, nemeses: chosen, rate, folder, say, plant, signal: stopping.signal })
-  await writeFile(join(folder, 'report.json'), `${JSON.stringify(result, undefined, 2)}\n`)
-  await writeFile(join(folder, 'report.md'), reportMarkdown(result))
-  process.stdout.write(asked.json ? `${JSON.stringify(result)}\n` : `${reportMarkdown(result)}\nkept in ${folder}\n`)
-  process.exitCode = result.verdict.holds && result.rest.isQuiet ? 0 : 1
+  try {
+    const result = await run({ plan, nemeses: chosen, rate, folder, say, plant, signal: stopping.signal })
+    await writeFile(join(folder, 'report.json'), `${JSON.stringify(result, undefined, 2)}\n`)
+    await writeFile(join(folder, 'report.md'), reportMarkdown(result))
+    process.stdout.write(asked.json ? `${JSON.stringify(result)}\n` : `${reportMarkdown(result)}\nkept in ${folder}\n`)
+    for (const doubt of doubts(result)) say(doubt)
+    process.exitCode = holds(result) ? 0 : 1
+  } catch (error) {
+    process.exitCode = 1
+    if (error === stopping.signal.reason) say('stopped before the load began; there is nothing to judge')
+    else
+      say(
+        `no verdict; what there is of it is kept in ${folder}: ${error instanceof Error ? error.stack : String(error)}`,
+      )
+  }
 }

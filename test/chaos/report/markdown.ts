@@ -1,5 +1,6 @@
 import type { Verdict } from '../checker/check-saved.ts'
 import type { Found } from '../plants/found.ts'
+import { doubts } from '../run/outcome.ts'
 import type { RunResult } from '../run/run.ts'
 
 const SHOWN = 5
@@ -24,6 +25,7 @@ export function reportMarkdown(result: RunResult): string {
     ),
     ...(troubles.length > 0 ? ['## What could not be done', list(troubles)] : []),
     ...(rest.isQuiet ? [] : ['## What was still open', list(rest.open)]),
+    ...(doubts(result).length > 0 ? ['## Why this run shows less than it says', list(doubts(result))] : []),
   ]
     .join('\n\n')
     .concat('\n')

@@ -27,7 +27,7 @@ export type RunOptions = {
   say: (line: string) => void
   /** A defect that some processes are to have. */
   plant?: Plant | undefined
-  /** Ends the run early: heals, gathers and judges what there is. */
+  /** Ends the run early: before the load with a rejection, later it heals, gathers and judges what there is. */
   signal: AbortSignal
 }
 
@@ -45,6 +45,8 @@ export type RunResult = {
   messages: number
   faults: readonly Carried[]
   troubles: readonly string[]
+  /** What could not be mended when the load was over, a sentence each. */
+  unhealed: readonly string[]
   rest: Rest
   verdict: Verdict
   planted?: Found
@@ -69,7 +71,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   say('starting the reference mesh and the load')
   const { seed, topology } = plan
   const planted = plant && { plant, env: plantEnv(plant.name, { seed, planted: plantedFile(folder) }) }
-  await using system = await startSystem({ topology, rate, operations, logs, beganNs: began.ns, plant: planted })
+  const { signal } = options
+  const about = { topology, rate, operations, logs, beganNs: began.ns, plant: planted, signal }
+  await using system = await startSystem(about)
   const recorder = openRecorder({ process: 'nemeses', file: join(operations, 'nemeses.jsonl'), beganNs: began.ns })
   const tally = openTally(operations, handlerFacts)
 
@@ -77,7 +81,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const faults = await harm(system, { ...options, recorder, tally })
   const loadMs = Math.round(performance.now() - loadedAt)
   say('healing everything')
-  await heal(system)
+  const unhealed = await heal(system)
+  for (const trouble of unhealed) say(trouble)
   await system.endLoad()
   const rest = await untilQuiet({
     nats: system.operator,
@@ -101,10 +106,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const verdict = checkSaved(folder)
   const { published, unknown, deliveries, effects, acks } = tally
   const counts = { published, unknown, deliveries, effects, acks }
-  const about = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
+  const facts = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
   const { carried, troubles } = faults
   const found = plant && { planted: foundOf(plant, folder, verdict) }
-  return { ...about, messages: verdict.messages, faults: carried, troubles, rest, verdict, ...found }
+  return { ...facts, messages: verdict.messages, faults: carried, troubles, unhealed, rest, verdict, ...found }
 }
 
 type Harm = RunOptions & { recorder: ReturnType<typeof openRecorder>; tally: Tally }

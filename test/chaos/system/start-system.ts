@@ -30,6 +30,8 @@ export type SystemOptions = {
   beganNs: bigint
   /** A defect that some processes have, and what these find in their environment for it. */
   plant?: { plant: Plant; env: PlantEnv } | undefined
+  /** Ends the start: what runs by then is stopped. */
+  signal: AbortSignal
 }
 
 /** What a run needs of the system beside what nemeses do to it. */
@@ -61,18 +63,21 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const site = opened.use(await openSite(options, folder))
   const { links, brokers } = site
+  const { signal } = options
+  signal.throwIfAborted()
   const clickhouse = opened.use(await startDatabase(site))
+  signal.throwIfAborted()
   const keep = (processes: NodeProcess[]): NodeProcess[] => processes.map((process) => opened.use(process))
   const previous = await previousRelease(join(folder, 'previous'))
 
   const outside = keep([...startPartners(site), startLedger(site)])
-  await allReady(outside)
+  await allReady(outside, signal)
   const services = keep(await startServices(site, previous))
   const workers = keep(await startWorkers(site))
-  await allReady([...services, ...workers])
+  await allReady([...services, ...workers], signal)
   const publishers = keep(await startPublishers(site, options.rate))
   const clients = opened.use(startClients(site, options.rate))
-  await allReady(publishers)
+  await allReady(publishers, signal)
   const operator = await openOperator(brokers)
   opened.defer(() => operator.close())
   const systemAccount = await openOperator(brokers, SYSTEM_USER)
@@ -148,8 +153,17 @@ function openOperator({ urls }: Brokers, account?: typeof SYSTEM_USER): Promise<
   })
 }
 
-async function allReady(processes: readonly NodeProcess[]): Promise<void> {
-  await Promise.all(processes.map((process) => process.start()))
+/** @throws the signal's reason as soon as it aborts; the processes are stopped by whoever has them */
+async function allReady(processes: readonly NodeProcess[], signal: AbortSignal): Promise<void> {
+  const stopped = Promise.withResolvers<never>()
+  const onAbort = (): void => stopped.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    await Promise.race([Promise.all(processes.map((process) => process.start())), stopped.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 async function setFault(control: string, fault: object): Promise<void> {

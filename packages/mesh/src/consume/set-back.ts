@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Seen } from '../topology/checkpoint.ts'
+import { consumerFloor, streamState } from '../topology/stream-state.ts'
 import { truthUpTo } from './ordered/lost-end.ts'
 
 export type DurableEnd = {
@@ -30,6 +32,33 @@ export async function trueEnd(
 }
 
 const REQUEST_MS = 5000
+/** A leader that was just elected may not know yet how long its stream is. */
+const SECOND_LOOK_MS = 1000
+
+/**
+ * The same for a durable on the lanes, told by numbers alone. What a lane holds is not done yet, so all of it is delivered
+ * again.
+ * @returns whether it was set back
+ * @throws Error when the server refuses that
+ */
+export async function setLaneBack(
+  nc: NatsConnection,
+  { stream, durable }: { stream: string; durable: string },
+): Promise<boolean> {
+  const isPast = async (): Promise<boolean> => {
+    const { delivered } = await consumerFloor(nc, stream, durable)
+    return delivered > (await streamState(nc, stream)).lastSeq
+  }
+  if (!(await isPast())) return false
+  await sleep(SECOND_LOOK_MS)
+  if (!(await isPast())) return false
+  const refusal = await setBack(nc, { stream, durable, seq: 1 })
+  if (refusal !== undefined)
+    throw new Error(
+      `${durable} stands past the end of ${stream} and cannot be set back (${refusal}); delete it, and start again`,
+    )
+  return true
+}
 
 /**
  * Has a durable deliver from a sequence on, lower than where it is; what it delivered and nobody acked counts as not

@@ -14,7 +14,7 @@ import type { EnsuredConsumer } from '../topology/consumer.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
-import { setBack, trueEnd } from './set-back.ts'
+import { setBack, setLaneBack, trueEnd } from './set-back.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
@@ -26,6 +26,8 @@ export type SupervisorOptions = {
   /** As the server names it. */
   stream: string
   durables: readonly [Supervised, ...Supervised[]]
+  /** The handler's durable on the lanes, as the server names it. */
+  lane: { stream: string; durable: string }
   checkpoints: Parameters<typeof writeCheckpoint>[0]
   /** Makes missing durables again and returns the stream's epoch. Does nothing where all is there. */
   restore: () => Promise<readonly Supervised[]>
@@ -55,6 +57,8 @@ type Watched = Pick<Supervised, 'durable' | 'filters'> & {
 
 type LookedAt = Progress & { watched: Watched; floor: ConsumerFloor }
 
+const SET_BACK = 'the stream lost its end, which the durable had delivered; set back, so that it misses nothing new'
+
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #timer: NodeJS.Timeout
@@ -63,11 +67,15 @@ export class Supervisor {
   #busy = false
   #doubt: string | undefined
   #fault: string | undefined
+  /** A loss of power of all servers ends the connection. */
+  #mustCheckLane = true
+  readonly #unlisten: () => void
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#epoch = options.durables[0].epoch
     this.#durables = options.durables.map(watched)
+    this.#unlisten = options.connection.listen({ up: () => (this.#mustCheckLane = true) })
     this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, options.maxAgeMs / 4)))
   }
 
@@ -93,6 +101,7 @@ export class Supervisor {
         await this.#restore()
         await this.#measure()
       }
+      if (this.#mustCheckLane) await this.#checkLane()
       this.#fault = undefined
     } catch (error) {
       this.#onError(error)
@@ -103,6 +112,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
+    this.#unlisten()
     if (this.#options.connection.isUp()) await this.look()
   }
 
@@ -171,6 +181,17 @@ export class Supervisor {
     return floor
   }
 
+  async #checkLane(): Promise<void> {
+    const { nc, lane, log, labels } = this.#options
+    this.#mustCheckLane = false
+    try {
+      if (await setLaneBack(nc, lane)) log.error({ ...labels, ...lane }, SET_BACK)
+    } catch (error) {
+      this.#mustCheckLane = true
+      throw error
+    }
+  }
+
   async #remember(watched: Watched, seq: number): Promise<void> {
     if (seq === 0 || seq === watched.seen?.seq) return
     const stored = await getStored(this.#options.nc, this.#options.stream, { seq })
@@ -201,11 +222,7 @@ export class Supervisor {
       await this.#restore()
     }
     const fields = { ...labels, stream, durable, delivered, from: seq }
-    if (!isDone)
-      log.error(
-        fields,
-        'the stream lost its end, which the durable had delivered; set back, so that it misses no new event',
-      )
+    if (!isDone) log.error(fields, SET_BACK)
     await this.#remember(watched, end)
     return consumerFloor(nc, stream, durable)
   }

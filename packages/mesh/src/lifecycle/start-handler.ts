@@ -85,6 +85,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     labels,
     stream,
     durables: consumers,
+    lane: { stream: names.lanes(service.name), durable: names.durable(service.name, handler) },
     maxAgeMs: def.source.stream.maxAgeMs,
     checkpoints: parts.checkpoints,
     restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,

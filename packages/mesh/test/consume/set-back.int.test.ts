@@ -4,7 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { eventually, testMesh, type TestMesh, testServer, type TestServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { command, defineService, on, type ServiceDef, stream } from '../../src/index.ts'
+import { command, defineService, on, retry, type ServiceDef, stream } from '../../src/index.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2 })
 const run = command('job.run', { stream: jobs, schema: z.object({ n: z.number() }) })
@@ -95,4 +95,25 @@ test('a durable that may not be set back is made again where its stream ends', a
   const again = await mesh.start(service)
   await eventually(() => expect(done).toEqual([1, 2, 3, 4, 5]), { timeoutMs: 30_000 })
   expect(again.faults()).toEqual([])
+})
+
+test('a durable on the lanes that stands past their end is set back, and retries that wait there are made', async () => {
+  await using own = await testMesh()
+  const { mesh, nats } = own
+  const done: number[] = []
+  let failures = 0
+  const work = on(run, { retry: retry({ attempts: 3, minDelayMs: 2000, maxDelayMs: 3000 }) }, ({ n }) => {
+    if (failures++ === 0) throw new Error('not yet')
+    done.push(n)
+  })
+  const service = defineService('worker', { handlers: { work } })
+  const first = await mesh.start(service)
+  await publish(own, 1, 1)
+  await eventually(() => expect(failures).toBe(1))
+  // What waits in this process moves to the lane.
+  await first.stop()
+  const subject = `$JS.API.CONSUMER.RESET.${mesh.names.lanes('worker')}.${mesh.names.durable('worker', 'work')}`
+  expect((await nats.request(subject, JSON.stringify({ seq: 100 }))).json()).toMatchObject({ reset_seq: 100 })
+  await mesh.start(service)
+  await eventually(() => expect(done).toEqual([1]), { timeoutMs: 30_000 })
 })

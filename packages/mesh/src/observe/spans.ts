@@ -2,7 +2,6 @@ import {
   type Attributes,
   context,
   type Context,
-  type Link,
   propagation,
   ProxyTracerProvider,
   ROOT_CONTEXT,
@@ -95,35 +94,31 @@ export function dueSpan(
   bytes: number,
 ): PublishSpan {
   const asked = spanContextOf(due.trace)
-  return producerSpan(ROOT_CONTEXT, `publish ${due.type}`, {
-    links: asked ? [{ context: asked, attributes: { 'mesh.link': 'delay' } }] : [],
-    attributes: {
-      ...SYSTEM,
+  return producerSpan(ROOT_CONTEXT, due.type, (span) => {
+    if (asked) span.addLink({ context: asked, attributes: { 'mesh.link': 'delay' } })
+    span.setAttributes({
+      'messaging.system': SYSTEM['messaging.system'],
       'messaging.operation.name': 'publish',
-      'messaging.operation.type': 'send',
       'messaging.destination.name': due.subject,
-      'messaging.destination.template': due.type,
       'messaging.message.body.size': bytes,
       'mesh.message.id': due.id,
       'mesh.due': new Date(due.dueMs).toISOString(),
-    },
+    })
   })
 }
 
 /** PRODUCER span of one publish, child of the active context. Where nobody records it, that context itself is handed on. */
 export function publishSpan(envelope: Envelope, subject: string, bytes: number): PublishSpan {
   if (tracing() !== 'recorded') return handedOn(context.active())
-  return producerSpan(context.active(), `publish ${envelope.type}`, {
-    attributes: {
-      ...SYSTEM,
+  return producerSpan(context.active(), envelope.type, (span) => {
+    span.setAttributes({
+      'messaging.system': SYSTEM['messaging.system'],
       'messaging.operation.name': 'publish',
-      'messaging.operation.type': 'send',
       'messaging.destination.name': subject,
-      'messaging.destination.template': envelope.type,
       'messaging.message.conversation_id': envelope.correlationId,
       'messaging.message.body.size': bytes,
       'mesh.message.id': envelope.id,
-    },
+    })
   })
 }
 
@@ -136,12 +131,24 @@ const handedOn = (from: Context): PublishSpan => ({
 
 function ignore(): void {}
 
-function producerSpan(parent: Context, name: string, options: { links?: Link[]; attributes: Attributes }): PublishSpan {
-  const span = tracer().startSpan(name, { kind: SpanKind.PRODUCER, ...options }, parent)
+/**
+ * What a sampler may judge by. All else is said only of a span that is recorded: of one that is not, the SDK would copy and
+ * check each attribute and each link, which takes longer than the rest of such a span.
+ */
+const sampledBy = (operation: 'send' | 'process', type: string): Attributes => ({
+  'messaging.system.name': SYSTEM['messaging.system.name'],
+  'messaging.operation.type': operation,
+  'messaging.destination.template': type,
+})
+
+function producerSpan(parent: Context, type: string, describe: (span: Span) => void): PublishSpan {
+  const attributes = sampledBy('send', type)
+  const span = tracer().startSpan(`publish ${type}`, { kind: SpanKind.PRODUCER, attributes }, parent)
+  if (span.isRecording()) describe(span)
   return {
     headers: (fallback) => traceHeaders(trace.setSpan(parent, span), fallback),
     end({ stream, seq }) {
-      span.setAttribute('messaging.message.id', `${stream}:${seq}`)
+      if (span.isRecording()) span.setAttribute('messaging.message.id', `${stream}:${seq}`)
       span.end()
     },
     endUnstored() {
@@ -174,37 +181,31 @@ export type ProcessSpanOptions = {
 /** CONSUMER span of one attempt: child of the publish *and* linked to it, linked to the attempt before. */
 export function processSpan(options: ProcessSpanOptions): { span: Span; context: Context } {
   const parent = receivedContext(options.message)
-  const published = trace.getSpanContext(parent)
-  const links: Link[] = []
-  if (published) links.push({ context: published, attributes: { 'mesh.link': 'publish' } })
-  if (options.previous) links.push({ context: options.previous, attributes: { 'mesh.link': 'previous-attempt' } })
-  const span = tracer().startSpan(
-    `process ${options.envelope.type}`,
-    {
-      kind: SpanKind.CONSUMER,
-      links,
-      attributes: {
-        ...SYSTEM,
-        'messaging.operation.name': 'process',
-        'messaging.operation.type': 'process',
-        'messaging.destination.name': options.subject,
-        'messaging.destination.template': options.envelope.type,
-        'messaging.consumer.group.name': options.durable,
-        'messaging.destination.subscription.name': options.durable,
-        'messaging.message.id': `${options.stream}:${options.seq}`,
-        'messaging.message.conversation_id': options.envelope.correlationId,
-        'messaging.nats.stream.name': options.stream,
-        'messaging.nats.message.stream_sequence': options.seq,
-        'messaging.nats.message.delivery_count': options.deliveryCount,
-        'messaging.nats.time_in_stream_ms': Date.now() - options.publishedAt.getTime(),
-        'mesh.message.id': options.envelope.id,
-        'mesh.attempt': options.attempt,
-        ...(options.claim && { 'mesh.partition': options.claim.partition, 'mesh.fence': options.claim.fence }),
-      },
-    },
-    parent,
-  )
+  const attributes = sampledBy('process', options.envelope.type)
+  const span = tracer().startSpan(`process ${options.envelope.type}`, { kind: SpanKind.CONSUMER, attributes }, parent)
+  if (span.isRecording()) describeProcess(span, options, trace.getSpanContext(parent))
   return { span, context: trace.setSpan(parent, span) }
+}
+
+function describeProcess(span: Span, options: ProcessSpanOptions, published: SpanContext | undefined): void {
+  if (published) span.addLink({ context: published, attributes: { 'mesh.link': 'publish' } })
+  if (options.previous) span.addLink({ context: options.previous, attributes: { 'mesh.link': 'previous-attempt' } })
+  span.setAttributes({
+    'messaging.system': SYSTEM['messaging.system'],
+    'messaging.operation.name': 'process',
+    'messaging.destination.name': options.subject,
+    'messaging.consumer.group.name': options.durable,
+    'messaging.destination.subscription.name': options.durable,
+    'messaging.message.id': `${options.stream}:${options.seq}`,
+    'messaging.message.conversation_id': options.envelope.correlationId,
+    'messaging.nats.stream.name': options.stream,
+    'messaging.nats.message.stream_sequence': options.seq,
+    'messaging.nats.message.delivery_count': options.deliveryCount,
+    'messaging.nats.time_in_stream_ms': Date.now() - options.publishedAt.getTime(),
+    'mesh.message.id': options.envelope.id,
+    'mesh.attempt': options.attempt,
+    ...(options.claim && { 'mesh.partition': options.claim.partition, 'mesh.fence': options.claim.fence }),
+  })
 }
 
 /**

@@ -3,7 +3,6 @@ import {
   context,
   type Context,
   propagation,
-  ProxyTracerProvider,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
@@ -11,11 +10,11 @@ import {
   SpanStatusCode,
   type TextMapGetter,
   trace,
-  type Tracer,
 } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Envelope, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
+import { isRecorded, tracer } from './tracer.ts'
 
 /**
  * Names of the messaging semantic conventions (1.44, still in development, so copied instead of imported).
@@ -23,19 +22,12 @@ import { HEADER, type HeaderPairs } from '../message/headers.ts'
  */
 const SYSTEM = { 'messaging.system.name': 'nats', 'messaging.system': 'nats' } as const
 
-/** Asked for at each use: an SDK may be registered after this module is loaded. */
-const tracer = (): Tracer => trace.getTracer('@malha/mesh')
-
-const NO_SDK = new ProxyTracerProvider().getDelegate()
-
 /**
  * How a trace is followed: an SDK records spans, or a propagator only hands it on, or neither. Asked for each message, for
  * the same reason; nothing is made for a span that nobody records.
  */
 export function tracing(): 'recorded' | 'handed-on' | 'none' {
-  const provider = trace.getTracerProvider()
-  const recorder = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider
-  if (recorder !== NO_SDK) return 'recorded'
+  if (isRecorded()) return 'recorded'
   return propagation.fields().length > 0 ? 'handed-on' : 'none'
 }
 
@@ -183,8 +175,16 @@ export function processSpan(options: ProcessSpanOptions): { span: Span; context:
   const parent = receivedContext(options.message)
   const attributes = sampledBy('process', options.envelope.type)
   const span = tracer().startSpan(`process ${options.envelope.type}`, { kind: SpanKind.CONSUMER, attributes }, parent)
-  if (span.isRecording()) describeProcess(span, options, trace.getSpanContext(parent))
+  const published = trace.getSpanContext(parent)
+  if (span.isRecording()) describeProcess(span, options, published)
+  // Nobody will ever see it, nor what it is a child of: what the handler publishes is as well told to follow the publish.
+  else if (published && isSameDecision(span.spanContext(), published)) return { span, context: parent }
   return { span, context: trace.setSpan(parent, span) }
+}
+
+/** Whether a span that is not recorded leaves its trace as it is: a sampler may as well have said so of a sampled one. */
+function isSameDecision(a: SpanContext, b: SpanContext): boolean {
+  return a.traceId === b.traceId && a.traceFlags === b.traceFlags && a.traceState === b.traceState
 }
 
 function describeProcess(span: Span, options: ProcessSpanOptions, published: SpanContext | undefined): void {

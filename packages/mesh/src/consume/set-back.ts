@@ -4,6 +4,12 @@ import type { Seen } from '../topology/checkpoint.ts'
 import { consumerFloor, streamState } from '../topology/stream-state.ts'
 import { truthUpTo } from './ordered/lost-end.ts'
 
+/** What is logged of a durable that was set back, and of one for which that is no help. */
+export const SET_BACK =
+  'the stream lost its end, which the durable had delivered; set back, so that it misses nothing new'
+export const IN_VAIN =
+  'the durable is past the end of its stream again: its replicas hold different events; new ones may be missed until they agree'
+
 export type DurableEnd = {
   /** The highest sequence it delivered, by its own account. */
   delivered: number

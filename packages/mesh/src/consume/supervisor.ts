@@ -14,7 +14,7 @@ import type { EnsuredConsumer } from '../topology/consumer.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
-import { setBack, setLaneBack, trueEnd } from './set-back.ts'
+import { IN_VAIN, SET_BACK, setBack, setLaneBack, trueEnd } from './set-back.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
@@ -51,13 +51,13 @@ type Watched = Pick<Supervised, 'durable' | 'filters'> & {
   /** Of what it delivered, and how often it was set back, as in its checkpoint. */
   seen: Seen | undefined
   setBacks: number
+  /** Since it was found right. */
+  setBack: 'once' | 'in vain' | undefined
   /** The last sequence of its stream when its end was looked at. */
   checkedAt: number
 }
 
 type LookedAt = Progress & { watched: Watched; floor: ConsumerFloor }
-
-const SET_BACK = 'the stream lost its end, which the durable had delivered; set back, so that it misses nothing new'
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -165,7 +165,7 @@ export class Supervisor {
 
   /** Where a durable stands; it is set back first where that is past what its stream has. */
   async #floorOf(watched: Watched, { lastSeq }: StreamState): Promise<ConsumerFloor> {
-    const { nc, stream, checkpoints } = this.#options
+    const { nc, stream, checkpoints, log, labels } = this.#options
     const floor = await consumerFloor(nc, stream, watched.durable)
     if (watched.isFirst) {
       const checkpoint = await readCheckpoint(checkpoints, watched.durable)
@@ -176,7 +176,15 @@ export class Supervisor {
     const { filters, seen, settled } = watched
     const end = await trueEnd({ nc, stream, epoch: this.#epoch, filters }, { delivered, seen, settled })
     watched.checkedAt = lastSeq
-    if (end !== undefined) return this.#setBack(watched, floor, end)
+    if (end !== undefined && watched.setBack === undefined) return this.#setBack(watched, floor, end)
+    if (end !== undefined) {
+      // Its leader has events that the stream's leader has not: to set it back again would repeat them for ever.
+      const fields = { ...labels, stream, durable: watched.durable, delivered, end }
+      if (watched.setBack === 'once') log.error(fields, IN_VAIN)
+      watched.setBack = 'in vain'
+      return floor
+    }
+    watched.setBack = undefined
     await this.#remember(watched, delivered)
     return floor
   }
@@ -214,6 +222,7 @@ export class Supervisor {
       setBacks: isDone ? others : others + 1,
       settled: Math.min(watched.settled, end),
       seen: undefined,
+      setBack: 'once',
     })
     watched.written = -1
     if (refusal !== undefined) {
@@ -281,6 +290,7 @@ const watched = ({ durable, filters, settled }: Supervised): Watched => ({
   isFirst: true,
   seen: undefined,
   setBacks: 0,
+  setBack: undefined,
   checkedAt: -1,
 })
 

@@ -4,7 +4,22 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { eventually, testMesh, type TestMesh, testServer, type TestServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { command, defineService, on, retry, type ServiceDef, stream } from '../../src/index.ts'
+import {
+  command,
+  defineService,
+  type Logger,
+  on,
+  retry,
+  type ServiceDef,
+  stream,
+  streamState,
+} from '../../src/index.ts'
+import { Supervisor } from '../../src/consume/supervisor.ts'
+import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
+import { meshMetrics } from '../../src/observe/mesh-metrics.ts'
+import { noMetrics } from '../../src/observe/metrics.ts'
+import { openCheckpoints } from '../../src/topology/checkpoint.ts'
+import { answering } from './ordered/one-partition.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2 })
 const run = command('job.run', { stream: jobs, schema: z.object({ n: z.number() }) })
@@ -116,4 +131,48 @@ test('a durable on the lanes that stands past their end is set back, and retries
   expect((await nats.request(subject, JSON.stringify({ seq: 100 }))).json()).toMatchObject({ reset_seq: 100 })
   await mesh.start(service)
   await eventually(() => expect(done).toEqual([1]), { timeoutMs: 30_000 })
+})
+
+test('a durable whose leader has more than the leader of the stream is set back once, and it is told', async () => {
+  await using own = await testMesh()
+  const { mesh, nats } = own
+  const { service, done } = worker()
+  const running = await mesh.start(service)
+  await publish(own, 1, 3)
+  await eventually(() => expect(done).toEqual([1, 2, 3]))
+  await running.stop()
+  const [name, durable] = [mesh.names.stream('JOBS'), mesh.names.durable('worker', 'work')]
+  let resets = 0
+  const nc = answering(nats, (subject, answer) => {
+    // What a server answers whose replica of the stream ends earlier.
+    if (subject.endsWith(`STREAM.INFO.${name}`)) return { ...answer, state: { ...answer.state, last_seq: 1 } }
+    if (subject.includes('CONSUMER.RESET')) resets++
+    return subject.includes(`CONSUMER.INFO.${name}.`)
+      ? { ...answer, delivered: { consumer_seq: 3, stream_seq: 3 } }
+      : answer
+  })
+  const told: string[] = []
+  const ignore = (): void => undefined
+  const log: Logger = { debug: ignore, info: ignore, warn: ignore, error: (_, message) => void told.push(message) }
+  const { epoch } = await streamState(nats, name)
+  const supervisor = new Supervisor({
+    nc,
+    connection: watchConnection(nats),
+    log,
+    metrics: meshMetrics(noMetrics),
+    office: {} as never,
+    labels: { service: 'worker', handler: 'work' },
+    stream: name,
+    durables: [{ durable, filters: [mesh.names.subject('job.run')], epoch, settled: 0 }],
+    lane: { stream: mesh.names.lanes('worker'), durable },
+    checkpoints: await openCheckpoints(nats, mesh.names),
+    restore: () => Promise.resolve([]),
+    mayMake: false,
+    onEpoch: ignore,
+    maxAgeMs: 3_600_000,
+  })
+  for (let look = 0; look < 4; look++) await supervisor.look()
+  await supervisor.stop()
+  expect(resets).toBe(1)
+  expect(told.map((one) => one.slice(0, 24))).toEqual(['the stream lost its end,', 'the durable is past the '])
 })

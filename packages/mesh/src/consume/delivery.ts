@@ -2,7 +2,7 @@ import type { Msg } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Decision } from '../failure/decide.ts'
-import type { Envelope, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
+import type { Envelope, HeaderLayout, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
 import { LANE_HEADER, timesOf } from '../failure/lane-headers.ts'
@@ -60,6 +60,7 @@ export type Delivery = {
   readonly headers: ReceivedHeaders
   /** One of them, by its name in lower case: nothing else is made for it. */
   header(name: string): string | undefined
+  readonly layout?: HeaderLayout
   /** As they came, repeated ones too. */
   readonly pairs: HeaderPairs
   readonly payload: Uint8Array
@@ -115,7 +116,6 @@ class Arrival implements Delivery {
   readonly storedUs: number
   reply: string
   deliveryCount: number
-  readonly source: Source
   attempts = 0
   failures = 0
   hop = 0
@@ -128,24 +128,28 @@ class Arrival implements Delivery {
   claim?: Claim
   phase: Phase = READY
   readonly #msg: Msg
+  readonly #info: AckInfo
+  readonly #epoch: number
+  #source: Source | undefined
   #payload: Uint8Array | undefined
   #headers: MessageHeaders | undefined
   #record: ReceivedHeaders | undefined
 
   constructor(msg: Msg, info: AckInfo, { via, epoch, credit, serverNow = Date.now }: Origin) {
-    const { streamSeq, storedAt, stream, publishedAt } = info
     this.#msg = msg
+    this.#info = info
+    this.#epoch = epoch
     this.via = via
     this.credit = credit
-    this.deliveredSeq = streamSeq
+    this.deliveredSeq = info.streamSeq
     this.storedUs = info.storedUs
     this.reply = msg.reply!
     this.deliveryCount = info.deliveryCount
-    this.source =
-      via === 'event'
-        ? { stream, epoch, seq: streamSeq, subject: msg.subject, publishedAt, storedAt }
-        : laneSource(this)
     if (via === 'lane') this.#takeCounters(serverNow)
+  }
+
+  get source(): Source {
+    return (this.#source ??= this.via === 'event' ? this.#eventSource() : laneSource(this))
   }
 
   get payload(): Uint8Array {
@@ -160,8 +164,17 @@ class Arrival implements Delivery {
     return this.#read().pairs()
   }
 
+  get layout(): HeaderLayout {
+    return this.#read().layout
+  }
+
   header(name: string): string | undefined {
     return this.#read().header(name)
+  }
+
+  #eventSource(): Source {
+    const { stream, streamSeq, publishedAt, storedAt } = this.#info
+    return { stream, epoch: this.#epoch, seq: streamSeq, subject: this.#msg.subject, publishedAt, storedAt }
   }
 
   #read(): MessageHeaders {

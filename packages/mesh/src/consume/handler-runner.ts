@@ -138,16 +138,24 @@ export class HandlerRunner {
   }
 
   #start(delivery: Delivery): void {
+    if (this.#ready.length === 0 && !this.#isPumping && this.#mayStart()) {
+      this.#pump(delivery)
+      return
+    }
     this.#ready.push(delivery)
     this.#pump()
   }
 
-  /** What ends at once leaves its slot to the next one, here: were it to pump, every message would deepen the stack. */
-  #pump(): void {
+  /**
+   * What ends at once leaves its slot to the next one, here: were it to pump, every message would deepen the stack. `first`
+   * was let in already.
+   */
+  #pump(first?: Delivery): void {
     if (this.#isPumping) return
     this.#isPumping = true
     try {
-      while (this.#mayStart()) this.#run(this.#ready.shift()!)
+      if (first) this.#run(first)
+      while (this.#ready.length > 0 && this.#mayStart()) this.#run(this.#ready.shift()!)
     } catch (error) {
       // What a logger throws, or a metric, is for whoever gave it to us: the client, who called, would keep it to itself.
       void Promise.reject(error)
@@ -157,7 +165,7 @@ export class HandlerRunner {
   }
 
   #mayStart(): boolean {
-    if (this.#stopping || this.#ready.length === 0 || this.#slots.isFull) return false
+    if (this.#stopping || this.#slots.isFull) return false
     return this.#turn.hasTime && this.#gate.mayStart()
   }
 
@@ -173,25 +181,47 @@ export class HandlerRunner {
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
     const tried = this.#apart(tryOnce, this.#options, this.#attempt, delivery)
-    if (!(tried instanceof Promise)) this.#turn.spend(tried.ms)
-    void chain(tried, (ended) => this.#onTried(delivery, ended, { isProbe, isLimited }))
+    if (tried instanceof Promise) {
+      this.#slots.show()
+      void tried.then((ended) => {
+        this.#onTried(delivery, ended, { isProbe, isLimited })
+        this.#slots.show()
+      })
+      return
+    }
+    this.#turn.spend(tried.ms)
+    this.#onTried(delivery, tried, { isProbe, isLimited })
   }
 
   #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: { isProbe: boolean; isLimited: boolean }): void {
     if (isLimited) delivery.credit.reclaim()
     const isLeaked = tried.kind === 'leaked'
     if (!isLeaked) this.#slots.conclude()
-    const concluded = recover(
-      () => this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe)),
-      (error) => this.#again(delivery, error),
-    )
+    const concluded = this.#concludeTried(delivery, tried, isProbe)
     // What is left may wait for the server; the next message need not wait for that.
-    if (concluded instanceof Promise) this.#pump()
-    void chain(concluded, () => {
-      if (!isLeaked) this.#slots.free()
-      if (isProbe) this.#gate.afterProbe()
+    if (concluded instanceof Promise) {
       this.#pump()
-    })
+      void concluded.then(() => this.#onConcluded(isLeaked, isProbe))
+      return
+    }
+    this.#onConcluded(isLeaked, isProbe)
+  }
+
+  #concludeTried(delivery: Delivery, tried: Tried, isProbe: boolean): Maybe<void> {
+    try {
+      const concluded = this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe))
+      return concluded instanceof Promise
+        ? concluded.catch((error: unknown) => this.#again(delivery, error))
+        : undefined
+    } catch (error) {
+      this.#again(delivery, error)
+    }
+  }
+
+  #onConcluded(isLeaked: boolean, isProbe: boolean): void {
+    if (!isLeaked) this.#slots.free()
+    if (isProbe) this.#gate.afterProbe()
+    this.#pump()
   }
 
   /** Its letter could not be stored: that is tried again, not the handler. */
@@ -225,12 +255,18 @@ export class HandlerRunner {
         this.#ready.unshift(delivery)
         return
       case 'done':
-        return chain(dropStaleCopy(this.#options.lane, delivery), () => this.#intake.settle(delivery, 'ack'))
+        return this.#acknowledge(delivery)
       case 'bury':
         return this.#bury(delivery, judgement.burial)
       case 'retry':
         return this.#retry(delivery, judgement)
     }
+  }
+
+  #acknowledge(delivery: Delivery): Maybe<void> {
+    const dropped = dropStaleCopy(this.#options.lane, delivery)
+    if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
+    this.#intake.settle(delivery, 'ack')
   }
 
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */

@@ -28,6 +28,8 @@ export class Intake {
   readonly #here = { event: new Map<number, Delivery>(), lane: new Map<number, Delivery>() }
   readonly #answered = { event: new Recent(20_000), lane: new Recent(20_000) }
   readonly #sources: (IntakeSource & { loop: PullLoop })[] = []
+  /** What is beyond cannot have come before. */
+  readonly #highest = { event: 0, lane: 0 }
   readonly #heartbeat: NodeJS.Timeout
   readonly #unlisten: () => void
   readonly #serverNow = (): number => this.#options.lane.clock.estimate()
@@ -73,13 +75,13 @@ export class Intake {
 
   /** Done with for good. */
   settle(delivery: Delivery, how: 'ack' | 'term'): void {
-    const { via, reply, deliveredSeq, storedUs, source, credit } = delivery
+    const { via, reply, deliveredSeq, storedUs, credit } = delivery
     delivery.phase = ANSWERED
     if (reply !== '') {
       const { settler, labels } = this.#options
       this.#answered[via].add(deliveredSeq, storedUs)
       this.#here[via].delete(deliveredSeq)
-      settler[how](reply, isListening() ? () => tellStage('settled', labels, source) : undefined)
+      settler[how](reply, isListening() ? () => tellStage('settled', labels, delivery) : undefined)
     }
     credit.release()
   }
@@ -116,19 +118,27 @@ export class Intake {
   /** Upholds I1. */
   #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
     const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop, serverNow: this.#serverNow })
-    const { deliveredSeq, storedUs } = delivery
+    const { deliveredSeq } = delivery
+    if (deliveredSeq > this.#highest[via]) this.#highest[via] = deliveredSeq
+    else if (!this.#isNew(delivery, loop)) return
+    tellStage('delivered', this.#options.labels, delivery)
+    this.#options.onDelivery(delivery)
+    // Most are answered by now. A map that takes in and gives back each one leaves tables behind that keep one another.
+    if (delivery.phase !== ANSWERED) this.#here[via].set(deliveredSeq, delivery)
+  }
+
+  /** What came before is answered as it was, or is no other message's by now. */
+  #isNew(delivery: Delivery, loop: PullLoop): boolean {
+    const { via, deliveredSeq, storedUs } = delivery
     const known = this.#here[via].get(deliveredSeq)
     const isSame = known?.storedUs === storedUs
     if (isSame || this.#answered[via].has(deliveredSeq, storedUs)) {
       loop.release()
       this.#onRedelivery(delivery, isSame ? known : undefined)
-      return
+      return false
     }
     if (known) this.#lose(known)
-    tellStage('delivered', this.#options.labels, delivery.source)
-    this.#options.onDelivery(delivery)
-    // Most are answered by now. A map that takes in and gives back each one leaves tables behind that keep one another.
-    if (delivery.phase !== ANSWERED) this.#here[via].set(deliveredSeq, delivery)
+    return true
   }
 
   /** Its stream lost it: an answer would be taken for one to the event that has its sequence now. */

@@ -1,57 +1,59 @@
 import type { Msg } from '@nats-io/transport-node'
-import { headerPairs, type ReceivedHeaders } from '../message/envelope.ts'
+import { type HeaderLayout, headerPairs, type ReceivedHeaders } from '../message/envelope.ts'
 import { type HeaderPairs, readHeaderLines } from '../message/headers.ts'
 
 const FIRST_LINE = 'NATS/1.0\r\n'
 const MOST_LAYOUTS = 8
 const decoder = new TextDecoder()
 
-/** The names of a header block in their order: what one publisher sends has the same ones again and again. */
-type Layout = {
+/**
+ * The names of a header block in their order, and the values that do not change: what one publisher sends has the same ones
+ * again and again.
+ */
+export type Layout = HeaderLayout & {
   /** As they came. */
-  names: readonly string[]
-  /** Where a name, in lower case, stands first. */
-  first: ReadonlyMap<string, number>
-  /** Of a whole block, its groups the values; made when the names were met a second time. */
-  pattern: RegExp | undefined
+  readonly names: readonly string[]
+  /** Of a whole block, its groups the values that differ; made when the names were met a second time. */
+  readonly pattern: RegExp | undefined
+  /** By place: which group the value is. */
+  readonly groups: readonly number[]
 }
 
 /** Met lately, the last one first. */
 const layouts: Layout[] = []
+/** A longer value is not compared with the one before it. */
+const LONGEST_SAME = 256
 
 /** The headers of a received message. */
 export class MessageHeaders {
-  readonly #layout: Layout
+  readonly layout: Layout
   readonly #values: readonly string[]
-  /** Where the first value is. */
-  readonly #from: number
 
-  constructor(layout: Layout, values: readonly string[], from = 0) {
-    this.#layout = layout
+  constructor(layout: Layout, values: readonly string[]) {
+    this.layout = layout
     this.#values = values
-    this.#from = from
   }
 
   /** By its name in lower case; of a repeated header the first value. */
   header(name: string): string | undefined {
-    const index = this.#layout.first.get(name)
+    const index = this.layout.first.get(name)
     return index === undefined ? undefined : this.#at(index)
   }
 
   /** By name, in lower case. */
   record(): ReceivedHeaders {
     const record = Object.create(null) as Record<string, string>
-    for (const [name, index] of this.#layout.first) record[name] = this.#at(index)
+    for (const [name, index] of this.layout.first) record[name] = this.#at(index)
     return record
   }
 
   /** As they came, repeated ones too. */
   pairs(): HeaderPairs {
-    return this.#layout.names.map((name, index): [string, string] => [name, this.#at(index)])
+    return this.layout.names.map((name, index): [string, string] => [name, this.#at(index)])
   }
 
   #at(index: number): string {
-    return this.#values[this.#from + index]!.trim()
+    return this.layout.same[index] ?? this.#values[this.layout.groups[index]!]!.trim()
   }
 }
 
@@ -85,8 +87,7 @@ function ofBlock(text: string): MessageHeaders | undefined {
     const values = layout.pattern?.exec(text)
     if (!values) continue
     if (index > 0) layouts.unshift(...layouts.splice(index, 1))
-    // The first of a match is the whole of it.
-    return new MessageHeaders(layout, values, 1)
+    return new MessageHeaders(layout, values)
   }
   return text.startsWith(FIRST_LINE) && text.endsWith('\r\n\r\n') ? anew(text) : undefined
 }
@@ -97,18 +98,38 @@ function anew(block: string): MessageHeaders {
   return ofPairs(pairs)
 }
 
-/** A pattern is dear to make, so names that come once get none. */
+/** A pattern is dear to make, so names that come once get none, and a value that differs once is none that stays. */
 function remember(pairs: HeaderPairs): void {
-  const known = layouts.find(
+  const index = layouts.findIndex(
     ({ names }) => pairs.length === names.length && pairs.every(([name], n) => name === names[n]),
   )
-  if (known) known.pattern ??= patternOf(known)
-  else layouts.unshift(layoutOf(pairs))
+  const known = layouts[index]
+  if (known) layouts[index] = loosened(known, pairs)
+  else layouts.unshift({ ...layoutOf(pairs), same: pairs.map(([, value]) => copyOf(value)) })
   layouts.length = Math.min(layouts.length, MOST_LAYOUTS)
 }
 
-function patternOf({ names }: Layout): RegExp {
-  const lines = names.map((name) => `${RegExp.escape(name)}: ?([^\\r\\n]*)\\r\\n`)
+function loosened(layout: Layout, pairs: HeaderPairs): Layout {
+  const isSame = (value: string, n: number): boolean => value === layout.same[n] && value.length <= LONGEST_SAME
+  const kept = pairs.map(([, value], n) => (isSame(value, n) ? layout.same[n] : undefined))
+  // One that is alike and is not met by its pattern is written in another way, e.g. with more spaces.
+  const isStuck = layout.pattern !== undefined && kept.every((value, n) => value === layout.same[n])
+  const same = isStuck ? kept.map(() => undefined) : kept
+  let groups = 0
+  return {
+    ...layout,
+    same,
+    pattern: patternOf(layout.names, same),
+    // The first of a match is the whole of it.
+    groups: same.map((value) => (value === undefined ? ++groups : 0)),
+  }
+}
+
+function patternOf(names: readonly string[], same: Layout['same']): RegExp {
+  const lines = names.map((name, n) => {
+    const value = same[n]
+    return `${RegExp.escape(name)}: ?${value === undefined ? '([^\\r\\n]*)' : RegExp.escape(value)}\\r\\n`
+  })
   return new RegExp(`^${RegExp.escape(FIRST_LINE)}${lines.join('')}\\r\\n$`)
 }
 
@@ -126,7 +147,7 @@ function layoutOf(pairs: HeaderPairs): Layout {
     const lower = name.toLowerCase()
     if (!first.has(lower)) first.set(lower, index)
   }
-  return { names, first, pattern: undefined }
+  return { names, first, same: names.map(() => undefined), pattern: undefined, groups: names.map((_, n) => n) }
 }
 
 /** A part of a text keeps the whole of it in memory. */

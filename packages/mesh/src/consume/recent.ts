@@ -1,31 +1,60 @@
 /**
  * Remembers at least the last `size` messages: what was settled here lately, so that a redelivery after a lost ack does not
- * run again. By numbers, because texts would live long and make collecting garbage dear; in two halves, because dropping
- * the oldest of one map walks over all that were dropped before it.
+ * run again. Written for each message and looked into for few, so a message is two numbers in a row, and is found by an
+ * index that is made when somebody looks.
  */
 export class Recent {
   readonly #size: number
-  /** When the message of a sequence was stored. */
-  #latest = new Map<number, number>()
-  #older = new Map<number, number>()
+  #latest: Half | undefined
+  #older: Half | undefined
 
   constructor(size: number) {
     this.#size = size
   }
 
   add(seq: number, storedUs: number): void {
-    this.#latest.set(seq, storedUs)
-    if (this.#latest.size < this.#size) return
+    this.#latest ??= new Half(this.#size)
+    this.#latest.add(seq, storedUs)
+    if (!this.#latest.isFull) return
     this.#older = this.#latest
-    this.#latest = new Map()
+    this.#latest = undefined
   }
 
   has(seq: number, storedUs: number): boolean {
-    return this.#latest.get(seq) === storedUs || this.#older.get(seq) === storedUs
+    return [this.#latest, this.#older].some((half) => half?.has(seq, storedUs))
   }
 
   clear(): void {
-    this.#latest.clear()
-    this.#older.clear()
+    this.#latest = undefined
+    this.#older = undefined
+  }
+}
+
+class Half {
+  readonly #seqs: Float64Array
+  readonly #storedUs: Float64Array
+  #length = 0
+  /** Where a sequence is, for as many as were looked among. */
+  readonly #places = new Map<number, number>()
+  #indexed = 0
+
+  constructor(size: number) {
+    this.#seqs = new Float64Array(size)
+    this.#storedUs = new Float64Array(size)
+  }
+
+  get isFull(): boolean {
+    return this.#length === this.#seqs.length
+  }
+
+  add(seq: number, storedUs: number): void {
+    this.#seqs[this.#length] = seq
+    this.#storedUs[this.#length++] = storedUs
+  }
+
+  has(seq: number, storedUs: number): boolean {
+    for (; this.#indexed < this.#length; this.#indexed++) this.#places.set(this.#seqs[this.#indexed]!, this.#indexed)
+    const place = this.#places.get(seq)
+    return place !== undefined && this.#storedUs[place] === storedUs
   }
 }

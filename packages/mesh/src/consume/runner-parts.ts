@@ -32,7 +32,7 @@ export function attemptDeps(
 /** How urgent a delivery is; most subjects say nothing of it. */
 export function priorityReader({ def, names }: RunnerOptions): (delivery: Delivery) => Priority {
   const { source: from } = def
-  if (from.kind === 'topic') return () => 'normal'
+  if (from.kind === 'topic' || !from.priorities) return () => 'normal'
   const urgent = names.subject(`${from.type}._`)
   return ({ source: { subject } }) =>
     subject.startsWith(urgent) ? priorityOf(from.type, names.strip(subject)) : 'normal'

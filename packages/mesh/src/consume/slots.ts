@@ -29,6 +29,10 @@ export class Slots {
 
   take(): void {
     this.#running++
+  }
+
+  /** Says how many run; of what is over at once nobody would see that it ran. */
+  show(): void {
     this.#onChange(this.#running)
   }
 
@@ -36,7 +40,6 @@ export class Slots {
   conclude(): void {
     this.#concluding++
     this.#running--
-    this.#onChange(this.#running)
   }
 
   /** Its message is settled, or waits. */

@@ -68,14 +68,17 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
 const DONE: Judgement = { kind: 'done' }
 
 function begin({ labels, metrics }: RunnerOptions, delivery: Delivery): void {
-  const { source, attempts, attemptTimes } = delivery
-  tellStage('started', labels, source)
+  const { attempts, attemptTimes } = delivery
+  tellStage('started', labels, delivery)
   const now = Date.now()
-  if (attempts === 0) metrics.age(labels, now - source.publishedAt.getTime())
+  if (attempts === 0) metrics.age(labels, now - publishedMs(delivery))
   delivery.phase = RUNNING
   delivery.attempts = attempts + 1
   delivery.attemptTimes = attemptTimes.length === 0 ? [now] : [...attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), now]
 }
+
+const publishedMs = (delivery: Delivery): number =>
+  delivery.via === 'event' ? delivery.storedUs / 1000 : delivery.source.publishedAt.getTime()
 
 function unlessOurs(options: RunnerOptions, delivery: Delivery, identity: Exclude<Identity, { kind: 'ours' }>): Ended {
   if (identity.kind === 'unreadable') return { kind: 'failed', error: identity.error }

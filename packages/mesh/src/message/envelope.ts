@@ -132,7 +132,19 @@ export function headerPairs(headers: HeaderSource | undefined): [string, string]
 }
 
 /** Something whose headers can be looked up, by name in lower case. */
-export type HeaderLookup = { header(name: string): string | undefined }
+export type HeaderLookup = {
+  header(name: string): string | undefined
+  /** What is known of its headers before they are looked up. */
+  readonly layout?: HeaderLayout
+}
+
+/** The very same object for messages whose headers differ only where `same` is undefined. */
+export type HeaderLayout = {
+  /** Where a name, in lower case, stands. */
+  readonly first: ReadonlyMap<string, number>
+  /** Values by place. */
+  readonly same: readonly (string | undefined)[]
+}
 
 /**
  * Reads the envelope of a received message.
@@ -140,8 +152,29 @@ export type HeaderLookup = { header(name: string): string | undefined }
  */
 export const readEnvelope = (headers: ReceivedHeaders): Envelope => envelopeOf({ header: (name) => headers[name] })
 
-/** The same of headers that are only looked up. */
+/** The same of headers that are only looked up. What all messages of a layout say alike is read once. */
 export function envelopeOf(message: HeaderLookup): Envelope {
+  const { layout } = message
+  const known = layout && alike.get(layout)
+  const id = known && decodeAttribute(message.header(HEADER.id) ?? '')
+  if (known && id && !isUnfitId(id)) return envelopeWith(message, id, known)
+  const envelope = readWhole(message)
+  if (layout && !known && ALIKE.every((name) => isSame(layout, name))) alike.set(layout, envelope)
+  return envelope
+}
+
+type Alike = Pick<Envelope, 'type' | 'version' | 'source' | 'contentType'>
+const ALIKE = [HEADER.specVersion, HEADER.type, HEADER.source, HEADER.dataSchema, HEADER.contentType]
+
+/** Of layouts whose messages all say these alike, and rightly. */
+const alike = new WeakMap<HeaderLayout, Alike>()
+
+function isSame({ first, same }: HeaderLayout, name: string): boolean {
+  const index = first.get(name)
+  return index === undefined || same[index] !== undefined
+}
+
+function readWhole(message: HeaderLookup): Envelope {
   const faults: string[] = []
   const spec = needed(message, HEADER.specVersion, faults)
   if (spec !== '1.0' && spec !== '' && !/^1\.\d+$/.test(spec))
@@ -149,13 +182,19 @@ export function envelopeOf(message: HeaderLookup): Envelope {
   const id = needed(message, HEADER.id, faults)
   const type = needed(message, HEADER.type, faults)
   const source = needed(message, HEADER.source, faults)
-  // It goes to partners as a header.
-  // oxlint-disable-next-line no-control-regex -- these are what it looks for
-  if (id.length > 256 || /[\u0000-\u001F\u007F]/.test(id))
-    faults.push('ce-id has control characters or is over 256 characters')
+  if (isUnfitId(id)) faults.push('ce-id has control characters or is over 256 characters')
   const version = versionOf(message.header(HEADER.dataSchema), faults)
   if (faults.length > 0)
     throw new MeshError('MESH_UNDECODABLE', `not a message of this mesh: ${faults.join(', ')} (docs/reference/wire.md)`)
+  const contentType = message.header(HEADER.contentType) ?? 'application/json'
+  return envelopeWith(message, id, { type, version, source, contentType })
+}
+
+/** It goes to partners as a header. */
+// oxlint-disable-next-line no-control-regex -- these are what it looks for
+const isUnfitId = (id: string): boolean => id.length > 256 || /[\u0000-\u001F\u007F]/.test(id)
+
+function envelopeWith(message: HeaderLookup, id: string, { type, version, source, contentType }: Alike): Envelope {
   const causation = message.header(HEADER.causationId)
   const key = message.header(HEADER.partitionKey)
   const correlation = message.header(HEADER.correlationId)
@@ -166,9 +205,9 @@ export function envelopeOf(message: HeaderLookup): Envelope {
     source,
     time: message.header(HEADER.time) ?? '',
     key: key === undefined ? undefined : decodeAttribute(key),
-    correlationId: correlation === undefined ? id : decodeAttribute(correlation),
+    correlationId: correlation === undefined || correlation === id ? id : decodeAttribute(correlation),
     causationId: causation === undefined ? undefined : decodeAttribute(causation),
-    contentType: message.header(HEADER.contentType) ?? 'application/json',
+    contentType,
   }
 }
 

@@ -18,10 +18,10 @@ export const isListening = (): boolean => stages.hasSubscribers
 export function tellStage(
   stage: Stage,
   labels: { service: string; handler: string },
-  source: { stream: string; seq: number },
+  delivery: { source: { stream: string; seq: number } },
 ): void {
   if (!isListening()) return
   const { service, handler } = labels
-  const { stream, seq } = source
+  const { stream, seq } = delivery.source
   stages.publish({ stage, service, handler, stream, seq } satisfies StageEvent)
 }

@@ -28,8 +28,8 @@ export type AttemptOfContext = {
 }
 
 /**
- * What a handler gets beside the data. `signal`, `headers`, `publish` and `log` are made when they are asked for: take them
- * by name, `({ id, publish })`; a copy by `...` is without them. Declared as a class, so that the compiler knows that too.
+ * What a handler gets beside the data. `signal`, `headers`, `source`, `publish` and `log` are made when they are asked
+ * for: take them by name, `({ id, publish })`; a copy by `...` is without them. Declared as a class, so that the compiler knows that too.
  */
 export declare abstract class HandlerContext {
   /** The message's identity (`ce-id`): the same through redelivery, retry, redrive and replay. Give it to partners as idempotency key. */
@@ -53,7 +53,7 @@ export declare abstract class HandlerContext {
   /** Headers as they came, names in lower case. */
   get headers(): Readonly<Record<string, string>>
   /** Where the event stands in its stream; the same in a retry. `stream` is the server's name. */
-  readonly source: {
+  get source(): {
     readonly stream: string
     /** Creation time of the stream, unix seconds: a re-created stream is another one. */
     readonly epoch: number

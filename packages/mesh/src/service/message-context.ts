@@ -15,7 +15,6 @@ class MessageContext implements HandlerContext {
   readonly causationId: string | undefined
   readonly attempt: number
   readonly fence: number | undefined
-  readonly source: HandlerContext['source']
   /** Private, so that whoever logs a context does not log the whole mesh. */
   readonly #attempt: Attempt
   #log: Logger | undefined
@@ -30,12 +29,15 @@ class MessageContext implements HandlerContext {
     this.causationId = envelope.causationId
     this.attempt = delivery.attempts
     this.fence = delivery.claim?.fence
-    this.source = delivery.source
     this.#attempt = attempt
   }
 
   get [ATTEMPT](): Attempt {
     return this.#attempt
+  }
+
+  get source(): HandlerContext['source'] {
+    return this.#attempt.delivery.source
   }
 
   get signal(): AbortSignal {

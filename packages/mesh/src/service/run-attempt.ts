@@ -126,10 +126,10 @@ function call(attempt: Attempt, data: unknown): Maybe<AttemptOutcome> {
 
 function conclude(attempt: Attempt): Maybe<AttemptOutcome> {
   const { deps, delivery, claim, hasOutputs } = attempt
-  tellStage('returned', deps, delivery.source)
+  tellStage('returned', deps, delivery)
   if (claim || hasOutputs || deps.def.inbox) return store(attempt)
   attempt.takeOutputs()
-  tellStage('stored', deps, delivery.source)
+  tellStage('stored', deps, delivery)
   return DONE
 }
 
@@ -138,7 +138,7 @@ async function store(attempt: Attempt): Promise<AttemptOutcome> {
   await claim?.confirm()
   await attempt.takeOutputs()?.send()
   if (deps.def.inbox) await recordHandled(inboxOf(deps), messageOf(attempt))
-  tellStage('stored', deps, delivery.source)
+  tellStage('stored', deps, delivery)
   return DONE
 }
 

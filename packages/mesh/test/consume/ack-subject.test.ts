@@ -14,8 +14,10 @@ const expected = {
 }
 
 test('both forms of the ack subject are read', () => {
-  expect(parseAckSubject('$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.4')).toEqual(expected)
-  expect(parseAckSubject('$JS.ACK._.AbCdEf.CENTERS.provider_maas.2.17.9.1795277533582000001.4.x7')).toEqual(expected)
+  expect(parseAckSubject('$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.4')).toMatchObject(expected)
+  expect(parseAckSubject('$JS.ACK._.AbCdEf.CENTERS.provider_maas.2.17.9.1795277533582000001.4.x7')).toMatchObject(
+    expected,
+  )
 })
 
 test.each([
@@ -25,6 +27,8 @@ test.each([
   '$JS.API.INFO',
   '$JS.ACK.CENTERS.provider_maas.2.x.9.1795277533582000001.4',
   '$JS.ACK.CENTERS.provider_maas.2.17.9..4',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9.179527753358200000x.4',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9.12.4',
   '$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.99999999999999999999',
   '$JS.ACK.CENTERS.provider_maas.2.17.9.10123456789400123456789.4',
 ])('%j is none', (subject) => {

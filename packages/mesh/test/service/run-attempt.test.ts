@@ -124,8 +124,8 @@ test('a thenable of any make is waited for', async () => {
 
 test('every part of the context can be taken out of it', () => {
   let parts: Pick<HandlerContext, 'id' | 'type' | 'version' | 'correlationId' | 'attempt' | 'source'> | undefined
-  const outcome = attempt((_, { id, type, version, correlationId, attempt: nth, ...rest }) => {
-    parts = { id, type, version, correlationId, attempt: nth, ...rest }
+  const outcome = attempt((_, { id, type, version, correlationId, attempt: nth, source, ...rest }) => {
+    parts = { id, type, version, correlationId, attempt: nth, source, ...rest }
   })
   expect(outcome).toEqual({ kind: 'done' })
   expect(parts).toMatchObject({ id: 'm1', type: 'job.made', version: 1, correlationId: 'c1', attempt: 1 })

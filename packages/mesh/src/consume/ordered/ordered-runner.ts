@@ -152,11 +152,15 @@ export class OrderedRunner {
     const isProbe = !this.#gate.isFlowing
     const delivery = partition.begin(line)
     this.#slots.take()
+    this.#slots.show()
     const tried = delivery.burial ? undefined : await tryOnce(this.#options, this.#attempt, delivery)
     const isLeaked = tried?.kind === 'leaked'
     const loss = 'its slot is lost, and its key stands still'
     if (isLeaked) sayLeak(this.#options, delivery, { slots: this.#slots, concurrency: this.#concurrency, loss })
-    else this.#slots.conclude()
+    else {
+      this.#slots.conclude()
+      this.#slots.show()
+    }
     if (!partition.lost.aborted) {
       const judgement = tried
         ? judge(this.#options, delivery, tried, isProbe)

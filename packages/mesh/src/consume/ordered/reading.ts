@@ -160,7 +160,7 @@ export class Reading {
       delivery.credit = noCredit
     }
     if (arrival.kind === 'kept') {
-      tellStage('delivered', runner.labels, source)
+      tellStage('delivered', runner.labels, delivery)
       if (this.#isRestored) onKept(arrival.line)
     }
     this.applyLimit()

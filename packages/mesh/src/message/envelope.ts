@@ -191,8 +191,18 @@ function readWhole(message: HeaderLookup): Envelope {
 }
 
 /** It goes to partners as a header. */
-// oxlint-disable-next-line no-control-regex -- these are what it looks for
-const isUnfitId = (id: string): boolean => id.length > 256 || /[\u0000-\u001F\u007F]/.test(id)
+function isUnfitId(id: string): boolean {
+  if (id.length > 256) return true
+  for (let at = 0; at < id.length; at++) {
+    const code = id.charCodeAt(at)
+    if (code < SPACE || code === DELETE) return true
+  }
+  return false
+}
+
+/** The first letter that is no control character, and the only one behind it that is. */
+const SPACE = 0x20
+const DELETE = 0x7f
 
 function envelopeWith(message: HeaderLookup, id: string, { type, version, source, contentType }: Alike): Envelope {
   const causation = message.header(HEADER.causationId)

@@ -1,3 +1,4 @@
+import { type Context, trace } from '@opentelemetry/api'
 import type { Delivery } from '../consume/delivery.ts'
 import type { Claim } from '../consume/ordered/claim.ts'
 import { MeshError } from '../errors.ts'
@@ -34,19 +35,25 @@ export class Attempt implements AttemptOfContext {
   readonly deps: AttemptDeps
   readonly delivery: Delivery
   readonly envelope: Envelope
-  /** Where an SDK records. */
-  readonly traceId: string | undefined
+  /** Where no SDK records, but the trace is handed on. */
+  readonly #received: Context | undefined
   #timeout: AbortController | undefined
   #signal: AbortSignal | undefined
   #outputs: Outputs | undefined
   #isLate = false
   #isOver = false
 
-  constructor(deps: AttemptDeps, delivery: Delivery, envelope: Envelope) {
+  constructor(deps: AttemptDeps, delivery: Delivery, envelope: Envelope, received?: Context) {
     this.deps = deps
     this.delivery = delivery
     this.envelope = envelope
-    this.traceId = delivery.previousAttempt?.traceId
+    this.#received = received
+  }
+
+  /** The one it goes on with, where there is a trace. */
+  get traceId(): string | undefined {
+    const span = this.#received ? trace.getSpanContext(this.#received) : this.delivery.previousAttempt
+    return span && trace.isSpanContextValid(span) ? span.traceId : undefined
   }
 
   /** Of an ordered handler. */

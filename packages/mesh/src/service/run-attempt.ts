@@ -6,7 +6,8 @@ import { covers } from '../message/contract.ts'
 import { decodeEvent } from '../message/decode-event.ts'
 import { type Envelope, envelopeOf } from '../message/envelope.ts'
 import { isSubjectOf } from '../message/key.ts'
-import { failSpan, linkable, processSpan, receivedContext, tellRepeated, tracing } from '../observe/spans.ts'
+import { ReceivedContext } from '../observe/received-context.ts'
+import { failSpan, linkable, processSpan, tellRepeated, tracing } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
 import { Attempt, type AttemptDeps, timeoutError } from './attempt.ts'
 import { callHandler } from './call-handler.ts'
@@ -57,10 +58,13 @@ export function runAttempt(deps: AttemptDeps, delivery: Delivery, envelope: Enve
 
 /** Without a span of its own: what the handler publishes is of the trace that the message came in. */
 function inTrace(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {
-  const context = receivedContext(delivery)
+  const context = new ReceivedContext(delivery)
+  delivery.previousAttempt = undefined
+  const outcome = otelContext.with(context, begin, undefined, new Attempt(deps, delivery, envelope, context))
+  if (!(outcome instanceof Promise) && outcome.kind === 'done') return outcome
   const published = trace.getSpanContext(context)
   delivery.previousAttempt = published && linkable(published)
-  return otelContext.with(context, begin, undefined, new Attempt(deps, delivery, envelope))
+  return outcome
 }
 
 function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Maybe<AttemptOutcome> {

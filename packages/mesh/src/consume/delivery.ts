@@ -77,6 +77,8 @@ export type Delivery = {
   attemptTimes: readonly number[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number
+  /** Of its latest attempt, by `performance.now()`. */
+  startedAt: number
   /** An attempt failed in this process, so its counters are newer than the server's copy. */
   isTouched: boolean
   /** It is dead, but its letter is not stored yet. */
@@ -123,6 +125,7 @@ class Arrival implements Delivery {
   attemptTimes: readonly number[] = NO_TIMES
   previousAttempt: SpanContext | undefined = undefined
   lastRecordAt = 0
+  startedAt = 0
   isTouched = false
   burial?: Burial
   claim?: Claim

@@ -63,9 +63,9 @@ export class Gate {
     this.#tokenTimer = undefined
   }
 
-  /** Runs one call of the user's function and takes its outcome into account. */
-  guard<T>(call: () => Maybe<T>): Maybe<T> {
-    return this.#breaker.execute(call)
+  /** Runs one call of the user's function, with what it is given, and takes its outcome into account. */
+  guard<T, A>(call: (given: A) => Maybe<T>, given: A): Maybe<T> {
+    return this.#breaker.execute(call, given)
   }
 
   /** Nothing is started for `delayMs`. */

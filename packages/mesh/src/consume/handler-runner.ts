@@ -34,6 +34,8 @@ const AGAIN_MS = 5000
 /** For what waits for a retry when the service stops. */
 const LAST_MOVES_MS = 5000
 
+const USUAL = { isProbe: false, isLimited: false }
+
 export class HandlerRunner {
   readonly #options: RunnerOptions
   readonly #attempt: AttemptDeps
@@ -46,6 +48,9 @@ export class HandlerRunner {
   readonly #turn = new Turn(() => this.#pump())
   /** Several messages are done in one go: what a handler enters (`enterWith`) must not reach the next one's. */
   readonly #apart = AsyncLocalStorage.snapshot()
+  /** A call with arguments would make a list of them, twice. */
+  readonly #tryNext = (): Maybe<Tried> => tryOnce(this.#options, this.#attempt, this.#next!)
+  #next: Delivery | undefined
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #concurrency: number
@@ -180,17 +185,19 @@ export class HandlerRunner {
     // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
-    const tried = this.#apart(tryOnce, this.#options, this.#attempt, delivery)
+    const how = isProbe || isLimited ? { isProbe, isLimited } : USUAL
+    this.#next = delivery
+    const tried = this.#apart(this.#tryNext)
     if (tried instanceof Promise) {
       this.#slots.show()
       void tried.then((ended) => {
-        this.#onTried(delivery, ended, { isProbe, isLimited })
+        this.#onTried(delivery, ended, how)
         this.#slots.show()
       })
       return
     }
     this.#turn.spend(tried.ms)
-    this.#onTried(delivery, tried, { isProbe, isLimited })
+    this.#onTried(delivery, tried, how)
   }
 
   #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: { isProbe: boolean; isLimited: boolean }): void {

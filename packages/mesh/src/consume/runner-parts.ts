@@ -24,7 +24,7 @@ export function attemptDeps(
     def,
     leakAfterMs,
     stopping,
-    guard: (call) => gate.guard(call),
+    guard: (call, given) => gate.guard(call, given),
     isFlowing: () => gate.isFlowing,
   }
 }

@@ -1,6 +1,6 @@
 import { NotTried } from '../failure/breaker.ts'
 import { decide, type Decision } from '../failure/decide.ts'
-import { chain, type Maybe } from '../maybe.ts'
+import type { Maybe } from '../maybe.ts'
 import { covers } from '../message/contract.ts'
 import type { Envelope } from '../message/envelope.ts'
 import { tellStage } from '../observe/stages.ts'
@@ -27,15 +27,17 @@ export type Judgement =
 /** One attempt at a message. Never throws. */
 export function tryOnce(options: RunnerOptions, deps: AttemptDeps, delivery: Delivery): Maybe<Tried> {
   begin(options, delivery)
-  const started = performance.now()
   const identity = identify(deps, delivery)
-  if (identity.kind !== 'ours') return { ...unlessOurs(options, delivery, identity), ms: performance.now() - started }
+  if (identity.kind !== 'ours') return tried(delivery, unlessOurs(options, delivery, identity))
   const { envelope } = identity
-  return chain(runAttempt(deps, delivery, envelope), (outcome) => ({
-    ...outcome,
-    envelope,
-    ms: performance.now() - started,
-  }))
+  const outcome = runAttempt(deps, delivery, envelope)
+  if (outcome instanceof Promise) return outcome.then((late) => tried(delivery, late, envelope))
+  return tried(delivery, outcome, envelope)
+}
+
+function tried({ startedAt }: Delivery, ended: Ended, envelope?: Envelope): Tried {
+  const ms = performance.now() - startedAt
+  return ended.kind === 'done' ? { kind: 'done', ms } : { ...ended, ms, ...(envelope && { envelope }) }
 }
 
 /** What becomes of it: counts it, and writes the counters into the delivery. */
@@ -72,6 +74,7 @@ function begin({ labels, metrics }: RunnerOptions, delivery: Delivery): void {
   tellStage('started', labels, delivery)
   const now = Date.now()
   if (attempts === 0) metrics.age(labels, now - publishedMs(delivery))
+  delivery.startedAt = performance.now()
   delivery.phase = RUNNING
   delivery.attempts = attempts + 1
   delivery.attemptTimes = attemptTimes.length === 0 ? [now] : [...attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), now]

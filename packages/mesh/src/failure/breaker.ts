@@ -53,14 +53,14 @@ export class HandlerBreaker {
   }
 
   /**
-   * Runs one attempt and takes its outcome into account. While it is closed, an attempt that succeeds at once is only
+   * Runs one attempt, with what it is given, and takes its outcome into account. While it is closed, an attempt that succeeds at once is only
    * counted: the policy's way takes a promise for each step.
    * @throws what `attempt` throws; NotTried where it was not called
    */
-  execute<T>(attempt: () => Maybe<T>): Maybe<T> {
-    if (this.#policy.state !== CircuitState.Closed) return this.#byPolicy(attempt)
+  execute<T, A = void>(attempt: (given: A) => Maybe<T>, given: A): Maybe<T> {
+    if (this.#policy.state !== CircuitState.Closed) return this.#byPolicy(() => attempt(given))
     try {
-      const result = attempt()
+      const result = attempt(given)
       if (result instanceof Promise) return this.#byPolicy(() => result)
       this.#breaker.success(CircuitState.Closed)
       return result

@@ -22,7 +22,7 @@ export type AttemptDeps = {
   handler: string
   def: HandlerDef
   /** Takes part in every call of the user's function: the breaker. */
-  guard: <T>(call: () => Maybe<T>) => Maybe<T>
+  guard: <T, A>(call: (given: A) => Maybe<T>, given: A) => Maybe<T>
   /** Whether it lets calls through. */
   isFlowing: () => boolean
   /** Aborts what cannot be waited for at the end of a drain. */
@@ -35,6 +35,10 @@ export class Attempt implements AttemptOfContext {
   readonly deps: AttemptDeps
   readonly delivery: Delivery
   readonly envelope: Envelope
+  /** By `performance.now()`: its time limit counts from there. */
+  startedAt: number
+  /** What the handler gets, once it is decoded. */
+  data: unknown
   /** Where no SDK records, but the trace is handed on. */
   readonly #received: Context | undefined
   #timeout: AbortController | undefined
@@ -47,6 +51,7 @@ export class Attempt implements AttemptOfContext {
     this.deps = deps
     this.delivery = delivery
     this.envelope = envelope
+    this.startedAt = delivery.startedAt
     this.#received = received
   }
 

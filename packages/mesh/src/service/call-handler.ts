@@ -6,20 +6,19 @@ import { messageContext } from './message-context.ts'
 export type Called = 'returned' | 'leaked'
 
 /** Calls the user's function. What it does at once takes no timer and no promise. */
-export function callHandler(attempt: Attempt, data: unknown): Maybe<Called> {
-  const { claim, deps } = attempt
+export function callHandler(attempt: Attempt): Maybe<Called> {
+  const { claim, deps, data } = attempt
   // Nothing may come between this look and the call: others that begin in the same turn take their time too.
-  if (claim?.isSure === false) return claim.confirm().then(() => callHandler(attempt, data))
-  const startedAt = performance.now()
+  if (claim?.isSure === false) return claim.confirm().then(() => callHandler(attempt))
   const returned: unknown = deps.def.handle(data, messageContext(attempt))
-  return isThenable(returned) ? inTime(attempt, returned, startedAt) : 'returned'
+  return isThenable(returned) ? inTime(attempt, returned) : 'returned'
 }
 
 /** Waits for what the function returned, with a time limit that counts from its call. */
-function inTime(attempt: Attempt, returned: PromiseLike<unknown>, startedAt: number): Promise<Called> {
+function inTime(attempt: Attempt, returned: PromiseLike<unknown>): Promise<Called> {
   const { def, leakAfterMs } = attempt.deps
   const { promise, resolve, reject } = Promise.withResolvers<Called>()
-  const leftMs = Math.ceil(def.timeoutMs - (performance.now() - startedAt))
+  const leftMs = Math.ceil(def.timeoutMs - (performance.now() - attempt.startedAt))
   let timer = setTimeout(
     () => {
       timer = setTimeout(() => resolve('leaked'), leakAfterMs)

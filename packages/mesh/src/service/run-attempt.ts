@@ -10,7 +10,7 @@ import { ReceivedContext } from '../observe/received-context.ts'
 import { failSpan, linkable, processSpan, tellRepeated, tracing } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
 import { Attempt, type AttemptDeps, timeoutError } from './attempt.ts'
-import { callHandler } from './call-handler.ts'
+import { callHandler, type Called } from './call-handler.ts'
 import type { HandlerDef } from './define.ts'
 import { type Inbox, type InboxMessage, recordHandled, wasHandled } from './inbox.ts'
 
@@ -95,7 +95,12 @@ function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Mayb
 }
 
 function begin(attempt: Attempt): Maybe<AttemptOutcome> {
-  return recover(() => (attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)), failed)
+  try {
+    const outcome = attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)
+    return outcome instanceof Promise ? outcome.catch(failed) : outcome
+  } catch (error) {
+    return failed(error)
+  }
 }
 
 const failed = (error: unknown): AttemptOutcome => ({ kind: 'failed', error })
@@ -109,11 +114,18 @@ async function unlessHandled(attempt: Attempt): Promise<AttemptOutcome> {
 }
 
 function handle(attempt: Attempt): Maybe<AttemptOutcome> {
-  return chain(dataOf(attempt), (data) => {
-    // Decoding took a moment, in which the process may have been stopped for long.
-    if (attempt.claim) return attempt.claim.confirm().then(() => call(attempt, data))
-    return call(attempt, data)
-  })
+  const data = dataOf(attempt)
+  if (data instanceof Promise || attempt.claim) return handleLater(attempt, data)
+  attempt.data = data
+  return call(attempt)
+}
+
+/** Decoding took a moment, in which the process may have been stopped for long. */
+async function handleLater(attempt: Attempt, data: unknown): Promise<AttemptOutcome> {
+  attempt.data = await data
+  await attempt.claim?.confirm()
+  attempt.startedAt = performance.now()
+  return call(attempt)
 }
 
 function dataOf({ deps, delivery, envelope }: Attempt): Maybe<unknown> {
@@ -121,11 +133,13 @@ function dataOf({ deps, delivery, envelope }: Attempt): Maybe<unknown> {
   return source.kind === 'topic' ? rawData(delivery.payload) : decodeEvent(source, envelope, delivery.payload)
 }
 
-function call(attempt: Attempt, data: unknown): Maybe<AttemptOutcome> {
-  return chain(
-    attempt.deps.guard(() => callHandler(attempt, data)),
-    (called) => (called === 'leaked' ? LEAKED : conclude(attempt)),
-  )
+function call(attempt: Attempt): Maybe<AttemptOutcome> {
+  const called = attempt.deps.guard(callHandler, attempt)
+  return called instanceof Promise ? called.then((how) => after(attempt, how)) : after(attempt, called)
+}
+
+function after(attempt: Attempt, called: Called): Maybe<AttemptOutcome> {
+  return called === 'leaked' ? LEAKED : conclude(attempt)
 }
 
 function conclude(attempt: Attempt): Maybe<AttemptOutcome> {

@@ -20,7 +20,7 @@ function underTest(): { breaker: HandlerBreaker; states: BreakerState[]; probes:
 }
 
 async function call(breaker: HandlerBreaker, attempt: () => unknown, times = 1): Promise<void> {
-  for (let n = 0; n < times; n++) await Promise.resolve(breaker.execute(attempt)).catch(() => undefined)
+  for (let n = 0; n < times; n++) await Promise.resolve(breaker.execute(attempt, undefined)).catch(() => undefined)
 }
 
 test('ten refused connections in a row open it, nine do not', async () => {
@@ -45,7 +45,7 @@ test('what ends at once counts like what takes its time', async () => {
     throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
   }
   await call(breaker, refusedAtOnce, 9)
-  expect(breaker.execute(() => 'done')).toBe('done')
+  expect(breaker.execute(() => 'done', undefined)).toBe('done')
   await call(breaker, refusedAtOnce, 9)
   expect(breaker.state).toBe('closed')
   await call(breaker, refusedAtOnce)

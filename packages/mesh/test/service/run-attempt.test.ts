@@ -51,7 +51,7 @@ function attempt(
     service: 'worker',
     handler: 'work',
     def: on(contract, { timeoutMs, startFrom: 'all' }, handle),
-    guard: (call) => call(),
+    guard: (call, given) => call(given),
     isFlowing: () => true,
     stopping: new AbortController().signal,
     leakAfterMs,

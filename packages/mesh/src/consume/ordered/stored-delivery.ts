@@ -35,6 +35,7 @@ export function storedDelivery(
     attemptTimes: [],
     previousAttempt: undefined,
     lastRecordAt: 0,
+    startedAt: 0,
     isTouched: false,
     phase: READY,
     claim,

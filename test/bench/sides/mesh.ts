@@ -25,8 +25,8 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
         close: () => mesh.close(),
       }
     },
+    // Without OpenTelemetry, as the twins: what a message says of its trace is handed on by the mesh itself.
     async consumer({ servers, replicas, variant }) {
-      carryTraceContext()
       const mesh = await connectBench(servers, replicas)
       const jsm = await jetstreamManager(mesh.nats)
       const nameOf = (round: number): string => `${variant}-worker-${round}`

@@ -73,7 +73,7 @@ export type Delivery = {
   hop: number
   /** Of the first attempt that failed, by `performance.now()`. */
   failingSince: number | undefined
-  /** Of the latest attempts, unix ms. */
+  /** When the latest attempts that failed began, unix ms. */
   attemptTimes: readonly number[]
   previousAttempt: SpanContext | undefined
   lastRecordAt: number

@@ -9,7 +9,8 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
-type Answer = { reply: string; body: Uint8Array; onSent: (() => void) | undefined }
+/** Most are acks that nobody waits for: of these only the reply is kept. */
+type Answer = string | { reply: string; body: Uint8Array; onSent?: (() => void) | undefined }
 /** Replies that got the same answer, in one text: each one on its own would make collecting garbage dear. */
 type Ended = { replies: string; body: Uint8Array }
 
@@ -38,22 +39,23 @@ export class Settler {
 
   /** Done: never deliver it again. `onSent` is called when it left for the server. */
   ack(reply: string, onSent?: () => void): void {
-    this.#answer(reply, ACK, onSent)
+    this.#answer(reply, onSent ? { reply, body: ACK, onSent } : reply)
   }
 
   /** Still here: the server's `ack_wait` starts anew. Pointless while disconnected, so not kept. */
   working(reply: string): void {
-    if (this.#connection.isUp()) this.#answer(reply, WORKING)
+    if (this.#connection.isUp()) this.#answer(reply, { reply, body: WORKING })
   }
 
   /** Handed back: deliver it again, after `delayMs`. */
   nak(reply: string, delayMs = 0): void {
-    this.#answer(reply, delayMs > 0 ? encoder.encode(`-NAK {"delay": ${Math.round(delayMs * 1e6)}}`) : NAK)
+    const body = delayMs > 0 ? encoder.encode(`-NAK {"delay": ${Math.round(delayMs * 1e6)}}`) : NAK
+    this.#answer(reply, { reply, body })
   }
 
   /** Never deliver it again; its dead letter is stored. */
   term(reply: string, onSent?: () => void): void {
-    this.#answer(reply, TERM, onSent)
+    this.#answer(reply, { reply, body: TERM, onSent })
   }
 
   /** Upholds S3. */
@@ -70,10 +72,10 @@ export class Settler {
     if (this.#connection.isUp() && !this.#nc.isClosed()) await this.#nc.flush()
   }
 
-  #answer(reply: string, body: Uint8Array, onSent?: () => void): void {
+  #answer(reply: string, answer: Answer): void {
     // A delivery of a stream that is gone: there is nobody to tell.
     if (reply === '') return
-    this.#queue.push({ reply, body, onSent })
+    this.#queue.push(answer)
     if (this.#scheduled || !this.#connection.isUp()) return
     this.#scheduled = true
     setImmediate(() => this.#send())
@@ -89,13 +91,21 @@ export class Settler {
     const queue = this.#queue
     this.#queue = []
     const acked: string[] = []
-    for (const { reply, body } of queue) {
+    const sent: (() => void)[] = []
+    for (const answer of queue) {
+      if (typeof answer === 'string') {
+        this.#nc.publish(answer, ACK)
+        acked.push(answer)
+        continue
+      }
+      const { reply, body, onSent } = answer
       this.#nc.publish(reply, body)
       if (body === ACK) acked.push(reply)
       if (body === TERM) this.#remember({ replies: reply, body })
+      if (onSent) sent.push(onSent)
     }
     if (acked.length > 0) this.#remember({ replies: acked.join(' '), body: ACK })
-    for (const { onSent } of queue) onSent?.()
+    for (const onSent of sent) onSent()
   }
 
   #remember(ended: Ended): void {

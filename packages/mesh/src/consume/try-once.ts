@@ -53,12 +53,12 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   const { error, envelope } = tried
   if (error instanceof NotTried) {
     delivery.attempts--
-    delivery.attemptTimes = delivery.attemptTimes.slice(0, -1)
     delivery.phase = READY
     return { kind: 'not-tried' }
   }
   const decision = decide(error, delivery, { policy: def.retry, isProbe })
   delivery.isTouched = true
+  delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), Math.round(Date.now() - tried.ms)]
   delivery.failures = decision.failures
   delivery.failingSince = decision.failingSince
   const outcome = decision.kind === 'retry' ? 'retry' : envelope ? 'dead' : 'invalid'
@@ -70,14 +70,11 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
 const DONE: Judgement = { kind: 'done' }
 
 function begin({ labels, metrics }: RunnerOptions, delivery: Delivery): void {
-  const { attempts, attemptTimes } = delivery
   tellStage('started', labels, delivery)
-  const now = Date.now()
-  if (attempts === 0) metrics.age(labels, now - publishedMs(delivery))
+  if (delivery.attempts === 0) metrics.age(labels, Date.now() - publishedMs(delivery))
   delivery.startedAt = performance.now()
   delivery.phase = RUNNING
-  delivery.attempts = attempts + 1
-  delivery.attemptTimes = attemptTimes.length === 0 ? [now] : [...attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), now]
+  delivery.attempts++
 }
 
 const publishedMs = (delivery: Delivery): number =>

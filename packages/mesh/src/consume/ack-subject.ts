@@ -1,8 +1,7 @@
 const PREFIX = '$JS.ACK.'
 const ZERO = 48
-const DOT = 46
-/** Where the dots are of the subject that is read just now, and its end: every delivery has one. */
-const dots = new Uint32Array(16)
+/** As a digit. */
+const DOT = -2
 
 /** What the reply subject of a delivered message tells. Texts are cut out when they are asked for. */
 export class AckInfo {
@@ -16,32 +15,27 @@ export class AckInfo {
   /** Messages behind this one, as of its delivery. */
   readonly pending: number
   readonly #reply: string
-  readonly #streamAt: number
-  readonly #durableAt: number
+  readonly #head: Head
   readonly #nanosAt: number
 
-  /** `first`: which of the dots is before the stream's name. */
-  constructor(reply: string, first: number) {
-    const nanos = dots[first + 5]!
-    const pending = dots[first + 6]!
+  /** Of the subject whose numbers were read last. */
+  constructor(reply: string, head: Head) {
     this.#reply = reply
-    this.#streamAt = dots[first]! + 1
-    this.#durableAt = dots[first + 1]! + 1
-    this.#nanosAt = nanos + 1
-    this.deliveryCount = numberBetween(reply, dots[first + 2]!, dots[first + 3]!)
-    this.streamSeq = numberBetween(reply, dots[first + 3]!, dots[first + 4]!)
-    this.consumerSeq = numberBetween(reply, dots[first + 4]!, nanos)
-    const isWhole = !Number.isNaN(numberBetween(reply, pending - 4, pending))
-    this.storedUs = isWhole ? numberBetween(reply, nanos, pending - 3) : Number.NaN
-    this.pending = numberBetween(reply, pending, dots[first + 7]!)
+    this.#head = head
+    this.deliveryCount = numbers[0]!
+    this.streamSeq = numbers[1]!
+    this.consumerSeq = numbers[2]!
+    this.storedUs = numbers[3]!
+    this.pending = numbers[4]!
+    this.#nanosAt = nanosAt
   }
 
   get stream(): string {
-    return this.#token(this.#streamAt)
+    return this.#token(this.#head.streamAt)
   }
 
   get durable(): string {
-    return this.#token(this.#durableAt)
+    return this.#token(this.#head.durableAt)
   }
 
   /** Unix ns, as the server writes it. */
@@ -58,34 +52,78 @@ export class AckInfo {
   }
 }
 
-/** Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15). */
-export function parseAckSubject(reply: string): AckInfo | undefined {
-  if (!reply.startsWith(PREFIX)) return undefined
-  const tokens = findDots(reply) + 1
-  const first = tokens === 9 ? 1 : tokens >= 11 ? 3 : undefined
-  if (first === undefined) return undefined
-  const info = new AckInfo(reply, first)
-  const sum = info.deliveryCount + info.streamSeq + info.consumerSeq + info.storedUs + info.pending
-  // What only looks like a delivery.
-  return Number.isNaN(sum) ? undefined : info
-}
+/** What the subjects of one consumer begin with, and where the names stand in it. */
+type Head = { text: string; streamAt: number; durableAt: number; endsWithNumbers: boolean }
 
-/** How many there are, of those that may mean something. */
-function findDots(subject: string): number {
-  let count = 0
-  for (let at = 0; at < subject.length && count < dots.length - 1; at++)
-    if (subject.charCodeAt(at) === DOT) dots[count++] = at
-  dots[count] = subject.length
-  return count
-}
+/** Reads `$JS.ACK.<stream>.<consumer>.…` and its second form with domain and account hash (ADR-15), of one consumer. */
+export class AckReader {
+  #head: Head | undefined
 
-/** The digits between two places; NaN where there are none, anything else, or more than a number holds. */
-function numberBetween(subject: string, before: number, end: number): number {
-  let value = 0
-  for (let at = before + 1; at < end; at++) {
-    const digit = subject.charCodeAt(at) - ZERO
-    if (digit < 0 || digit > 9) return Number.NaN
-    value = value * 10 + digit
+  /** Undefined where it is none. */
+  read(reply: string): AckInfo | undefined {
+    const known = this.#head && reply.startsWith(this.#head.text) ? infoWith(reply, this.#head) : undefined
+    if (known) return known
+    const head = headOf(reply)
+    const info = head && infoWith(reply, head)
+    if (info) this.#head = head
+    return info
   }
-  return end > before + 1 && value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN
+}
+
+/** The same of a single one. */
+export const parseAckSubject = (reply: string): AckInfo | undefined => new AckReader().read(reply)
+
+function headOf(reply: string): Head | undefined {
+  if (!reply.startsWith(PREFIX)) return undefined
+  const dots: number[] = []
+  for (let at = reply.indexOf('.'); at >= 0; at = reply.indexOf('.', at + 1)) dots.push(at)
+  const before = dots.length === 8 ? 1 : dots.length >= 10 ? 3 : undefined
+  if (before === undefined) return undefined
+  const [stream = 0, durable = 0, numbers = 0] = dots.slice(before)
+  return {
+    text: reply.slice(0, numbers + 1),
+    streamAt: stream + 1,
+    durableAt: durable + 1,
+    endsWithNumbers: before === 1,
+  }
+}
+
+/** Undefined for what only looks like a delivery. */
+const infoWith = (reply: string, head: Head): AckInfo | undefined =>
+  readNumbers(reply, head) ? new AckInfo(reply, head) : undefined
+
+/** Deliveries, sequence, consumer's sequence, time and pending of the subject that is read just now: every delivery has them. */
+const numbers = new Float64Array(5)
+const TIME = 3
+let nanosAt = 0
+
+/** False where one of them has no digits, anything else, or more than a number holds. */
+function readNumbers(reply: string, head: Head): boolean {
+  let at = head.text.length
+  for (let index = 0; index < numbers.length; index++) {
+    const from = at
+    let value = 0
+    // As it was one, two and three digits ago.
+    let one = 0
+    let two = 0
+    let three = 0
+    for (; at < reply.length; at++) {
+      const digit = reply.charCodeAt(at) - ZERO
+      if (digit === DOT) break
+      if (digit < 0 || digit > 9) return false
+      three = two
+      two = one
+      one = value
+      value = value * 10 + digit
+    }
+    if (index === TIME) {
+      nanosAt = from
+      value = three
+    }
+    if (at === from || value > Number.MAX_SAFE_INTEGER) return false
+    numbers[index] = value
+    at++
+  }
+  // Over the end, and not only over a dot.
+  return !head.endsWithNumbers || at > reply.length
 }

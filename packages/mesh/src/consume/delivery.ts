@@ -6,7 +6,7 @@ import type { Envelope, HeaderLayout, HeaderLookup, ReceivedHeaders } from '../m
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
 import { LANE_HEADER, timesOf } from '../failure/lane-headers.ts'
-import { type AckInfo, parseAckSubject } from './ack-subject.ts'
+import { type AckInfo, AckReader } from './ack-subject.ts'
 import type { Claim } from './ordered/claim.ts'
 import { type MessageHeaders, readHeaders } from './read-headers.ts'
 
@@ -91,6 +91,8 @@ export type Delivery = {
 /** Where a message was delivered from. */
 export type Origin = Pick<Delivery, 'via' | 'credit'> & {
   epoch: number
+  /** One for all of a consumer. */
+  acks?: AckReader
   /** The server's clock, unix ms: a lane's headers go by it. @default the clock of this process */
   serverNow?: () => number
 }
@@ -100,7 +102,7 @@ export type Origin = Pick<Delivery, 'via' | 'credit'> & {
  * @throws MeshError MESH_UNDECODABLE when it carries no ack subject, which only a misconfigured durable can cause
  */
 export function readDelivery(msg: Msg, origin: Origin): Delivery {
-  const info = parseAckSubject(msg.reply ?? '')
+  const info = (origin.acks ?? new AckReader()).read(msg.reply ?? '')
   if (!info) throw new MeshError('MESH_UNDECODABLE', `a delivery of ${msg.subject} without an ack subject`)
   return new Arrival(msg, info, origin)
 }

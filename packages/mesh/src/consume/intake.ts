@@ -6,7 +6,8 @@
  */
 import type { Msg } from '@nats-io/transport-node'
 import { isListening, tellStage } from '../observe/stages.ts'
-import { ANSWERED, type Delivery, readDelivery } from './delivery.ts'
+import { AckReader } from './ack-subject.ts'
+import { ANSWERED, type Delivery, type Origin, readDelivery } from './delivery.ts'
 import { deniedAck } from './denied-acks.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
@@ -27,7 +28,7 @@ export class Intake {
   /** By sequence. */
   readonly #here = { event: new Map<number, Delivery>(), lane: new Map<number, Delivery>() }
   readonly #answered = { event: new Recent(20_000), lane: new Recent(20_000) }
-  readonly #sources: (IntakeSource & { loop: PullLoop })[] = []
+  readonly #sources: (IntakeSource & { loop: PullLoop; origin: Origin })[] = []
   /** What is beyond cannot have come before. */
   readonly #highest = { event: 0, lane: 0 }
   readonly #heartbeat: NodeJS.Timeout
@@ -57,9 +58,10 @@ export class Intake {
       durable,
       limit,
       onLapse: () => settler.sendAgain(),
-      onMessage: (msg) => this.#onMessage(msg, via, loop),
+      onMessage: (msg) => this.#onMessage(msg, origin),
     })
-    this.#sources.push({ ...source, loop })
+    const origin = { via, credit: loop, epoch: this.#epoch, acks: new AckReader(), serverNow: this.#serverNow }
+    this.#sources.push({ ...source, loop, origin })
     return loop
   }
 
@@ -99,6 +101,7 @@ export class Intake {
   renewEpoch(epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
+    for (const { origin } of this.#sources) origin.epoch = epoch
     this.#answered.event.clear()
     for (const delivery of this.#here.event.values()) this.#lose(delivery)
   }
@@ -116,11 +119,11 @@ export class Intake {
   }
 
   /** Upholds I1. */
-  #onMessage(msg: Msg, via: 'event' | 'lane', loop: PullLoop): void {
-    const delivery = readDelivery(msg, { via, epoch: this.#epoch, credit: loop, serverNow: this.#serverNow })
-    const { deliveredSeq } = delivery
+  #onMessage(msg: Msg, origin: Origin): void {
+    const delivery = readDelivery(msg, origin)
+    const { via, deliveredSeq } = delivery
     if (deliveredSeq > this.#highest[via]) this.#highest[via] = deliveredSeq
-    else if (!this.#isNew(delivery, loop)) return
+    else if (!this.#isNew(delivery)) return
     tellStage('delivered', this.#options.labels, delivery)
     this.#options.onDelivery(delivery)
     // Most are answered by now. A map that takes in and gives back each one leaves tables behind that keep one another.
@@ -128,12 +131,12 @@ export class Intake {
   }
 
   /** What came before is answered as it was, or is no other message's by now. */
-  #isNew(delivery: Delivery, loop: PullLoop): boolean {
+  #isNew(delivery: Delivery): boolean {
     const { via, deliveredSeq, storedUs } = delivery
     const known = this.#here[via].get(deliveredSeq)
     const isSame = known?.storedUs === storedUs
     if (isSame || this.#answered[via].has(deliveredSeq, storedUs)) {
-      loop.release()
+      delivery.credit.release()
       this.#onRedelivery(delivery, isSame ? known : undefined)
       return false
     }

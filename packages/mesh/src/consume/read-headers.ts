@@ -94,7 +94,8 @@ function ofBlock(text: string): MessageHeaders | undefined {
 
 function anew(block: string): MessageHeaders {
   const pairs = readHeaderLines(block.slice(FIRST_LINE.length).split('\r\n'))
-  remember(pairs)
+  // oxlint-disable-next-line no-control-regex -- these are what it looks for
+  if (!pairs.some(([, value]) => /[\u0000-\u001F\u007F]/.test(value))) remember(pairs)
   return ofPairs(pairs)
 }
 
@@ -128,7 +129,7 @@ function loosened(layout: Layout, pairs: HeaderPairs): Layout {
 function patternOf(names: readonly string[], same: Layout['same']): RegExp {
   const lines = names.map((name, n) => {
     const value = same[n]
-    return `${RegExp.escape(name)}: ?${value === undefined ? '([^\\r\\n]*)' : RegExp.escape(value)}\\r\\n`
+    return `${RegExp.escape(name)}: ?${value === undefined ? String.raw`([^\x00-\x1F\x7F]*)` : RegExp.escape(value)}\\r\\n`
   })
   return new RegExp(`^${RegExp.escape(FIRST_LINE)}${lines.join('')}\\r\\n$`)
 }

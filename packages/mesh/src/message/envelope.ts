@@ -138,7 +138,7 @@ export type HeaderLookup = {
   readonly layout?: HeaderLayout
 }
 
-/** The very same object for messages whose headers differ only where `same` is undefined. */
+/** The very same object for messages whose headers differ only where `same` is undefined. No value has control characters. */
 export type HeaderLayout = {
   /** Where a name, in lower case, stands. */
   readonly first: ReadonlyMap<string, number>
@@ -156,8 +156,8 @@ export const readEnvelope = (headers: ReceivedHeaders): Envelope => envelopeOf({
 export function envelopeOf(message: HeaderLookup): Envelope {
   const { layout } = message
   const known = layout && alike.get(layout)
-  const id = known && decodeAttribute(message.header(HEADER.id) ?? '')
-  if (known && id && !isUnfitId(id)) return envelopeWith(message, id, known)
+  const id = known && message.header(HEADER.id)
+  if (known && id && id.length <= LONGEST_ID && !id.includes('%')) return envelopeWith(message, id, known)
   const envelope = readWhole(message)
   if (layout && !known && ALIKE.every((name) => isSame(layout, name))) alike.set(layout, envelope)
   return envelope
@@ -190,19 +190,11 @@ function readWhole(message: HeaderLookup): Envelope {
   return envelopeWith(message, id, { type, version, source, contentType })
 }
 
-/** It goes to partners as a header. */
-function isUnfitId(id: string): boolean {
-  if (id.length > 256) return true
-  for (let at = 0; at < id.length; at++) {
-    const code = id.charCodeAt(at)
-    if (code < SPACE || code === DELETE) return true
-  }
-  return false
-}
+const LONGEST_ID = 256
 
-/** The first letter that is no control character, and the only one behind it that is. */
-const SPACE = 0x20
-const DELETE = 0x7f
+/** It goes to partners as a header. */
+// oxlint-disable-next-line no-control-regex -- these are what it looks for
+const isUnfitId = (id: string): boolean => id.length > LONGEST_ID || /[\u0000-\u001F\u007F]/.test(id)
 
 function envelopeWith(message: HeaderLookup, id: string, { type, version, source, contentType }: Alike): Envelope {
   const causation = message.header(HEADER.causationId)

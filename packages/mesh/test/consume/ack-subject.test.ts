@@ -28,7 +28,7 @@ test.each([
   '$JS.ACK.CENTERS.provider_maas.2.x.9.1795277533582000001.4',
   '$JS.ACK.CENTERS.provider_maas.2.17.9..4',
   '$JS.ACK.CENTERS.provider_maas.2.17.9.179527753358200000x.4',
-  '$JS.ACK.CENTERS.provider_maas.2.17.9.12.4',
+  '$JS.ACK.CENTERS.provider_maas.2.17.9',
   '$JS.ACK.CENTERS.provider_maas.2.17.9.1795277533582000001.99999999999999999999',
   '$JS.ACK.CENTERS.provider_maas.2.17.9.10123456789400123456789.4',
 ])('%j is none', (subject) => {

@@ -7,7 +7,7 @@
  * R3  While the breaker is open nothing is pulled and nothing starts but the probe (gate.ts).
  * R4  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import { chain, type Maybe, recover } from '../maybe.ts'
@@ -47,7 +47,7 @@ export class HandlerRunner {
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
   /** Several messages are done in one go: what a handler enters (`enterWith`) must not reach the next one's. */
-  readonly #apart = AsyncLocalStorage.snapshot()
+  readonly #apart = new AsyncResource('malha.handler')
   /** A call with arguments would make a list of them, twice. */
   readonly #tryNext = (): Maybe<Tried> => tryOnce(this.#options, this.#attempt, this.#next!)
   #next: Delivery | undefined
@@ -187,7 +187,7 @@ export class HandlerRunner {
     if (isLimited) delivery.credit.release()
     const how = isProbe || isLimited ? { isProbe, isLimited } : USUAL
     this.#next = delivery
-    const tried = this.#apart(this.#tryNext)
+    const tried = this.#apart.runInAsyncScope(this.#tryNext)
     if (tried instanceof Promise) {
       this.#slots.show()
       void tried.then((ended) => {

@@ -11,6 +11,7 @@
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
+import { turnNow } from './turn-clock.ts'
 
 export type PullLoopOptions = {
   connection: ConnectionWatch
@@ -136,7 +137,7 @@ export class PullLoop {
   }
 
   #onFrame(msg: Msg): void {
-    this.#lastFrame = performance.now()
+    this.#lastFrame = turnNow()
     clearTimeout(this.#silence)
     if (msg.subject !== this.#inbox) {
       this.#asked = Math.max(0, this.#asked - 1)

@@ -9,6 +9,7 @@ import { type AttemptOutcome, identify, type Identity, runAttempt } from '../ser
 import { filtersOf } from '../topology/consumer-config.ts'
 import { type Burial, type Delivery, READY, RUNNING } from './delivery.ts'
 import type { RunnerOptions } from './runner-options.ts'
+import { wallTimeOf } from './turn-clock.ts'
 
 /** Times of the latest attempts, for the letter. */
 const KEPT_ATTEMPT_TIMES = 20
@@ -71,8 +72,8 @@ const DONE: Judgement = { kind: 'done' }
 
 function begin({ labels, metrics }: RunnerOptions, delivery: Delivery): void {
   tellStage('started', labels, delivery)
-  if (delivery.attempts === 0) metrics.age(labels, Date.now() - publishedMs(delivery))
   delivery.startedAt = performance.now()
+  if (delivery.attempts === 0) metrics.age(labels, wallTimeOf(delivery.startedAt) - publishedMs(delivery))
   delivery.phase = RUNNING
   delivery.attempts++
 }

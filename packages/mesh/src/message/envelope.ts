@@ -142,7 +142,7 @@ export type HeaderLookup = {
 export type HeaderLayout = {
   /** Where a name, in lower case, stands. */
   readonly first: ReadonlyMap<string, number>
-  /** Values by place. */
+  /** Values by place; undefined where messages differ. */
   readonly same: readonly (string | undefined)[]
 }
 

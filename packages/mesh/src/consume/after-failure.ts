@@ -23,6 +23,19 @@ export async function leaveRecord(
   await record({ delivery, envelope, verdict: decision.verdict, nextAttemptAt })
 }
 
+/** Says that a message is tried again later. */
+export function sayRetry(
+  options: RunnerOptions,
+  delivery: Delivery,
+  { envelope, decision }: { envelope: Envelope | undefined; decision: Extract<Decision, { kind: 'retry' }> },
+): void {
+  const { delayMs, verdict } = decision
+  const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
+  void leaveRecord(options, delivery, { envelope, decision, nextAttemptAt })
+  const fields = { ...options.labels, code: verdict.code, attempt: delivery.attempts, delayMs }
+  options.log.debug(fields, 'attempt failed')
+}
+
 /** Stores the letter of a message and says so. Resolves when it is stored. */
 export async function bury(options: RunnerOptions, delivery: Delivery, { decision, error }: Burial): Promise<void> {
   const { metrics, log, lane, office, labels } = options

@@ -10,9 +10,9 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
-import { chain, type Maybe, recover } from '../maybe.ts'
+import type { Maybe } from '../maybe.ts'
 import type { AttemptDeps } from '../service/attempt.ts'
-import { bury, dropStaleCopy, leaveRecord } from './after-failure.ts'
+import { Conclusion } from './conclusion.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
@@ -23,18 +23,16 @@ import type { RunnerOptions } from './runner-options.ts'
 import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
-import { judge, type Judgement, type Tried, tryOnce } from './try-once.ts'
+import { judge, type Tried, tryOnce } from './try-once.ts'
 import { Turn } from './turn.ts'
 import { mostHeld } from './waiting-room.ts'
 
-/** Until the other release may have it. */
-const LEAVE_MS = 1000
-/** When neither copy nor letter could be stored. */
-const AGAIN_MS = 5000
 /** For what waits for a retry when the service stops. */
 const LAST_MOVES_MS = 5000
 
-const USUAL = { isProbe: false, isLimited: false }
+/** How an attempt was let in. */
+type How = { isProbe: boolean; isLimited: boolean }
+const USUAL: How = { isProbe: false, isLimited: false }
 
 export class HandlerRunner {
   readonly #options: RunnerOptions
@@ -43,6 +41,7 @@ export class HandlerRunner {
   readonly #intake: Intake
   readonly #slots: Slots
   readonly #retries: Retries
+  readonly #conclusion: Conclusion
   readonly #abort = new AbortController()
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
@@ -55,7 +54,6 @@ export class HandlerRunner {
   #lane: PullLoop | undefined
   #concurrency: number
   #rateLimit: RateLimit | undefined
-  #saidOthers = false
   #isPumping = false
   #stopping = false
 
@@ -69,6 +67,12 @@ export class HandlerRunner {
       isFlowing: () => this.#gate.isFlowing,
       isStopping: () => this.#stopping,
     })
+    const port = {
+      onPause: (delayMs: number) => this.#gate.pause(delayMs),
+      onLeaked: (delivery: Delivery) => this.#onLeaked(delivery),
+      onNotTried: (delivery: Delivery) => this.#onNotTried(delivery),
+    }
+    this.#conclusion = new Conclusion(options, { intake: this.#intake, retries: this.#retries, port })
     this.#ready = new ReadyQueue(priorityReader(options))
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
     this.#gate = new Gate({
@@ -190,21 +194,23 @@ export class HandlerRunner {
     const tried = this.#apart.runInAsyncScope(this.#tryNext)
     if (tried instanceof Promise) {
       this.#slots.show()
-      void tried.then((ended) => {
-        this.#onTried(delivery, ended, how)
-        this.#slots.show()
-      })
+      void tried.then((ended) => this.#onTriedLate(delivery, ended, how))
       return
     }
     this.#turn.spend(tried.ms)
     this.#onTried(delivery, tried, how)
   }
 
-  #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: { isProbe: boolean; isLimited: boolean }): void {
+  #onTriedLate(delivery: Delivery, tried: Tried, how: How): void {
+    this.#onTried(delivery, tried, how)
+    this.#slots.show()
+  }
+
+  #onTried(delivery: Delivery, tried: Tried, { isProbe, isLimited }: How): void {
     if (isLimited) delivery.credit.reclaim()
     const isLeaked = tried.kind === 'leaked'
     if (!isLeaked) this.#slots.conclude()
-    const concluded = this.#concludeTried(delivery, tried, isProbe)
+    const concluded = this.#conclusion.reach(delivery, judge(this.#options, delivery, tried, isProbe))
     // What is left may wait for the server; the next message need not wait for that.
     if (concluded instanceof Promise) {
       this.#pump()
@@ -212,17 +218,6 @@ export class HandlerRunner {
       return
     }
     this.#onConcluded(isLeaked, isProbe)
-  }
-
-  #concludeTried(delivery: Delivery, tried: Tried, isProbe: boolean): Maybe<void> {
-    try {
-      const concluded = this.#conclude(delivery, judge(this.#options, delivery, tried, isProbe))
-      return concluded instanceof Promise
-        ? concluded.catch((error: unknown) => this.#again(delivery, error))
-        : undefined
-    } catch (error) {
-      this.#again(delivery, error)
-    }
   }
 
   #onConcluded(isLeaked: boolean, isProbe: boolean): void {
@@ -235,80 +230,20 @@ export class HandlerRunner {
   async #buryAgain(delivery: Delivery, burial: Burial, isProbe: boolean): Promise<void> {
     this.#slots.take()
     this.#slots.conclude()
-    await this.#bury(delivery, burial).catch((error: unknown) => this.#again(delivery, error))
+    await this.#conclusion.reach(delivery, { kind: 'bury', burial })
     this.#slots.free()
     // It used the probe up and told nothing of the other side.
     if (isProbe) this.#gate.afterProbe()
   }
 
-  #again(delivery: Delivery, error: unknown): void {
-    const { log, labels } = this.#options
-    log.error({ ...labels, err: error }, 'a message could not be concluded; that is tried again')
-    this.#retries.hold(delivery, AGAIN_MS)
+  #onLeaked(delivery: Delivery): void {
+    const lost = { slots: this.#slots, concurrency: this.#concurrency, loss: 'its slot is lost' }
+    sayLeak(this.#options, delivery, lost)
   }
 
-  #conclude(delivery: Delivery, judgement: Judgement): Maybe<void> {
-    switch (judgement.kind) {
-      case 'leaked':
-        return sayLeak(this.#options, delivery, {
-          slots: this.#slots,
-          concurrency: this.#concurrency,
-          loss: 'its slot is lost',
-        })
-      case 'not-ours':
-        return this.#leaveToOthers(delivery)
-      case 'not-tried':
-        if (this.#stopping) return this.#retries.leave(delivery)
-        this.#ready.unshift(delivery)
-        return
-      case 'done':
-        return this.#acknowledge(delivery)
-      case 'bury':
-        return this.#bury(delivery, judgement.burial)
-      case 'retry':
-        return this.#retry(delivery, judgement)
-    }
-  }
-
-  #acknowledge(delivery: Delivery): Maybe<void> {
-    const dropped = dropStaleCopy(this.#options.lane, delivery)
-    if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
-    this.#intake.settle(delivery, 'ack')
-  }
-
-  /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
-  #leaveToOthers(delivery: Delivery): void {
-    this.#intake.handBack(delivery, LEAVE_MS)
-    const fields = { ...this.#options.labels, subject: delivery.source.subject }
-    this.#options.log[this.#saidOthers ? 'debug' : 'warn'](
-      fields,
-      'left to another release of this service, which takes it',
-    )
-    this.#saidOthers = true
-  }
-
-  async #retry(delivery: Delivery, { decision, envelope }: Retry): Promise<void> {
-    const { delayMs, verdict } = decision
-    if (decision.pausesHandler) this.#gate.pause(delayMs)
-    const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
-    void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
-    const fields = { ...this.#options.labels, code: verdict.code, attempt: delivery.attempts, delayMs }
-    this.#options.log.debug(fields, 'attempt failed')
-    // Another instance may be of the release that knows it: over the lane it comes to any of them.
-    const isForOthers = verdict.code === 'MESH_NEWER_VERSION'
-    await this.#retries.postpone(delivery, delayMs, isForOthers)
-  }
-
-  /** Upholds R1. A letter that cannot be stored now is tried again, not the handler. */
-  async #bury(delivery: Delivery, burial: Burial): Promise<void> {
-    void leaveRecord(this.#options, delivery, {
-      envelope: burial.envelope,
-      decision: burial.decision,
-      nextAttemptAt: null,
-    })
-    delivery.burial = burial
-    await bury(this.#options, delivery, burial)
-    this.#intake.settle(delivery, 'term')
+  #onNotTried(delivery: Delivery): Maybe<void> {
+    if (this.#stopping) return this.#retries.leave(delivery)
+    this.#ready.unshift(delivery)
   }
 
   #tryOne(): void {
@@ -338,5 +273,3 @@ export class HandlerRunner {
 
 /** What may change while a handler runs. `rateLimit: null` takes the limit away. */
 export type Limits = { concurrency?: number; rateLimit?: RateLimit | null }
-
-type Retry = Extract<Judgement, { kind: 'retry' }>

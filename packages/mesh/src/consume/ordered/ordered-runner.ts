@@ -9,7 +9,7 @@
  */
 import { MeshError } from '../../errors.ts'
 import type { AttemptDeps } from '../../service/attempt.ts'
-import { bury, leaveRecord } from '../after-failure.ts'
+import { bury, leaveRecord, sayRetry } from '../after-failure.ts'
 import type { Burial, Delivery } from '../delivery.ts'
 import { Gate } from '../gate.ts'
 import type { Limits } from '../handler-runner.ts'
@@ -194,13 +194,10 @@ export class OrderedRunner {
     }
   }
 
-  #retry({ partition, line }: Ready, delivery: Delivery, { decision, envelope }: Retry): void {
-    const { delayMs, verdict } = decision
-    if (decision.pausesHandler) this.#gate.pause(delayMs)
-    const nextAttemptAt = new Date(Date.now() + delayMs).toISOString()
-    void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt })
-    const fields = { ...this.#options.labels, code: verdict.code, attempt: delivery.attempts, delayMs }
-    this.#options.log.debug(fields, 'attempt failed')
+  #retry({ partition, line }: Ready, delivery: Delivery, retry: Retry): void {
+    const { delayMs, pausesHandler } = retry.decision
+    if (pausesHandler) this.#gate.pause(delayMs)
+    sayRetry(this.#options, delivery, retry)
     hold({ partition, line }, delivery, delayMs)
   }
 

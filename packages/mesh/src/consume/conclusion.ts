@@ -1,0 +1,100 @@
+import type { Maybe } from '../maybe.ts'
+import { bury, dropStaleCopy, leaveRecord, sayRetry } from './after-failure.ts'
+import type { Burial, Delivery } from './delivery.ts'
+import type { Intake } from './intake.ts'
+import type { Retries } from './retries.ts'
+import type { RunnerOptions } from './runner-options.ts'
+import type { Judgement } from './try-once.ts'
+
+export type ConclusionPort = {
+  /** Nothing is to be started for so long. */
+  onPause: (delayMs: number) => void
+  onLeaked: (delivery: Delivery) => void
+  onNotTried: (delivery: Delivery) => Maybe<void>
+}
+
+/** Until the other release may have it. */
+const LEAVE_MS = 1000
+/** When neither copy nor letter could be stored. */
+const AGAIN_MS = 5000
+
+/** Brings a message that was tried to where it is to be: acked, on its way to another attempt, or among the dead letters. */
+export class Conclusion {
+  readonly #options: RunnerOptions
+  readonly #intake: Intake
+  readonly #retries: Retries
+  readonly #port: ConclusionPort
+  #saidOthers = false
+
+  constructor(options: RunnerOptions, parts: { intake: Intake; retries: Retries; port: ConclusionPort }) {
+    this.#options = options
+    this.#intake = parts.intake
+    this.#retries = parts.retries
+    this.#port = parts.port
+  }
+
+  /** Never throws: what could not be brought there is tried again. */
+  reach(delivery: Delivery, judgement: Judgement): Maybe<void> {
+    try {
+      const reached = this.#reach(delivery, judgement)
+      return reached instanceof Promise ? reached.catch((error: unknown) => this.#again(delivery, error)) : undefined
+    } catch (error) {
+      this.#again(delivery, error)
+    }
+  }
+
+  #reach(delivery: Delivery, judgement: Judgement): Maybe<void> {
+    switch (judgement.kind) {
+      case 'leaked':
+        return this.#port.onLeaked(delivery)
+      case 'not-ours':
+        return this.#leaveToOthers(delivery)
+      case 'not-tried':
+        return this.#port.onNotTried(delivery)
+      case 'done':
+        return this.#acknowledge(delivery)
+      case 'bury':
+        return this.#bury(delivery, judgement.burial)
+      case 'retry':
+        return this.#retry(delivery, judgement)
+    }
+  }
+
+  #again(delivery: Delivery, error: unknown): void {
+    const { log, labels } = this.#options
+    log.error({ ...labels, err: error }, 'a message could not be concluded; that is tried again')
+    this.#retries.hold(delivery, AGAIN_MS)
+  }
+
+  #acknowledge(delivery: Delivery): Maybe<void> {
+    const dropped = dropStaleCopy(this.#options.lane, delivery)
+    if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
+    this.#intake.settle(delivery, 'ack')
+  }
+
+  /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
+  #leaveToOthers(delivery: Delivery): void {
+    const { log, labels } = this.#options
+    this.#intake.handBack(delivery, LEAVE_MS)
+    const fields = { ...labels, subject: delivery.source.subject }
+    log[this.#saidOthers ? 'debug' : 'warn'](fields, 'left to another release of this service, which takes it')
+    this.#saidOthers = true
+  }
+
+  async #retry(delivery: Delivery, retry: Extract<Judgement, { kind: 'retry' }>): Promise<void> {
+    const { delayMs, verdict, pausesHandler } = retry.decision
+    if (pausesHandler) this.#port.onPause(delayMs)
+    sayRetry(this.#options, delivery, retry)
+    // Another instance may be of the release that knows it: over the lane it comes to any of them.
+    await this.#retries.postpone(delivery, delayMs, verdict.code === 'MESH_NEWER_VERSION')
+  }
+
+  /** A letter that cannot be stored now is tried again, not the handler. */
+  async #bury(delivery: Delivery, burial: Burial): Promise<void> {
+    const { envelope, decision } = burial
+    void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt: null })
+    delivery.burial = burial
+    await bury(this.#options, delivery, burial)
+    this.#intake.settle(delivery, 'term')
+  }
+}

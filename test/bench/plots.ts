@@ -1,10 +1,10 @@
-import { BarChart } from 'echarts/charts'
+import { BarChart, LineChart } from 'echarts/charts'
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components'
 import { init, use } from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
 import type { BenchResult, CaseResult } from './result.ts'
 
-use([BarChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
+use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
 
 /** The plots of a result by file name. */
 export function plotsOf({ scenarios }: BenchResult): Record<string, string> {
@@ -30,6 +30,29 @@ function ratiosPlot(scenarios: readonly CaseResult[]): string {
       series: [bars('plain client', (each) => each.ratioToPlain), bars('lean loop', (each) => each.ratioToLean)],
     },
     { width: 800, height: 110 + 44 * scenarios.length },
+  )
+}
+
+export type Lines = {
+  title: string
+  lines: readonly { name: string; points: readonly (readonly [number, number])[] }[]
+  /** Of both axes. @default 'value' */
+  scale?: 'value' | 'log'
+}
+
+/** Lines over a common axis, as SVG. */
+export function drawLines({ title, lines, scale = 'value' }: Lines): string {
+  const axis = { type: scale, ...(scale === 'value' && { min: 0 }) }
+  return draw(
+    {
+      title: { text: title },
+      legend: { top: 28 },
+      grid: { left: 8, right: 24, top: 90, bottom: 8 },
+      xAxis: axis,
+      yAxis: axis,
+      series: lines.map(({ name, points }) => ({ name, type: 'line', data: points, showSymbol: scale === 'log' })),
+    },
+    { width: 800, height: 440 },
   )
 }
 

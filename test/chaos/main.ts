@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { nemeses } from './nemeses/all.ts'
 import { makePlan } from './plan.ts'
 import { plants } from './plants/plants.ts'
+import { growthPlot } from './report/growth-plot.ts'
 import { reportMarkdown } from './report/markdown.ts'
 import { doubts, holds } from './run/outcome.ts'
 import { run } from './run/run.ts'
@@ -14,6 +15,7 @@ type Asked = {
   minutes: number
   topology: Topology
   only?: string[]
+  calm?: true
   plant?: string
   rate: number
   out?: string
@@ -32,7 +34,7 @@ const { seed, topology, rate, only } = asked
 const unknown = (only ?? []).filter((name) => !nemeses.some((one) => one.name === name))
 if (unknown.length > 0)
   throw new Error(`there is no nemesis ${unknown.join(', ')}; there are ${nemeses.map(({ name }) => name).join(', ')}`)
-const chosen = nemeses.filter(({ name }) => only?.includes(name) ?? true)
+const chosen = asked.calm ? [] : nemeses.filter(({ name }) => only?.includes(name) ?? true)
 const plant = plants.find(({ name }) => name === asked.plant)
 if (asked.plant !== undefined && !plant)
   throw new Error(`there is no plant ${asked.plant}; there are ${plants.map(({ name }) => name).join(', ')}`)
@@ -46,6 +48,7 @@ if (asked.plan) {
     const result = await run({ plan, nemeses: chosen, rate, folder, say, plant, signal: stopping.signal })
     await writeFile(join(folder, 'report.json'), `${JSON.stringify(result, undefined, 2)}\n`)
     await writeFile(join(folder, 'report.md'), reportMarkdown(result))
+    if (result.soak) await writeFile(join(folder, 'soak.svg'), growthPlot(result.soak.series))
     process.stdout.write(asked.json ? `${JSON.stringify(result)}\n` : `${reportMarkdown(result)}\nkept in ${folder}\n`)
     for (const doubt of doubts(result)) say(doubt)
     process.exitCode = holds(result) ? 0 : 1

@@ -7,22 +7,18 @@ const SHOWN = 5
 
 /** A run for people to read. */
 export function reportMarkdown(result: RunResult): string {
-  const { seed, topology, verdict, rest, faults, troubles, planted } = result
+  const { seed, topology, verdict, rest, faults, troubles, planted, soak } = result
   return [
-    `# Chaos run of seed ${seed}, ${topology === 'single' ? 'one broker' : 'a cluster of three'}`,
+    `# ${soak ? 'Soak' : 'Chaos run'} of seed ${seed}, ${topology === 'single' ? 'one broker' : 'a cluster of three'}`,
     verdictLine(result),
     countsTable(result),
     ...(planted ? ['## What was planted', plantedLine(planted)] : []),
     '## What was checked',
     rulesTable(verdict),
     ...violations(verdict),
-    '## What was broken',
-    table(
-      ['from', 'to', 'nemesis', 'what was hit'],
-      faults
-        .toSorted((a, b) => a.beganMs - b.beganMs)
-        .map(({ beganMs, endedMs, nemesis, target }) => [seconds(beganMs), seconds(endedMs), nemesis, target]),
-    ),
+    ...(soak
+      ? ['## What grew', growthTable(soak.growth), '![memory of each process over time](soak.svg)']
+      : ['## What was broken', faultsTable(faults)]),
     ...(troubles.length > 0 ? ['## What could not be done', list(troubles)] : []),
     ...(rest.isQuiet ? [] : ['## What was still open', list(rest.open)]),
     ...(doubts(result).length > 0 ? ['## Why this run shows less than it says', list(doubts(result))] : []),
@@ -54,6 +50,26 @@ function countsTable({ startedAt, loadMs, rate, previousRelease, counts, message
     ],
   )
 }
+
+const faultsTable = (faults: RunResult['faults']): string =>
+  table(
+    ['from', 'to', 'nemesis', 'what was hit'],
+    faults
+      .toSorted((a, b) => a.beganMs - b.beganMs)
+      .map(({ beganMs, endedMs, nemesis, target }) => [seconds(beganMs), seconds(endedMs), nemesis, target]),
+  )
+
+/** Of each process: in the second quarter of the time, and in the last one. */
+const growthTable = (growth: NonNullable<RunResult['soak']>['growth']): string =>
+  table(
+    ['process', 'memory, MB', 'open files', ''],
+    growth.map(({ name, kind, rssMb, handles, faults }) => [
+      name,
+      rssMb.join(' → '),
+      handles.join(' → '),
+      kind === 'broker' || kind === 'database' ? 'keeps what is stored' : faults.join(', ') || 'flat',
+    ]),
+  )
 
 function rulesTable({ rules }: Verdict): string {
   return table(

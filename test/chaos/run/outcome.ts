@@ -1,8 +1,18 @@
 import type { RunResult } from './run.ts'
 
 /** What speaks against a run beside the violations of its rules, a sentence each; empty when it shows what it says. */
-export function doubts({ rest, unhealed, planted }: Pick<RunResult, 'rest' | 'unhealed' | 'planted'>): string[] {
-  return [...(rest.isQuiet ? [] : ['it did not come to rest']), ...unhealed, ...(planted ? plantDoubts(planted) : [])]
+export function doubts({
+  rest,
+  unhealed,
+  planted,
+  soak,
+}: Pick<RunResult, 'rest' | 'unhealed' | 'planted' | 'soak'>): string[] {
+  return [
+    ...(rest.isQuiet ? [] : ['it did not come to rest']),
+    ...unhealed,
+    ...(planted ? plantDoubts(planted) : []),
+    ...(soak?.growth ?? []).flatMap(({ name, faults }) => faults.map((fault) => `${name}: ${fault}`)),
+  ]
 }
 
 function plantDoubts({ name, rule, hit, named }: NonNullable<RunResult['planted']>): string[] {

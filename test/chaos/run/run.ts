@@ -10,6 +10,8 @@ import type { Nemesis } from '../nemeses/nemesis.ts'
 import type { Plan } from '../plan.ts'
 import { type Found, foundOf, plantedFile } from '../plants/found.ts'
 import { type Plant, plantEnv } from '../plants/plants.ts'
+import { type Growth, growthOf } from '../soak/flat.ts'
+import { sampleProcesses, type Series } from '../soak/sample.ts'
 import { type RunningSystem, startSystem } from '../system/start-system.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
@@ -50,6 +52,8 @@ export type RunResult = {
   rest: Rest
   verdict: Verdict
   planted?: Found
+  /** Of a run in which nothing was broken. */
+  soak?: { growth: readonly Growth[]; series: readonly Series[] }
 }
 
 const PROGRESS_MS = 5000
@@ -78,7 +82,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const tally = openTally(operations, handlerFacts)
 
   const loadedAt = performance.now()
-  const faults = await harm(system, { ...options, recorder, tally })
+  const sampling = sampleProcesses(system.processes)
+  const faults = await harm(system, { ...options, recorder, tally }).finally(() => sampling[Symbol.dispose]())
   const loadMs = Math.round(performance.now() - loadedAt)
   say('healing everything')
   const unhealed = await heal(system)
@@ -108,8 +113,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const counts = { published, unknown, deliveries, effects, acks }
   const facts = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
   const { carried, troubles } = faults
+  const { series } = sampling
+  const soak = plan.steps.length === 0 && { soak: { growth: growthOf(series), series } }
   const found = plant && { planted: foundOf(plant, folder, verdict) }
-  return { ...facts, messages: verdict.messages, faults: carried, troubles, unhealed, rest, verdict, ...found }
+  return { ...facts, messages: verdict.messages, faults: carried, troubles, unhealed, rest, verdict, ...found, ...soak }
 }
 
 type Harm = RunOptions & { recorder: ReturnType<typeof openRecorder>; tally: Tally }

@@ -6,6 +6,7 @@ type ChaosOptions = {
   minutes?: number
   topology: string
   only?: string[]
+  calm?: true
   plant?: string
   rate: number
   out?: string
@@ -25,6 +26,9 @@ export function register(program: Command): void {
     .option('--minutes <n>', 'how long the load is on; 5 unless said otherwise, with --plant a quarter', positive)
     .addOption(new Option('--topology <kind>', 'one broker, or three').choices(['single', 'cluster']).default('single'))
     .option('--only <nemeses>', 'only these, comma separated', names)
+    .addOption(
+      new Option('--calm', 'break nothing, and say what grew: memory and open files of each process').conflicts('only'),
+    )
     .option('--plant <defect>', 'give some processes this defect, to see that its rule finds it')
     .option('--rate <n>', 'messages a second', positive, 650)
     .option('--out <folder>', 'where the run is kept; chaos-<seed> unless said otherwise')

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest'
-import { pageOf, readPage, readPlot, readResults } from './page.ts'
+import { allPlots, pageOf, readMeasured, readPage, readPlot } from './page.ts'
 import { plotsOf } from './plots.ts'
 import { resultOf } from './result.ts'
 
 test('the page of results says what the committed data says: node test/bench/page.ts writes it anew', async () => {
-  const [page, results] = await Promise.all([readPage(), readResults()])
-  const plots = results === undefined ? {} : plotsOf(results)
-  expect(page).toBe(pageOf(page, results, Object.keys(plots)))
-  for (const [name, svg] of Object.entries(plots)) expect(await readPlot(name)).toBe(svg)
+  const [page, measured] = await Promise.all([readPage(), readMeasured()])
+  expect(page).toBe(pageOf(page, measured))
+  for (const [name, svg] of Object.entries(allPlots(measured))) expect(await readPlot(name)).toBe(svg)
 })
 
 const rounds = { mesh: [{ rate: 300 }], plain: [{ rate: 100 }], lean: [{ rate: 400 }] }
@@ -30,12 +29,32 @@ const result = {
   quick: false,
 }
 
+const growth = {
+  machine,
+  versions: result.versions,
+  startedAt: result.startedAt,
+  curves: [
+    {
+      name: 'keys',
+      title: 'Keys',
+      x: 'keys',
+      points: [
+        { x: 1000, figures: { 'publish, µs': 10 } },
+        { x: 1_000_000, figures: { 'publish, µs': 20 } },
+      ],
+      powers: { 'publish, µs': { power: 0.1, expected: 0 } },
+    },
+  ],
+}
+
 test('a row has the ratios, and the limits with what falls short', async () => {
-  const page = pageOf(await readPage(), result, ['ratios.svg'])
+  const page = pageOf(await readPage(), { results: result, growth })
   expect(page).toContain('| publish | 300 | – | – | – | – | – | 3 | 0.75 | floor |')
   expect(page).toContain('| publish | one event stored | `ratioToPlain` ≥ 2 | `ratioToPlain` ≥ 3.5 (3) |')
   expect(page).toContain('![ratios](performance/ratios.svg)')
-  expect(pageOf(page, result, ['ratios.svg'])).toBe(page)
+  expect(page).toContain('| 1,000,000 | 20 |\n| grows by the power | 0.1 |')
+  expect(page).toContain('![Keys](performance/growth-keys.svg)')
+  expect(pageOf(page, { results: result, growth })).toBe(page)
 })
 
 test('a plot names its scenarios and is the same for the same data', () => {

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { plotsOf } from './plots.ts'
+import type { CurveResult, GrowthResult } from './growth/run-growth.ts'
+import { drawLines, plotsOf } from './plots.ts'
 import { holds, isAtLeast } from './judge.ts'
 import type { BenchResult, CaseResult } from './result.ts'
 
@@ -11,19 +12,71 @@ export const readPage = (): Promise<string> => readFile(PAGE, 'utf8')
 /** A plot as it is committed. */
 export const readPlot = (name: string): Promise<string> => readFile(new URL(name, FOLDER), 'utf8')
 
-/** The committed results; undefined where nothing was measured yet. */
-export async function readResults(): Promise<BenchResult | undefined> {
-  const text = await readFile(new URL('results.json', FOLDER), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : (JSON.parse(text) as BenchResult)
+/** What was measured; undefined where nothing was yet. */
+export type Measured = { results: BenchResult | undefined; growth: GrowthResult | undefined }
+
+/** As it is committed. */
+export async function readMeasured(): Promise<Measured> {
+  const read = async <T>(name: string): Promise<T | undefined> => {
+    const text = await readFile(new URL(name, FOLDER), 'utf8').catch(() => undefined)
+    return text === undefined ? undefined : (JSON.parse(text) as T)
+  }
+  return { results: await read<BenchResult>('results.json'), growth: await read<GrowthResult>('growth.json') }
+}
+
+/** All plots of the page by file name. */
+export function allPlots({ results, growth }: Measured): Record<string, string> {
+  const curves = growth?.curves ?? []
+  return {
+    ...(results && plotsOf(results)),
+    ...Object.fromEntries(curves.map((curve) => [plotName(curve), curvePlot(curve)])),
+  }
+}
+
+const plotName = ({ name }: CurveResult): string => `growth-${name}.svg`
+
+function curvePlot({ title, x, points, powers }: CurveResult): string {
+  return drawLines({
+    title: `${title}: by ${x}`,
+    scale: 'log',
+    lines: Object.keys(powers).map((name) => ({
+      name,
+      points: points.map((point) => [point.x, point.figures[name]!] as const),
+    })),
+  })
 }
 
 /** The page with what is generated in it written anew. */
-export function pageOf(page: string, results: BenchResult | undefined, plots: readonly string[]): string {
-  const body = results === undefined ? 'Nothing was measured yet.' : resultsText(results, plots)
-  return page.replace(
-    /(<!-- begin results[^\n]*-->\n)[^]*(<!-- end results -->)/,
-    (_, begin: string, end: string) => `${begin}\n${body}\n\n${end}`,
+export function pageOf(page: string, { results, growth }: Measured): string {
+  const parts = {
+    results: results && resultsText(results, Object.keys(plotsOf(results))),
+    growth: growth && growthText(growth),
+  }
+  return Object.entries(parts).reduce(
+    (text, [name, body]) =>
+      text.replace(
+        new RegExp(`(<!-- begin ${name}[^\\n]*-->\\n)[^]*(<!-- end ${name} -->)`),
+        (_, begin: string, end: string) => `${begin}\n${body ?? 'Nothing was measured yet.'}\n\n${end}`,
+      ),
+    page,
   )
+}
+
+function growthText({ startedAt, curves }: GrowthResult): string {
+  return [
+    `${startedAt.slice(0, 10)}, the same machine; each place on a fresh server.`,
+    ...curves.flatMap((curve) => [
+      `### ${curve.title}`,
+      `![${curve.title}](performance/${plotName(curve)})`,
+      tableOf(
+        [curve.x, ...Object.keys(curve.powers)],
+        [
+          ...curve.points.map(({ x, figures }) => [x.toLocaleString('en'), ...Object.values(figures).map(figure)]),
+          ['grows by the power', ...Object.values(curve.powers).map(({ power }) => String(power))],
+        ],
+      ),
+    ]),
+  ].join('\n\n')
 }
 
 function resultsText(
@@ -87,8 +140,7 @@ const figure = (value: number | null): string => {
 
 /** Run as a script it writes the tables and plots of the page anew. */
 if (import.meta.main) {
-  const results = await readResults()
-  const plots = results === undefined ? {} : plotsOf(results)
-  for (const [name, svg] of Object.entries(plots)) await writeFile(new URL(name, FOLDER), svg)
-  await writeFile(PAGE, pageOf(await readPage(), results, Object.keys(plots)))
+  const measured = await readMeasured()
+  for (const [name, svg] of Object.entries(allPlots(measured))) await writeFile(new URL(name, FOLDER), svg)
+  await writeFile(PAGE, pageOf(await readPage(), measured))
 }

@@ -6,7 +6,7 @@ import type { Sample } from './sample.ts'
 /** A process over half an hour, as `at` says by the share of the time that is over. */
 function faults(at: (share: number) => Partial<Sample>, kind: ProcessKind = 'service'): string[] {
   const samples = Array.from({ length: 181 }, (_, n): Sample => {
-    const usual = { atMs: n * 10_000, pid: 7, rssMb: 150, handles: 30, threads: 11 }
+    const usual = { atMs: n * 10_000, pid: 7, rssMb: 150, handles: 30 }
     return { ...usual, ...at(n / 180) }
   })
   return growthOf([{ name: 'provider', kind, samples }])[0]!.faults

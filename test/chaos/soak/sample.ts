@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
+import { processRssMb } from '../../bench/process-figures.ts'
 import type { ChaosProcess } from '../system.ts'
 
 /** What a process has at a moment. */
@@ -10,7 +11,6 @@ export type Sample = {
   rssMb: number
   /** Open files, sockets included. */
   handles: number
-  threads: number
 }
 
 /** Of one process, in the order of time. */
@@ -38,9 +38,8 @@ export function sampleProcesses(processes: readonly ChaosProcess[], everyMs = 10
 /** Undefined where there is none. */
 async function lookAt(pid: number): Promise<Omit<Sample, 'atMs'> | undefined> {
   try {
-    const [status, handles] = await Promise.all([readFile(`/proc/${pid}/status`, 'utf8'), readdir(`/proc/${pid}/fd`)])
-    const value = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1])
-    return { pid, rssMb: value('VmRSS') / 1024, handles: handles.length, threads: value('Threads') }
+    const [rssMb, handles] = await Promise.all([processRssMb(pid), readdir(`/proc/${pid}/fd`)])
+    return { pid, rssMb, handles: handles.length }
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { createLogUpdate } from 'log-update'
 import { runCloneScript } from '../system/clone-script.ts'
 
-type BenchOptions = { quick?: true; json?: string; only?: string }
+type BenchOptions = { quick?: true; growth?: true; json?: string; only?: string }
 
 /** `malha bench`: what the mesh does beside the plain client and beside the least that could be done, on this machine. */
 export function register(program: Command): void {
@@ -12,6 +12,7 @@ export function register(program: Command): void {
       'measure the mesh beside the plain NATS client and a lean loop, each figure a ratio out of the same run',
     )
     .option('--quick', 'small rounds, a minute and a half in all')
+    .option('--growth', 'how prices grow instead: with the size of a message, with keys, letters and handlers')
     .option('--json <file>', 'write every figure of every round there')
     .option('--only <scenarios>', 'only these, comma separated')
     .action(async (options: BenchOptions) => {
@@ -20,13 +21,13 @@ export function register(program: Command): void {
 }
 
 /** Runs the clone's own script: what is measured beside the mesh is no part of a package. */
-async function bench({ quick, json, only }: BenchOptions): Promise<number> {
+async function bench({ quick, growth, json, only }: BenchOptions): Promise<number> {
   const progress = showProgress()
   try {
     return await runCloneScript({
       command: 'bench',
-      file: 'bench/main.ts',
-      args: [...(quick ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)],
+      file: growth ? 'bench/growth/main.ts' : 'bench/main.ts',
+      args: [...(quick && !growth ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)],
       onLine: (line, from) => (from === 'stdout' ? progress.result(line) : progress.line(line)),
     })
   } finally {

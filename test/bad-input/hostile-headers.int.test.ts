@@ -1,4 +1,4 @@
-import { defineService, event, hours, on, stream } from '@malha/mesh'
+import { defineService, event, hours, on, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -43,3 +43,37 @@ test('header lines no client can read end nothing: each message is a dead letter
   expect(t.mesh.health()).toEqual({ ready: true, reasons: [] })
   expect(await archive.audit()).toMatchObject({ clean: true })
 })
+
+const EVENT_OF = 'malha-origin-stream: x_NOTES\r\nmalha-origin-epoch: 1\r\nmalha-origin-subject: x.note.written\r\n'
+const REST_OF = 'malha-origin-time: 2026-01-02T00:00:00Z\r\nmalha-origin-stored-ns: 1\r\n'
+
+test.each([
+  ['nothing', ''],
+  ['a sequence that is no number', `${EVENT_OF}${REST_OF}malha-origin-seq: many\r\n`],
+  ['a time that is none', `${EVENT_OF}malha-origin-seq: 7\r\nmalha-origin-time: soon\r\nmalha-origin-stored-ns: 1\r\n`],
+  ['a stream no server can have', `${EVENT_OF.replace('x_NOTES', 'a.>')}${REST_OF}malha-origin-seq: 7\r\n`],
+])(
+  'what somebody published on a lane that says of its event %s is a dead letter, and the next retry is made',
+  async (_, header) => {
+    await using t = await testMesh()
+    const tried: string[] = []
+    const read = on(
+      written,
+      { startFrom: 'all', retry: retry({ attempts: 2, minDelayMs: 20, maxDelayMs: 20 }) },
+      (note) => {
+        tried.push(note.name)
+        if (tried.length === 1) throw new Error('not yet')
+      },
+    )
+    await t.mesh.start(defineService('reader', { handlers: { read } }))
+    const block = `ce-specversion: 1.0\r\nce-id: a\r\nce-type: note.written\r\nce-source: /x\r\n${header}`
+    await publishBytes(t.url, t.mesh.names.laneTarget('reader', 'read'), {
+      header: Buffer.from(block),
+      payload: Buffer.from('{"name":"forged"}'),
+    })
+    const [letter] = await letters(t, 1)
+    expect(letter!.headers).toMatchObject({ 'malha-dlq-code': 'MESH_UNDECODABLE', 'malha-dlq-seq': '1' })
+    await t.mesh.publish(written, { name: 'good' })
+    await eventually(() => expect(tried).toEqual(['good', 'good']))
+  },
+)

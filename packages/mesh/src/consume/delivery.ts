@@ -2,10 +2,10 @@ import type { Msg } from '@nats-io/transport-node'
 import type { SpanContext } from '@opentelemetry/api'
 import { MeshError } from '../errors.ts'
 import type { Decision } from '../failure/decide.ts'
-import type { Envelope, HeaderLayout, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
+import type { Envelope, HeaderLayout, ReceivedHeaders } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
-import { LANE_HEADER, timesOf } from '../failure/lane-headers.ts'
+import { LANE_HEADER, laneCount, laneSource, timesOf } from '../failure/lane-headers.ts'
 import { type AckInfo, AckReader } from './ack-subject.ts'
 import type { Claim } from './ordered/claim.ts'
 import { type MessageHeaders, readHeaders } from './read-headers.ts'
@@ -81,6 +81,8 @@ export type Delivery = {
   startedAt: number
   /** An attempt failed in this process, so its counters are newer than the server's copy. */
   isTouched: boolean
+  /** It came on a lane and does not say which event it is of, so `source` is its place there. */
+  readonly isMisplaced: boolean
   /** It is dead, but its letter is not stored yet. */
   burial?: Burial
   /** Of an ordered handler: the right to work on its partition. */
@@ -129,6 +131,7 @@ class Arrival implements Delivery {
   lastRecordAt = 0
   startedAt = 0
   isTouched = false
+  isMisplaced = false
   burial?: Burial
   claim?: Claim
   phase: Phase = READY
@@ -150,11 +153,11 @@ class Arrival implements Delivery {
     this.storedUs = info.storedUs
     this.reply = msg.reply!
     this.deliveryCount = info.deliveryCount
-    if (via === 'lane') this.#takeCounters(serverNow)
+    if (via === 'lane') this.#takeFromLane(serverNow)
   }
 
   get source(): Source {
-    return (this.#source ??= this.via === 'event' ? this.#eventSource() : laneSource(this))
+    return (this.#source ??= this.#deliveredFrom())
   }
 
   get payload(): Uint8Array {
@@ -177,7 +180,7 @@ class Arrival implements Delivery {
     return this.#read().header(name)
   }
 
-  #eventSource(): Source {
+  #deliveredFrom(): Source {
     const { stream, streamSeq, publishedAt, storedAt } = this.#info
     return { stream, epoch: this.#epoch, seq: streamSeq, subject: this.#msg.subject, publishedAt, storedAt }
   }
@@ -186,9 +189,11 @@ class Arrival implements Delivery {
     return (this.#headers ??= readHeaders(this.#msg, this.payload))
   }
 
-  /** A retry on the lane says what came before it. */
-  #takeCounters(serverNow: () => number): void {
-    const number = (name: string): number => Number(this.header(name)) || 0
+  /** A retry on the lane says which event it is of, and what came before it. */
+  #takeFromLane(serverNow: () => number): void {
+    this.#source = laneSource(this)
+    this.isMisplaced = this.#source === undefined
+    const number = (name: string): number => laneCount(this, name) ?? 0
     this.attempts = number(LANE_HEADER.attempts)
     this.failures = number(LANE_HEADER.failures)
     this.hop = number(LANE_HEADER.hop)
@@ -200,15 +205,3 @@ class Arrival implements Delivery {
 
 const failingSince = (firstFailureAt: number, serverNow: () => number): number | undefined =>
   firstFailureAt === 0 ? undefined : performance.now() - Math.max(0, serverNow() - firstFailureAt)
-
-function laneSource(message: HeaderLookup): Source {
-  const text = (name: string): string => message.header(name) ?? ''
-  return {
-    stream: text(LANE_HEADER.stream),
-    epoch: Number(message.header(LANE_HEADER.epoch)),
-    seq: Number(message.header(LANE_HEADER.seq)),
-    subject: text(LANE_HEADER.subject),
-    publishedAt: new Date(message.header(LANE_HEADER.publishedAt) ?? 0),
-    storedAt: text(LANE_HEADER.storedAt),
-  }
-}

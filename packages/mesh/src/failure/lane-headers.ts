@@ -1,3 +1,5 @@
+import type { Source } from '../consume/delivery.ts'
+import type { HeaderLookup } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 
 /** What a retry on a handler's lane carries beside the event's own headers. Format 1; docs/reference/wire.md. */
@@ -27,3 +29,25 @@ export const timesText = (times: readonly number[]): string => times.map((ms) =>
 
 /** The opposite of {@link timesText}. */
 export const timesOf = (text: string): number[] => text.split(' ').map(Date.parse).filter(Number.isFinite)
+
+/** Which event a retry on a lane is of; undefined where it does not say so, which no mesh would have written. */
+export function laneSource(message: HeaderLookup): Source | undefined {
+  const epoch = laneCount(message, LANE_HEADER.epoch)
+  const seq = laneCount(message, LANE_HEADER.seq)
+  const publishedAt = new Date(message.header(LANE_HEADER.publishedAt) ?? Number.NaN)
+  const { stream, subject, storedAt } = LANE_HEADER
+  const [streamName, subjectOfIt, nanos] = [stream, subject, storedAt].map((name) => message.header(name) ?? '')
+  const isWhole = epoch !== undefined && seq !== undefined && !Number.isNaN(publishedAt.getTime())
+  if (!isWhole || !STREAM.test(streamName!) || !SUBJECT.test(subjectOfIt!) || !NANOS.test(nanos!)) return undefined
+  return { stream: streamName!, epoch, seq, subject: subjectOfIt!, publishedAt, storedAt: nanos! }
+}
+
+const STREAM = /^[^\s.*>]+$/
+const SUBJECT = /^[^\s*>]+$/
+const NANOS = /^\d{1,20}$/
+
+/** A number in a header of a lane; undefined where there is none that a mesh would have written. */
+export function laneCount(message: HeaderLookup, name: string): number | undefined {
+  const text = message.header(name) ?? ''
+  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined
+}

@@ -26,6 +26,7 @@ export type AttemptOutcome = { kind: 'done' } | { kind: 'failed'; error: unknown
 /** What a message says of itself, or why it cannot be read. */
 export function identify(deps: AttemptDeps, delivery: Delivery): Identity {
   const { source } = deps.def
+  if (delivery.isMisplaced) return { kind: 'unreadable', error: misplaced() }
   // A topic of everything takes the markers in its stream too.
   if (source.kind === 'topic' && covers(deps.names.doneMarkers(source.stream), delivery.source.subject))
     return { kind: 'foreign' }
@@ -174,6 +175,12 @@ function rawData(payload: Uint8Array): unknown {
     return payload
   }
 }
+
+const misplaced = (): MeshError =>
+  new MeshError(
+    'MESH_UNDECODABLE',
+    'a message on the lane of this handler does not say which event it is a retry of (docs/reference/wire.md); only the mesh may publish there',
+  )
 
 function unknownType(type: string, def: HandlerDef): MeshError {
   const expected = def.source.kind === 'topic' ? def.source.pattern : def.source.type

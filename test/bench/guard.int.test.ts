@@ -11,9 +11,9 @@ import type { Limits } from './scenario.ts'
  */
 const limits: Record<string, Limits> = {
   // Thousands in flight share a write; one each would be 1.
-  publish: { socketWritesPerMessage: 0.3, allocatedBytesPerMessage: 15_000, cpuToPlain: 1.5 },
+  publish: { socketWritesPerMessage: 0.1, allocatedBytesPerMessage: 12_000, cpuToPlain: 1.5 },
   // The plain client writes every ack by itself, so the counter is seen to count.
-  consume: { socketWritesToPlain: 0.3, allocatedBytesPerMessage: 50_000, cpuToPlain: 5 },
+  consume: { socketWritesToPlain: 0.1, allocatedBytesPerMessage: 10_000, cpuToPlain: 1.3 },
 }
 
 test.each(Object.keys(limits))(

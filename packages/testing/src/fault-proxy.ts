@@ -5,6 +5,8 @@ import { createLinks, type Direction, type ProxyCounts } from './proxy-links.ts'
 export type FaultProxyOptions = {
   /** Where to: a port of 127.0.0.1, `host:port`, or a URL whose scheme `url` then has too. */
   target: number | string
+  /** Of 127.0.0.1, to listen on. While the proxy refuses, nobody holds it. @default a free one */
+  port?: number
 }
 
 /** A TCP proxy on a free port of 127.0.0.1 that fails when told to. */
@@ -39,7 +41,9 @@ export interface FaultProxy extends AsyncDisposable {
 export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const target = parseTarget(options.target)
   const links = createLinks(target)
-  const { port, server } = await listenAnywhere(links.take)
+  const { port, server } = await (options.port === undefined
+    ? listenAnywhere(links.take)
+    : listenOn(options.port, links.take))
   let listening: Server | undefined = server
 
   async function refuse(): Promise<void> {
@@ -90,6 +94,10 @@ async function listenAnywhere(take: (client: Socket) => void): Promise<{ server:
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 50) throw error
     }
   }
+}
+
+async function listenOn(port: number, take: (client: Socket) => void): Promise<{ server: Server; port: number }> {
+  return { server: await listen(port, take), port }
 }
 
 async function listen(port: number, take: (client: Socket) => void): Promise<Server> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawnChild } from '@malha/stack'
-import { inheritedEnv } from '../reference/processes.ts'
+import { inheritedEnv, nodeFlags } from '../reference/processes.ts'
 
 /** A service as it is shipped, or the twin of one: a process of its own, which is ready. It ends with this process, however that ends. */
 export interface ServerProcess extends AsyncDisposable {
@@ -20,8 +20,6 @@ export type ServerProcessOptions = {
 /** The line of stdout by which a twin says that it is ready. */
 export const READY = 'ready'
 
-/** As each service's `start` script has it. */
-const NODE_FLAGS = ['--max-semi-space-size=2']
 const POLL_MS = 5
 const LONGEST_MS = 60_000
 
@@ -31,7 +29,7 @@ export async function startServerProcess({ main, env, readyUrl }: ServerProcessO
   const said = Promise.withResolvers<void>()
   const child = spawnChild({
     command: process.execPath,
-    args: [...NODE_FLAGS, main],
+    args: [...nodeFlags, main],
     env: { ...inheritedEnv(), LOG_LEVEL: 'warn', ...env },
     onLine: (line) => void (line === READY && said.resolve()),
   })

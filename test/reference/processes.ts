@@ -40,3 +40,6 @@ export function partnerEnv(
 export function partnerUrls(urlOf: (name: PartnerName) => string): Record<string, string> {
   return Object.fromEntries(partnerNames.map((name) => [`${name.toUpperCase()}_URL`, urlOf(name)]))
 }
+
+/** As each service's `start` script has them. */
+export const nodeFlags: readonly string[] = ['--max-semi-space-size=2']

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Supervised, superviseProcess } from '@malha/stack'
-import { inheritedEnv } from '../../reference/processes.ts'
+import { inheritedEnv, nodeFlags } from '../../reference/processes.ts'
 import type { PlantEnv } from '../plants/plants.ts'
 import type { ChaosProcess, ProcessKind } from '../system.ts'
 
@@ -43,7 +43,7 @@ export function nodeProcess(options: NodeProcessOptions): NodeProcess {
     command: process.execPath,
     // Read at each start.
     get args() {
-      return [main()]
+      return [...nodeFlags, main()]
     },
     env: {
       ...inheritedEnv(),

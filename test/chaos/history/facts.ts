@@ -126,7 +126,10 @@ export function handlersOf(facts: Facts, message: number): readonly number[] {
 export function isPublished(facts: Facts, message: number): boolean {
   if (facts.invoked.at(message) > 0) return true
   const cause = facts.cause.at(message)
-  return cause !== NONE && (facts.stored.at(cause) > 0 || facts.invoked.at(cause) > 0)
+  if (cause === NONE) return false
+  if (facts.stored.at(cause) > 0 || facts.invoked.at(cause) > 0) return true
+  // It may have been in a stream that an operator deleted, while what came of it is in another.
+  return wasLost(facts, facts.type.at(cause), Number.NEGATIVE_INFINITY)
 }
 
 /**

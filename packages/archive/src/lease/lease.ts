@@ -11,6 +11,8 @@ import type { LeaseBucket } from './lease-bucket.ts'
  * L2  A margin is taken off, so that the holder has stopped before the next one can start.
  * L3  A renewal whose answer got lost is found again by its token; a key with another token is lost for good.
  * L4  An answer counts however late it comes while the term lasts: a busy machine answers late, and that costs no lease.
+ * L5  A key that nobody wrote again for three of its terms has no holder: a broker that was killed gives back keys it had let
+ *     go, and keeps them for good (nats-server issue 8505).
  */
 
 /** The sole right to do something, for a while. */
@@ -33,19 +35,66 @@ export type LeaseOptions = {
   holder: string
 }
 
+/** What whoever waits for a lease saw of its holder, from try to try. */
+export type SeenHolder = { revision?: number; since?: number }
+
 /** Tries once. Undefined when someone else holds it. */
-export async function tryLease(bucket: LeaseBucket, options: LeaseOptions): Promise<Lease | undefined> {
+export async function tryLease(
+  bucket: LeaseBucket,
+  options: LeaseOptions,
+  seen: SeenHolder = {},
+): Promise<Lease | undefined> {
+  const { key, ttlMs, holder } = options
   const token = randomBytes(6).toString('hex')
-  const value = JSON.stringify({ format: 1, token, holder: options.holder })
+  const value = JSON.stringify({ format: 1, token, holder, ttlMs })
   const sentAt = performance.now()
   try {
-    const revision = await bucket.kv.create(options.key, value, ttlHeader(options.ttlMs))
+    const revision = await bucket.kv.create(key, value, ttlHeader(ttlMs))
     return keepLease(bucket, { ...options, token, value, revision, sentAt })
+  } catch (error) {
+    if (!isConflict(error)) throw error
+  }
+  const gone = await goneHolder(bucket, options, seen)
+  if (gone === undefined) return undefined
+  const sentAgainAt = performance.now()
+  try {
+    const revision = await write(bucket, { key, ttlMs, value }, gone)
+    return keepLease(bucket, { ...options, token, value, revision, sentAt: sentAgainAt })
   } catch (error) {
     if (isConflict(error)) return undefined
     throw error
   }
 }
+
+/** The revision of a key whose holder is gone. Upholds L5, by this process's own clock and the changes it sees. */
+async function goneHolder(
+  bucket: LeaseBucket,
+  { key, ttlMs }: LeaseOptions,
+  seen: SeenHolder,
+): Promise<number | undefined> {
+  const entry = await bucket.kv.get(key)
+  if (entry?.operation !== 'PUT') return undefined
+  const now = performance.now()
+  if (entry.revision !== seen.revision || seen.since === undefined) {
+    seen.revision = entry.revision
+    seen.since = now
+    return undefined
+  }
+  const termMs = Math.max(ttlMs, termOf(entry.string()))
+  return now - seen.since > GONE_AFTER_TERMS * termMs ? entry.revision : undefined
+}
+
+/** How long the lease of a key lasts, as its holder wrote; 0 where it did not. */
+function termOf(value: string): number {
+  try {
+    const { ttlMs } = JSON.parse(value) as { ttlMs?: unknown }
+    return typeof ttlMs === 'number' ? ttlMs : 0
+  } catch {
+    return 0
+  }
+}
+
+const GONE_AFTER_TERMS = 3
 
 type Held = LeaseOptions & { token: string; value: string; revision: number; sentAt: number }
 
@@ -73,7 +122,7 @@ function keepLease(bucket: LeaseBucket, held: Held): Lease {
   const tryRenewal = async (sentAt: number): Promise<void> => {
     inDoubtSince ??= sentAt
     try {
-      renewed(await renew(bucket, held, revision), sentAt)
+      renewed(await write(bucket, held, revision), sentAt)
     } catch (error) {
       if (!isConflict(error)) return // the server is away; try until the lease has run out
       const earliest = inDoubtSince ?? sentAt
@@ -130,12 +179,16 @@ function keepLease(bucket: LeaseBucket, held: Held): Lease {
   }
 }
 
-async function renew(bucket: LeaseBucket, held: Held, revision: number): Promise<number> {
+async function write(
+  bucket: LeaseBucket,
+  { key, value, ttlMs }: Pick<Held, 'key' | 'value' | 'ttlMs'>,
+  revision: number,
+): Promise<number> {
   // kv.update takes no TTL, so the key is written as what it is: a message of the bucket's stream.
-  const ack = await bucket.js.publish(bucket.subject(held.key), held.value, {
-    ttl: ttlHeader(held.ttlMs),
+  const ack = await bucket.js.publish(bucket.subject(key), value, {
+    ttl: ttlHeader(ttlMs),
     expect: { lastSubjectSequence: revision },
-    timeout: held.ttlMs,
+    timeout: ttlMs,
   })
   return ack.seq
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { ArchiveError } from '../errors.ts'
 import { pause } from '../pause.ts'
 import type { LeaseBucket } from './lease-bucket.ts'
-import { type Lease, tryLease } from './lease.ts'
+import { type Lease, type SeenHolder, tryLease } from './lease.ts'
 
 /** Who this process is, for people who look into the bucket. */
 export const thisHolder: string = `${hostname()}/${process.pid}`
@@ -26,8 +26,9 @@ export async function withLock<T>(
 
 async function waitForLock(bucket: LeaseBucket, { key, waitMs }: { key: string; waitMs: number }): Promise<Lease> {
   const deadline = Date.now() + waitMs
+  const seen: SeenHolder = {}
   for (;;) {
-    const lease = await tryLease(bucket, { key, ttlMs: 10_000, holder: thisHolder })
+    const lease = await tryLease(bucket, { key, ttlMs: 10_000, holder: thisHolder }, seen)
     if (lease) return lease
     if (Date.now() >= deadline) {
       const entry = await bucket.kv.get(key)

@@ -1,7 +1,7 @@
 import { isSchemaGone } from '../clickhouse/faults.ts'
 import { reasonOf } from '../errors.ts'
 import { keyOf } from '../lease/lease-bucket.ts'
-import { type Lease, tryLease } from '../lease/lease.ts'
+import { type Lease, type SeenHolder, tryLease } from '../lease/lease.ts'
 import { backoffMs, pause } from '../pause.ts'
 import type { WriterDeps } from './deps.ts'
 import { Progress } from './progress.ts'
@@ -46,9 +46,11 @@ export class StreamWriter {
 
   async #lease(): Promise<Lease | undefined> {
     const { leases, stream, options } = this.#deps
+    const key = keyOf('writer', stream)
+    const asked = { key, ttlMs: options.leaseMs, holder: options.holder }
+    const seen: SeenHolder = {}
     while (!this.#finish.signal.aborted) {
-      const key = keyOf('writer', stream)
-      const lease = await tryLease(leases, { key, ttlMs: options.leaseMs, holder: options.holder }).catch((error) => {
+      const lease = await tryLease(leases, asked, seen).catch((error) => {
         this.#deps.log.debug({ stream, reason: reasonOf(error) }, 'archive: no answer about the lease')
         return undefined
       })

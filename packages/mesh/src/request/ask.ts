@@ -35,6 +35,8 @@ export type Question = {
 
 const FIRST_WAIT_MS = 100
 const MOST_WAIT_MS = 1000
+/** With less left a try could not be told from one that was begun: its refusal would come too late. */
+const LEAST_LEFT_MS = 100
 
 /**
  * Asks and waits for an answer, which may be an error.
@@ -128,7 +130,7 @@ class Asking {
     clearTimeout(this.#silence)
     const grown = Math.min(FIRST_WAIT_MS * 2 ** this.#refusals++, MOST_WAIT_MS)
     const waitMs = Math.max(grown, retryAfterOf(refusal)) * (0.75 + Math.random() / 2)
-    if (performance.now() + waitMs >= this.#endsAt) return
+    if (performance.now() + waitMs >= this.#endsAt - LEAST_LEFT_MS) return
     clearTimeout(this.#again)
     this.#again = setTimeout(() => {
       this.#again = undefined

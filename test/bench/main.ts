@@ -1,30 +1,47 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { drawGrowth } from './growth/growth-table.ts'
+import { runGrowth } from './growth/run-growth.ts'
 import { runBench } from './run-bench.ts'
 import { drawResult } from './table.ts'
 
 /** `malha bench` runs this file in a process of its own. */
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    only: { type: 'string' },
+  },
 })
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
 
+const startedAt = performance.now()
+const only = values.only?.split(',').map((name) => name.trim())
+const options = {
+  ...(only && { only }),
+  signal: stop.signal,
+  say: (what: string) => void process.stderr.write(`${seconds(performance.now() - startedAt)}  ${what}\n`),
+}
+
 try {
-  const startedAt = performance.now()
-  const only = values.only?.split(',').map((name) => name.trim())
-  const result = await runBench({
-    quick: values.quick,
-    ...(only && { only }),
-    signal: stop.signal,
-    say: (what) => process.stderr.write(`${seconds(performance.now() - startedAt)}  ${what}\n`),
-  })
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 1)}\n`)
-  process.stdout.write(`${drawResult(result, process.env['FORCE_COLOR'] === '1')}\n`)
-  process.exitCode = result.scenarios.every(({ met }) => met !== 'none') ? 0 : 1
+  if (values.growth) {
+    const result = await runGrowth(options)
+    await show(result, drawGrowth(result))
+  } else {
+    const result = await runBench({ ...options, quick: values.quick })
+    await show(result, drawResult(result, process.env['FORCE_COLOR'] === '1'))
+    process.exitCode = result.scenarios.every(({ met }) => met !== 'none') ? 0 : 1
+  }
 } catch (error) {
   if (!stop.signal.aborted) throw error
   process.exitCode = 130
+}
+
+async function show(result: object, table: string): Promise<void> {
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 1)}\n`)
+  process.stdout.write(`${table}\n`)
 }
 
 function seconds(ms: number): string {

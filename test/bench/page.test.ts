@@ -42,7 +42,7 @@ const growth = {
         { x: 1000, figures: { 'publish, µs': 10 } },
         { x: 1_000_000, figures: { 'publish, µs': 20 } },
       ],
-      powers: { 'publish, µs': { power: 0.1, expected: 0 } },
+      powers: { 'publish, µs': 0.1 },
     },
   ],
 }

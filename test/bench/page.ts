@@ -72,7 +72,7 @@ function growthText({ startedAt, curves }: GrowthResult): string {
         [curve.x, ...Object.keys(curve.powers)],
         [
           ...curve.points.map(({ x, figures }) => [x.toLocaleString('en'), ...Object.values(figures).map(figure)]),
-          ['grows by the power', ...Object.values(curve.powers).map(({ power }) => String(power))],
+          ['grows by the power', ...Object.values(curve.powers).map(String)],
         ],
       ),
     ]),

@@ -1,5 +1,4 @@
 import type { Mesh } from '@malha/mesh'
-import type { Broker } from '../broker.ts'
 
 /** What a figure is at each place of a curve, by its name. */
 export type Point = { readonly x: number; readonly figures: Readonly<Record<string, number>> }
@@ -10,11 +9,7 @@ export type Curve = {
   /** What x counts. */
   readonly x: string
   readonly places: readonly number[]
-  /** By how much each figure may grow, at most, as a power of x: 0 is not at all, 1 in proportion. */
-  readonly expected: Readonly<Record<string, number>>
-  /** Why a figure grows by more than it should ideally, in a sentence; undefined where none does. */
-  readonly why?: string
-  measure(at: { mesh: Mesh; broker: Broker; x: number }): Promise<Record<string, number>>
+  measure(at: { mesh: Mesh; x: number }): Promise<Record<string, number>>
 }
 
 /**

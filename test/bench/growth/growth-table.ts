@@ -8,7 +8,7 @@ export function drawGrowth({ curves }: GrowthResult): string {
       const names = Object.keys(powers)
       const table = new Table({ head: [x, ...names], style: { head: [], border: [] } })
       for (const point of points) table.push([point.x, ...names.map((name) => point.figures[name] ?? '–')])
-      table.push(['grows by the power', ...names.map((name) => powers[name]!.power)])
+      table.push(['grows by the power', ...names.map((name) => powers[name]!)])
       return `${title}\n${table.toString()}`
     })
     .join('\n\n')

@@ -24,8 +24,8 @@ export type CurveResult = {
   readonly title: string
   readonly x: string
   readonly points: readonly Point[]
-  /** By figure: the power of x it grew by, and the most that was expected. */
-  readonly powers: Readonly<Record<string, { power: number; expected: number }>>
+  /** By figure: the power of x it grew by. */
+  readonly powers: Readonly<Record<string, number>>
 }
 
 export type GrowthResult = Pick<BenchResult, 'machine' | 'versions' | 'startedAt'> & {
@@ -58,7 +58,7 @@ export async function runGrowth(options: GrowthOptions): Promise<GrowthResult> {
       }
       points.push({ x, figures: medians(figures) })
     }
-    curves.push({ name, title: curve.title, x: curve.x, points, powers: powersOf(curve, points) })
+    curves.push({ name, title: curve.title, x: curve.x, points, powers: powersOf(points) })
   }
   return { machine: thisMachine(), versions: await theVersions(), startedAt, curves }
 }
@@ -66,7 +66,7 @@ export async function runGrowth(options: GrowthOptions): Promise<GrowthResult> {
 async function measure(curve: Curve, x: number): Promise<Record<string, number>> {
   await using broker = await startBroker(1)
   await using mesh = await connectBench(broker.url, 1)
-  return await curve.measure({ mesh, broker, x })
+  return await curve.measure({ mesh, x })
 }
 
 function medians(all: readonly Record<string, number>[]): Record<string, number> {
@@ -76,11 +76,7 @@ function medians(all: readonly Record<string, number>[]): Record<string, number>
 
 const rounded = (value: number): number => Number(value.toPrecision(4))
 
-function powersOf({ expected }: Curve, points: readonly Point[]): CurveResult['powers'] {
-  return Object.fromEntries(
-    Object.entries(expected).map(([figure, most]) => [
-      figure,
-      { power: Number(powerOf(points, figure).toFixed(2)), expected: most },
-    ]),
-  )
+function powersOf(points: readonly Point[]): CurveResult['powers'] {
+  const names = Object.keys(points[0]?.figures ?? {})
+  return Object.fromEntries(names.map((name) => [name, Number(powerOf(points, name).toFixed(2))]))
 }

@@ -82,8 +82,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const tally = openTally(operations, handlerFacts)
 
   const loadedAt = performance.now()
-  const sampling = sampleProcesses(system.processes)
-  const faults = await harm(system, { ...options, recorder, tally }).finally(() => sampling[Symbol.dispose]())
+  const sampling = plan.steps.length === 0 ? sampleProcesses(system.processes) : undefined
+  const faults = await harm(system, { ...options, recorder, tally }).finally(() => sampling?.[Symbol.dispose]())
   const loadMs = Math.round(performance.now() - loadedAt)
   say('healing everything')
   const unhealed = await heal(system)
@@ -113,8 +113,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const counts = { published, unknown, deliveries, effects, acks }
   const facts = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
   const { carried, troubles } = faults
-  const { series } = sampling
-  const soak = plan.steps.length === 0 && { soak: { growth: growthOf(series), series } }
+  const soak = sampling && { soak: { growth: growthOf(sampling.series), series: sampling.series } }
   const found = plant && { planted: foundOf(plant, folder, verdict) }
   return { ...facts, messages: verdict.messages, faults: carried, troubles, unhealed, rest, verdict, ...found, ...soak }
 }

@@ -47,23 +47,19 @@ export async function tryLease(
   const { key, ttlMs, holder } = options
   const token = randomBytes(6).toString('hex')
   const value = JSON.stringify({ format: 1, token, holder, ttlMs })
-  const sentAt = performance.now()
-  try {
-    const revision = await bucket.kv.create(key, value, ttlHeader(ttlMs))
-    return keepLease(bucket, { ...options, token, value, revision, sentAt })
-  } catch (error) {
-    if (!isConflict(error)) throw error
+  const take = async (put: () => Promise<number>): Promise<Lease | undefined> => {
+    const sentAt = performance.now()
+    try {
+      return keepLease(bucket, { ...options, token, value, revision: await put(), sentAt })
+    } catch (error) {
+      if (isConflict(error)) return undefined
+      throw error
+    }
   }
+  const lease = await take(() => bucket.kv.create(key, value, ttlHeader(ttlMs)))
+  if (lease) return lease
   const gone = await goneHolder(bucket, options, seen)
-  if (gone === undefined) return undefined
-  const sentAgainAt = performance.now()
-  try {
-    const revision = await write(bucket, { key, ttlMs, value }, gone)
-    return keepLease(bucket, { ...options, token, value, revision, sentAt: sentAgainAt })
-  } catch (error) {
-    if (isConflict(error)) return undefined
-    throw error
-  }
+  return gone === undefined ? undefined : await take(() => write(bucket, { key, ttlMs, value }, gone))
 }
 
 /** The revision of a key whose holder is gone. Upholds L5, by this process's own clock and the changes it sees. */

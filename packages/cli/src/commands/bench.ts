@@ -26,8 +26,13 @@ async function bench({ quick, growth, json, only }: BenchOptions): Promise<numbe
   try {
     return await runCloneScript({
       command: 'bench',
-      file: growth ? 'bench/growth/main.ts' : 'bench/main.ts',
-      args: [...(quick && !growth ? ['--quick'] : []), ...given('--json', json), ...given('--only', only)],
+      file: 'bench/main.ts',
+      args: [
+        ...(quick ? ['--quick'] : []),
+        ...(growth ? ['--growth'] : []),
+        ...given('--json', json),
+        ...given('--only', only),
+      ],
       onLine: (line, from) => (from === 'stdout' ? progress.result(line) : progress.line(line)),
     })
   } finally {

@@ -4,7 +4,7 @@ import type { Burial, Delivery } from './delivery.ts'
 import type { Intake } from './intake.ts'
 import type { Retries } from './retries.ts'
 import type { RunnerOptions } from './runner-options.ts'
-import type { Judgement } from './try-once.ts'
+import { judge, type Judgement, type Tried } from './try-once.ts'
 
 export type ConclusionPort = {
   /** Nothing is to be started for so long. */
@@ -34,13 +34,18 @@ export class Conclusion {
   }
 
   /** Never throws: what could not be brought there is tried again. */
-  reach(delivery: Delivery, judgement: Judgement): Maybe<void> {
+  reach(delivery: Delivery, tried: Tried, isProbe: boolean): Maybe<void> {
     try {
-      const reached = this.#reach(delivery, judgement)
+      const reached = this.#reach(delivery, judge(this.#options, delivery, tried, isProbe))
       return reached instanceof Promise ? reached.catch((error: unknown) => this.#again(delivery, error)) : undefined
     } catch (error) {
       this.#again(delivery, error)
     }
+  }
+
+  /** The same for one that is dead, and whose letter could not be stored. */
+  async buryAgain(delivery: Delivery, burial: Burial): Promise<void> {
+    await this.#bury(delivery, burial).catch((error: unknown) => this.#again(delivery, error))
   }
 
   #reach(delivery: Delivery, judgement: Judgement): Maybe<void> {

@@ -23,7 +23,7 @@ import type { RunnerOptions } from './runner-options.ts'
 import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
-import { judge, type Tried, tryOnce } from './try-once.ts'
+import { type Tried, tryOnce } from './try-once.ts'
 import { Turn } from './turn.ts'
 import { mostHeld } from './waiting-room.ts'
 
@@ -210,7 +210,7 @@ export class HandlerRunner {
     if (isLimited) delivery.credit.reclaim()
     const isLeaked = tried.kind === 'leaked'
     if (!isLeaked) this.#slots.conclude()
-    const concluded = this.#conclusion.reach(delivery, judge(this.#options, delivery, tried, isProbe))
+    const concluded = this.#conclusion.reach(delivery, tried, isProbe)
     // What is left may wait for the server; the next message need not wait for that.
     if (concluded instanceof Promise) {
       this.#pump()
@@ -230,7 +230,7 @@ export class HandlerRunner {
   async #buryAgain(delivery: Delivery, burial: Burial, isProbe: boolean): Promise<void> {
     this.#slots.take()
     this.#slots.conclude()
-    await this.#conclusion.reach(delivery, { kind: 'bury', burial })
+    await this.#conclusion.buryAgain(delivery, burial)
     this.#slots.free()
     // It used the probe up and told nothing of the other side.
     if (isProbe) this.#gate.afterProbe()

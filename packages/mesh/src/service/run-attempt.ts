@@ -136,10 +136,10 @@ function dataOf({ deps, delivery, envelope }: Attempt): Maybe<unknown> {
 
 function call(attempt: Attempt): Maybe<AttemptOutcome> {
   const called = attempt.deps.guard(callHandler, attempt)
-  return called instanceof Promise ? called.then((how) => after(attempt, how)) : after(attempt, called)
+  return called instanceof Promise ? called.then((how) => onCalled(attempt, how)) : onCalled(attempt, called)
 }
 
-function after(attempt: Attempt, called: Called): Maybe<AttemptOutcome> {
+function onCalled(attempt: Attempt, called: Called): Maybe<AttemptOutcome> {
   return called === 'leaked' ? LEAKED : conclude(attempt)
 }
 

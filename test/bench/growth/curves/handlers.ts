@@ -10,7 +10,6 @@ export const curve: Curve = {
   title: 'Handlers of one service',
   x: 'handlers',
   places: [1, 4, 16, 64, 256],
-  expected: { 'start each, ms': 0.1, 'handle, µs': 0.25 },
   async measure({ mesh, x }) {
     const types = Array.from({ length: x }, (_, n) =>
       event<Order>(`order.kind${n}`, { stream: orders, schema: believed }),

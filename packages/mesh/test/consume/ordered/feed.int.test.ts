@@ -1,17 +1,13 @@
-import { eventually, testMesh } from '@malha/testing'
+import { eventually, type TestMesh, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { parseAckSubject } from '../../../src/consume/ack-subject.ts'
-import { Feed } from '../../../src/consume/ordered/feed.ts'
+import { Feed, type FeedOptions } from '../../../src/consume/ordered/feed.ts'
 import { watchConnection } from '../../../src/lifecycle/connection-watch.ts'
 import { answering, groundFor, store, streamOf } from './one-partition.ts'
 
-test('an event that could not be taken is brought again, and none after it before', async () => {
-  await using t = await testMesh()
-  await groundFor(t)
-  await store(t, ['a', 'b', 'c'])
-  const brought: number[] = []
-  let refused = 0
-  const feed = new Feed({
+/** The feed of the first partition from its beginning. */
+function firstPartition(t: TestMesh): Omit<FeedOptions, 'onEvent'> {
+  return {
     nc: t.nats,
     connection: watchConnection(t.nats),
     inboxPrefix: undefined,
@@ -21,6 +17,17 @@ test('an event that could not be taken is brought again, and none after it befor
     after: 0,
     limit: 8,
     beforeOpen: () => Promise.resolve(),
+  }
+}
+
+test('an event that could not be taken is brought again, and none after it before', async () => {
+  await using t = await testMesh()
+  await groundFor(t)
+  await store(t, ['a', 'b', 'c'])
+  const brought: number[] = []
+  let refused = 0
+  const feed = new Feed({
+    ...firstPartition(t),
     onEvent: (msg) => {
       const { streamSeq } = parseAckSubject(msg.reply ?? '')!
       if (streamSeq === 2 && refused++ === 0) throw new Error('not this time')
@@ -42,15 +49,8 @@ test('a consumer that cannot be made for a while is asked for every quarter of a
   })
   const brought: number[] = []
   const feed = new Feed({
+    ...firstPartition(t),
     nc,
-    connection: watchConnection(t.nats),
-    inboxPrefix: undefined,
-    stream: streamOf(t),
-    filter: `${t.namespace}.0.*`,
-    name: 'feed',
-    after: 0,
-    limit: 8,
-    beforeOpen: () => Promise.resolve(),
     onEvent: (msg) => brought.push(parseAckSubject(msg.reply ?? '')!.streamSeq),
   })
   await eventually(() => expect(brought).toEqual([1]), { timeoutMs: 30_000 })

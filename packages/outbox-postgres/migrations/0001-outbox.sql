@@ -9,7 +9,7 @@ CREATE TABLE {{schema}}.outbox_format (
 );
 INSERT INTO {{schema}}.outbox_format (format) VALUES (1);
 
--- CACHE 1: the relay takes an id below the sequence's last value as given out already.
+-- CACHE 1: the relay takes an id up to the sequence's last value as given out already.
 CREATE SEQUENCE {{schema}}.outbox_id AS bigint CACHE 1;
 
 CREATE TABLE {{schema}}.outbox (

@@ -11,7 +11,7 @@ export class Horizon {
   #blockers: ReadonlySet<string> = new Set()
 
   /**
-   * @param lastId the highest id given out, read *before* `writers`
+   * @param lastId the highest id given out, read *before* `writers`; none that is not given out yet
    * @param writers the transactions that hold the partition's lock
    */
   observe(lastId: number, writers: ReadonlySet<string>): void {

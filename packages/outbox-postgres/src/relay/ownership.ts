@@ -56,11 +56,17 @@ export class Ownership {
 
 export type Writers = { readonly lastId: number; readonly byPartition: ReadonlyMap<number, ReadonlySet<string>> }
 
+/**
+ * The query of the highest id given out. It asks the function behind the view `pg_sequences`, which waits for whoever is
+ * taking a number: PostgreSQL writes a number ahead to its log every 33rd time (`SEQ_LOG_VALS` of its sequence.c), and for
+ * that moment `last_value`, which a query reads without waiting, is 32 too high. `FROM` makes it an error not to be allowed to.
+ */
+export const lastIdQuery = ({ quoted }: OutboxNames): string =>
+  `SELECT coalesce(pg_sequence_last_value('${quoted}.outbox_id'::regclass), 0) AS last FROM ${quoted}.outbox_id`
+
 /** The highest id given out and, read after it, the transactions that are adding; see {@link Horizon}. */
 export async function readWriters(session: Session, names: OutboxNames): Promise<Writers> {
-  const { rows: ids } = await session.query(
-    `SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM ${names.quoted}.outbox_id`,
-  )
+  const { rows: ids } = await session.query(lastIdQuery(names))
   const { rows } = await session.query(
     `SELECT objid::int AS partition, virtualtransaction AS writer FROM pg_locks WHERE ${OF_THIS_DATABASE} AND classid = $1`,
     [names.locks.writers],

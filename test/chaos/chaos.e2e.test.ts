@@ -40,6 +40,9 @@ test('a minute of faults by a seed: nothing lost, nothing twice, in order, and a
   )
   expect(result.faults.length).toBeGreaterThanOrEqual(8)
   expect(result.messages).toBeGreaterThan(6000)
+  expect(result.counts.published).toBeGreaterThan(6000)
+  expect(result.counts.unknown).toBeLessThan(result.counts.published / 10)
+  expect(result.verdict.excused).toBe(0)
   expect(await readFile(join(folder, 'report.md'), 'utf8')).toMatch(/^# Chaos run of seed 20/)
 
   await using again = malha('chaos', 'check', folder, '--json')

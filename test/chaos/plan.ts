@@ -19,7 +19,7 @@ export type PlanOptions = {
   seed: number
   topology: Topology
   durationMs: number
-  nemeses: readonly Pick<Nemesis, 'name' | 'on'>[]
+  nemeses: readonly Pick<Nemesis, 'name' | 'on' | 'isEarly'>[]
 }
 
 /** Before the first fault and after the last one, ms. */
@@ -36,16 +36,21 @@ const PAIR_CHANCE = 0.35
 const THREE_CHANCE = 0.1
 /** Those of one time begin within this, ms. */
 const APART_MS = 1500
+/** Of a run: the part in which those come that only come early. */
+const EARLY_PART = 0.15
 
 /** What happens when. Follows from the options alone. Each nemesis comes before any comes again. */
 export function makePlan({ seed, topology, durationMs, nemeses }: PlanOptions): Plan {
   const random = seededRandom(seed)
-  const names = nemeses.filter(({ on }) => on.includes(topology)).map(({ name }) => name)
+  const those = nemeses.filter(({ on }) => on.includes(topology))
   const steps: Step[] = []
   let waiting: string[] = []
   let at = CALM_MS
   for (;;) {
     const together: Step[] = []
+    const isLate = at > durationMs * EARLY_PART
+    const names = those.filter(({ isEarly }) => !isEarly || !isLate).map(({ name }) => name)
+    waiting = waiting.filter((name) => names.includes(name))
     for (let left = howMany(random, names.length); left > 0; left -= 1) {
       if (waiting.length === 0) waiting = shuffled(names, random)
       const fromMs = at + (together.length === 0 ? 0 : random.int(0, APART_MS))

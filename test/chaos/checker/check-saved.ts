@@ -1,3 +1,4 @@
+import { type Facts, isExcused } from '../history/facts.ts'
 import { joinFacts } from '../history/join-facts.ts'
 import { readSavedRun, savedLines, type SavedLine } from '../history/saved-run.ts'
 import { evidenceOf } from './evidence.ts'
@@ -9,6 +10,8 @@ export type Verdict = {
   /** Whether every rule holds. */
   holds: boolean
   messages: number
+  /** Of these, messages of a stream that an operator deleted after they were published: of them it is only judged what must never be. */
+  excused: number
   rules: { rule: string; claim: string; count: number; violations: Shown[] }[]
   /** Lines that a SIGKILL cut, which nobody could read. */
   torn: string[]
@@ -30,12 +33,20 @@ export function checkSaved(run: string): Verdict {
     savedLines(run),
   )
   return {
-    holds: findings.every(({ count }) => count === 0),
+    // Of nothing nothing is shown.
+    holds: facts.ids.size > 0 && findings.every(({ count }) => count === 0),
     messages: facts.ids.size,
+    excused: excusedOf(facts),
     rules: findings.map((finding) => ({
       ...finding,
       violations: finding.violations.map((violation) => ({ ...violation, lines: evidence.get(violation) ?? [] })),
     })),
     torn: torn.map(({ file, line }) => `${file}:${line}`),
   }
+}
+
+function excusedOf(facts: Facts): number {
+  let count = 0
+  for (let message = 0; message < facts.ids.size; message++) if (isExcused(facts, message)) count++
+  return count
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { joinFacts } from '../history/join-facts.ts'
 import { judge } from './judge.ts'
-import { deleteStream, plants } from './support/planted.ts'
+import { deleteStream } from './support/delete-stream.ts'
+import { plants } from './support/planted.ts'
 import { type Run, validRun } from './support/valid-run.ts'
 
 type Found = { rule: string; id: string; handler?: string | undefined }

@@ -52,6 +52,16 @@ export type Facts = {
   storedAt: Column
   /** The message whose handling published it, or NONE. */
   cause: Column
+  /** Which of `ends` is to come of it, or NONE. */
+  end: Column
+  /** By what they are called, of each type that a handler `leadsTo` and key: how many there are. */
+  ends: Names
+  endings: Column
+  /** When an inbox first knew it, ms since the run began; and when a handler with an inbox last began with it. */
+  handledAt: Column
+  begunAt: Column
+  /** Effects that came with the data of another message. */
+  mixed: { message: number; handler: number; of: number }[]
   /** When its first effect of any handler was read, Unix ms. */
   effectAt: Column
   /** By message and handler. */
@@ -93,6 +103,12 @@ export function noFacts(beganAt: number, handlers: readonly HandlerFacts[]): Fac
     seq: column('float', NONE),
     storedAt: column('float', NONE),
     cause: column('int', NONE),
+    end: column('int', NONE),
+    ends: names(),
+    endings: column('byte'),
+    handledAt: column('float', NONE),
+    begunAt: column('float', NONE),
+    mixed: [],
     effectAt: column('float', NONE),
     deliveries: counts(handlers.length),
     effects: counts(handlers.length),

@@ -18,12 +18,16 @@ export type HandlerFacts = {
   /** `key`: effects of one key come in the order of their publishes. */
   order: 'none' | 'key'
   /**
-   * How often the outside world may see one message that is not a dead letter: `once`: exactly; `repeats`: at least;
-   * `none`: it has no effect outside, but its deliveries are written down; `unseen`: not even these.
+   * How often the outside world may see one message that is not a dead letter: `once`: exactly; `repeats`: at least, and
+   * until its inbox knows it; `none`: it has no effect outside, but its deliveries are written down; `unseen`: not even these.
    */
   effect: 'once' | 'repeats' | 'none' | 'unseen'
   /** The type of the one output each message has. */
   output?: string
+  /** The type of the one message of the same key that comes of each in the end, by other handlers than this. */
+  leadsTo?: string
+  /** How often it is tried before it ends as a dead letter. */
+  attempts?: number
   /** Of how many messages the n-th is refused and ends as a dead letter without an effect: `n % rejectEvery === 0`. */
   rejectEvery?: number
 }

@@ -1,3 +1,4 @@
+import type { Column } from './columns.ts'
 import { entries, type Entries, type Facts, noFacts, NONE, type StreamLife } from './facts.ts'
 import type { FinalState, StoredMessage } from './final-state.ts'
 import type { Operation } from './operation.ts'
@@ -30,18 +31,29 @@ export function joinFacts(operations: Iterable<Operation>, final: FinalState): F
 function addOperation(facts: Facts, handlers: ReadonlyMap<string, number>, operation: Operation): void {
   if (operation.op === 'publish') return addPublish(facts, operation)
   if (operation.op === 'nemesis' && operation.lost) facts.lost.push({ ...operation.lost, at: operation.at })
-  if (operation.op !== 'effect' && operation.op !== 'delivery') return
+  if (operation.op !== 'effect' && operation.op !== 'delivery' && operation.op !== 'handled') return
   const handler = handlers.get(operation.handler)
   const message = facts.ids.number(operation.id)
   if (handler === undefined) return void facts.strangers.push({ id: operation.id, handler: operation.handler })
-  if (operation.op === 'delivery') return facts.deliveries.count(message, handler)
+  if (operation.op === 'handled') return earliest(facts.handledAt, message, operation.at)
+  if (operation.op === 'delivery') {
+    if (facts.handlers[handler]!.effect === 'repeats') latest(facts.begunAt, message, operation.at)
+    return facts.deliveries.count(message, handler)
+  }
+  const { of = operation.id } = operation
+  if (of !== operation.id) facts.mixed.push({ message, handler, of: facts.ids.number(of) })
   facts.effects.count(message, handler)
-  const at = facts.beganAt + operation.at
-  const before = facts.effectAt.at(message)
-  facts.effectAt.set(message, before === NONE ? at : Math.min(at, before))
+  earliest(facts.effectAt, message, facts.beganAt + operation.at)
   const isFirst = facts.effects.at(message, handler) === 1
   if (isFirst && facts.handlers[handler]!.order === 'key') facts.firstEffects[handler]!.push(message)
 }
+
+function earliest(times: Column, message: number, at: number): void {
+  const before = times.at(message)
+  times.set(message, before === NONE ? at : Math.min(at, before))
+}
+
+const latest = (times: Column, message: number, at: number): void => times.set(message, Math.max(at, times.at(message)))
 
 type Publish = Extract<Operation, { op: 'publish' }>
 
@@ -51,8 +63,7 @@ function addPublish(facts: Facts, { phase, id, type, key, n, due, at }: Publish)
   if (phase === 'fail') facts.refused.count(message)
   if (phase === 'invoke') {
     facts.invoked.count(message)
-    const before = facts.invokedAt.at(message)
-    facts.invokedAt.set(message, before === NONE ? at : Math.min(at, before))
+    earliest(facts.invokedAt, message, at)
   }
   facts.type.set(message, facts.types.number(type))
   if (key !== undefined) facts.key.set(message, facts.keys.number(key))
@@ -70,6 +81,7 @@ function addStored(facts: Facts, life: number, stored: StoredMessage): void {
     facts.storedAt.set(message, Math.min(time, facts.storedAt.at(message)))
     return
   }
+  addEnding(facts, message, stored)
   facts.streams.set(facts.types.number(type), stream)
   facts.life.set(message, life)
   facts.seq.set(message, seq)
@@ -81,6 +93,17 @@ function addStored(facts: Facts, life: number, stored: StoredMessage): void {
   facts.cause.set(message, cause)
   const output = facts.outputTypes.indexOf(type)
   if (output !== -1) facts.outputs.count(cause, output)
+}
+
+/** Joins those that lead to one another by the key in their subjects. */
+function addEnding({ handlers, ends, end, endings }: Facts, message: number, { type, subject }: StoredMessage): void {
+  const key = subject.slice(subject.lastIndexOf('.') + 1)
+  const nameOf = (ending: string): number => ends.number(`${ending} ${key}`)
+  for (const { type: from, leadsTo } of handlers) {
+    if (leadsTo === undefined) continue
+    if (type === from) end.set(message, nameOf(leadsTo))
+    if (type === leadsTo) endings.count(nameOf(leadsTo))
+  }
 }
 
 function lifeOf(

@@ -19,13 +19,19 @@ export type Operation =
       n?: number
       /** A delayed message: not before then. */
       due?: number
+      /** Of one that is unknown: the code of the error, or its name. */
+      why?: string
       at: number
       process: string
     }
+  /** A process that publishes does so no more, and all that it published is answered. */
+  | { op: 'answered'; at: number; process: string }
   /** A handler begins. */
   | { op: 'delivery'; handler: string; id: string; attempt: number; at: number; process: string }
-  /** The outside world saw it: written by the effect ledger or a partner, in the order they saw it. */
-  | { op: 'effect'; handler: string; id: string; key?: string; n?: number; at: number; process: string }
+  /** The outside world saw it: written by the effect ledger or a partner, in the order they saw it. `of`: whose data it was. */
+  | { op: 'effect'; handler: string; id: string; key?: string; n?: number; of?: string; at: number; process: string }
+  /** The inbox of its handler knows it as handled. */
+  | { op: 'handled'; handler: string; id: string; at: number; process: string }
   /** The mesh sent the ack of it. */
   | { op: 'ack'; handler: string; id: string; at: number; process: string }
   /** `lost`: a stream that its operator deleted before this was written. */

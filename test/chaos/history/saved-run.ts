@@ -49,12 +49,12 @@ export type SavedRun = { operations: Iterable<Operation>; final: FinalState; tor
 
 /**
  * Reads a saved run, line by line as it is asked for. `torn` fills up meanwhile.
- * @throws when the folder holds no run
+ * @throws when the folder holds no run, or its final state is cut
  */
 export function readSavedRun(run: string): SavedRun {
   const torn: Torn = []
   const { beganAt, handlers } = JSON.parse(readFileSync(join(run, FINAL, 'about.json'), 'utf8')) as About
-  const part = <T>(name: Part): Iterable<T> => again(() => values<T>(numbered(run, finalOf(name)), torn))
+  const part = <T>(name: Part): Iterable<T> => again(() => values<T>(numbered(run, finalOf(name))))
   return {
     operations: again(() => operationsOf(run, torn)),
     final: {
@@ -82,13 +82,15 @@ function* numbered(run: string, file: string): Generator<SavedLine> {
   for (const text of readLines(join(run, file))) yield { file, line: ++line, text }
 }
 
-function* values<T>(lines: Iterable<SavedLine>, torn: Torn): Generator<T> {
+/** @throws on a line that is no JSON, unless there is a list for those */
+function* values<T>(lines: Iterable<SavedLine>, torn?: Torn): Generator<T> {
   for (const line of lines) {
     // What a process writes first when it finds a cut line.
     if (line.text === '') continue
     const value = parsed(line.text)
-    if (value === undefined) torn.push(line)
-    else yield value as T
+    if (value !== undefined) yield value as T
+    else if (torn) torn.push(line)
+    else throw new Error(`${line.file}:${line.line} is no JSON; gather what the run left once more, or run it again`)
   }
 }
 

@@ -13,12 +13,27 @@ export interface Tally {
   readonly deliveries: number
   readonly effects: number
   readonly acks: number
+  /** Acknowledged, by type. */
+  readonly byType: ReadonlyMap<string, number>
+  /** Publishes that ended with something else than a time-out or an answer, by what it was. */
+  readonly faults: ReadonlyMap<string, number>
+  /** Processes that publish no more, with all they published answered. */
+  readonly answered: ReadonlySet<string>
   /**
    * Effects that acknowledged publishes of the load still owe, at least: nobody knows what else was stored. 0 once an
    * operator has deleted a stream: what went with it owes nothing.
    */
   readonly outstanding: number
 }
+
+/** What an unknown end of a publish is called: the server or the connection was away, or a process was stopping. */
+const UNKNOWN = new Set([
+  'MESH_PUBLISH_TIMEOUT',
+  'MESH_NO_STREAM',
+  'MESH_PUBLISH_REFUSED',
+  'MESH_SPOOL_FAILED',
+  'MESH_CLOSED',
+])
 
 const CHUNK = Buffer.alloc(1 << 20)
 
@@ -27,6 +42,9 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
   const files = new Map<string, { fd: number; at: number; rest: string }>()
   const count = { lines: 0, published: 0, unknown: 0, deliveries: 0, effects: 0, acks: 0, owed: 0 }
   const owing = effectsOf(handlers)
+  const byType = new Map<string, number>()
+  const faults = new Map<string, number>()
+  const answered = new Set<string>()
   let isAnyLost = false
 
   function take(operation: Operation): void {
@@ -37,9 +55,14 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
       count.effects += 1
       if (owing.handlers.has(operation.handler)) count.owed -= 1
     } else if (operation.op === 'nemesis') isAnyLost ||= operation.lost !== undefined
-    else if (operation.op === 'publish' && operation.phase === 'unknown') count.unknown += 1
-    else if (operation.op === 'publish' && operation.phase === 'ok') {
+    else if (operation.op === 'answered') answered.add(operation.process)
+    else if (operation.op === 'publish' && operation.phase === 'unknown') {
+      count.unknown += 1
+      const { why = 'nothing' } = operation
+      if (!UNKNOWN.has(why)) faults.set(why, (faults.get(why) ?? 0) + 1)
+    } else if (operation.op === 'publish' && operation.phase === 'ok') {
       count.published += 1
+      byType.set(operation.type, (byType.get(operation.type) ?? 0) + 1)
       count.owed += owing.by(operation.type, operation.n)
     }
   }
@@ -87,6 +110,9 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
     get acks() {
       return count.acks
     },
+    byType,
+    faults,
+    answered,
     get outstanding() {
       return isAnyLost ? 0 : Math.max(0, count.owed)
     },

@@ -13,6 +13,7 @@ const AGAIN_WITHIN_MS = 90_000
 export const deleteStream: Nemesis = {
   name: 'delete-stream',
   on: ['single', 'cluster'],
+  isEarly: true,
   async begin({ operator }, random) {
     const { streams } = await manager(operator)
     const victim = random.pick((await streamNames(operator)).filter((name) => !OWN.test(name)))

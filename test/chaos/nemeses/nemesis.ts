@@ -6,6 +6,8 @@ export type Nemesis = {
   /** In kebab-case, as `--only` takes it. */
   readonly name: string
   readonly on: readonly Topology[]
+  /** It only comes early in a run: of what it takes away there is nothing to judge, and most of a run is to be judged. */
+  readonly isEarly?: true
   /**
    * Does the harm. Which part it hits follows from `random` alone, so that a seed gives the same run. It must not wait
    * for the system to recover; `end` may, for some seconds.

@@ -34,13 +34,14 @@ function verdictLine({ verdict, rest, messages, faults }: RunResult): string {
   return `${held} ${messages} messages, ${faults.length} faults; ${quiet}.`
 }
 
-function countsTable({ startedAt, loadMs, rate, previousRelease, counts, messages }: RunResult): string {
+function countsTable({ startedAt, loadMs, rate, previousRelease, counts, messages, verdict }: RunResult): string {
   return table(
     ['', ''],
     [
       ['started', startedAt],
       ['load', `${seconds(loadMs)} at ${rate} messages a second wanted`],
       ['messages', `${messages} (${Math.round((messages / loadMs) * 1000)} a second)`],
+      ['of these in a stream that was deleted later: not judged whether they were lost', `${verdict.excused}`],
       ['publishes acknowledged', `${counts.published}`],
       ['publishes without an answer', `${counts.unknown}`],
       ['handler calls of the load', `${counts.deliveries}`],

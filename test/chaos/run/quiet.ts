@@ -17,6 +17,8 @@ type QuietOptions = {
   nats: NatsConnection
   clickhouseUrl: string
   tally: Tally
+  /** Processes that publish, and must come to say that all is answered. */
+  publishers: readonly string[]
   mostMs: number
   /** Without a line for so long, nothing more will come. @default longer than any retry waits */
   hopelessMs?: number
@@ -53,8 +55,8 @@ export async function untilQuiet(options: QuietOptions): Promise<Rest> {
   }
 }
 
-async function whatIsOpen({ nats, clickhouseUrl, tally }: QuietOptions): Promise<string[]> {
-  const open: string[] = []
+async function whatIsOpen({ nats, clickhouseUrl, tally, publishers }: QuietOptions): Promise<string[]> {
+  const open = publishers.filter((name) => !tally.answered.has(name)).map((name) => `answers to ${name}`)
   if (tally.outstanding > 0) open.push(`${tally.outstanding} effects`)
   try {
     const jsm = await jetstreamManager(nats)

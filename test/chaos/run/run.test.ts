@@ -7,7 +7,16 @@ import type { RunResult } from './run.ts'
 const quiet = { isQuiet: true, afterMs: 0, open: [] }
 const planted = { name: 'lost-ack', does: 'loses', rule: 'handled-once', hit: ['a'], named: ['a'] }
 const result = (parts: Partial<RunResult>): RunResult =>
-  ({ rest: quiet, unhealed: [], verdict: { holds: true, rules: [], messages: 1 }, ...parts }) as RunResult
+  ({
+    rest: quiet,
+    unhealed: [],
+    idle: [],
+    unheard: [],
+    misends: {},
+    crashes: {},
+    verdict: { holds: true, rules: [], messages: 10, excused: 3 },
+    ...parts,
+  }) as unknown as RunResult
 
 test('a run holds only when it came to rest, was healed, and what was planted was hit', () => {
   expect(holds(result({}))).toBe(true)
@@ -17,6 +26,13 @@ test('a run holds only when it came to rest, was healed, and what was planted wa
   expect(doubts(result({ planted }))).toEqual([])
   expect(holds(result({ unhealed: ['nats-1 could not be healed'] }))).toBe(false)
   expect(holds(result({ rest: { ...quiet, isQuiet: false } }))).toBe(false)
+  expect(holds(result({ idle: ['kill-broker'] }))).toBe(false)
+  expect(holds(result({ unheard: ['load.noted'] }))).toBe(false)
+  expect(holds(result({ misends: { TypeError: 1 } }))).toBe(false)
+  expect(holds(result({ crashes: { provider: 1 } }))).toBe(false)
+  const verdict = { holds: true, rules: [], messages: 10, excused: 0, torn: [] }
+  expect(holds(result({ verdict: { ...verdict, excused: 4 } }))).toBe(false)
+  expect(holds(result({ verdict: { ...verdict, messages: 0 } }))).toBe(false)
 })
 
 test('what cannot be healed is told, and all else is healed', async () => {

@@ -47,6 +47,14 @@ export type RunResult = {
   messages: number
   faults: readonly Carried[]
   troubles: readonly string[]
+  /** Nemeses that were planned and never did their harm. */
+  idle: readonly string[]
+  /** Types of which nothing was acknowledged any more after everything had been healed. */
+  unheard: readonly string[]
+  /** Publishes that ended with something else than an answer or a time-out, by what it was. */
+  misends: Readonly<Record<string, number>>
+  /** Processes that ended of an error which nobody caught, by name. */
+  crashes: Readonly<Record<string, number>>
   /** What could not be mended when the load was over, a sentence each. */
   unhealed: readonly string[]
   rest: Rest
@@ -57,6 +65,8 @@ export type RunResult = {
 }
 
 const PROGRESS_MS = 5000
+/** An election, and the longest pause between two tries. */
+const HEARD_WITHIN_MS = 60_000
 const MOST_REST_MS = 300_000
 /** What a plant took away does not come, and need not be waited for like what is merely late. */
 const PLANTED_HOPELESS_MS = 20_000
@@ -88,11 +98,13 @@ export async function run(options: RunOptions): Promise<RunResult> {
   say('healing everything')
   const unhealed = await heal(system)
   for (const trouble of unhealed) say(trouble)
+  const unheard = await untilHeard(tally)
   await system.endLoad()
   const rest = await untilQuiet({
     nats: system.operator,
     clickhouseUrl: system.clickhouseUrl,
     tally,
+    publishers: system.publishers,
     mostMs: MOST_REST_MS,
     ...(plant && { hopelessMs: PLANTED_HOPELESS_MS }),
     signal: AbortSignal.any([]),
@@ -113,9 +125,27 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const counts = { published, unknown, deliveries, effects, acks }
   const facts = { seed, topology, startedAt, loadMs, rate, previousRelease: system.previous, counts }
   const { carried, troubles } = faults
+  const idle = [...new Set(plan.steps.map(({ nemesis }) => nemesis))].filter(
+    (name) => !carried.some(({ nemesis }) => nemesis === name),
+  )
+  const broken = { faults: carried, troubles, idle, unhealed, unheard, crashes: system.crashes() }
   const soak = sampling && { soak: { growth: growthOf(sampling.series), series: sampling.series } }
   const found = plant && { planted: foundOf(plant, folder, verdict) }
-  return { ...facts, messages: verdict.messages, faults: carried, troubles, unhealed, rest, verdict, ...found, ...soak }
+  const misends = Object.fromEntries(tally.faults)
+  return { ...facts, ...broken, misends, messages: verdict.messages, rest, verdict, ...found, ...soak }
+}
+
+/** The load is still on: of each type something must come through now. @returns types of which nothing does */
+async function untilHeard(tally: Tally): Promise<string[]> {
+  tally.read()
+  const before = new Map(tally.byType)
+  const until = performance.now() + HEARD_WITHIN_MS
+  for (;;) {
+    const unheard = [...before].filter(([type, count]) => tally.byType.get(type) === count).map(([type]) => type)
+    if (unheard.length === 0 || performance.now() > until) return unheard
+    await sleep(250)
+    tally.read()
+  }
 }
 
 type Harm = RunOptions & { recorder: ReturnType<typeof openRecorder>; tally: Tally }

@@ -25,8 +25,13 @@ export type NodeProcessOptions = {
 /** A process of the run that starts again by itself, as under a supervisor in production. */
 export interface NodeProcess extends ChaosProcess, AsyncDisposable {
   readonly supervised: Supervised
+  /** How often it ended of an error that nobody caught. */
+  readonly crashes: number
   signal(name: NodeJS.Signals): void
 }
+
+/** What Node writes last when it ends a process of such an error. */
+const LAST_WORDS = /^Node\.js v\d/
 
 const CLOCK = fileURLToPath(new URL('shifting-clock.ts', import.meta.url))
 const LOAD_PLANT = fileURLToPath(new URL('../plants/load-plant.ts', import.meta.url))
@@ -38,6 +43,7 @@ export function nodeProcess(options: NodeProcessOptions): NodeProcess {
   const { name, kind, main, env, readyUrl, clockDir, plant, onLine } = options
   const clock = clockDir === undefined ? undefined : join(clockDir, `${name}.clock`)
   const events = new EventEmitter<{ died: [] }>()
+  let crashes = 0
   const supervised = superviseProcess({
     name,
     command: process.execPath,
@@ -56,7 +62,10 @@ export function nodeProcess(options: NodeProcessOptions): NodeProcess {
     },
     ...(readyUrl !== undefined && { readyUrl }),
     longestPauseMs: 250,
-    onLine,
+    onLine(line) {
+      if (LAST_WORDS.test(line)) crashes += 1
+      onLine(line)
+    },
     onEvent: ({ type }) => void (type === 'died' && events.emit('died')),
   })
   const signal = (which: NodeJS.Signals): void => supervised.kill(which)
@@ -75,6 +84,9 @@ export function nodeProcess(options: NodeProcessOptions): NodeProcess {
     kind,
     supervised,
     signal,
+    get crashes() {
+      return crashes
+    },
     get pid() {
       return supervised.pid
     },

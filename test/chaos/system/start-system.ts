@@ -40,6 +40,10 @@ export interface RunningSystem extends ChaosSystem, AsyncDisposable {
   readonly previous: string
   /** The file in which the simulator of a partner keeps what it did. */
   partnerLedger(partner: PartnerName): string
+  /** Names of those that publish the load. */
+  readonly publishers: readonly string[]
+  /** How often processes ended of an error that nobody caught, by name. */
+  crashes(): Record<string, number>
   /** Ends the load. Resolves when it is over: all clients of the API have been answered. */
   endLoad(): Promise<void>
 }
@@ -98,6 +102,13 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     clickhouseUrl: at(site.port('clickhouse')),
     previous: previous.name,
     partnerLedger: (partner) => join(folder, 'partners', `${partner}.sqlite`),
+    publishers: [...publishers, clients].map(({ name }) => name),
+    crashes: () =>
+      Object.fromEntries(
+        [...outside, ...services, ...workers, ...publishers, clients]
+          .filter(({ crashes }) => crashes > 0)
+          .map(({ name, crashes }) => [name, crashes]),
+      ),
     async endLoad() {
       for (const publisher of publishers) publisher.signal('SIGUSR1')
       await clients.supervised.stop({ graceMs: 120_000 })

@@ -27,6 +27,7 @@ await paced(
   { rate: Number(process.env['RATE']), mayBegin: () => open.size < MOST_OPEN, signal: stopping.signal },
 )
 await Promise.all(open)
+recorder.record({ op: 'answered' })
 
 async function register(key: string): Promise<void> {
   const about = { op: 'publish', id: `${centerOf(key)}.registered`, type: 'center.registered' } as const

@@ -3,6 +3,9 @@ import type { HandlerFacts } from '../history/final-state.ts'
 /** Of how many messages of `load.doubted` and `load.failed` one ends as a dead letter. */
 export const FAIL_EVERY = 5
 
+/** How often `load.failed` is tried. */
+export const FAIL_ATTEMPTS = 3
+
 const once = { order: 'none', effect: 'once' } as const
 const none = { order: 'none', effect: 'none' } as const
 
@@ -15,7 +18,7 @@ const load: HandlerFacts[] = [
   { handler: 'load.walk', type: 'step.taken', order: 'key', effect: 'once' },
   { handler: 'load.charge', type: 'load.charged', order: 'none', effect: 'repeats' },
   { handler: 'load.doubt', type: 'load.doubted', ...once, rejectEvery: FAIL_EVERY },
-  { handler: 'load.fail', type: 'load.failed', ...none, rejectEvery: FAIL_EVERY },
+  { handler: 'load.fail', type: 'load.failed', ...none, rejectEvery: FAIL_EVERY, attempts: FAIL_ATTEMPTS },
 ]
 
 /** Shipped as they are, so nobody writes down when they begin. */
@@ -25,7 +28,7 @@ const reference: HandlerFacts[] = [
   { handler: 'provider.senninha', type: 'center.registered', ...once, output: 'provider.created' },
   { handler: 'provider.maas', type: 'center.registered', ...once, output: 'provider.created' },
   { handler: 'city-registration.dmitri', type: 'center.registered', ...once, output: 'city.registered' },
-  { handler: 'distribution-center.registered', type: 'center.registered', ...unseen },
+  { handler: 'distribution-center.registered', type: 'center.registered', ...unseen, leadsTo: 'center.onboarded' },
   { handler: 'distribution-center.provider', type: 'provider.created', ...unseen },
   { handler: 'distribution-center.city', type: 'city.registered', ...unseen },
   { handler: 'distribution-center.onboarded', type: 'center.onboarded', ...unseen },

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { json } from 'node:stream/consumers'
 import { recorderOf } from '../history/recorder.ts'
 
-export type Entry = { handler: string; id: string; key?: string; n?: number }
+export type Entry = { handler: string; id: string; key?: string; n?: number; of?: string }
 
 const recorder = recorderOf(process.env)
 const entries = new Map<string, number>()

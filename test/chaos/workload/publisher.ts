@@ -2,6 +2,7 @@
  * Publishes the load at a steady rate (`RATE`), a share of each kind (`KIND=plain`), or what waits in a spool while the
  * broker is away (`KIND=spool`). To be killed, stopped and cut off. SIGUSR1 ends the load and leaves the process running.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectMesh, defineService, meshOptions } from '@malha/mesh'
 import { runMain } from '@malha/partner-client'
 import { healthAddress, serveHealth, startTelemetry } from '@malha/telemetry'
@@ -13,6 +14,8 @@ import { publishing } from './publishing.ts'
 
 /** Under way at once. Fewer than the library's window, so that a broker that is away is felt here. */
 const MOST_OPEN = 1000
+
+const LOOK_MS = 50
 
 const ended = new AbortController()
 process.once('SIGUSR1', () => ended.abort())
@@ -31,5 +34,10 @@ await runMain('load-publisher', async (stopping) => {
     mayBegin: () => publish.open < MOST_OPEN,
     signal: AbortSignal.any([stopping, ended.signal]),
   })
-  await Promise.all([mesh.run(service, { signal: stopping }), load])
+  const answered = async (): Promise<void> => {
+    await load
+    while (publish.open > 0) await sleep(LOOK_MS)
+    recorder.record({ op: 'answered' })
+  }
+  await Promise.all([mesh.run(service, { signal: stopping }), answered()])
 })

@@ -7,11 +7,14 @@ export interface Publishing {
   /** How many are under way. */
   readonly open: number
   /** Resolves to whether it is stored; when not, it may be stored all the same, unless it was refused. */
-  publish(contract: Contract<Load>, data: Load, delayMs?: number): Promise<boolean>
+  publish(contract: Contract<Load>, data: Omit<Load, 'text'>, delayMs?: number): Promise<boolean>
 }
 
 /** After these it is certain that nothing was stored. */
 const REFUSALS = new Set(['MESH_INVALID_PAYLOAD', 'MESH_INVALID_KEY', 'MESH_SPOOL_FULL', 'MESH_STREAM_FULL'])
+
+/** What it says of itself, in so many characters: another message's data are known by it. */
+const TEXT_LENGTH = 80
 
 /** @param incarnation Tells the ids of this process from those of one of the same name that was killed before. */
 export function publishing(mesh: Mesh, recorder: Recorder, incarnation: string): Publishing {
@@ -29,12 +32,17 @@ export function publishing(mesh: Mesh, recorder: Recorder, incarnation: string):
       const about = { op: 'publish', id, type: contract.type, n, ...(key !== undefined && { key }) } as const
       recorder.record({ ...about, phase: 'invoke', ...(due !== undefined && { due }) })
       try {
-        await mesh.publish(contract, data, { id, ...(delayMs !== undefined && { deliverIn: delayMs }) })
+        await mesh.publish(
+          contract,
+          { ...data, text: id.padEnd(TEXT_LENGTH) },
+          { id, ...(delayMs !== undefined && { deliverIn: delayMs }) },
+        )
         recorder.record({ ...about, phase: 'ok' })
         return true
       } catch (error) {
         const refused = error instanceof MeshError && REFUSALS.has(error.code)
-        recorder.record({ ...about, phase: refused ? 'fail' : 'unknown' })
+        const why = error instanceof MeshError ? error.code : error instanceof Error ? error.name : typeof error
+        recorder.record(refused ? { ...about, phase: 'fail' } : { ...about, phase: 'unknown', why })
         return false
       } finally {
         open -= 1

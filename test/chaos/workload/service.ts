@@ -1,6 +1,6 @@
 import { defineService, type HandlerContext, hours, on, Reject, retry, type ServiceDef, untilBack } from '@malha/mesh'
 import { billed, charged, doubted, failed, filed, type Load, noted, ordered, reminded, taken } from './contracts.ts'
-import { FAIL_EVERY } from './handler-facts.ts'
+import { FAIL_ATTEMPTS, FAIL_EVERY } from './handler-facts.ts'
 
 /** What handlers do in the world outside. */
 export type Outside = {
@@ -11,6 +11,12 @@ export type Outside = {
   /** Acts each time it is asked: it knows no idempotency keys. */
   actAgain(handler: string, data: Load, ctx: HandlerContext): Promise<void>
 }
+
+/** Of how many events of a key one fails at first. */
+const STUMBLE_EVERY = 7
+
+/** The handler that has an inbox. */
+export const WITH_INBOX = 'charge'
 
 /** A killed process's messages should come back soon. */
 const SOON = { startFrom: 'all', retry: untilBack, ackWaitMs: 10_000, concurrency: 32 } as const
@@ -30,24 +36,33 @@ export function loadService(outside: Outside): ServiceDef {
       remind: on(reminded, SOON, acts('remind')),
       file: on(filed, SOON, acts('file')),
       settle: on(billed, SOON, acts('settle')),
-      walk: on(taken, { ...SOON, order: 'key', concurrency: 64 }, acts('walk')),
+      walk: on(taken, { ...SOON, order: 'key', concurrency: 64 }, async (data, ctx) => {
+        outside.begins('walk', ctx)
+        // Its key waits meanwhile, and no other.
+        if (ctx.attempt === 1 && data.n % STUMBLE_EVERY === 1) throw new Error('it is one of those that fail at first')
+        await outside.act('walk', data, ctx)
+      }),
       bill: on(ordered, { ...SOON, effects: 'once' }, (data, ctx) => {
         outside.begins('bill', ctx)
         ctx.publish(billed, data)
       }),
-      charge: on(charged, { ...SOON, inbox: { keepMs: hours(2) } }, async (data, ctx) => {
-        outside.begins('charge', ctx)
-        await outside.actAgain('charge', data, ctx)
+      [WITH_INBOX]: on(charged, { ...SOON, inbox: { keepMs: hours(2) } }, async (data, ctx) => {
+        outside.begins(WITH_INBOX, ctx)
+        await outside.actAgain(WITH_INBOX, data, ctx)
       }),
       doubt: on(doubted, SOON, async (data, ctx) => {
         outside.begins('doubt', ctx)
         if (data.n % FAIL_EVERY === 0) throw new Reject('it is one of those that are refused')
         await outside.act('doubt', data, ctx)
       }),
-      fail: on(failed, { ...SOON, retry: retry({ attempts: 3, minDelayMs: 200, maxDelayMs: 1000 }) }, (data, ctx) => {
-        outside.begins('fail', ctx)
-        if (data.n % FAIL_EVERY === 0) throw new Error('it is one of those that always fail')
-      }),
+      fail: on(
+        failed,
+        { ...SOON, retry: retry({ attempts: FAIL_ATTEMPTS, minDelayMs: 200, maxDelayMs: 1000 }) },
+        (data, ctx) => {
+          outside.begins('fail', ctx)
+          if (data.n % FAIL_EVERY === 0) throw new Error('it is one of those that always fail')
+        },
+      ),
     },
   })
 }

@@ -7,7 +7,7 @@ import { healthAddress, serveHealth, startTelemetry } from '@malha/telemetry'
 import { recorderOf } from '../history/recorder.ts'
 import type { Load } from './contracts.ts'
 import { ledgerClient } from './ledger-client.ts'
-import { loadService, type Outside } from './service.ts'
+import { loadService, type Outside, WITH_INBOX } from './service.ts'
 
 const recorder = recorderOf(process.env)
 /** Ids of what is in hand here: the stages of a delivery name only its place. */
@@ -16,11 +16,11 @@ const placeOf = (handler: string, stream: string, seq: number): string => `${han
 
 subscribe('malha:delivery', (message) => {
   const { stage, service, handler, stream, seq } = message as StageEvent
-  if (stage !== 'settled') return
   const place = placeOf(handler, stream, seq)
-  const id = inHand.get(place)
-  inHand.delete(place)
-  if (id !== undefined) recorder.record({ op: 'ack', handler: `${service}.${handler}`, id })
+  const about = { handler: `${service}.${handler}`, id: inHand.get(place) ?? '' }
+  if (stage === 'stored' && handler === WITH_INBOX) recorder.record({ op: 'handled', ...about })
+  if (stage !== 'settled') return
+  if (inHand.delete(place)) recorder.record({ op: 'ack', ...about })
 })
 
 await runMain('load', async (stopping) => {
@@ -34,6 +34,7 @@ await runMain('load', async (stopping) => {
       handler: `load.${handler}`,
       id: ctx.id,
       n: data.n,
+      of: data.text.trim(),
       ...(data.key !== undefined && { key: data.key }),
     }
     return ledger.write(entry, { idempotencyKey, signal: ctx.signal })

@@ -30,5 +30,8 @@ function fault(facts: Facts, message: number, { handler, isIts }: By): string | 
   if (letters === 0)
     return effects > 0 ? 'must be rejected and had an effect' : 'must be rejected and has no dead letter'
   if (letters > 1) return `has ${letters} dead letters`
-  return effects > 0 ? 'has a dead letter and an effect' : undefined
+  if (effects > 0) return 'has a dead letter and an effect'
+  const { attempts = 0 } = facts.handlers[handler]!
+  const called = facts.deliveries.at(message, handler)
+  return called < attempts ? `has a dead letter after ${called} of ${attempts} attempts` : undefined
 }

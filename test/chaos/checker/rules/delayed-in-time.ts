@@ -14,7 +14,7 @@ export const delayedInTime: Rule = {
   claim: 'What is published for later comes once, never before its time, and is not lost.',
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
-      const says = facts.due.at(message) === NONE || isExcused(facts, message) ? undefined : fault(facts, message)
+      const says = facts.due.at(message) === NONE ? undefined : fault(facts, message)
       if (says !== undefined) yield violation(facts, message, says)
     }
   },
@@ -23,7 +23,8 @@ export const delayedInTime: Rule = {
 function fault(facts: Facts, message: number): string | undefined {
   const stored = facts.stored.at(message)
   const outcome = outcomeOf(facts, message)
-  if (stored === 0 && outcome === 'acknowledged') return 'was acknowledged for later and never came'
+  if (stored === 0 && outcome === 'acknowledged' && !isExcused(facts, message))
+    return 'was acknowledged for later and never came'
   if (stored > 0 && outcome === 'refused') return 'came although its publish was refused for good'
   if (stored > 1) return `came ${stored} times`
   const storedAt = facts.storedAt.at(message)

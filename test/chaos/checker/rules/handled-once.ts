@@ -1,11 +1,11 @@
-import { type Facts, handlersOf, isOwed, mustFail } from '../../history/facts.ts'
+import { type Facts, handlersOf, isOwed, mustFail, NONE } from '../../history/facts.ts'
 import type { HandlerFacts } from '../../history/final-state.ts'
 import { type Rule, violation } from '../violation.ts'
 
 /**
  * The promise is "at least once, until there is a dead letter"; what makes an effect one effect is that the outside world
  * knows `ctx.id` again, as partners do that honour an idempotency key. A handler whose outside world does not
- * (`repeats`) may be seen more often, and one without effects (`none`) must have been called. Of one whose calls nobody
+ * (`repeats`) may be seen more often, until its inbox knows the message, and one without effects (`none`) must have been called. Of one whose calls nobody
  * writes down (`unseen`) only its output can be judged, which is another rule.
  *
  * What is owed follows from the stream: an acknowledged publish is stored, and so may one of an unknown outcome be. If
@@ -17,10 +17,10 @@ export const handledOnce: Rule = {
   claim: 'What was acknowledged or is stored has exactly one effect or one dead letter for each handler of its type.',
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
-      if (!isOwed(facts, message)) continue
+      const owed = isOwed(facts, message)
       for (const handler of handlersOf(facts, message)) {
         if (mustFail(facts, message, handler)) continue
-        const says = fault(facts, message, handler)
+        const says = (owed ? fault(facts, message, handler) : undefined) ?? tooOften(facts, message, handler)
         if (says !== undefined) yield violation(facts, message, says, { handler })
       }
     }
@@ -36,8 +36,21 @@ function fault(facts: Facts, message: number, handler: number): string | undefin
   if (effect === 'unseen') return undefined
   const seen = effect === 'none' ? called : effects
   if (letters === 0 && seen === 0) return `was lost: ${missing(effect, called)}, and there is no dead letter`
-  if (letters === 1 && effects > 0) return `has ${times(effects)} and a dead letter`
-  return effect === 'once' && effects > 1 ? `has ${times(effects)}` : undefined
+  return letters === 1 && effects > 0 ? `has ${times(effects)} and a dead letter` : undefined
+}
+
+/** Another process may have looked into the inbox just before it was told. */
+const APART_MS = 1000
+
+/** Holds of every message, whatever became of its stream. */
+function tooOften(facts: Facts, message: number, handler: number): string | undefined {
+  const effects = facts.effects.at(message, handler)
+  const { effect } = facts.handlers[handler]!
+  if (effect === 'once') return effects > 1 ? `has ${times(effects)}` : undefined
+  const handledAt = facts.handledAt.at(message)
+  const againMs = Math.round(facts.begunAt.at(message) - handledAt)
+  if (effect !== 'repeats' || handledAt === NONE || againMs < APART_MS) return undefined
+  return `was handled again ${againMs} ms after its inbox knew it`
 }
 
 function missing(effect: HandlerFacts['effect'], called: number): string {

@@ -3,8 +3,8 @@ import { type Rule, violation } from '../violation.ts'
 
 /**
  * A message comes from a publish: one outside of handlers that was begun, or the output of another message, which says so
- * (`ce-causationid`) and is there itself. A handler has effects only of its own type, and not of what was refused or is in
- * no stream.
+ * (`ce-causationid`) and is there itself. A handler has effects only of its own type, with the data of that message (or of the
+ * one it is an output of), and not of what was refused or is in no stream.
  */
 export const publishedBeforeHandled: Rule = {
   name: 'published-before-handled',
@@ -12,6 +12,9 @@ export const publishedBeforeHandled: Rule = {
   *violations(facts) {
     for (const { id, handler } of facts.strangers)
       yield violation(facts, facts.ids.number(id), `was handled by ${handler}, which nobody knows`)
+    for (const { message, handler, of } of facts.mixed)
+      if (facts.cause.at(message) !== of && !isExcused(facts, message))
+        yield violation(facts, message, `was handled with the data of ${facts.ids.text(of)}`, { handler, others: [of] })
     for (let message = 0; message < facts.ids.size; message++) {
       if (isExcused(facts, message)) continue
       const mine = handlersOf(facts, message)

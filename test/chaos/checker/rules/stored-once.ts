@@ -23,18 +23,20 @@ export const storedOnce: Rule = {
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
       const says =
-        facts.due.at(message) === NONE && !isExcused(facts, message)
-          ? fault(outcomeOf(facts, message), facts.stored.at(message))
+        facts.due.at(message) === NONE
+          ? fault(outcomeOf(facts, message), facts.stored.at(message), isExcused(facts, message))
           : undefined
       if (says !== undefined) yield violation(facts, message, says)
-      if (facts.stored.at(message) > 0 && !isExcused(facts, message)) yield* outputs(facts, message)
+      if (facts.stored.at(message) === 0 || isExcused(facts, message)) continue
+      yield* outputs(facts, message)
+      yield* ending(facts, message)
     }
   },
 }
 
-function fault(outcome: Outcome, stored: number): string | undefined {
+function fault(outcome: Outcome, stored: number, isExcused: boolean): string | undefined {
   if (outcome === 'refused' && stored > 0) return 'is stored although its publish was refused for good'
-  if (outcome === 'acknowledged' && stored === 0) return 'was acknowledged and no stream has it'
+  if (outcome === 'acknowledged' && stored === 0 && !isExcused) return 'was acknowledged and no stream has it'
   return stored > 1 ? `is stored ${stored} times` : undefined
 }
 
@@ -51,4 +53,15 @@ function* outputs(facts: Facts, message: number): Generator<Violation> {
       ...(due.length === 1 && { handler: due[0]! }),
     })
   }
+}
+
+/** What comes of a message in the end by way of others, whichever stream they are in. */
+function* ending(facts: Facts, message: number): Generator<Violation> {
+  const end = facts.end.at(message)
+  if (end === NONE || facts.endings.at(end) === 1) return
+  const invokedAt = facts.invokedAt.at(message)
+  if (facts.lost.some(({ at }) => invokedAt < at)) return
+  if (facts.handlers.keys().some((handler) => facts.letters.at(message, handler) > 0)) return
+  const [type] = facts.ends.text(end).split(' ')
+  yield violation(facts, message, `has led to ${facts.endings.at(end)} ${type} in place of 1`)
 }

@@ -16,8 +16,8 @@ export const EPOCH = 1_795_271_400
 /** Handlers of each kind there is. */
 export const handlers: readonly HandlerFacts[] = [
   { handler: 'jobs.work', type: 'job.made', order: 'none', effect: 'once', output: 'job.done' },
-  { handler: 'jobs.note', type: 'job.made', order: 'none', effect: 'repeats' },
-  { handler: 'steps.count', type: 'step.taken', order: 'key', effect: 'once', rejectEvery: 5 },
+  { handler: 'jobs.note', type: 'job.made', order: 'none', effect: 'repeats', leadsTo: 'job.closed' },
+  { handler: 'steps.count', type: 'step.taken', order: 'key', effect: 'once', rejectEvery: 5, attempts: 1 },
   { handler: 'late.remind', type: 'reminder.due', order: 'none', effect: 'once' },
   { handler: 'done.see', type: 'job.done', order: 'none', effect: 'none' },
   { handler: 'done.log', type: 'job.done', order: 'none', effect: 'unseen' },
@@ -26,6 +26,7 @@ export const handlers: readonly HandlerFacts[] = [
 const STREAM_OF: Readonly<Record<string, string>> = {
   'job.made': 'JOBS',
   'job.done': 'JOBS',
+  'job.closed': 'JOBS',
   'step.taken': 'STEPS',
   'reminder.due': 'REMINDERS',
 }
@@ -103,10 +104,10 @@ type Handling = { plan: Plan; facts: HandlerFacts; id: string; key: string; n: n
 
 /** @returns when it was done */
 function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): number {
-  const { handler, rejectEvery, output, effect } = facts
+  const { handler, rejectEvery, output, leadsTo, effect } = facts
   let at = beginAt
   if (effect === 'unseen') return at
-  const op = (operation: 'delivery' | 'effect' | 'ack', attempt: number): void => {
+  const op = (operation: 'delivery' | 'effect' | 'handled' | 'ack', attempt: number): void => {
     const about = { handler, id, at: (at += plan.pace), process: handler }
     if (operation === 'delivery') run.operations.push({ op: operation, attempt, ...about })
     else if (operation === 'effect') run.operations.push({ op: operation, key, n, ...about })
@@ -128,22 +129,27 @@ function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): numbe
     for (const next of handlers.filter(({ type }) => type === output))
       handle(run, { plan: { ...plan, failures: 0 }, facts: next, id: made.id, key, n, beginAt: at })
   }
+  if (leadsTo !== undefined)
+    store(run, { stream: STREAM_OF[leadsTo]!, id: `${id}-closed`, of: id, type: leadsTo, at: ++at, causation: id })
+  if (effect === 'repeats') op('handled', 0)
   op('ack', 0)
   return at
 }
 
-type Stored = { stream: string; id: string; type: string; at: number; due?: number; causation?: string }
+/** `of`: what its subject ends with, its own id unless said otherwise. */
+type Stored = { stream: string; id: string; of?: string; type: string; at: number; due?: number; causation?: string }
 
 /** Puts a message at the end of a stream, and into the archive. */
-export function store(run: Run, { stream, id, type, at, due, causation }: Stored): StoredMessage {
+export function store(run: Run, { stream, id, of = id, type, at, due, causation }: Stored): StoredMessage {
+  const subject = `${type}.${of}`
   const seq = 1 + run.final.streams.reduce((last, one) => (one.stream === stream ? Math.max(last, one.seq) : last), 0)
   const time = BEGAN_AT + at
-  const content = { id, subject: type, storedAtNs: BigInt(Math.floor(time * 1e3)) * 1000n, payload: Buffer.from(id) }
+  const content = { id, subject, storedAtNs: BigInt(Math.floor(time * 1e3)) * 1000n, payload: Buffer.from(id) }
   const where = { stream, epoch: EPOCH, seq, id, digest: digestOf(content) }
   const stored = {
     ...where,
     type,
-    subject: type,
+    subject,
     time,
     ...(due !== undefined && { due: BEGAN_AT + due }),
     ...(causation !== undefined && { causation }),

@@ -43,6 +43,8 @@ function storedMessage(message: JsMsg, epoch: number): StoredMessage {
   const { subject, seq, info, data: payload } = message
   const id = header(message, 'ce-id')
   const due = header(message, 'malha-due')
+  const type = header(message, 'ce-type')
+  const correlation = header(message, 'ce-correlationid')
   const causation = header(message, 'ce-causationid')
   const storedAtNs = storedAt(message)
   return {
@@ -50,12 +52,12 @@ function storedMessage(message: JsMsg, epoch: number): StoredMessage {
     epoch,
     seq,
     id,
-    type: header(message, 'ce-type'),
+    type,
     subject,
     time: Number(storedAtNs / 1000n) / 1000,
     ...(due !== '' && { due: Date.parse(due) }),
     ...(causation !== '' && { causation }),
-    digest: digestOf({ id, subject, storedAtNs, payload }),
+    digest: digestOf({ id, type, correlation, causation, subject, storedAtNs, payload }),
   }
 }
 

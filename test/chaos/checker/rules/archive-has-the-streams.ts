@@ -3,8 +3,8 @@ import { type Rule, violation, type Violation } from '../violation.ts'
 
 /**
  * Each message of each archived stream, dead letters too, has one row: the physical rows are counted, not what a merge
- * leaves of them. A row says the same as its message: id, subject, time and payload. A row without a message is one that
- * the stream let go: `MESH` drops its oldest, and an operator may have deleted a stream.
+ * leaves of them. A row says the same as its message: id, type, what it belongs to and came of, subject, time and payload. A
+ * row without a message is one that the stream let go: `MESH` drops its oldest, and an operator may have deleted a stream.
  */
 export const archiveHasTheStreams: Rule = {
   name: 'archive-has-the-streams',

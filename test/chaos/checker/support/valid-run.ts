@@ -140,11 +140,12 @@ function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): numbe
 type Stored = { stream: string; id: string; of?: string; type: string; at: number; due?: number; causation?: string }
 
 /** Puts a message at the end of a stream, and into the archive. */
-export function store(run: Run, { stream, id, of = id, type, at, due, causation }: Stored): StoredMessage {
+export function store(run: Run, { stream, id, of = id, type, at, due, causation = '' }: Stored): StoredMessage {
   const subject = `${type}.${of}`
   const seq = 1 + run.final.streams.reduce((last, one) => (one.stream === stream ? Math.max(last, one.seq) : last), 0)
   const time = BEGAN_AT + at
-  const content = { id, subject, storedAtNs: BigInt(Math.floor(time * 1e3)) * 1000n, payload: Buffer.from(id) }
+  const about = { id, type, correlation: id, causation, subject }
+  const content = { ...about, storedAtNs: BigInt(Math.floor(time * 1e3)) * 1000n, payload: Buffer.from(id) }
   const where = { stream, epoch: EPOCH, seq, id, digest: digestOf(content) }
   const stored = {
     ...where,
@@ -152,7 +153,7 @@ export function store(run: Run, { stream, id, of = id, type, at, due, causation 
     subject,
     time,
     ...(due !== undefined && { due: BEGAN_AT + due }),
-    ...(causation !== undefined && { causation }),
+    ...(causation !== '' && { causation }),
   }
   run.final.streams.push(stored)
   run.final.archive.push(where)

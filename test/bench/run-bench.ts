@@ -3,6 +3,7 @@ import { theVersions, thisMachine } from './machine.ts'
 import { type BenchResult, type CaseResult, resultOf } from './result.ts'
 import { type Found, runCase } from './run-case.ts'
 import type { Case } from './scenario.ts'
+import { drawCase } from './table.ts'
 
 export type BenchOptions = {
   /** Small rounds of each scenario's first case. */
@@ -10,10 +11,8 @@ export type BenchOptions = {
   /** @default all */
   readonly only?: readonly string[]
   readonly signal: AbortSignal
-  /** Hears which scenario, variant and round runs. */
+  /** Hears which scenario, variant and round runs, and what each case came to. */
   readonly say: (what: string) => void
-  /** Hears what a case came to. */
-  readonly onCase?: (result: CaseResult) => void
 }
 
 const ROUNDS = { quick: 5, full: 7 }
@@ -26,7 +25,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   for (const found of chosenOf(await findScenarios(), options.only)) {
     for (const of of casesOf(found, options.quick)) {
       const result = await measure(found, of, options)
-      options.onCase?.(result)
+      options.say(drawCase(result))
       scenarios.push(result)
     }
   }

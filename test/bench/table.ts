@@ -35,6 +35,12 @@ export function drawResult({ scenarios, machine, quick }: BenchResult, colors: b
   return `${table.toString()}\n${verdict}\n${pc.dim(where)}`
 }
 
+/** `consume: ratioToPlain 1.82, cpuToPlain 0.65: floor`. */
+export function drawCase({ name, measured, met }: CaseResult): string {
+  const figures = Object.entries(measured).map(([of, value]) => `${of} ${figure(value)}`)
+  return `${name}: ${figures.join(', ')}: ${met === 'none' ? 'the floor does not hold' : `${met} met`}`
+}
+
 /** `cpuToPlain ≤ 0.6`, and what was measured where it does not hold. */
 function drawLimits({ measured }: CaseResult, limits: Limits): string {
   return Object.entries(limits)

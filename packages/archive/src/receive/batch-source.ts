@@ -38,7 +38,7 @@ export class BatchSource {
       bytes: options.limits.bytes,
       onMessage: ({ message, pending }) => {
         const isNoEvent = isMarker(options.target.stream, message.subject)
-        source.#buffer.push(toRow(options.target, message), Date.now(), { isMarker: isNoEvent })
+        source.#buffer.push(toRow(options.target, message), performance.now(), { isMarker: isNoEvent })
         source.#caughtUp = pending === 0
         source.#wake?.()
       },
@@ -84,7 +84,7 @@ export class BatchSource {
 
   /** Tells the source that an insert has just been made. */
   inserted(): void {
-    this.#lastInsertAtMs = Date.now()
+    this.#lastInsertAtMs = performance.now()
   }
 
   /** Receives nothing more. */
@@ -103,21 +103,22 @@ export class BatchSource {
       oldestAtMs,
       lastInsertAtMs: this.#lastInsertAtMs,
     }
-    return dueAtMs(state, this.#options.times) - Date.now()
+    return dueAtMs(state, this.#options.times) - performance.now()
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
+      // Also at the end of the time: `signal` lives as long as the lease, and what listens to it would become ever more.
       const wake = (): void => {
+        this.#wake = undefined
         clearTimeout(timer)
         signal.removeEventListener('abort', wake)
         resolve()
       }
+      const timer = setTimeout(wake, ms)
       this.#wake = wake
       signal.addEventListener('abort', wake, { once: true })
     })
-    this.#wake = undefined
   }
 }
 

@@ -61,7 +61,7 @@ class PullFeed implements Feed {
   #subscription: Subscription | undefined
   #open: { left: number; received: number } | undefined
   #lastConsumerSeq = 0
-  #heardAt = Date.now()
+  #heardAt = performance.now()
   #tooBig = false
   #watchdog: NodeJS.Timeout | undefined
   #ended = false
@@ -82,7 +82,7 @@ class PullFeed implements Feed {
       },
     })
     this.#watchdog = setInterval(() => {
-      if (this.#open && Date.now() - this.#heardAt > 2.5 * HEARTBEAT_MS) this.#end('the server has gone silent')
+      if (this.#open && performance.now() - this.#heardAt > 2.5 * HEARTBEAT_MS) this.#end('the server has gone silent')
     }, HEARTBEAT_MS / 2)
     this.#watchdog.unref()
     this.more()
@@ -94,7 +94,7 @@ class PullFeed implements Feed {
     // A message larger than a whole pull comes alone, without a limit on bytes.
     const batch = this.#tooBig ? 1 : this.#options.rows
     this.#open = { left: batch, received: 0 }
-    this.#heardAt = Date.now()
+    this.#heardAt = performance.now()
     const request = {
       batch,
       ...(this.#tooBig ? {} : { max_bytes: this.#options.bytes }),
@@ -119,7 +119,7 @@ class PullFeed implements Feed {
 
   #take(message: Msg): void {
     if (this.#ended) return
-    this.#heardAt = Date.now()
+    this.#heardAt = performance.now()
     const delivery = parseAckReply(message.reply)
     if (!delivery) return this.#status(message)
     if (delivery.consumerSeq !== this.#lastConsumerSeq + 1)

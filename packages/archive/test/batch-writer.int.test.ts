@@ -77,6 +77,25 @@ test('a token ClickHouse remembers without having its rows does not swallow a ba
   expect(count?.n).toBe(2)
 })
 
+test('what an operator deleted is stored again, also where ClickHouse keeps the tokens of its batches', async () => {
+  await using first = await writer('AGAIN')
+  await using other = await writer('OTHER')
+  const rows = [row('AGAIN', 1), row('AGAIN', 2), row('AGAIN', 3)]
+  for (const one of rows) await first.batches.store([one])
+  // A part that keeps a row keeps its tokens.
+  await other.batches.store([row('OTHER', 1)])
+  await servers.clickhouse.run('OPTIMIZE TABLE archive.events FINAL')
+  await servers.clickhouse.run(
+    "ALTER TABLE archive.events DELETE WHERE stream = 'AGAIN' AND seq > 1 SETTINGS mutations_sync = 2",
+  )
+  await using second = await writer('AGAIN')
+  for (const one of rows.slice(1)) await second.batches.store([one])
+  const [count] = await servers.clickhouse.sql<{ n: number }>(
+    "SELECT toUInt32(count()) AS n FROM archive.events WHERE stream = 'AGAIN'",
+  )
+  expect(count?.n).toBe(3)
+})
+
 test('the same batch sent again is stored once', async () => {
   await using twice = await writer('TWICE')
   const rows = [row('TWICE', 1), row('TWICE', 2)]

@@ -76,6 +76,8 @@ export const monthOf = (row: Row): string => row[12].slice(0, 7)
 /** Sequence of a row. */
 export const seqOf = (row: Row): number => row[2]
 
+export const publishedAtOf = (row: Row): string => row[12]
+
 type CloudEvent = {
   id: string
   type: string

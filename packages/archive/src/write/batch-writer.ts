@@ -2,7 +2,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { isPoison, isSchemaGone } from '../clickhouse/faults.ts'
 import { execute } from '../clickhouse/run.ts'
 import { ArchiveError } from '../errors.ts'
-import { type Row, seqOf, type StreamEpoch } from '../message/row.ts'
+import { publishedAtOf, type Row, seqOf, type StreamEpoch } from '../message/row.ts'
 import { backoffMs, pause } from '../pause.ts'
 import { queryIdPrefix } from './cursor.ts'
 import { countStored, insertDeadLetter, insertRows } from './insert-rows.ts'
@@ -11,8 +11,9 @@ import { countStored, insertDeadLetter, insertRows } from './insert-rows.ts'
  * W1  A batch is tried under one token until it is stored. A request without an answer may have been carried out, so
  *     nothing but the same rows under the same token may follow it.
  * W2  Before each try the lease is asked: a writer that lost it must not insert.
- * W3  A token ClickHouse remembers without the part it stood for (its log is not written atomically with the part)
- *     would swallow a batch. So after a try that failed, and on the first batch of a session, the rows are counted.
+ * W3  A token ClickHouse remembers without its rows would swallow a batch: its log is not written atomically with the
+ *     part, and outlives rows that an operator deletes. So the rows are counted after each insert; and the token tells
+ *     when the last of them was stored, for in a stream that lost its end other events get the same numbers.
  * W4  Rows are stored in the order of their sequences: the greatest one in the table is the cursor.
  */
 
@@ -36,7 +37,6 @@ export type BatchWriterDeps = {
 /** Stores batches of one session of one stream. */
 export class BatchWriter {
   readonly #deps: BatchWriterDeps
-  #first = true
   #inserts = 0
 
   constructor(deps: BatchWriterDeps) {
@@ -70,7 +70,6 @@ export class BatchWriter {
   /** Undefined once stored; the error when a row of it can't be read. */
   async #untilStored(rows: readonly Row[], budget: { refused: number }): Promise<unknown> {
     let poison: unknown
-    let doubt = this.#first
     let round = 0
     this.#deps.on.sending(rows)
     await this.#retrying(
@@ -84,10 +83,9 @@ export class BatchWriter {
             poison = error
             return
           }
-          doubt = true
           throw error
         }
-        if (doubt && (await this.#countOf(rows)) < rows.length) {
+        if ((await this.#countOf(rows)) < rows.length) {
           round += 1
           throw new ArchiveError('ARCHIVE_UNREACHABLE', `ClickHouse accepted ${token} but does not have it; sent again`)
         }
@@ -95,7 +93,6 @@ export class BatchWriter {
       { attempts: true },
     )
     if (poison !== undefined) return poison
-    this.#first = false
     this.#deps.on.stored(rows.length)
     return undefined
   }
@@ -122,7 +119,8 @@ export class BatchWriter {
 
   #tokenOf(rows: readonly Row[]): string {
     const { stream, epoch } = this.#deps.target
-    return `${stream}:${epoch}:${rows[0]?.[2]}-${rows.at(-1)?.[2]}`
+    const last = rows.at(-1)
+    return `${stream}:${epoch}:${rows[0]?.[2]}-${last?.[2]}@${last && publishedAtOf(last)}`
   }
 
   async #countOf(rows: readonly Row[]): Promise<number> {

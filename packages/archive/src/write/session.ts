@@ -142,7 +142,8 @@ async function assertSameHistory(
     'ARCHIVE_STREAM_BEHIND',
     `stream ${target.stream} is not the one that was archived: the archive has events up to ${cursor.seq}, of which the stream ` +
       `(last sequence ${lastSeq}) has lost at least the last, e.g. by a power loss. Nothing is archived from it until you decide: keep the ` +
-      `archived events (copy the rest into a new stream), or find the last common sequence N with "malha archive audit" and drop the others: ` +
-      `ALTER TABLE archive.events DELETE WHERE stream = '${target.stream}' AND epoch = ${target.epoch} AND seq > N`,
+      `archived events (copy the rest into a new stream), or find the last common sequence N with "malha archive audit" and drop what ` +
+      `is behind it, in archive.events, archive.markers and archive.dead_letters: ` +
+      `ALTER TABLE … DELETE WHERE stream = '${target.stream}' AND epoch = ${target.epoch} AND seq > N`,
   )
 }

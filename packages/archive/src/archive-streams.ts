@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client'
-import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import { JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from './clickhouse/connect.ts'
 import { select } from './clickhouse/run.ts'
@@ -140,7 +140,7 @@ class Archiver implements RunningArchive {
       const infos = await this.#list(connected.jsm)
       this.#natsFault = undefined
       for (const info of infos) this.#watch(connected, info.config.name)
-      await this.#dropMissing(new Set(infos.map((info) => info.config.name)))
+      await this.#dropMissing(connected.jsm, new Set(infos.map((info) => info.config.name)))
       await Promise.all(
         infos.map(async (info) => {
           const watched = this.#writers.get(info.config.name)
@@ -178,12 +178,14 @@ class Archiver implements RunningArchive {
     this.#writers.set(stream, { writer, deps, watch: new LagWatch(deps, writer.progress) })
   }
 
-  async #dropMissing(present: ReadonlySet<string>): Promise<void> {
-    for (const [name, { writer }] of this.#writers) {
-      if (present.has(name)) continue
+  async #dropMissing(jsm: JetStreamManager, present: ReadonlySet<string>): Promise<void> {
+    for (const [name, { writer, watch }] of this.#writers) {
+      // A list lacks what has no leader at the moment.
+      if (present.has(name) || !(await isGone(jsm, name))) continue
       this.#writers.delete(name)
       this.#options.log.warn({ stream: name }, 'archive: the stream is gone; its archived events stay')
       await writer.stop()
+      watch.standsBy()
     }
   }
 
@@ -229,5 +231,15 @@ class Archiver implements RunningArchive {
       { ...gap, messages },
       `archive: ${messages} events of stream ${gap.stream} left it before they were archived; recorded in archive.gaps`,
     )
+  }
+}
+
+/** Whether the server says of a stream that there is none of that name (JSStreamNotFoundErr of its errors.json). */
+async function isGone(jsm: JetStreamManager, stream: string): Promise<boolean> {
+  try {
+    await jsm.streams.info(stream)
+    return false
+  } catch (error) {
+    return error instanceof JetStreamApiError && error.code === 10_059
   }
 }

@@ -26,7 +26,7 @@ export class LagWatch {
 
   /** Looks at the stream as it is now. Only the writer speaks of it; a process that stands by does not. */
   async observe(info: StreamInfo): Promise<void> {
-    if (this.#progress.state.kind === 'standby') return
+    if (this.#progress.state.kind === 'standby') return this.standsBy()
     const position = await this.#position(epochOf(info))
     const nowMs = Date.now()
     const bytesPerMs = this.#growth(info, nowMs)
@@ -34,19 +34,20 @@ export class LagWatch {
     const oldestAtMs =
       behind > 0 ? (await nextMessage(this.#deps.jsm, info.config.name, position))?.time.getTime() : undefined
     const labels = { stream: info.config.name }
-    if (oldestAtMs === undefined) {
-      this.#deps.metrics.lagMessages.set(labels, 0)
-      this.#deps.metrics.lagSeconds.set(labels, 0)
-      this.#deps.metrics.retentionUsed.set(labels, 0)
-      this.#raise(0, undefined)
-      return
-    }
+    if (oldestAtMs === undefined) return this.standsBy()
     const messages = Math.min(behind, info.state.messages)
     const retention = retentionOf(info, { messages, oldestAtMs, bytesPerMs }, nowMs)
     this.#deps.metrics.lagMessages.set(labels, messages)
     this.#deps.metrics.lagSeconds.set(labels, Math.max(0, nowMs - oldestAtMs) / 1000)
     this.#deps.metrics.retentionUsed.set(labels, retention.usedRatio)
     this.#raise(alarmOf(retention.usedRatio), { messages, ...retention })
+  }
+
+  /** Nothing is behind, or it is another process's to tell. */
+  standsBy(): void {
+    const { lagMessages, lagSeconds, retentionUsed } = this.#deps.metrics
+    for (const gauge of [lagMessages, lagSeconds, retentionUsed]) gauge.set({ stream: this.#deps.stream }, 0)
+    this.#raise(0, undefined)
   }
 
   async #position(epoch: number): Promise<number> {

@@ -8,6 +8,7 @@
  * P4  What was on the wire when the connection broke is sent again: the client drops its buffer when it dials.
  * P5  Each ends within its own `timeoutMs`, and nothing leaves this process after that: one that was stopped meanwhile would
  *     publish what the stream has forgotten the id of.
+ * P6  It is said of none that it was not stored, unless every send of it was answered so.
  */
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
@@ -48,6 +49,8 @@ type Pending = {
   deadline: number
   sentAt: number
   sends: number
+  /** Sends that were answered: nobody stores it now. */
+  turnedAway: number
   /** When to send again, of one that is parked. */
   againAt: number
   lastAnswer: string
@@ -96,6 +99,7 @@ export class PublishPipeline {
         deadline: performance.now() + request.timeoutMs,
         sentAt: 0,
         sends: 0,
+        turnedAway: 0,
         againAt: 0,
         lastAnswer: '',
         resolve,
@@ -177,8 +181,9 @@ export class PublishPipeline {
     this.#onWire.delete(token)
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
+      if (reply.isNobody) pending.turnedAway++
       if (reply.isNobody && pending.request.hasty) {
-        pending.reject(noStreamError(pending))
+        pending.reject(wasNeverTaken(pending) ? noStreamError(pending) : timeoutError(pending, true))
         this.#pump()
         return
       }
@@ -269,8 +274,9 @@ function refusedError(pending: Pending, { errCode, status = 0, description }: Re
 
 function timeoutError(pending: Pending, connected: boolean): MeshError {
   const { subject, timeoutMs } = pending.request
-  if (pending.lastAnswer !== '' && connected) return noStreamError(pending)
-  const where = connected ? 'no answer came' : 'the server is away'
+  if (connected && wasNeverTaken(pending)) return noStreamError(pending)
+  const answer = pending.lastAnswer === '' ? 'no answer' : `no better answer than “${pending.lastAnswer}”`
+  const where = connected ? `${answer} came` : 'the server is away'
   const certainty = pending.sends === 0 ? 'it was not sent' : 'it may or may not be stored'
   // nats-server 2.15 answers nothing for a write that failed, and goes on so after the disk has room again.
   const hint = connected
@@ -281,6 +287,9 @@ function timeoutError(pending: Pending, connected: boolean): MeshError {
     `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id${hint}`,
   )
 }
+
+/** Upholds P6. */
+const wasNeverTaken = ({ sends, turnedAway }: Pending): boolean => sends > 0 && turnedAway === sends
 
 function noStreamError({ request: { subject, timeoutMs, hasty = false }, lastAnswer }: Pending): MeshError {
   const within = hasty ? '' : ` within ${timeoutMs} ms`

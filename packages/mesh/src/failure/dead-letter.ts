@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
-import { encodeAttribute, HEADER, headerBytes } from '../message/headers.ts'
+import { encodeAttribute, HEADER, headerBytes, MOST_HEADER_BYTES } from '../message/headers.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { ExpiredRange, MessagePlace, Names } from '../topology/names.ts'
@@ -11,6 +11,8 @@ export const LETTER_HEADER = {
   format: 'malha-dlq-format',
   /** `left-out` where the server could not take it. */
   payload: 'malha-dlq-payload',
+  /** `left-out` where the server could not take those of the event. */
+  headers: 'malha-dlq-headers',
   reason: 'malha-dlq-reason',
   code: 'malha-dlq-code',
   errorClass: 'malha-dlq-error-class',
@@ -137,14 +139,22 @@ type Body = { payload: Uint8Array; headers: [string, string][] }
 
 /**
  * What the server takes of a letter. Publishers of the mesh leave room for it; another client's event may not. Then first
- * the stack goes, then the payload, said in a header: the event itself is still in its stream.
+ * the stack goes, then headers that are not of the mesh, then all that are not the letter's own, then the payload, each
+ * said in a header: the event itself is still in its stream.
  */
 export function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, string][]): Body {
   const limit = nc.info?.max_payload ?? Infinity
-  if (payload.length + headerBytes(headers) <= limit) return { payload, headers }
   const brief = headers.filter(([name]) => name !== LETTER_HEADER.stack)
-  if (payload.length + headerBytes(brief) <= limit) return { payload, headers: brief }
-  return { payload: new Uint8Array(), headers: [...brief, [LETTER_HEADER.payload, 'left-out']] }
+  const without = (kept: RegExp): [string, string][] => [
+    ...brief.filter(([name]) => kept.test(name)),
+    [LETTER_HEADER.headers, 'left-out'],
+  ]
+  const tries = [headers, brief, without(/^(ce-|malha-|nats-|traceparent$)/i), without(/^(malha-dlq-|nats-msg-id$)/i)]
+  const fits = tries.filter((some) => headerBytes(some) <= MOST_HEADER_BYTES)
+  const whole = fits.find((some) => payload.length + headerBytes(some) <= limit)
+  if (whole) return { payload, headers: whole }
+  const [most = tries.at(-1)!] = fits.filter((some) => some !== headers)
+  return { payload: new Uint8Array(), headers: [...most, [LETTER_HEADER.payload, 'left-out']] }
 }
 
 /** `discard_new_per_subject` refused a second letter: the first one stands. */

@@ -6,7 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
 import type { StreamIdentity } from '../consume/stream-identity.ts'
 import type { ServerClock } from '../lifecycle/server-clock.ts'
-import { HEADER, headerBytes } from '../message/headers.ts'
+import { HEADER, headerBytes, MOST_HEADER_BYTES } from '../message/headers.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
@@ -69,7 +69,8 @@ const LANE_HEADERS_BYTES = 4096
 
 /** Whether the server takes a copy: an event of nearly `max_payload` leaves no room for the lane's headers. */
 export function fitsLane(lane: Lane, { pairs, payload }: Delivery): boolean {
-  return payload.length + headerBytes(ownHeaders(pairs)) + LANE_HEADERS_BYTES <= (lane.nc.info?.max_payload ?? Infinity)
+  const headers = headerBytes(ownHeaders(pairs)) + LANE_HEADERS_BYTES
+  return headers <= MOST_HEADER_BYTES && payload.length + headers <= (lane.nc.info?.max_payload ?? Infinity)
 }
 
 /** Takes back a copy that is not needed: its original was delivered again and succeeded. */

@@ -26,6 +26,9 @@ export const HEADER = {
   batchCommit: 'Nats-Batch-Commit',
 } as const
 
+/** What a nats-server takes of a stored message's header block, bytes (10097 beyond it, of its errors.json). */
+export const MOST_HEADER_BYTES = 65_535
+
 /** Names and values in the order they go out. */
 export type HeaderPairs = readonly (readonly [name: string, value: string])[]
 

@@ -3,7 +3,7 @@ import type { Delay } from '../delay/delay.ts'
 import type { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
 import { type Envelope, envelopeHeaders, envelopeLines } from '../message/envelope.ts'
-import { HEADER, HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
+import { HEADER, HeaderBlock, headerLines, type HeaderPairs, MOST_HEADER_BYTES } from '../message/headers.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import { publishSpan, type PublishSpan } from '../observe/spans.ts'
 import type { BatchLanes } from './batch-lanes.ts'
@@ -228,16 +228,23 @@ function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
   return idOf(stored) === id && stored.subject === out.subject && stored.headers[HEADER.type] === type
 }
 
-/** What an event leaves of `max_payload`, so that a copy on a lane and a dead letter, which say more, fit as well. */
+/** What an event leaves of `max_payload`, and of what headers may take, so that a copy on a lane and a dead letter, which say more, fit as well. */
 const HEADROOM_BYTES = 16_384
 
 /** @throws MeshError MESH_PAYLOAD_TOO_LARGE */
 export function checkSize(nc: NatsConnection, out: Outgoing, headersLength: number): void {
+  const { type } = out.envelope
+  const mostHeaders = MOST_HEADER_BYTES - HEADROOM_BYTES
+  if (headersLength > mostHeaders)
+    throw new MeshError(
+      'MESH_PAYLOAD_TOO_LARGE',
+      `${type} has ${headersLength} bytes of headers, ${mostHeaders} is the most; put into the payload what is not about the message`,
+    )
   const limit = (nc.info?.max_payload ?? Infinity) - HEADROOM_BYTES
   const size = out.payload.length + headersLength
   if (size > limit)
     throw new MeshError(
       'MESH_PAYLOAD_TOO_LARGE',
-      `${out.envelope.type} has ${size} bytes with its headers, ${limit} is the most here; store the bulk elsewhere and publish a reference`,
+      `${type} has ${size} bytes with its headers, ${limit} is the most here; store the bulk elsewhere and publish a reference`,
     )
 }

@@ -57,6 +57,36 @@ test('an event of another client that fills max_payload is retried, and dies wit
   expect(letter.header.get('malha-dlq-seq')).toBe('1')
 })
 
+test('headers that leave no room for a letter are refused here, and from another client left out of it', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const service = defineService('intake', {
+    handlers: {
+      reject: on(arrived, { startFrom: 'all' }, () => {
+        throw new Reject('not this one')
+      }),
+    },
+  })
+  await mesh.start(service)
+  const long = { 'x-a': 'x'.repeat(60_000) }
+  await expect(mesh.publish(arrived, { text: 'x' }, { headers: long })).rejects.toThrow('MESH_PAYLOAD_TOO_LARGE')
+
+  const wire = headers()
+  for (const [name, value] of Object.entries({ id: 'i1', source: '/other', type: arrived.type, specversion: '1.0' }))
+    wire.set(`ce-${name}`, value)
+  wire.set('x-a', 'x'.repeat(65_000))
+  const payload = JSON.stringify({ text: 'x' })
+  await mesh.nats.request(mesh.names.subject(arrived.type), payload, { headers: wire, timeout: 5000 })
+  const letter = await eventually(() => newestLetter(mesh))
+  expect(['headers', 'payload', 'seq'].map((name) => letter.header.get(`malha-dlq-${name}`))).toEqual([
+    'left-out',
+    '',
+    '1',
+  ])
+  expect(letter.header.get('ce-id')).toBe('i1')
+  expect(new TextDecoder().decode(letter.data)).toBe(payload)
+})
+
 type Mesh = Awaited<ReturnType<typeof testMesh>>['mesh']
 
 async function newestLetter(mesh: Mesh) {

@@ -17,16 +17,15 @@ export type Progress = {
 }
 
 /**
- * What aged out is judged by where the handler was at the look *before*: since then the floor may have jumped over what
- * is gone. Only the first look may trust it, because nothing was delivered yet. So looks must be closer together than
- * events live, or what was handled and aged out in between would be told as lost.
+ * What aged out is judged by where the handler was at the look *before*, of this instance or another: since then the floor
+ * may have jumped over what is gone. So looks must be closer together than events live, or what was handled and aged out
+ * in between would be told as lost.
  *
  * A durable's `num_pending` says nothing here: with replicas its leader may know less of the stream than the stream's.
  */
-export function progress(settledBefore: number, look: Look, isFirst = false): Progress {
-  const base = isFirst ? Math.max(settledBefore, look.ackFloor) : settledBefore
-  const expired = look.firstSeq > base + 1 ? { from: base + 1, to: look.firstSeq - 1 } : undefined
-  return { settled: Math.max(base, look.firstSeq - 1, look.ackFloor), expired }
+export function progress(settledBefore: number, look: Look): Progress {
+  const expired = look.firstSeq > settledBefore + 1 ? { from: settledBefore + 1, to: look.firstSeq - 1 } : undefined
+  return { settled: Math.max(settledBefore, look.firstSeq - 1, look.ackFloor), expired }
 }
 
 /** Sequences of a stream, both ends included. */

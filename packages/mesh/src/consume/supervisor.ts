@@ -156,11 +156,11 @@ export class Supervisor {
     const { checkpoints } = this.#options
     const floor = await this.#floorOf(watched, state)
     const look = { ...state, ...floor }
-    const found = progress(watched.settled, look, watched.isFirst)
+    const found = progress(watched.settled, look)
     if (!found.expired) return { watched, floor, ...found }
     // Another instance may have told of it already.
     const shared = (await readCheckpoint(checkpoints, watched.durable))?.settled ?? 0
-    return { watched, floor, ...progress(Math.max(shared, watched.settled), look, watched.isFirst) }
+    return { watched, floor, ...progress(Math.max(shared, watched.settled), look) }
   }
 
   /** Where a durable stands; it is set back first where that is past what its stream has. */

@@ -14,11 +14,6 @@ test('a floor that jumped over what is gone hides nothing', () => {
   expect(progress(10, { firstSeq: 31, ackFloor: 35 })).toEqual({ settled: 35, expired: { from: 11, to: 30 } })
 })
 
-test('the first look trusts the floor: nothing was delivered since', () => {
-  expect(progress(10, { firstSeq: 31, ackFloor: 20 }, true).expired).toEqual({ from: 21, to: 30 })
-  expect(progress(10, { firstSeq: 31, ackFloor: 30 }, true).expired).toBeUndefined()
-})
-
 test('events of others that age out are no loss for a handler that was past them', () => {
   expect(progress(100, { firstSeq: 90, ackFloor: 5 }).expired).toBeUndefined()
 })

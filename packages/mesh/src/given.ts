@@ -18,6 +18,9 @@ export const isMatch = (value: unknown, pattern: RegExp): value is string =>
 export const isWithin = (value: unknown, least: number, most: number = Infinity): value is number =>
   typeof value === 'number' && value >= least && value <= most
 
+/** Node turns a longer time of a timer into 1 ms. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** A whole number, not less and not more. */
 export const isWhole = (value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): value is number =>
   Number.isSafeInteger(value) && isWithin(value, least, most)

@@ -1,4 +1,5 @@
 import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+import { LONGEST_TIMER_MS } from '../given.ts'
 import type { Maybe } from '../maybe.ts'
 import { type RateLimit, TokenBucket } from './rate-limit.ts'
 
@@ -17,9 +18,6 @@ export type GatePort = {
   /** `isNews` when it was flowing and is not, or the other way round; a probe that failed again is none. */
   onState: (state: BreakerState, isNews: boolean) => void
 }
-
-/** What a timer takes; a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told,

@@ -1,7 +1,7 @@
 import { orderFaults } from '../consume/ordered/order-faults.ts'
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
-import { isDeclared, isMatch, isObject, isWithin, shown } from '../given.ts'
+import { isDeclared, isMatch, isObject, isWithin, LONGEST_TIMER_MS, shown } from '../given.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, horizonOf, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
@@ -185,8 +185,9 @@ function handlerFaults(def: HandlerDef, publishes: readonly AnyContract[]): stri
   const faults: string[] = []
   if (typeof def.handle !== 'function') faults.push('it has no function')
   faults.push(...startFaults(def), ...limitFaults(def), ...batchFaults(def))
-  if (!isWithin(def.timeoutMs, 1)) faults.push(`timeoutMs is ${shown(def.timeoutMs)}; at least 1`)
-  if (!isWithin(def.ackWaitMs, 300)) faults.push(`ackWaitMs is ${shown(def.ackWaitMs)}; at least 300`)
+  for (const [name, least] of [['timeoutMs', 1] as const, ['ackWaitMs', 300] as const])
+    if (!isWithin(def[name], least, LONGEST_TIMER_MS))
+      faults.push(`${name} is ${shown(def[name])}; ${least} to ${LONGEST_TIMER_MS}`)
   faults.push(...orderFaults(def), ...retryFaults(def))
   return [...faults, ...effectsFaults(def, publishes), ...inboxFaults(def)]
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LONGEST_TIMER_MS } from '../../given.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Claim } from './claim.ts'
@@ -20,7 +21,6 @@ export type KeyTurnsOptions = {
 }
 
 const AGAIN_MS = 250
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Has each key go on when its turn comes: when its retry is due, and with what was left of it in the stream. */
 export class KeyTurns {

@@ -237,6 +237,8 @@ export class HandlerRunner {
   }
 
   #onLeaked(delivery: Delivery): void {
+    // It will not be settled here: with all credit held by such calls nothing would be pulled any more, no probe either.
+    delivery.credit.release()
     const lost = { slots: this.#slots, concurrency: this.#concurrency, loss: 'its slot is lost' }
     sayLeak(this.#options, delivery, lost)
   }

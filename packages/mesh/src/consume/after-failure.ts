@@ -47,8 +47,11 @@ export async function bury(options: RunnerOptions, delivery: Delivery, { decisio
   log.warn({ ...labels, code, reason: message, ...delivery.source }, 'dead letter written')
 }
 
-/** An original that was delivered again may have left a copy on the lane when its ack was lost. */
+/**
+ * An original may have left a copy on the lane: one that was delivered again, when its ack was lost; one that was sent there
+ * from here, when the word that it is stored was.
+ */
 export function dropStaleCopy(lane: Lane, delivery: Delivery): Maybe<void> {
-  if (delivery.via !== 'event' || delivery.deliveryCount === 1) return
+  if (delivery.via !== 'event' || (delivery.deliveryCount === 1 && !delivery.wasSentToLane)) return
   return dropFromLane(lane, delivery).catch(() => undefined)
 }

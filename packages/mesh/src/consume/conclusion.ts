@@ -100,6 +100,7 @@ export class Conclusion {
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt: null })
     delivery.burial = burial
     await bury(this.#options, delivery, burial)
+    await dropStaleCopy(this.#options.lane, delivery)
     this.#intake.settle(delivery, 'term')
   }
 }

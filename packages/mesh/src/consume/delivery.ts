@@ -81,6 +81,8 @@ export type Delivery = {
   startedAt: number
   /** An attempt failed in this process, so its counters are newer than the server's copy. */
   isTouched: boolean
+  /** A copy of it may wait on the lane. */
+  wasSentToLane: boolean
   /** It came on a lane and does not say which event it is of, so `source` is its place there. */
   readonly isMisplaced: boolean
   /** It is dead, but its letter is not stored yet. */
@@ -131,6 +133,7 @@ class Arrival implements Delivery {
   lastRecordAt = 0
   startedAt = 0
   isTouched = false
+  wasSentToLane = false
   isMisplaced = false
   burial?: Burial
   claim?: Claim

@@ -88,6 +88,7 @@ export class Retries {
 
   async #moveToLane(delivery: Delivery, delayMs: number): Promise<void> {
     const recoveries = this.#recoveries
+    delivery.wasSentToLane = true
     await sendToLane(this.#options.lane, delivery, delayMs)
     this.#intake.settle(delivery, 'ack')
     // The other side came back meanwhile, and what waited was released without this one.

@@ -37,6 +37,7 @@ export function storedDelivery(
     lastRecordAt: 0,
     startedAt: 0,
     isTouched: false,
+    wasSentToLane: false,
     isMisplaced: false,
     phase: READY,
     claim,

@@ -12,6 +12,7 @@ import type { PublisherDeps } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
 import type { AttemptOfContext, OutputOptions } from './context.ts'
 import type { HandlerDef } from './define.ts'
+import { follow } from './follow-signal.ts'
 import { type OnceOptions, type Outputs, outputs } from './outputs.ts'
 
 export type AttemptDeps = {
@@ -30,6 +31,8 @@ export type AttemptDeps = {
   leakAfterMs: number
 }
 
+const NONE: (() => void)[] = []
+
 /** One attempt at a message. What most handlers never ask for is made when it is. */
 export class Attempt implements AttemptOfContext {
   readonly deps: AttemptDeps
@@ -41,8 +44,8 @@ export class Attempt implements AttemptOfContext {
   data: unknown
   /** Where no SDK records, but the trace is handed on. */
   readonly #received: Context | undefined
-  #timeout: AbortController | undefined
-  #signal: AbortSignal | undefined
+  #ending: AbortController | undefined
+  #unfollow: (() => void)[] = NONE
   #outputs: Outputs | undefined
   #isLate = false
   #isOver = false
@@ -71,13 +74,19 @@ export class Attempt implements AttemptOfContext {
     return this.#isLate
   }
 
-  /** A signal of several costs more than the rest of the attempt. */
+  /** Made when it is asked for: it costs more than the rest of the attempt. */
   get signal(): AbortSignal {
-    if (this.#signal) return this.#signal
-    this.#timeout = new AbortController()
-    if (this.#isLate) this.#timeout.abort(timeoutError(this.deps))
-    const endings = [this.#timeout.signal, this.deps.stopping, ...(this.claim ? [this.claim.lost] : [])]
-    return (this.#signal = AbortSignal.any(endings))
+    if (this.#ending) return this.#ending.signal
+    const ending = (this.#ending = new AbortController())
+    if (this.#isLate) ending.abort(timeoutError(this.deps))
+    const { stopping } = this.deps
+    this.#unfollow = (this.claim ? [stopping, this.claim.lost] : [stopping]).map((signal) => follow(signal, ending))
+    return ending.signal
+  }
+
+  /** It has come to something; what it left running may go on, and is not told any more. */
+  end(): void {
+    for (const unfollow of this.#unfollow) unfollow()
   }
 
   isFlowing(): boolean {
@@ -86,7 +95,7 @@ export class Attempt implements AttemptOfContext {
 
   expire(): void {
     this.#isLate = true
-    this.#timeout?.abort(timeoutError(this.deps))
+    this.#ending?.abort(timeoutError(this.deps))
   }
 
   /** @throws MeshError MESH_CLOSED, and those of `ctx.publish` */

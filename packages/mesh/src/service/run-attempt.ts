@@ -98,9 +98,22 @@ function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Mayb
 function begin(attempt: Attempt): Maybe<AttemptOutcome> {
   try {
     const outcome = attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)
-    return outcome instanceof Promise ? outcome.catch(failed) : outcome
+    if (outcome instanceof Promise) return ending(attempt, outcome)
+    attempt.end()
+    return outcome
+  } catch (error) {
+    attempt.end()
+    return failed(error)
+  }
+}
+
+async function ending(attempt: Attempt, outcome: Promise<AttemptOutcome>): Promise<AttemptOutcome> {
+  try {
+    return await outcome
   } catch (error) {
     return failed(error)
+  } finally {
+    attempt.end()
   }
 }
 

@@ -35,7 +35,7 @@ type Waiting = { out: Outgoing; slot: Slot; dueMs: number; trace: string | undef
 /** @throws MeshError MESH_ID_CONFLICT | MESH_PAYLOAD_TOO_LARGE | MESH_NEWER_VERSION and those of the pipeline */
 export async function storeDelayed(deps: SlotDeps, out: Outgoing, { when, key }: Delay): Promise<Published> {
   const { type, id } = out.envelope
-  const dueMs = 'at' in when ? when.at.getTime() : Math.ceil((await now(deps)) + when.inMs)
+  const dueMs = 'at' in when ? when.at.getTime() : await dueIn(deps, when.inMs)
   const slot = key === undefined ? slotOf(type, '_id', id) : slotOf(type, '_key', key)
   const marker = delayMarker(out.envelope, new Date(dueMs))
   const waiting = { out, slot, dueMs, trace: marker.traceparent }
@@ -47,6 +47,12 @@ export async function storeDelayed(deps: SlotDeps, out: Outgoing, { when, key }:
     marker.fail(error)
     throw error
   }
+}
+
+/** Never early: by as much as the server's clock is not known it comes later. */
+async function dueIn(deps: SlotDeps, inMs: number): Promise<number> {
+  const nowMs = await now(deps)
+  return Math.ceil(nowMs + deps.clock.errorMs + inMs)
 }
 
 const now = ({ patience, clock }: SlotDeps): Promise<number> => patience.ask(() => clock.now())

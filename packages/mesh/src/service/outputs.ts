@@ -139,8 +139,9 @@ async function sendOnce(options: OutputsOptions, once: OnceOptions, outputs: rea
     cause,
     payload: once.payload,
   }
-  // A look costs a fraction of a batch that is refused.
-  if (of && once.isRepeat && (await isDone(deps, of))) {
+  // A look costs a fraction of a batch that is refused. What comes later is not in the batch, and a run before this one may
+  // be unknown here: a consumer that was made anew counts deliveries from 1.
+  if (of && (once.isRepeat || delayed.length > 0) && (await isDone(deps, of))) {
     once.onRepeated()
     return
   }

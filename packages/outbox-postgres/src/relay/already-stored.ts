@@ -37,9 +37,13 @@ async function walk(mesh: Mesh, { stream, subject, wanted, position }: Walk): Pr
   const found: number[] = []
   // A stream that was made again counts from 1 again.
   const starts = wanted.map((row) => (row.triedEpoch === position.epoch ? row.triedAfter + 1 : 1))
-  const query = { seq: Math.min(...starts), next_by_subj: mesh.names.subject(subject) }
-  while (missing.size > 0) {
-    const stored = await getStored(mesh.nats, mesh.names.stream(stream), query)
+  const [name, filter] = [mesh.names.stream(stream), mesh.names.subject(subject)]
+  const query = { seq: Math.min(...starts), next_by_subj: filter }
+  // No further than what is there now: others may publish there faster than it can be read. What is still on its way
+  // the server knows by its id.
+  const last = await getStored(mesh.nats, name, { last_by_subj: filter })
+  while (missing.size > 0 && query.seq <= (last?.seq ?? 0)) {
+    const stored = await getStored(mesh.nats, name, query)
     if (!stored) break
     const id = decodeAttribute(stored.headers[HEADER.id] ?? '')
     const row = missing.get(id)

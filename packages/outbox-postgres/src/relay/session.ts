@@ -33,10 +33,11 @@ export class Session {
   static async open(pool: PgPool, options: SessionOptions): Promise<Session> {
     const session = new Session(await connectWithin(pool, options.sessionMs / 2), options)
     try {
+      // Who is sent a result is not idle: one that is stopped while it is sent is ended by what TCP does not get rid of.
       // All its statements are short and go by an index. What PostgreSQL knows of a table that fills and empties is often
       // wrong; and what it holds for expensive it would compile first.
       await session.query(
-        `SET idle_session_timeout = ${options.sessionMs}; SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off`,
+        `SET idle_session_timeout = ${options.sessionMs}; SET tcp_user_timeout = ${options.sessionMs}; SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off`,
       )
       await session.query(`LISTEN ${options.names.channel}`)
       return session

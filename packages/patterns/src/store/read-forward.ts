@@ -1,5 +1,6 @@
 import { getStored, type Mesh, type ReceivedHeaders, receivedHeaders } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
+import { PatternsError } from '../errors.ts'
 import { reading } from './records.ts'
 
 /** A message as it stands in its stream. */
@@ -17,7 +18,7 @@ export type Stretch = {
   subjects: string
   /** The first sequence. */
   from: number
-  /** The last sequence. */
+  /** The sequence of the last message of these subjects. */
   to: number
 }
 
@@ -28,13 +29,19 @@ const BATCH = 256
  * The messages of a stretch of a stream, in order. Any replica gives what it has, many at a time; what it lacks comes from
  * the stream's leader, so that nothing is missing. Needs `$JS.API.STREAM.MSG.GET.<stream>`, and is much faster with
  * `$JS.API.DIRECT.GET.<stream>`.
+ * @throws PatternsError PATTERNS_STORE_UNAVAILABLE also where it ends before the message at `to`: whoever was asked does not
+ * lead the stream any more and lacks its end, or the message has just left it; `to` is to be asked for again
  */
 export async function* readForward(mesh: Mesh, { stream, subjects, from, to }: Stretch): AsyncGenerator<StoredEvent> {
   let next = from
   while (next <= to) {
     const some = await manyFrom(mesh, { stream, subjects, from: next, to })
     const found = some.length > 0 ? some : await oneFrom(mesh, { stream, subjects, from: next, to })
-    if (found.length === 0) return
+    if (found.length === 0)
+      throw new PatternsError(
+        'PATTERNS_STORE_UNAVAILABLE',
+        `stream ${stream} was to have a message of ${subjects} at ${to}, and gives none behind ${next - 1}; that is tried again`,
+      )
     yield* found
     next = found.at(-1)!.seq + 1
   }

@@ -13,7 +13,8 @@ import { retireBroker } from './stop-broker.ts'
 const system = await smallSystem('cluster')
 afterAll(() => system[Symbol.asyncDispose]())
 const { streams, consumers } = await manager(system.operator)
-await streams.add({ name: 'NOTES', subjects: ['notes'], num_replicas: 3 })
+// Servers that have just met may not count as peers yet.
+await eventually(() => streams.add({ name: 'NOTES', subjects: ['notes'], num_replicas: 3 }))
 await consumers.add('NOTES', { durable_name: 'reader', ack_policy: 'explicit' })
 
 const leaders = {

@@ -21,7 +21,7 @@ export class BatchSource {
   #caughtUp = false
   #ended = false
   #fault: string | undefined
-  #lastInsertAtMs = 0
+  #lastInsertAtMs = -Infinity
   #wake: (() => void) | undefined
 
   private constructor(options: BatchSourceOptions) {

@@ -62,6 +62,6 @@ export function leanPublisher(nc: NatsConnection): LeanPublisher {
 /** The headers of the mesh, in its order. The client takes anything that has `encode()`. */
 function headerBlock(type: string, now: number): { encode(): Uint8Array } {
   const id = randomUUID()
-  const text = `NATS/1.0\r\nce-specversion: 1.0\r\nce-id: ${id}\r\nce-type: ${type}\r\nce-source: /${SOURCE}\r\nce-time: ${new Date(now).toISOString()}\r\nce-dataschema: ${type}/1\r\nce-correlationid: ${id}\r\ncontent-type: application/json\r\ntraceparent: ${TRACEPARENT}\r\nNats-Msg-Id: ${id}\r\n\r\n`
+  const text = `NATS/1.0\r\nNats-Trace-Dest: trace disabled\r\nce-specversion: 1.0\r\nce-id: ${id}\r\nce-type: ${type}\r\nce-source: /${SOURCE}\r\nce-time: ${new Date(now).toISOString()}\r\nce-dataschema: ${type}/1\r\nce-correlationid: ${id}\r\ncontent-type: application/json\r\ntraceparent: ${TRACEPARENT}\r\nNats-Msg-Id: ${id}\r\n\r\n`
   return { encode: () => encoder.encode(text) }
 }

@@ -24,6 +24,7 @@ export const HEADER = {
   batchId: 'Nats-Batch-Id',
   batchSequence: 'Nats-Batch-Sequence',
   batchCommit: 'Nats-Batch-Commit',
+  traceDest: 'Nats-Trace-Dest',
 } as const
 
 /** What a nats-server takes of a stored message's header block, bytes (10097 beyond it, of its errors.json). */

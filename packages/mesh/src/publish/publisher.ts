@@ -123,14 +123,24 @@ function failed({ deps, out, span, started }: Run, error: unknown): never {
   throw error
 }
 
+/**
+ * Goes before all others of an event that has a trace: the server looks for its own message tracing's header and for
+ * `traceparent`, and where that is sampled copies every header of the message before it asks whether anybody wants to know.
+ * At this one it stops looking (nats-server 2.11 or later, msgtrace.go; ADR 22).
+ */
+const UNTRACED: HeaderPairs = [[HEADER.traceDest, 'trace disabled']]
+const UNTRACED_LINES = headerLines(UNTRACED)
+
 /** What an event says of itself on the wire, without the id of its store operation. */
 export function eventHeaders(out: Outgoing, traceHeaders: HeaderPairs): HeaderPairs {
-  return [...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...guards(out)]
+  const first = traceHeaders.length > 0 ? UNTRACED : []
+  return [...first, ...envelopeHeaders(out.envelope), ...traceHeaders, ...out.headers, ...guards(out)]
 }
 
 /** The same as the lines of a header block, with that id. */
 function eventLines(out: Outgoing, traceHeaders: HeaderPairs): string {
-  let lines = envelopeLines(out.envelope) + headerLines(traceHeaders) + headerLines(out.headers)
+  let lines = traceHeaders.length > 0 ? UNTRACED_LINES : ''
+  lines += envelopeLines(out.envelope) + headerLines(traceHeaders) + headerLines(out.headers)
   if (out.once || out.expect) lines += headerLines(guards(out))
   return `${lines}${HEADER.msgId}: ${out.envelope.id}\r\n`
 }

@@ -19,7 +19,7 @@ export const isWithin = (value: unknown, least: number, most: number = Infinity)
   typeof value === 'number' && value >= least && value <= most
 
 /** Node turns a longer time of a timer into 1 ms. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1
 
 /** A whole number, not less and not more. */
 export const isWhole = (value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): value is number =>

@@ -1,7 +1,9 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { drawGrowth } from './growth/growth-table.ts'
 import { runGrowth } from './growth/run-growth.ts'
+import { merged } from './merged.ts'
+import type { BenchResult } from './result.ts'
 import { runBench } from './run-bench.ts'
 import { drawResult } from './table.ts'
 
@@ -31,12 +33,18 @@ try {
     await show(result, drawGrowth(result))
   } else {
     const result = await runBench({ ...options, quick: values.quick })
-    await show(result, drawResult(result, process.env['FORCE_COLOR'] === '1'))
+    await show(only ? await amongOthers(result) : result, drawResult(result, process.env['FORCE_COLOR'] === '1'))
     process.exitCode = result.scenarios.every(({ met }) => met !== 'none') ? 0 : 1
   }
 } catch (error) {
   if (!stop.signal.aborted) throw error
   process.exitCode = 130
+}
+
+/** Some of it measured again goes into what the file has of the rest. */
+async function amongOthers(result: BenchResult): Promise<BenchResult> {
+  const before = values.json === undefined ? undefined : await readFile(values.json, 'utf8').catch(() => undefined)
+  return before === undefined ? result : merged(JSON.parse(before) as BenchResult, result)
 }
 
 async function show(result: object, table: string): Promise<void> {

@@ -19,7 +19,10 @@ const scenario = {
   floor: { ratioToPlain: 2 },
   goal: { ratioToPlain: 3.5 },
 }
-const published = resultOf({ name: 'publish', scenario, of: scenario.cases[0] }, { rounds, messages: 1 })
+const published = resultOf(
+  { name: 'publish', scenario, of: scenario.cases[0] },
+  { rounds, messages: 1, startedAt: '2026-01-02T00:00:00Z' },
+)
 const machine = { cpu: 'Some CPU', cores: 2, memoryGiB: 8, kernel: '6', platform: 'linux-x64' }
 const result = {
   machine,

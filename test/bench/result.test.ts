@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { merged } from './merged.ts'
 import { resultOf } from './result.ts'
 import type { Case, Scenario } from './scenario.ts'
 import { drawResult } from './table.ts'
@@ -20,7 +21,8 @@ const rounds = {
   ],
   plain: [{ rate: 100 }, { rate: 100 }, { rate: 100 }],
 }
-const of = (each: Case) => resultOf({ name: 'publish', scenario, of: each }, { rounds, messages: 10 })
+const startedAt = '2026-01-02T00:00:00Z'
+const of = (each: Case) => resultOf({ name: 'publish', scenario, of: each }, { rounds, messages: 10, startedAt })
 
 test('a case has medians, ratios, its limits and what they came to', () => {
   expect(of(scenario.cases[0])).toMatchObject({
@@ -43,6 +45,17 @@ test('a case has medians, ratios, its limits and what they came to', () => {
 test('a case may have limits of its own, and is named by its suffix', () => {
   const other = of({ suffix: 'R3', payloadBytes: 128, replicas: 3, floor: { ratioToPlain: 2.5 }, goal: {} })
   expect(other).toMatchObject({ name: 'publish-R3', scenario: 'publish', met: 'none', replicas: 3 })
+})
+
+test('what is measured again takes its place among the others, if nothing else has changed', () => {
+  const machine = { cpu: 'Some CPU', cores: 2, memoryGiB: 8, kernel: '6', platform: 'linux-x64' }
+  const [first, other] = [of(scenario.cases[0]), of({ suffix: 'R3', payloadBytes: 128, replicas: 3 })]
+  const before = { machine, versions: { node: '24' }, scenarios: [first, other], startedAt, quick: false }
+  const later = { ...first, startedAt: '2026-01-03T00:00:00Z' }
+  const again = { ...before, scenarios: [later, { ...other, name: 'new' }], startedAt: later.startedAt }
+  expect(merged(before, again)).toEqual({ ...before, scenarios: [later, other, { ...other, name: 'new' }] })
+  expect(() => merged(before, { ...again, quick: true })).toThrow('write them to another file')
+  expect(() => merged(before, { ...again, versions: { node: '26' } })).toThrow('measure all')
 })
 
 test('the table says what does not hold, and by how much', () => {

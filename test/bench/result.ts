@@ -18,6 +18,8 @@ export type CaseResult = {
   /** The scenario's, and the case's suffix. */
   readonly name: string
   readonly scenario: string
+  /** ISO 8601. */
+  readonly startedAt: string
   readonly title: string
   readonly message: string
   readonly rate: number | null
@@ -49,7 +51,7 @@ export type CaseResult = {
 /** Adds a case up. */
 export function resultOf(
   { name, scenario, of }: { name: string; scenario: Scenario; of: Case },
-  { rounds, messages }: { rounds: Rounds; messages: number },
+  { rounds, messages, startedAt }: { rounds: Rounds; messages: number; startedAt: string },
 ): CaseResult {
   const floor = of.floor ?? scenario.floor
   const goal = of.goal ?? scenario.goal
@@ -60,6 +62,7 @@ export function resultOf(
   return {
     name: of.suffix === undefined ? name : `${name}-${of.suffix}`,
     scenario: name,
+    startedAt,
     title: scenario.title,
     message: scenario.message,
     rate: figure('rate'),

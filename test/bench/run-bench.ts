@@ -47,6 +47,7 @@ async function measure(found: Found, of: Case, { quick, signal, say }: BenchOpti
   const messages = quick ? size.quick! : size.full
   const rounds = quick ? ROUNDS.quick : (scenario.rounds ?? ROUNDS.full)
   const label = of.suffix === undefined ? name : `${name}-${of.suffix}`
+  const startedAt = new Date().toISOString()
   const measured = await runCase({ ...found, of, messages, rounds, signal, say: (what) => say(`${label}: ${what}`) })
-  return resultOf({ name, scenario, of }, { rounds: measured, messages })
+  return resultOf({ name, scenario, of }, { rounds: measured, messages, startedAt })
 }

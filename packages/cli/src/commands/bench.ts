@@ -14,7 +14,10 @@ export function register(program: Command): void {
     .option('--quick', 'small rounds, a minute and a half in all')
     .option('--growth', 'how prices grow instead: with the size of a message, with keys, letters and handlers')
     .option('--json <file>', 'write every figure of every round there')
-    .option('--only <scenarios>', 'only these, comma separated')
+    .option(
+      '--only <scenarios>',
+      'only these, comma separated; with --json they replace theirs in a file that is there',
+    )
     .action(async (options: BenchOptions) => {
       process.exitCode = await bench(options)
     })

@@ -4,21 +4,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { eventually, testMesh, type TestMesh, testServer, type TestServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import {
-  command,
-  defineService,
-  type Logger,
-  on,
-  retry,
-  type ServiceDef,
-  stream,
-  streamState,
-} from '../../src/index.ts'
-import { Supervisor } from '../../src/consume/supervisor.ts'
-import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
-import { meshMetrics } from '../../src/observe/mesh-metrics.ts'
-import { noMetrics } from '../../src/observe/metrics.ts'
-import { openCheckpoints } from '../../src/topology/checkpoint.ts'
+import { command, defineService, type Logger, on, retry, type ServiceDef, stream } from '../../src/index.ts'
+import { supervisorOf } from './one-supervisor.ts'
 import { answering } from './ordered/one-partition.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'], maxBytes: 16 * 1024 ** 2 })
@@ -154,23 +141,7 @@ test('a durable whose leader has more than the leader of the stream is set back 
   const told: string[] = []
   const ignore = (): void => undefined
   const log: Logger = { debug: ignore, info: ignore, warn: ignore, error: (_, message) => void told.push(message) }
-  const { epoch } = await streamState(nats, name)
-  const supervisor = new Supervisor({
-    nc,
-    connection: watchConnection(nats),
-    log,
-    metrics: meshMetrics(noMetrics),
-    office: {} as never,
-    labels: { service: 'worker', handler: 'work' },
-    stream: name,
-    durables: [{ durable, filters: [mesh.names.subject('job.run')], epoch, settled: 0 }],
-    lane: { stream: mesh.names.lanes('worker'), durable },
-    checkpoints: await openCheckpoints(nats, mesh.names),
-    restore: () => Promise.resolve([]),
-    mayMake: false,
-    onEpoch: ignore,
-    maxAgeMs: 3_600_000,
-  })
+  const supervisor = await supervisorOf(own, { nc, log, stream: name, durable, filter: mesh.names.subject('job.run') })
   for (let look = 0; look < 4; look++) await supervisor.look()
   await supervisor.stop()
   expect(resets).toBe(1)

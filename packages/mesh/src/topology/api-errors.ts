@@ -12,6 +12,8 @@ export const apiCodes = {
   subjectsOverlap: 10065,
   wrongLastSequence: 10071,
   consumerExists: 10148,
+  /** R3: another write of this subject is not decided yet. */
+  conflictInFlight: 10164,
 } as const
 
 /** What each code means for whoever starts the service, and what to do. */

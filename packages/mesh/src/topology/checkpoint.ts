@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -25,7 +26,9 @@ export type Checkpoint = {
 /** An event by its time as well, in unix ns: a stream that lost its end gives its sequence to another one. */
 export type Seen = { readonly seq: number; readonly at: string }
 
-const ATTEMPTS = 8
+/** With the pauses, longer than an election. */
+const ATTEMPTS = 60
+const UNDECIDED_MS = 250
 
 /**
  * The bucket, which `provisionStreams` has made. Any replica answers a read: a checkpoint that is a little old costs a
@@ -56,7 +59,10 @@ export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpo
       else await bucket.update(durable, text, current.revision)
       return true
     } catch (error) {
-      if (apiCode(error) !== apiCodes.wrongLastSequence || attempt === ATTEMPTS) throw error
+      const isUndecided = apiCode(error) === apiCodes.conflictInFlight
+      const isConflict = isUndecided || apiCode(error) === apiCodes.wrongLastSequence
+      if (!isConflict || attempt === ATTEMPTS) throw error
+      if (isUndecided) await sleep(UNDECIDED_MS)
     }
   }
 }

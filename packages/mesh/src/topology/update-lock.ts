@@ -28,7 +28,9 @@ async function take(bucket: KV, key: string): Promise<number> {
     try {
       return await bucket.create(key, '', `${LEASE_S}s`)
     } catch (error) {
-      if (apiCode(error) !== apiCodes.wrongLastSequence) throw error
+      // Somebody has it, or is just taking it.
+      const code = apiCode(error)
+      if (code !== apiCodes.wrongLastSequence && code !== apiCodes.conflictInFlight) throw error
     }
     if (Date.now() > deadline)
       throw new Error(`other processes keep changing it (key ${key}); start again when they are done`)

@@ -1,5 +1,11 @@
 import type { ClickHouseClient } from '@clickhouse/client'
-import { JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamInfo,
+} from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from './clickhouse/connect.ts'
 import { select } from './clickhouse/run.ts'
@@ -179,14 +185,17 @@ class Archiver implements RunningArchive {
   }
 
   async #dropMissing(jsm: JetStreamManager, present: ReadonlySet<string>): Promise<void> {
-    for (const [name, { writer, watch }] of this.#writers) {
-      // A list lacks what has no leader at the moment.
-      if (present.has(name) || !(await isGone(jsm, name))) continue
-      this.#writers.delete(name)
-      this.#options.log.warn({ stream: name }, 'archive: the stream is gone; its archived events stay')
-      await writer.stop()
-      watch.standsBy()
-    }
+    const missing = [...this.#writers].filter(([name]) => !present.has(name))
+    await Promise.all(missing.map(([name, watched]) => this.#dropIfGone(jsm, name, watched)))
+  }
+
+  /** A list lacks what has no leader at the moment, too. */
+  async #dropIfGone(jsm: JetStreamManager, name: string, { writer, watch }: Watched): Promise<void> {
+    if (!(await isGone(jsm, name))) return
+    this.#writers.delete(name)
+    this.#options.log.warn({ stream: name }, 'archive: the stream is gone; its archived events stay')
+    await writer.stop()
+    watch.clear()
   }
 
   async #askClickHouse(connected: Connected): Promise<void> {
@@ -234,12 +243,12 @@ class Archiver implements RunningArchive {
   }
 }
 
-/** Whether the server says of a stream that there is none of that name (JSStreamNotFoundErr of its errors.json). */
+/** Whether the server says of a stream that there is none of that name. */
 async function isGone(jsm: JetStreamManager, stream: string): Promise<boolean> {
   try {
     await jsm.streams.info(stream)
     return false
   } catch (error) {
-    return error instanceof JetStreamApiError && error.code === 10_059
+    return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
   }
 }

@@ -19,8 +19,8 @@ export type Operation =
       n?: number
       /** A delayed message: not before then. */
       due?: number
-      /** Of one that is unknown: the code of the error, or its name. */
-      why?: string
+      /** Of one that is unknown and should not have ended so: the code of the error, or its name. */
+      fault?: string
       at: number
       process: string
     }

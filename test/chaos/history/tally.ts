@@ -26,15 +26,6 @@ export interface Tally {
   readonly outstanding: number
 }
 
-/** What an unknown end of a publish is called: the server or the connection was away, or a process was stopping. */
-const UNKNOWN = new Set([
-  'MESH_PUBLISH_TIMEOUT',
-  'MESH_NO_STREAM',
-  'MESH_PUBLISH_REFUSED',
-  'MESH_SPOOL_FAILED',
-  'MESH_CLOSED',
-])
-
 const CHUNK = Buffer.alloc(1 << 20)
 
 /** @param folder of the files of operations */
@@ -58,8 +49,8 @@ export function openTally(folder: string, handlers: readonly HandlerFacts[]): Ta
     else if (operation.op === 'answered') answered.add(operation.process)
     else if (operation.op === 'publish' && operation.phase === 'unknown') {
       count.unknown += 1
-      const { why = 'nothing' } = operation
-      if (!UNKNOWN.has(why)) faults.set(why, (faults.get(why) ?? 0) + 1)
+      const { fault } = operation
+      if (fault !== undefined) faults.set(fault, (faults.get(fault) ?? 0) + 1)
     } else if (operation.op === 'publish' && operation.phase === 'ok') {
       count.published += 1
       byType.set(operation.type, (byType.get(operation.type) ?? 0) + 1)

@@ -13,6 +13,15 @@ export interface Publishing {
 /** After these it is certain that nothing was stored. */
 const REFUSALS = new Set(['MESH_INVALID_PAYLOAD', 'MESH_INVALID_KEY', 'MESH_SPOOL_FULL', 'MESH_STREAM_FULL'])
 
+/** After these it is not: the server or the connection was away, or this process was stopping. */
+const IN_DOUBT = new Set([
+  'MESH_PUBLISH_TIMEOUT',
+  'MESH_NO_STREAM',
+  'MESH_PUBLISH_REFUSED',
+  'MESH_SPOOL_FAILED',
+  'MESH_CLOSED',
+])
+
 /** What it says of itself, in so many characters: another message's data are known by it. */
 const TEXT_LENGTH = 80
 
@@ -40,9 +49,9 @@ export function publishing(mesh: Mesh, recorder: Recorder, incarnation: string):
         recorder.record({ ...about, phase: 'ok' })
         return true
       } catch (error) {
-        const refused = error instanceof MeshError && REFUSALS.has(error.code)
         const why = error instanceof MeshError ? error.code : error instanceof Error ? error.name : typeof error
-        recorder.record(refused ? { ...about, phase: 'fail' } : { ...about, phase: 'unknown', why })
+        if (REFUSALS.has(why)) recorder.record({ ...about, phase: 'fail' })
+        else recorder.record({ ...about, phase: 'unknown', ...(!IN_DOUBT.has(why) && { fault: why }) })
         return false
       } finally {
         open -= 1

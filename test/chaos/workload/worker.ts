@@ -17,10 +17,13 @@ const placeOf = (handler: string, stream: string, seq: number): string => `${han
 subscribe('malha:delivery', (message) => {
   const { stage, service, handler, stream, seq } = message as StageEvent
   const place = placeOf(handler, stream, seq)
-  const about = { handler: `${service}.${handler}`, id: inHand.get(place) ?? '' }
+  const id = inHand.get(place)
+  if (id === undefined) return
+  const about = { handler: `${service}.${handler}`, id }
   if (stage === 'stored' && handler === WITH_INBOX) recorder.record({ op: 'handled', ...about })
   if (stage !== 'settled') return
-  if (inHand.delete(place)) recorder.record({ op: 'ack', ...about })
+  inHand.delete(place)
+  recorder.record({ op: 'ack', ...about })
 })
 
 await runMain('load', async (stopping) => {

@@ -70,13 +70,14 @@ export function toRow({ stream, epoch }: StreamEpoch, message: StoredMessage): R
   ]
 }
 
+/** When JetStream stored it, as ClickHouse writes it, to the nanosecond. */
+export const publishedAtOf = (row: Row): string => row[12]
+
 /** The month a row is partitioned by, e.g. `2026-11`. */
-export const monthOf = (row: Row): string => row[12].slice(0, 7)
+export const monthOf = (row: Row): string => publishedAtOf(row).slice(0, 7)
 
 /** Sequence of a row. */
 export const seqOf = (row: Row): number => row[2]
-
-export const publishedAtOf = (row: Row): string => row[12]
 
 type CloudEvent = {
   id: string

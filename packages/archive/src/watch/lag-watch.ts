@@ -26,7 +26,7 @@ export class LagWatch {
 
   /** Looks at the stream as it is now. Only the writer speaks of it; a process that stands by does not. */
   async observe(info: StreamInfo): Promise<void> {
-    if (this.#progress.state.kind === 'standby') return this.standsBy()
+    if (this.#progress.state.kind === 'standby') return this.clear()
     const position = await this.#position(epochOf(info))
     const nowMs = Date.now()
     const bytesPerMs = this.#growth(info, nowMs)
@@ -34,7 +34,7 @@ export class LagWatch {
     const oldestAtMs =
       behind > 0 ? (await nextMessage(this.#deps.jsm, info.config.name, position))?.time.getTime() : undefined
     const labels = { stream: info.config.name }
-    if (oldestAtMs === undefined) return this.standsBy()
+    if (oldestAtMs === undefined) return this.clear()
     const messages = Math.min(behind, info.state.messages)
     const retention = retentionOf(info, { messages, oldestAtMs, bytesPerMs }, nowMs)
     this.#deps.metrics.lagMessages.set(labels, messages)
@@ -44,7 +44,7 @@ export class LagWatch {
   }
 
   /** Nothing is behind, or it is another process's to tell. */
-  standsBy(): void {
+  clear(): void {
     const { lagMessages, lagSeconds, retentionUsed } = this.#deps.metrics
     for (const gauge of [lagMessages, lagSeconds, retentionUsed]) gauge.set({ stream: this.#deps.stream }, 0)
     this.#raise(0, undefined)

@@ -149,11 +149,12 @@ export function fitting(nc: NatsConnection, payload: Uint8Array, headers: [strin
     ...brief.filter(([name]) => kept.test(name)),
     [LETTER_HEADER.headers, 'left-out'],
   ]
-  const tries = [headers, brief, without(/^(ce-|malha-|nats-|traceparent$)/i), without(/^(malha-dlq-|nats-msg-id$)/i)]
-  const fits = tries.filter((some) => headerBytes(some) <= MOST_HEADER_BYTES)
-  const whole = fits.find((some) => payload.length + headerBytes(some) <= limit)
+  const less = [brief, without(/^(ce-|malha-|nats-|traceparent$)/i), without(/^(malha-dlq-|nats-msg-id$)/i)] as const
+  const fits = (some: [string, string][], bytes: number): boolean =>
+    headerBytes(some) <= MOST_HEADER_BYTES && bytes + headerBytes(some) <= limit
+  const whole = [headers, ...less].find((some) => fits(some, payload.length))
   if (whole) return { payload, headers: whole }
-  const [most = tries.at(-1)!] = fits.filter((some) => some !== headers)
+  const most = less.find((some) => fits(some, 0)) ?? less[2]
   return { payload: new Uint8Array(), headers: [...most, [LETTER_HEADER.payload, 'left-out']] }
 }
 

@@ -11,12 +11,12 @@
  * P6  It is said of none that it was not stored, unless every send of it was answered so.
  */
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
-import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import { type BatchMember, writeBatch } from './atomic-batch.ts'
 import { Fifo } from './fifo.ts'
-import { isFull, type PubAck, PublishRefused, ReplyReader } from './pub-ack.ts'
+import { type PubAck, ReplyReader } from './pub-ack.ts'
+import { closedError, refusedError, type Sent, timeoutError } from './pipeline-errors.ts'
 
 export type PipelineOptions = {
   /** @default '_INBOX' */
@@ -42,18 +42,14 @@ type Batch = {
   before: readonly BatchMember[]
 }
 
-type Pending = {
+type Pending = Sent & {
   request: PublishRequest
   /** None of a batch, whose headers are others with each send. */
   block: HeaderBlock | undefined
   deadline: number
   sentAt: number
-  sends: number
-  /** Sends that were answered: nobody stores it now. */
-  turnedAway: number
   /** When to send again, of one that is parked. */
   againAt: number
-  lastAnswer: string
   resolve: (ack: PubAck) => void
   reject: (error: Error) => void
 }
@@ -91,7 +87,7 @@ export class PublishPipeline {
    * @throws MeshError MESH_PUBLISH_TIMEOUT | MESH_NO_STREAM | MESH_STREAM_FULL | MESH_PUBLISH_REFUSED | MESH_CLOSED
    */
   publish(request: PublishRequest): Promise<PubAck> {
-    if (this.#closed) return Promise.reject(closedError(request))
+    if (this.#closed) return Promise.reject(closedError(request.subject))
     return new Promise((resolve, reject) => {
       const pending: Pending = {
         request,
@@ -157,7 +153,7 @@ export class PublishPipeline {
       this.#onWire.delete(token)
       pending.reject(
         this.#nc.isClosed()
-          ? closedError(pending.request, cause)
+          ? closedError(pending.request.subject, cause)
           : refusedError(pending, { errCode: 0, description: String(cause) }),
       )
     }
@@ -183,7 +179,7 @@ export class PublishPipeline {
       pending.lastAnswer = reply.why
       if (reply.isNobody) pending.turnedAway++
       if (reply.isNobody && pending.request.hasty) {
-        pending.reject(wasNeverTaken(pending) ? noStreamError(pending) : timeoutError(pending, true))
+        pending.reject(timeoutError(pending, true))
         this.#pump()
         return
       }
@@ -257,45 +253,3 @@ const blockOf = ({ headers, before }: PublishRequest): HeaderBlock | undefined =
 
 const goesTo = ({ subject, before = [] }: PublishRequest, where: string): boolean =>
   subject === where || before.some((member) => member.subject === where)
-
-type Refusal = { errCode: number; status?: number; description: string }
-
-function refusedError(pending: Pending, { errCode, status = 0, description }: Refusal): PublishRefused {
-  const { subject } = pending.request
-  const refusal = { errCode, status, resent: pending.sends > 1 }
-  if (isFull(errCode, description))
-    return new PublishRefused(
-      'MESH_STREAM_FULL',
-      `the stream of ${subject} takes no more (${description}); nothing was stored. Raise its maxBytes, or find the handler that is behind`,
-      refusal,
-    )
-  return new PublishRefused('MESH_PUBLISH_REFUSED', `${subject} was not stored: ${description} (${errCode})`, refusal)
-}
-
-function timeoutError(pending: Pending, connected: boolean): MeshError {
-  const { subject, timeoutMs } = pending.request
-  if (connected && wasNeverTaken(pending)) return noStreamError(pending)
-  const answer = pending.lastAnswer === '' ? 'no answer' : `no better answer than “${pending.lastAnswer}”`
-  const where = connected ? `${answer} came` : 'the server is away'
-  const certainty = pending.sends === 0 ? 'it was not sent' : 'it may or may not be stored'
-  // nats-server 2.15 answers nothing for a write that failed, and goes on so after the disk has room again.
-  const hint = connected
-    ? '. If it stays so, see the server’s log and /healthz: a server whose disk was full needs a restart'
-    : ''
-  return new MeshError(
-    'MESH_PUBLISH_TIMEOUT',
-    `${subject}: ${where} within ${timeoutMs} ms, ${certainty}; publish again with the same id${hint}`,
-  )
-}
-
-/** Upholds P6. */
-const wasNeverTaken = ({ sends, turnedAway }: Pending): boolean => sends > 0 && turnedAway === sends
-
-function noStreamError({ request: { subject, timeoutMs, hasty = false }, lastAnswer }: Pending): MeshError {
-  const within = hasty ? '' : ` within ${timeoutMs} ms`
-  return new MeshError('MESH_NO_STREAM', `${subject} was not stored${within}: ${lastAnswer}`)
-}
-
-function closedError(request: PublishRequest, cause?: unknown): MeshError {
-  return new MeshError('MESH_CLOSED', `${request.subject} was not sent: the mesh is closed`, { cause })
-}

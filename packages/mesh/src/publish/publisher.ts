@@ -238,7 +238,10 @@ function isSameEvent(stored: StoredMessage, out: Outgoing): boolean {
   return idOf(stored) === id && stored.subject === out.subject && stored.headers[HEADER.type] === type
 }
 
-/** What an event leaves of `max_payload`, and of what headers may take, so that a copy on a lane and a dead letter, which say more, fit as well. */
+/**
+ * What an event leaves of `max_payload`, and of what headers may take, so that a copy on a lane and a dead letter, which say
+ * more, fit as well.
+ */
 const HEADROOM_BYTES = 16_384
 
 /** @throws MeshError MESH_PAYLOAD_TOO_LARGE */

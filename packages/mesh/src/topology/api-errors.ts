@@ -33,6 +33,13 @@ const SENTENCES: Readonly<Record<number, string>> = {
     'the account’s largest size for a stream is below maxBytes; raise max_stream_bytes of the account, or lower maxBytes',
 }
 
+/** Whether somebody else wrote it before, or is writing it right now. */
+export const isOvertaken = (error: unknown): boolean =>
+  apiCode(error) === apiCodes.wrongLastSequence || isUndecided(error)
+
+/** The same write may still succeed: three servers have not agreed on another one yet. */
+export const isUndecided = (error: unknown): boolean => apiCode(error) === apiCodes.conflictInFlight
+
 /** The code of a JetStream API error, 0 for any other. */
 export function apiCode(error: unknown): number {
   return error instanceof JetStreamApiError ? error.code : 0

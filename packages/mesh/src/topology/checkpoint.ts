@@ -3,7 +3,7 @@ import { jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
-import { apiCode, apiCodes } from './api-errors.ts'
+import { isOvertaken, isUndecided } from './api-errors.ts'
 import type { Names } from './names.ts'
 import { CHECKPOINT_BUCKET } from './system.ts'
 
@@ -59,10 +59,8 @@ export async function writeCheckpoint(bucket: KV, durable: string, next: Checkpo
       else await bucket.update(durable, text, current.revision)
       return true
     } catch (error) {
-      const isUndecided = apiCode(error) === apiCodes.conflictInFlight
-      const isConflict = isUndecided || apiCode(error) === apiCodes.wrongLastSequence
-      if (!isConflict || attempt === ATTEMPTS) throw error
-      if (isUndecided) await sleep(UNDECIDED_MS)
+      if (!isOvertaken(error) || attempt === ATTEMPTS) throw error
+      if (isUndecided(error)) await sleep(UNDECIDED_MS)
     }
   }
 }

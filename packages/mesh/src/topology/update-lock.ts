@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { KV } from '@nats-io/kv'
-import { apiCode, apiCodes } from './api-errors.ts'
+import { isOvertaken } from './api-errors.ts'
 
 /** The longest a holder that died keeps others waiting. NATS takes whole seconds. */
 const LEASE_S = 10
@@ -28,9 +28,7 @@ async function take(bucket: KV, key: string): Promise<number> {
     try {
       return await bucket.create(key, '', `${LEASE_S}s`)
     } catch (error) {
-      // Somebody has it, or is just taking it.
-      const code = apiCode(error)
-      if (code !== apiCodes.wrongLastSequence && code !== apiCodes.conflictInFlight) throw error
+      if (!isOvertaken(error)) throw error
     }
     if (Date.now() > deadline)
       throw new Error(`other processes keep changing it (key ${key}); start again when they are done`)

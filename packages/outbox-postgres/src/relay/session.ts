@@ -33,7 +33,7 @@ export class Session {
   static async open(pool: PgPool, options: SessionOptions): Promise<Session> {
     const session = new Session(await connectWithin(pool, options.sessionMs / 2), options)
     try {
-      // Who is sent a result is not idle: one that is stopped while it is sent is ended by what TCP does not get rid of.
+      // A session that waits to be rid of a result is not idle: that TCP brings nothing across for so long ends it then.
       // All its statements are short and go by an index. What PostgreSQL knows of a table that fills and empties is often
       // wrong; and what it holds for expensive it would compile first.
       await session.query(

@@ -5,8 +5,8 @@ import { type Rule, violation } from '../violation.ts'
 /**
  * The promise is "at least once, until there is a dead letter"; what makes an effect one effect is that the outside world
  * knows `ctx.id` again, as partners do that honour an idempotency key. A handler whose outside world does not
- * (`repeats`) may be seen more often, until its inbox knows the message, and one without effects (`none`) must have been called. Of one whose calls nobody
- * writes down (`unseen`) only its output can be judged, which is another rule.
+ * (`repeats`) may be seen more often, until its inbox knows the message, and one without effects (`none`) must have been
+ * called. Of one whose calls nobody writes down (`unseen`) only its output can be judged, which is another rule.
  *
  * What is owed follows from the stream: an acknowledged publish is stored, and so may one of an unknown outcome be. If
  * it is, its handlers get it like any other; if not, and after a refused one, there must be nothing

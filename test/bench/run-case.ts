@@ -1,8 +1,11 @@
+import { jetstreamManager } from '@nats-io/jetstream'
 import { type Broker, startBroker } from './broker.ts'
 import type { Settings } from './protocol.ts'
 import type { Rounds } from './ratio.ts'
 import { usualRound } from './round.ts'
 import type { Case, Figures, Scenario } from './scenario.ts'
+import { connectPlain } from './twins/connect.ts'
+import { leadHere } from './twins/leaders.ts'
 import { startVariantProcess, type VariantProcess } from './variant-process.ts'
 
 /** A scenario that was found in its folder. */
@@ -23,6 +26,7 @@ export async function runCase(options: CaseOptions): Promise<Rounds> {
   const broker = opened.use(await startBroker(of.replicas))
   say('prepares')
   const prepared = await scenario.prepare?.({ broker, case: of, messages, opened })
+  const servers = scenario.servers === 'all' ? broker.url : await leaderOfAll(broker)
   const settings: Settings = { ...of.settings, ...prepared }
   const names = Object.keys(scenario.variants)
   const processes = new Map<string, VariantProcess[]>()
@@ -30,7 +34,7 @@ export async function runCase(options: CaseOptions): Promise<Rounds> {
     const started: VariantProcess[] = []
     processes.set(variant, started)
     for (const part of scenario.variants[variant]!.keys())
-      started.push(opened.use(await startPart(options, { broker, settings, variant, part })))
+      started.push(opened.use(await startPart(options, { servers, settings, variant, part })))
   }
   const measured: Record<string, Figures[]> = Object.fromEntries(names.map((variant) => [variant, []]))
   for (let round = 0; round <= rounds; round++) {
@@ -52,16 +56,25 @@ function derive(scenario: Scenario, measured: Record<string, Figures[]>): void {
   measured['mesh']!.push({ ...measured['mesh']!.pop(), ...scenario.derive(last) })
 }
 
-type Part = { broker: Broker; settings: Settings; variant: string; part: number }
+type Part = { servers: string; settings: Settings; variant: string; part: number }
 
-function startPart(options: CaseOptions, { broker, settings, variant, part }: Part): Promise<VariantProcess> {
+function startPart(options: CaseOptions, { servers, settings, variant, part }: Part): Promise<VariantProcess> {
   const { folder, scenario, of, messages, signal } = options
   const { payloadBytes, replicas } = of
   return startVariantProcess({
     file: new URL(scenario.variants[variant]![part]!, folder),
-    setup: { servers: broker.url, variant, part, payloadBytes, replicas, messages, settings },
+    setup: { servers, variant, part, payloadBytes, replicas, messages, settings },
     signal,
   })
+}
+
+/** On a cluster one server is made the leader of all streams there are; its address. */
+async function leaderOfAll({ url, cluster }: Broker): Promise<string> {
+  if (cluster === undefined) return url
+  const first = cluster.nodes[0]!.url
+  await using nc = await connectPlain(first)
+  for await (const stream of (await jetstreamManager(nc)).streams.names()) await leadHere(nc, { stream })
+  return first
 }
 
 /** Who begins has the machine as others left it: each does in turn. */

@@ -70,6 +70,12 @@ export type Scenario = {
   readonly floor: Limits
   /** What we are after. */
   readonly goal: Limits
+  /**
+   * What clients of a cluster are told of: the server that leads every stream, so that all variants have the same way to it, or
+   * all three.
+   * @default 'leader'
+   */
+  readonly servers?: 'leader' | 'all'
   /** What `ratioToPlain` and `ratioToLean` are ratios of. @default 'rate' */
   readonly ratioOf?: string
   /** Once a case, before its processes start: streams, other servers. What it returns all variants get. */

@@ -4,7 +4,7 @@ import { billIssued, checkBills, purgeBills } from '../bills.ts'
 import { connectBench, orderPlaced } from '../orders.ts'
 import type { Setup } from '../protocol.ts'
 import { carryTraceContext } from '../trace-context.ts'
-import { checkAllAcked, untilAllAcked } from '../twins/durable.ts'
+import { checkAllAcked, durablesAhead, untilAllAcked } from '../twins/durable.ts'
 import type { Variant } from '../variant.ts'
 
 /** As many as a publisher in bulk has in flight. */
@@ -18,9 +18,13 @@ export function billOrders(options: Pick<HandlerOptions, 'effects'> = {}): (setu
     const jsm = await jetstreamManager(mesh.nats)
     const nameOf = (round: number): string => `${variant.toLowerCase()}-${round}`
     const durableOf = (round: number): string => mesh.names.durable(nameOf(round), 'bill')
+    const ahead = durablesAhead(mesh.nats)
     let running: RunningService
     return {
-      prepare: () => purgeBills(jsm),
+      async prepare(round) {
+        await purgeBills(jsm)
+        await ahead.make(durableOf(round))
+      },
       async run(round, begin) {
         const returned = Promise.withResolvers<void>()
         let handled = 0
@@ -39,7 +43,7 @@ export function billOrders(options: Pick<HandlerOptions, 'effects'> = {}): (setu
         await running.stop()
         await checkAllAcked(jsm, durableOf(round), messages)
         await checkBills(jsm, options.effects === 'once' ? 2 * messages : messages)
-        await jsm.consumers.delete(mesh.names.stream(orderPlaced.stream), durableOf(round))
+        await ahead.delete(durableOf(round))
         await jsm.streams.delete(mesh.names.lanes(nameOf(round)))
       },
       close: () => mesh.close(),

@@ -28,7 +28,7 @@ export const leanSide: Side = {
     const jsm = await jetstreamManager(nc)
     let loop: LeanPull | undefined
     return {
-      prepare: (round) => makeDurable(jsm, `lean-${round}`),
+      prepare: (round) => makeDurable(nc, `lean-${round}`),
       async start(round, onOrder) {
         const pull = leanPull(nc, {
           stream: ORDERS_STREAM,

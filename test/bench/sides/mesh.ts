@@ -4,8 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { context } from '@opentelemetry/api'
 import { connectBench, type Order, orderPlaced } from '../orders.ts'
 import { carryTraceContext } from '../trace-context.ts'
-import { ORDERS_STREAM } from '../twins/connect.ts'
-import { checkAllAcked } from '../twins/durable.ts'
+import { checkAllAcked, durablesAhead } from '../twins/durable.ts'
 import type { Side } from './side.ts'
 
 /** Twice as many are asked for: the 2000 of the twins. */
@@ -30,9 +29,11 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
       const mesh = await connectBench(servers, replicas)
       const jsm = await jetstreamManager(mesh.nats)
       const nameOf = (round: number): string => `${variant}-worker-${round}`
+      const durableOf = (round: number): string => mesh.names.durable(nameOf(round), 'handler')
+      const ahead = durablesAhead(mesh.nats)
       let running: RunningService | undefined
       return {
-        prepare: () => Promise.resolve(),
+        prepare: (round) => ahead.make(durableOf(round)),
         // A service of its own each round: its durables begin anew.
         async start(round, onOrder) {
           const handler = on(contract, { startFrom: 'all', concurrency: CONCURRENCY }, onOrder)
@@ -44,9 +45,8 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
         },
         async finish(round, messages) {
           await running?.stop()
-          const durable = mesh.names.durable(nameOf(round), 'handler')
-          await checkAllAcked(jsm, durable, messages)
-          await jsm.consumers.delete(ORDERS_STREAM, durable)
+          await checkAllAcked(jsm, durableOf(round), messages)
+          await ahead.delete(durableOf(round))
           await jsm.streams.delete(mesh.names.lanes(nameOf(round)))
         },
         close: () => mesh.close(),

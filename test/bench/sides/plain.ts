@@ -31,7 +31,7 @@ export const plainSide: Side = {
       }
     }
     return {
-      prepare: (round) => makeDurable(jsm, `plain-${round}`),
+      prepare: (round) => makeDurable(nc, `plain-${round}`),
       async start(round, onOrder) {
         const consumer = await js.consumers.get(ORDERS_STREAM, `plain-${round}`)
         messages = await consumer.consume({ max_messages: 2000 })

@@ -1,10 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/transport-node'
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  type JetStreamManager,
+  jetstreamManager,
+} from '@nats-io/jetstream'
+import { nanos, type NatsConnection } from '@nats-io/transport-node'
 import { ORDER_SUBJECT, ORDERS_STREAM } from './connect.ts'
+import { leadHere } from './leaders.ts'
 
-/** A durable like that of a handler of the mesh. */
-export async function makeDurable(jsm: JetStreamManager, durable: string): Promise<void> {
+/** A durable like that of a handler of the mesh, led by the server that the connection is at. */
+export async function makeDurable(nc: NatsConnection, durable: string): Promise<void> {
+  const jsm = await jetstreamManager(nc)
   await jsm.consumers.add(ORDERS_STREAM, {
     durable_name: durable,
     ack_policy: AckPolicy.Explicit,
@@ -15,6 +23,31 @@ export async function makeDurable(jsm: JetStreamManager, durable: string): Promi
     max_deliver: -1,
     max_waiting: 2048,
   })
+  await leadHere(nc, { stream: ORDERS_STREAM, durable })
+}
+
+/**
+ * Durables of a service with another name in each round, made ahead of its start as the mesh made the one of the round
+ * before: a start would take them before their leader could be moved. The first one the mesh makes itself.
+ */
+export function durablesAhead(nc: NatsConnection): {
+  make(durable: string): Promise<void>
+  delete(durable: string): Promise<void>
+} {
+  let last: ConsumerConfig | undefined
+  return {
+    async make(durable) {
+      if (last?.durable_name === undefined) return
+      const config = JSON.parse(JSON.stringify(last).replaceAll(last.durable_name, durable)) as ConsumerConfig
+      await (await jetstreamManager(nc)).consumers.add(ORDERS_STREAM, config)
+      await leadHere(nc, { stream: ORDERS_STREAM, durable })
+    },
+    async delete(durable) {
+      const jsm = await jetstreamManager(nc)
+      last = (await jsm.consumers.info(ORDERS_STREAM, durable)).config
+      await jsm.consumers.delete(ORDERS_STREAM, durable)
+    },
+  }
 }
 
 const POLL_MS = 10

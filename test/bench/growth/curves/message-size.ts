@@ -15,7 +15,7 @@ export const curve: Curve = {
   places: [128, 512, 2 * KIB, 8 * KIB, 32 * KIB, 128 * KIB, 512 * KIB],
   async measure({ mesh, x }) {
     const count = Math.round(Math.min(20_000, Math.max(200, MOST_BYTES / x)))
-    const window = Math.round(Math.min(1024, Math.max(4, WINDOW_BYTES / x)))
+    const window = Math.round(Math.min(1000, Math.max(4, WINDOW_BYTES / x)))
     const order = orderOf(x)
     await provisionOrders(mesh)
     const publish = await usEach(count, () => windowed(count, window, (n) => mesh.publish(orderPlaced, order(n))))

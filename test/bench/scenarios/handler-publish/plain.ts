@@ -18,7 +18,7 @@ await serveVariant(async ({ servers, messages }) => {
   return {
     async prepare(round) {
       await purgeBills(jsm)
-      await makeDurable(jsm, nameOf(round))
+      await makeDurable(nc, nameOf(round))
     },
     async run(round, begin) {
       let inFlight = 0

@@ -2,11 +2,13 @@ import type { NatsNode } from '@malha/stack'
 import { monotonicUs } from '../../measure.ts'
 import type { Figures, Round, Turn } from '../../scenario.ts'
 import type { VariantProcess } from '../../variant-process.ts'
-import { durableOf, type Led, type Observer, observe } from './leaders.ts'
+import { connectPlain, ORDERS_STREAM } from '../../twins/connect.ts'
+import { type Led, type Observer, observe } from '../../twins/leaders.ts'
+import { durableOf } from './durable.ts'
 import type { Given } from './watch.ts'
 
 const BOUND_MS = 30_000
-const STREAM: Led = { kind: 'STREAM' }
+const STREAM: Led = { stream: ORDERS_STREAM }
 
 /** Leaders step down one after the other, then the server that leads both is killed; the client is at another one. */
 export async function stepDownsAndKill(turn: Turn): Promise<Round> {
@@ -39,8 +41,9 @@ async function underWay(turn: Turn, happen: (stage: Stage) => Promise<Figures>):
   const { broker, parts, round, variant } = turn
   const nodes = broker.cluster!.nodes
   const part = parts[0]!
-  const consumer: Led = { kind: 'CONSUMER', durable: durableOf(variant) }
-  await using observer = await observe(nodes)
+  const consumer: Led = { stream: ORDERS_STREAM, durable: durableOf(variant) }
+  await using nc = await connectTo(nodes)
+  const observer = observe(nc)
   const port = (await tell(part, round, { ask: 'server' }))['port']
   const own = nodes.find((node) => node.port === port)!
   if (round > 0) for (const led of [STREAM, consumer]) await observer.move(led, own.name)
@@ -50,6 +53,9 @@ async function underWay(turn: Turn, happen: (stage: Stage) => Promise<Figures>):
   await part.clean(round)
   return { figures, parts: [] }
 }
+
+const connectTo = (nodes: readonly NatsNode[]): ReturnType<typeof connectPlain> =>
+  connectPlain(nodes.map(({ url }) => url).join(','))
 
 /** How long nothing is delivered when that happens. */
 async function gapBehind({ part, round }: Stage, happen: () => Promise<void>): Promise<number> {
@@ -62,7 +68,8 @@ async function gapBehind({ part, round }: Stage, happen: () => Promise<void>): P
 /** Kills a server and starts it again. */
 async function kill(stage: Stage, node: NatsNode, left: readonly NatsNode[]): Promise<Figures> {
   const { observer, consumer } = stage
-  await using survivor = await observe(left)
+  await using nc = await connectTo(left)
+  const survivor = observe(nc)
   let electionMs = 0
   const killMs = await gapBehind(stage, async () => {
     const killedAt = monotonicUs()

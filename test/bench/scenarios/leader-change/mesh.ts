@@ -2,7 +2,7 @@ import { defineService, on, type RunningService } from '@malha/mesh'
 import { connectBench, orderOf, orderPlaced } from '../../orders.ts'
 import { serveVariant } from '../../variant.ts'
 import { flowOf } from './flow.ts'
-import { HANDLER } from './leaders.ts'
+import { HANDLER } from './durable.ts'
 import { answer, type Given } from './watch.ts'
 
 await serveVariant(async ({ servers, replicas, variant, payloadBytes, messages }) => {

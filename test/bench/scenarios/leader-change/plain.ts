@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ConsumerMessages, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type ConsumerMessages, jetstream } from '@nats-io/jetstream'
 import { orderOf } from '../../orders.ts'
 import { connectPlain, ORDER_SUBJECT, ORDERS_STREAM } from '../../twins/connect.ts'
 import { makeDurable } from '../../twins/durable.ts'
 import type { Order } from '../../orders.ts'
 import { serveVariant } from '../../variant.ts'
 import { flowOf } from './flow.ts'
-import { durableOf } from './leaders.ts'
+import { durableOf } from './durable.ts'
 import { answer, type Given } from './watch.ts'
 
 const AGAIN_MS = 100
@@ -16,10 +16,9 @@ const ATTEMPTS = 150
 await serveVariant(async ({ servers, variant, payloadBytes, messages: perSecond }) => {
   const nc = await connectPlain(servers)
   const js = jetstream(nc)
-  const jsm = await jetstreamManager(nc)
   const order = orderOf(payloadBytes)
   const durable = durableOf(variant)
-  await makeDurable(jsm, durable)
+  await makeDurable(nc, durable)
   const publish = async (n: number): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
       try {

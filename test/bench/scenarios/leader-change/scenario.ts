@@ -26,5 +26,6 @@ export const scenario: Scenario = {
   goal: { streamStepDownMs: 200, consumerStepDownMs: 200, killBeyondElectionMs: 200 },
   ratioOf: 'killMs',
   prepare: anEmptyStream,
+  servers: 'all',
   round: (turn) => (turn.settings['event'] === 'leaders' ? stepDownsAndKill(turn) : killOfOwnServer(turn)),
 }

@@ -1,16 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { NatsNode } from '@malha/stack'
 import type { NatsConnection } from '@nats-io/transport-node'
-import { monotonicUs } from '../../measure.ts'
-import { NAMESPACE } from '../../orders.ts'
-import { connectPlain, ORDERS_STREAM } from '../../twins/connect.ts'
-
-/** Both the mesh and the plain client give a variant's durable this name. */
-export const HANDLER = 'watch'
-export const durableOf = (variant: string): string => `${NAMESPACE}_${variant}_${HANDLER}`
+import { monotonicUs } from '../measure.ts'
 
 /** Whose leader is meant: the stream's, or that of a durable of it. */
-export type Led = { kind: 'STREAM' } | { kind: 'CONSUMER'; durable: string }
+export type Led = { stream: string; durable?: string }
 
 type Info = {
   cluster?: { leader?: string; replicas?: { current: boolean; offline?: boolean }[] }
@@ -18,7 +11,7 @@ type Info = {
 }
 
 /** Somebody who looks at the leaders from outside, and moves them. */
-export interface Observer extends AsyncDisposable {
+export interface Observer {
   leaderOf(led: Led): Promise<string | undefined>
   /** Has the leader hand over to a server, if it is not there already; resolves when it is. */
   move(led: Led, to: string): Promise<void>
@@ -32,17 +25,16 @@ const POLL_MS = 20
 const ANSWER_MS = 500
 const MOVED_MS = 15_000
 
-/** Connected to some servers of a cluster only. */
-export async function observe(nodes: readonly NatsNode[]): Promise<Observer> {
-  const nc = await connectPlain(nodes.map(({ url }) => url).join(','))
-  const info = (led: Led): Promise<Info> => ask(nc, `${led.kind}.INFO.${nameOf(led)}`)
+/** Sees what the servers say that the connection reaches. */
+export function observe(nc: NatsConnection): Observer {
+  const info = (led: Led): Promise<Info> => ask(nc, `${kindOf(led)}.INFO.${nameOf(led)}`)
   const leaderOf = async (led: Led): Promise<string | undefined> => (await info(led).catch(nothing))?.cluster?.leader
   return {
     leaderOf,
     async move(led, to) {
       for (const deadline = performance.now() + MOVED_MS; (await leaderOf(led)) !== to; await sleep(POLL_MS * 10)) {
         if (performance.now() > deadline) throw new Error(`${nameOf(led)} is not led by ${to} after ${MOVED_MS} ms`)
-        await ask(nc, `${led.kind}.LEADER.STEPDOWN.${nameOf(led)}`, { placement: { preferred: to } }).catch(nothing)
+        await ask(nc, `${kindOf(led)}.LEADER.STEPDOWN.${nameOf(led)}`, { placement: { preferred: to } }).catch(nothing)
       }
     },
     /** Asks again and again without waiting for an answer: while nobody leads there is none. */
@@ -66,11 +58,19 @@ export async function observe(nodes: readonly NatsNode[]): Promise<Observer> {
         await sleep(POLL_MS * 10)
       }
     },
-    [Symbol.asyncDispose]: () => nc.close(),
   }
 }
 
-const nameOf = (led: Led): string => (led.kind === 'STREAM' ? ORDERS_STREAM : `${ORDERS_STREAM}.${led.durable}`)
+/**
+ * Moves the leader to the server that the connection is at, on a cluster. Where a leader happens to be costs more than what
+ * variants differ by: an answer from another server takes a way through two.
+ */
+export async function leadHere(nc: NatsConnection, led: Led): Promise<void> {
+  if (nc.info?.cluster !== undefined) await observe(nc).move(led, nc.info.server_name)
+}
+
+const kindOf = ({ durable }: Led): string => (durable === undefined ? 'STREAM' : 'CONSUMER')
+const nameOf = ({ stream, durable }: Led): string => (durable === undefined ? stream : `${stream}.${durable}`)
 
 async function ask(nc: NatsConnection, api: string, body?: object): Promise<Info> {
   const answer = await nc.request(`$JS.API.${api}`, body && JSON.stringify(body), { timeout: ANSWER_MS })

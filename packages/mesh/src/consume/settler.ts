@@ -7,33 +7,37 @@
  *     way then is lost, and the message would come again only after `ack_wait`. A second one does no harm.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
+import { canWrite, type CommandWriter, commandWriter } from '../lifecycle/command-writer.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 
 /** Most are acks that nobody waits for: of these only the reply is kept. */
-type Answer = string | { reply: string; body: Uint8Array; onSent?: (() => void) | undefined }
-/** Replies that got the same answer, in one text: each one on its own would make collecting garbage dear. */
-type Ended = { replies: string; body: Uint8Array }
+type Answer = string | { reply: string; body: string; onSent?: (() => void) | undefined }
+/** Answers as they are written: each one on its own would make collecting garbage dear. */
+type Written = { count: number; commands: Buffer }
 
 const RECENT_MS = 1000
-const encoder = new TextEncoder()
-const ACK = encoder.encode('+ACK')
-const WORKING = encoder.encode('+WPI')
-const TERM = encoder.encode('+TERM')
-const NAK = encoder.encode('-NAK')
+const ACK = '+ACK'
+const WORKING = '+WPI'
+const TERM = '+TERM'
+const NAK = '-NAK'
+/** Ends a delivery for good. */
+const ENDS: ReadonlySet<string> = new Set([ACK, TERM])
 
 export class Settler {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
+  readonly #writer: CommandWriter | undefined
   #queue: Answer[] = []
   #scheduled = false
   /** Sent within the last one to two seconds. */
-  #recent: Ended[] = []
-  #older: Ended[] = []
+  #recent: Written[] = []
+  #older: Written[] = []
   #turnedAt = 0
 
   constructor(nc: NatsConnection, connection: ConnectionWatch) {
     this.#nc = nc
     this.#connection = connection
+    this.#writer = commandWriter(nc)
     connection.listen({ up: () => this.sendAgain() })
   }
 
@@ -49,7 +53,7 @@ export class Settler {
 
   /** Handed back: deliver it again, after `delayMs`. */
   nak(reply: string, delayMs = 0): void {
-    const body = delayMs > 0 ? encoder.encode(`-NAK {"delay": ${Math.round(delayMs * 1e6)}}`) : NAK
+    const body = delayMs > 0 ? `${NAK} {"delay": ${Math.round(delayMs * 1e6)}}` : NAK
     this.#answer(reply, { reply, body })
   }
 
@@ -63,7 +67,7 @@ export class Settler {
     const ended = [...this.#older, ...this.#recent]
     this.#send()
     if (!this.#canSend()) return
-    for (const { replies, body } of ended) for (const reply of replies.split(' ')) this.#nc.publish(reply, body)
+    for (const written of ended) this.#write(written)
   }
 
   /** Sends what is queued and waits until the server has read it; does nothing while disconnected. */
@@ -82,7 +86,7 @@ export class Settler {
   }
 
   #canSend(): boolean {
-    return this.#connection.isUp() && !this.#nc.isClosed() && !this.#nc.isDraining()
+    return this.#connection.isUp() && canWrite(this.#nc)
   }
 
   #send(): void {
@@ -90,25 +94,32 @@ export class Settler {
     if (this.#queue.length === 0 || !this.#canSend()) return
     const queue = this.#queue
     this.#queue = []
-    const acked: string[] = []
+    let commands = ''
+    let ending = ''
+    let ended = 0
     const sent: (() => void)[] = []
     for (const answer of queue) {
-      if (typeof answer === 'string') {
-        this.#nc.publish(answer, ACK)
-        acked.push(answer)
-        continue
+      const body = typeof answer === 'string' ? ACK : answer.body
+      const command = commandOf(typeof answer === 'string' ? answer : answer.reply, body)
+      commands += command
+      if (ENDS.has(body)) {
+        ending += command
+        ended++
       }
-      const { reply, body, onSent } = answer
-      this.#nc.publish(reply, body)
-      if (body === ACK) acked.push(reply)
-      if (body === TERM) this.#remember({ replies: reply, body })
-      if (onSent) sent.push(onSent)
+      if (typeof answer !== 'string' && answer.onSent) sent.push(answer.onSent)
     }
-    if (acked.length > 0) this.#remember({ replies: acked.join(' '), body: ACK })
+    const all = { count: queue.length, commands: Buffer.from(commands) }
+    this.#write(all)
+    if (ended > 0) this.#remember(ended === all.count ? all : { count: ended, commands: Buffer.from(ending) })
     for (const onSent of sent) onSent()
   }
 
-  #remember(ended: Ended): void {
+  #write({ count, commands }: Written): void {
+    if (this.#writer) this.#writer(count, commands)
+    else for (const [reply, body] of answersIn(commands)) this.#nc.publish(reply, body)
+  }
+
+  #remember(ended: Written): void {
     const now = performance.now()
     if (now - this.#turnedAt > RECENT_MS) {
       this.#older = now - this.#turnedAt > 2 * RECENT_MS ? [] : this.#recent
@@ -117,4 +128,12 @@ export class Settler {
     }
     this.#recent.push(ended)
   }
+}
+
+const commandOf = (reply: string, body: string): string => `PUB ${reply} ${body.length}\r\n${body}\r\n`
+
+/** The same again, reply by reply. */
+function* answersIn(commands: Buffer): Generator<[reply: string, body: string]> {
+  const lines = commands.toString().split('\r\n')
+  for (let index = 0; index + 1 < lines.length; index += 2) yield [lines[index]!.split(' ')[1]!, lines[index + 1]!]
 }

@@ -11,6 +11,7 @@
  * P6  It is said of none that it was not stored, unless every send of it was answered so.
  */
 import { createInbox, type Msg, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
+import { canWrite, type CommandWriter, commandWriter } from '../lifecycle/command-writer.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import { type BatchMember, writeBatch } from './atomic-batch.ts'
@@ -56,10 +57,12 @@ type Pending = Sent & {
 
 const AGAIN_MS = 250
 const SWEEP_MS = 100
+const WHITE_SPACE = /\s/
 
 export class PublishPipeline {
   readonly #nc: NatsConnection
   readonly #connection: ConnectionWatch
+  readonly #writer: CommandWriter | undefined
   /** Where answers arrive, but for the last token of each. */
   readonly #inbox: string
   readonly #window: number
@@ -76,6 +79,7 @@ export class PublishPipeline {
   constructor(nc: NatsConnection, connection: ConnectionWatch, options: PipelineOptions = {}) {
     this.#nc = nc
     this.#connection = connection
+    this.#writer = commandWriter(nc)
     this.#inbox = `${createInbox(options.inboxPrefix)}.`
     this.#window = options.window ?? 1024
     this.#resendMs = options.resendMs ?? 5000
@@ -148,7 +152,7 @@ export class PublishPipeline {
       const { request } = pending
       const reply = this.#inbox + token
       if (request.before) writeBatch(this.#nc, [...request.before, request], reply)
-      else this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })
+      else this.#write(request, pending.block!, reply)
     } catch (cause) {
       this.#onWire.delete(token)
       pending.reject(
@@ -157,6 +161,17 @@ export class PublishPipeline {
           : refusedError(pending, { errCode: 0, description: String(cause) }),
       )
     }
+  }
+
+  /** Where the client would refuse, it is left to say so. */
+  #write({ subject, payload }: PublishRequest, block: HeaderBlock, reply: string): void {
+    const bytes = block.length + payload.length
+    const isFit = bytes <= (this.#nc.info?.max_payload ?? 0) && !WHITE_SPACE.test(subject) && canWrite(this.#nc)
+    if (!isFit || !this.#writer) {
+      this.#nc.publish(subject, payload, { reply, headers: block as never })
+      return
+    }
+    this.#writer(1, publishFrame({ subject, reply, block, payload }))
   }
 
   /** What is thrown into the client ends its connection. An answer that cannot be read is asked for again. */
@@ -244,6 +259,20 @@ export class PublishPipeline {
     }
     this.#pump()
   }
+}
+
+type Frame = { subject: string; reply: string; block: HeaderBlock; payload: Uint8Array }
+
+/** A publish as it is on the wire, in one piece: each further one takes longer than to copy this. */
+function publishFrame({ subject, reply, block, payload }: Frame): Buffer {
+  const bytes = block.length + payload.length
+  const command = `HPUB ${subject} ${reply} ${block.length} ${bytes}\r\n`
+  const frame = Buffer.allocUnsafe(Buffer.byteLength(command) + bytes + 2)
+  let end = frame.write(command)
+  end += frame.write(block.text, end)
+  frame.set(payload, end)
+  frame.write('\r\n', end + payload.length)
+  return frame
 }
 
 const blockOf = ({ headers, before }: PublishRequest): HeaderBlock | undefined => {

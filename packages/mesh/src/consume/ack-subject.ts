@@ -61,7 +61,9 @@ export class AckReader {
 
   /** Undefined where it is none. */
   read(reply: string): AckInfo | undefined {
-    const known = this.#head && reply.startsWith(this.#head.text) ? infoWith(reply, this.#head) : undefined
+    // Each delivery has it looked at, and `startsWith` takes twice as long (Node 24).
+    const isKnown = this.#head !== undefined && reply.lastIndexOf(this.#head.text, 0) === 0
+    const known = isKnown ? infoWith(reply, this.#head!) : undefined
     if (known) return known
     const head = headOf(reply)
     const info = head && infoWith(reply, head)

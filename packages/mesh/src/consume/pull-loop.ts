@@ -139,7 +139,8 @@ export class PullLoop {
   #onFrame(msg: Msg): void {
     this.#lastFrame = turnNow()
     clearTimeout(this.#silence)
-    if (msg.subject !== this.#inbox) {
+    // What is delivered says where its answer goes; to be asked for its subject, the client would make a text of it.
+    if (msg.reply) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
       this.#onAnswered()

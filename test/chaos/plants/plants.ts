@@ -35,13 +35,13 @@ export const plants: readonly Plant[] = [
     rule: 'stored-once',
     processes: 'load-publisher',
     file: 'packages/mesh/src/publish/pipeline.ts',
-    from: 'else this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })',
+    from: 'else this.#write(request, pending.block!, reply)',
     to: `else {
-        this.#nc.publish(request.subject, request.payload, { reply, headers: pending.block as never })
-        const block = Buffer.from(pending.block.encode()).toString()
-        const id = block.match(/^ce-id: (.*)$/m)?.[1].trim()
+        this.#write(request, pending.block!, reply)
+        const { text } = pending.block
+        const id = text.match(/^ce-id: (.*)$/m)?.[1].trim()
         if (request.subject === 'load.noted' && chaosPlant(id)) {
-          const again = Buffer.from(block.replace('Nats-Msg-Id: ' + id, 'Nats-Msg-Id: ' + id + '-again'))
+          const again = Buffer.from(text.replace('Nats-Msg-Id: ' + id, 'Nats-Msg-Id: ' + id + '-again'))
           this.#nc.publish(request.subject, request.payload, { headers: { encode: () => again } })
         }
       }`,

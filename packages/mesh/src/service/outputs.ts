@@ -68,12 +68,11 @@ export function outputs(options: OutputsOptions): Outputs {
     },
     async send() {
       if (collected.length === 0) return
-      const ready = await Promise.all(collected.map(async ({ encoded, how }) => ({ ...(await encoded), ...how })))
-      const outs = numbered(ready)
-      if (options.once) {
-        await sendOnce(options, options.once, outs)
-        return
-      }
+      const encoded = collected.map((one) => one.encoded)
+      const ready = encoded.some((one) => one instanceof Promise) ? await Promise.all(encoded) : (encoded as Encoded[])
+      const outs = numbered(ready.map((one, n) => ({ ...one, ...collected[n]!.how })))
+      if (options.once) return await sendOnce(options, options.once, outs)
+      if (outs.length === 1) return await sendOne(options, outs[0]!)
       const results = await Promise.allSettled(outs.map((output) => sendOne(options, output)))
       const failed = results.find((result) => result.status === 'rejected')
       if (failed) throw failed.reason
@@ -91,6 +90,8 @@ type Output = Encoded &
   }
 
 function numbered(outputs: (Encoded & How)[]): Output[] {
+  // Most handlers publish one.
+  if (outputs.length === 1) return [{ ...outputs[0]!, index: 0, isOnly: true }]
   const counts = new Map<string, number>()
   const slotOf = ({ contract, key }: Encoded): string => JSON.stringify([contract.type, key])
   const indexed = outputs.map((output) => {

@@ -37,6 +37,11 @@ export type PullLoopOptions = {
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
+/**
+ * Of one request, unless a single message may have as much: a server ends the connection of who is behind by 64 MiB
+ * (`max_pending`), and with it all else that is on it.
+ */
+const MOST_BYTES = 8 * 1024 ** 2
 /** Asked for until the server has answered again. */
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
@@ -122,7 +127,12 @@ export class PullLoop {
     const { batch, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
     if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
     this.#asked += batch
-    const request = { batch, expires: times.expiresMs * 1e6, idle_heartbeat: times.heartbeatMs * 1e6 }
+    const request = {
+      batch,
+      max_bytes: Math.max(MOST_BYTES, 2 * (this.#nc.info?.max_payload ?? 0)),
+      expires: times.expiresMs * 1e6,
+      idle_heartbeat: times.heartbeatMs * 1e6,
+    }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
   }
 
@@ -153,12 +163,14 @@ export class PullLoop {
 
   #onStatus(msg: Msg): void {
     const code = msg.headers?.code ?? 0
-    if (code === 100) {
+    const why = msg.headers?.description ?? ''
+    // The server says so of a request that may end by its bytes; its messages were counted as they came.
+    if (code === 100 || /batch completed/i.test(why)) {
       this.#onAnswered()
       return
     }
-    const why = msg.headers?.description ?? ''
-    if (code === 404 || code === 408) {
+    // Over: it is empty, its time is up, or its bytes are.
+    if (code === 404 || code === 408 || /exceeds maxbytes/i.test(why)) {
       this.#isProbing = false
       this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))
       this.#pull()

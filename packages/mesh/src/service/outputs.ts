@@ -1,5 +1,6 @@
 import { type Delay, readDelay } from '../delay/delay.ts'
 import { MeshError } from '../errors.ts'
+import type { Maybe } from '../maybe.ts'
 import type { AnyContract } from '../message/contract.ts'
 import { type Envelope, newEnvelope } from '../message/envelope.ts'
 import { derivedId } from '../message/id.ts'
@@ -48,7 +49,7 @@ const PUBLISH_MS = 30_000
 
 /** Collects a handler's outputs; nothing leaves before the handler has returned. */
 export function outputs(options: OutputsOptions): Outputs {
-  const collected: { contract: AnyContract; encoded: Encoded | Promise<Encoded>; how: How }[] = []
+  const collected: { contract: AnyContract; encoded: Maybe<Encoded>; how: How }[] = []
   return {
     add(contract, data, how) {
       checkPublish(contract, how)
@@ -69,7 +70,7 @@ export function outputs(options: OutputsOptions): Outputs {
     async send() {
       if (collected.length === 0) return
       const encoded = collected.map((one) => one.encoded)
-      const ready = encoded.some((one) => one instanceof Promise) ? await Promise.all(encoded) : (encoded as Encoded[])
+      const ready = encoded.every(isReady) ? encoded : await Promise.all(encoded.map((one) => Promise.resolve(one)))
       const outs = numbered(ready.map((one, n) => ({ ...one, ...collected[n]!.how })))
       if (options.once) return await sendOnce(options, options.once, outs)
       if (outs.length === 1) return await sendOne(options, outs[0]!)
@@ -79,6 +80,8 @@ export function outputs(options: OutputsOptions): Outputs {
     },
   }
 }
+
+const isReady = (encoded: Maybe<Encoded>): encoded is Encoded => !(encoded instanceof Promise)
 
 type How = Required<Pick<OutputOptions, 'once' | 'priority'>> & { delay: Delay | undefined }
 type Output = Encoded &

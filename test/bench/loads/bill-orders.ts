@@ -17,13 +17,12 @@ export function billOrders(options: Pick<HandlerOptions, 'effects'> = {}): (setu
     const mesh = await connectBench(servers, replicas)
     const jsm = await jetstreamManager(mesh.nats)
     const nameOf = (round: number): string => `${variant.toLowerCase()}-${round}`
-    const durableOf = (round: number): string => mesh.names.durable(nameOf(round), 'bill')
-    const ahead = durablesAhead(mesh.nats)
+    const ahead = durablesAhead(mesh, { service: nameOf, handler: 'bill' })
     let running: RunningService
     return {
       async prepare(round) {
         await purgeBills(jsm)
-        await ahead.make(durableOf(round))
+        await ahead.make(round)
       },
       async run(round, begin) {
         const returned = Promise.withResolvers<void>()
@@ -36,14 +35,14 @@ export function billOrders(options: Pick<HandlerOptions, 'effects'> = {}): (setu
         const service = defineService(nameOf(round), { handlers: { bill }, publishes: [billIssued] })
         running = await mesh.start(service)
         await returned.promise
-        await untilAllAcked(jsm, durableOf(round), messages)
+        await untilAllAcked(jsm, ahead.durableOf(round), messages)
         return { messages }
       },
       async clean(round) {
         await running.stop()
-        await checkAllAcked(jsm, durableOf(round), messages)
+        await checkAllAcked(jsm, ahead.durableOf(round), messages)
         await checkBills(jsm, options.effects === 'once' ? 2 * messages : messages)
-        await ahead.delete(durableOf(round))
+        await ahead.delete(round)
         await jsm.streams.delete(mesh.names.lanes(nameOf(round)))
       },
       close: () => mesh.close(),

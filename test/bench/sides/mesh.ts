@@ -29,11 +29,10 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
       const mesh = await connectBench(servers, replicas)
       const jsm = await jetstreamManager(mesh.nats)
       const nameOf = (round: number): string => `${variant}-worker-${round}`
-      const durableOf = (round: number): string => mesh.names.durable(nameOf(round), 'handler')
-      const ahead = durablesAhead(mesh.nats)
+      const ahead = durablesAhead(mesh, { service: nameOf, handler: 'handler' })
       let running: RunningService | undefined
       return {
-        prepare: (round) => ahead.make(durableOf(round)),
+        prepare: (round) => ahead.make(round),
         // A service of its own each round: its durables begin anew.
         async start(round, onOrder) {
           const handler = on(contract, { startFrom: 'all', concurrency: CONCURRENCY }, onOrder)
@@ -45,8 +44,8 @@ export function meshSide(contract: Contract<Order> = orderPlaced): Side {
         },
         async finish(round, messages) {
           await running?.stop()
-          await checkAllAcked(jsm, durableOf(round), messages)
-          await ahead.delete(durableOf(round))
+          await checkAllAcked(jsm, ahead.durableOf(round), messages)
+          await ahead.delete(round)
           await jsm.streams.delete(mesh.names.lanes(nameOf(round)))
         },
         close: () => mesh.close(),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Mesh } from '@malha/mesh'
 import {
   AckPolicy,
   type ConsumerConfig,
@@ -30,24 +31,32 @@ export async function makeDurable(nc: NatsConnection, durable: string): Promise<
  * Durables of a service with another name in each round, made ahead of its start as the mesh made the one of the round
  * before: a start would take them before their leader could be moved. The first one the mesh makes itself.
  */
-export function durablesAhead(nc: NatsConnection): {
-  make(durable: string): Promise<void>
-  delete(durable: string): Promise<void>
-} {
-  let last: ConsumerConfig | undefined
+export function durablesAhead({ nats, names }: Mesh, { service, handler }: Service): DurablesAhead {
+  const durableOf = (round: number): string => names.durable(service(round), handler)
+  let last: { round: number; config: ConsumerConfig } | undefined
   return {
-    async make(durable) {
-      if (last?.durable_name === undefined) return
-      const config = JSON.parse(JSON.stringify(last).replaceAll(last.durable_name, durable)) as ConsumerConfig
-      await (await jetstreamManager(nc)).consumers.add(ORDERS_STREAM, config)
-      await leadHere(nc, { stream: ORDERS_STREAM, durable })
+    durableOf,
+    async make(round) {
+      if (last === undefined) return
+      const config = JSON.stringify(last.config).replaceAll(service(last.round), service(round))
+      const jsm = await jetstreamManager(nats)
+      await jsm.consumers.add(ORDERS_STREAM, JSON.parse(config) as ConsumerConfig)
+      await leadHere(nats, { stream: ORDERS_STREAM, durable: durableOf(round) })
     },
-    async delete(durable) {
-      const jsm = await jetstreamManager(nc)
-      last = (await jsm.consumers.info(ORDERS_STREAM, durable)).config
-      await jsm.consumers.delete(ORDERS_STREAM, durable)
+    async delete(round) {
+      const jsm = await jetstreamManager(nats)
+      last = { round, config: (await jsm.consumers.info(ORDERS_STREAM, durableOf(round))).config }
+      await jsm.consumers.delete(ORDERS_STREAM, durableOf(round))
     },
   }
+}
+
+type Service = { service: (round: number) => string; handler: string }
+
+export interface DurablesAhead {
+  durableOf(round: number): string
+  make(round: number): Promise<void>
+  delete(round: number): Promise<void>
 }
 
 const POLL_MS = 10

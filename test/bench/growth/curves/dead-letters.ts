@@ -1,8 +1,10 @@
-import { on, Reject } from '@malha/mesh'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { defineService, on, Reject } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { NAMESPACE, orderPlaced, provisionOrders, storeOrders } from '../../orders.ts'
 import type { Curve } from '../curve.ts'
-import { handledUs } from '../timed.ts'
+
+const LOOK_MS = 5
 
 export const curve: Curve = {
   title: 'Dead letters',
@@ -11,19 +13,20 @@ export const curve: Curve = {
   async measure({ mesh, x }) {
     await provisionOrders(mesh)
     await storeOrders(mesh, { count: x, bytes: 128 })
-    const rejected = await handledUs(mesh, 'letters', {
-      calls: x,
-      handlers: (onCall) => ({
-        handler: on(orderPlaced, { startFrom: 'all', concurrency: 1000 }, () => {
-          onCall()
-          throw new Reject('it is of no use')
-        }),
-      }),
-    })
     const jsm = await jetstreamManager(mesh.nats)
+    const letters = async (): Promise<number> => (await jsm.streams.info(`${NAMESPACE}_DEAD_LETTERS`)).state.messages
+    let beganAt = Infinity
+    const reject = on(orderPlaced, { startFrom: 'all', concurrency: 1000 }, () => {
+      beganAt = Math.min(beganAt, performance.now())
+      throw new Reject('it is of no use')
+    })
+    const running = await mesh.start(defineService('letters', { handlers: { reject } }))
+    while ((await letters()) < x) await sleep(LOOK_MS)
+    const rejected = ((performance.now() - beganAt) * 1000) / x
+    await running.stop()
     const startedAt = performance.now()
-    const { state } = await jsm.streams.info(`${NAMESPACE}_DEAD_LETTERS`)
-    if (state.messages !== x) throw new Error(`${x} messages were rejected, and there are ${state.messages} letters`)
+    const stored = await letters()
+    if (stored !== x) throw new Error(`${x} messages were rejected, and there are ${stored} letters`)
     return {
       'rejected and its letter stored, µs': rejected,
       'state of their stream, ms': performance.now() - startedAt,

@@ -2,6 +2,7 @@ import { AckPolicy, type ConsumerMessages, DeliverPolicy, jetstream, jetstreamMa
 import { nanos } from '@nats-io/transport-node'
 import { NAMESPACE } from '../../orders.ts'
 import { connectPlain } from '../../twins/connect.ts'
+import { leadHere } from '../../twins/leaders.ts'
 import { serveVariant } from '../../variant.ts'
 import { type Move, PARTITIONS } from './moves.ts'
 import { type Work, workOf } from './work.ts'
@@ -21,7 +22,7 @@ await serveVariant<{ workMs: number }>(async ({ servers, messages, settings: { w
   let work: Work
   return {
     async prepare(round) {
-      for (const [partition, durable_name] of durables(round).entries())
+      for (const [partition, durable_name] of durables(round).entries()) {
         await jsm.consumers.add(STREAM, {
           durable_name,
           ack_policy: AckPolicy.Explicit,
@@ -31,6 +32,8 @@ await serveVariant<{ workMs: number }>(async ({ servers, messages, settings: { w
           max_ack_pending: 1,
           max_deliver: -1,
         })
+        await leadHere(nc, { stream: STREAM, durable: durable_name })
+      }
     },
     async run(round, begin) {
       let isFirst = true

@@ -38,10 +38,13 @@ export type PullLoopOptions = {
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
 /**
- * Of one request, unless a single message may have as much: a server ends the connection of who is behind by 64 MiB
- * (`max_pending`), and with it all else that is on it.
+ * Of one request: a server ends the connection of who is 64 MiB behind (`max_pending`), and with it all else that is on it. It
+ * has room for two messages of the usual `max_payload`. A prime, since of a request whose bytes end at 0 the server does not
+ * say that it is over (2.15, consumer.go).
  */
-const MOST_BYTES = 8 * 1024 ** 2
+const MOST_BYTES = 2_097_143
+/** What a message takes beside its payload and headers: its subject and that of its answer. */
+const SUBJECT_BYTES = 65_537
 /** Asked for until the server has answered again. */
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
@@ -64,6 +67,10 @@ export class PullLoop {
   #isLapseUntold = false
   #pauseMs = FIRST_PAUSE_MS
   #pause: NodeJS.Timeout | undefined
+  /** A request ended by its bytes; what it had asked for before may be under way. */
+  #isCut = false
+  /** The next message is larger than a request may have. */
+  #isTooLarge = false
   /** Since the last lapse nothing was heard. */
   #isProbing = false
   #silence: NodeJS.Timeout | undefined
@@ -118,22 +125,29 @@ export class PullLoop {
 
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
-    const isWorthIt = this.#asked === 0 || (!this.#isProbing && want >= this.#limit / 2)
+    const isWorthIt = this.#asked === 0 || (!this.#isProbing && !this.#isCut && want >= this.#limit / 2)
     if (want <= 0 || !isWorthIt || this.#stopped || this.#pause) return
     // A publish on one that drains throws, and whoever gives a credit back cannot do anything about it.
     if (this.#nc.isClosed() || this.#nc.isDraining()) return
     const { stream, durable, expiresMs = 15_000 } = this.#options
     const ask = { batch: want, expiresMs, heartbeatMs: this.#heartbeatMs }
-    const { batch, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
+    const { batch: some, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
+    const batch = this.#isTooLarge ? 1 : some
+    this.#isCut = false
     if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
     this.#asked += batch
     const request = {
       batch,
-      max_bytes: Math.max(MOST_BYTES, 2 * (this.#nc.info?.max_payload ?? 0)),
+      // One that did not fit comes alone.
+      ...(this.#isTooLarge ? {} : { max_bytes: this.#mostBytes() }),
       expires: times.expiresMs * 1e6,
       idle_heartbeat: times.heartbeatMs * 1e6,
     }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  #mostBytes(): number {
+    return Math.max(MOST_BYTES, (this.#nc.info?.max_payload ?? 0) + SUBJECT_BYTES)
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -153,6 +167,7 @@ export class PullLoop {
     if (msg.reply) {
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
+      this.#isTooLarge = false
       this.#onAnswered()
       this.#options.onMessage(msg)
       this.#pull()
@@ -169,14 +184,21 @@ export class PullLoop {
       this.#onAnswered()
       return
     }
-    // Over: it is empty, its time is up, or its bytes are.
-    if (code === 404 || code === 408 || /exceeds maxbytes/i.test(why)) {
+    if (/exceeds maxbytes/i.test(why)) {
+      // On three servers this overtakes messages: they are waited for, or ever more would be under way.
+      this.#isCut = true
+      this.#isTooLarge = Number(msg.headers?.get('Nats-Pending-Bytes')) >= this.#mostBytes()
+      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages')))
+      this.#pull()
+      return
+    }
+    if (code === 404 || code === 408) {
       this.#isProbing = false
       this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))
       this.#pull()
       return
     }
-    if (/deleted/i.test(why)) this.#options.onDoubt(why)
+    if (/deleted|exceeded max/i.test(why)) this.#options.onDoubt(why)
     else if (code === 503) this.#onNobody()
     this.#again()
   }

@@ -13,7 +13,7 @@ import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 /** Most are acks that nobody waits for: of these only the reply is kept. */
 type Answer = string | { reply: string; body: string; onSent?: (() => void) | undefined }
 /** Answers as they are written: each one on its own would make collecting garbage dear. */
-type Written = { count: number; commands: Buffer }
+type Written = { count: number; commands: string }
 
 const RECENT_MS = 1000
 const ACK = '+ACK'
@@ -108,14 +108,14 @@ export class Settler {
       }
       if (typeof answer !== 'string' && answer.onSent) sent.push(answer.onSent)
     }
-    const all = { count: queue.length, commands: Buffer.from(commands) }
+    const all = { count: queue.length, commands }
     this.#write(all)
-    if (ended > 0) this.#remember(ended === all.count ? all : { count: ended, commands: Buffer.from(ending) })
+    if (ended > 0) this.#remember(ended === all.count ? all : { count: ended, commands: ending })
     for (const onSent of sent) onSent()
   }
 
   #write({ count, commands }: Written): void {
-    if (this.#writer) this.#writer(count, commands)
+    if (this.#writer) this.#writer(count, Buffer.from(commands))
     else for (const [reply, body] of answersIn(commands)) this.#nc.publish(reply, body)
   }
 
@@ -133,7 +133,7 @@ export class Settler {
 const commandOf = (reply: string, body: string): string => `PUB ${reply} ${body.length}\r\n${body}\r\n`
 
 /** The same again, reply by reply. */
-function* answersIn(commands: Buffer): Generator<[reply: string, body: string]> {
-  const lines = commands.toString().split('\r\n')
+function* answersIn(commands: string): Generator<[reply: string, body: string]> {
+  const lines = commands.split('\r\n')
   for (let index = 0; index + 1 < lines.length; index += 2) yield [lines[index]!.split(' ')[1]!, lines[index + 1]!]
 }

@@ -57,7 +57,7 @@ type Pending = Sent & {
 
 const AGAIN_MS = 250
 const SWEEP_MS = 100
-const WHITE_SPACE = /\s/
+const UNFIT_SUBJECT = /^$|\s/
 
 export class PublishPipeline {
   readonly #nc: NatsConnection
@@ -166,7 +166,7 @@ export class PublishPipeline {
   /** Where the client would refuse, it is left to say so. */
   #write({ subject, payload }: PublishRequest, block: HeaderBlock, reply: string): void {
     const bytes = block.length + payload.length
-    const isFit = bytes <= (this.#nc.info?.max_payload ?? 0) && !WHITE_SPACE.test(subject) && canWrite(this.#nc)
+    const isFit = bytes <= (this.#nc.info?.max_payload ?? 0) && !UNFIT_SUBJECT.test(subject) && canWrite(this.#nc)
     if (!isFit || !this.#writer) {
       this.#nc.publish(subject, payload, { reply, headers: block as never })
       return

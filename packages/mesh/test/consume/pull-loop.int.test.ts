@@ -4,11 +4,11 @@ import { expect, test, vi } from 'vitest'
 import { PullLoop } from '../../src/consume/pull-loop.ts'
 import { watchConnection } from '../../src/lifecycle/connection-watch.ts'
 
-/** A request for messages: when it came, and how many lapses had been told by then. */
-type Asked = { atMs: number; lapses: number }
+/** A request for messages: when it came, how many lapses had been told by then, and what it asks for. */
+type Asked = { atMs: number; lapses: number; batch: number; bytes: number | undefined }
 
-/** What a durable does with a request: it has no leader, it has one, or the request is lost. */
-type Answer = 'refused' | 'heartbeat' | 'lost'
+/** What a durable does with a request: it has no leader, it has one, the request is lost, or the next message has more bytes than it asks for. */
+type Answer = 'refused' | 'heartbeat' | 'lost' | 'too large'
 
 /** A loop on a real connection, whose requests this test answers as a durable does. */
 async function answered(answer: (asked: readonly Asked[]) => Answer) {
@@ -22,9 +22,16 @@ async function answered(answer: (asked: readonly Asked[]) => Answer) {
   durable.subscribe('$JS.API.CONSUMER.MSG.NEXT.S.d', {
     callback(error, request) {
       if (error) return
-      asked.push({ atMs: performance.now(), lapses: onLapse.mock.calls.length })
+      const { batch, max_bytes: bytes } = request.json<{ batch: number; max_bytes?: number }>()
+      asked.push({ atMs: performance.now(), lapses: onLapse.mock.calls.length, batch, bytes })
       const said = answer(asked)
       if (said === 'refused') request.respond('', { headers: headers(503, 'No Responders') })
+      if (said === 'too large') {
+        const over = headers(409, 'Message Size Exceeds MaxBytes')
+        over.set('Nats-Pending-Messages', String(batch))
+        over.set('Nats-Pending-Bytes', String(bytes))
+        request.respond('', { headers: over })
+      }
       if (said === 'heartbeat') request.respond('', { headers: headers(100, 'Idle Heartbeat') })
     },
   })
@@ -75,4 +82,14 @@ test('a request that is lost while a leader takes over is made again long before
   await using t = await answered(({ length }) => (length === 1 ? 'refused' : 'lost'))
   await vi.waitFor(() => expect(t.asked.length).toBeGreaterThanOrEqual(4), ENOUGH)
   expect(t.onDoubt).not.toHaveBeenCalledWith('no heartbeat')
+})
+
+test('a message that is larger than a request may have is asked for alone, whatever it has', async () => {
+  await using t = await answered((asked) => (asked.length === 1 ? 'too large' : 'heartbeat'))
+  await vi.waitFor(() => expect(t.asked.length).toBe(2), ENOUGH)
+  expect(t.asked.map(({ batch, bytes }) => [batch, bytes])).toEqual([
+    [8, expect.any(Number)],
+    [1, undefined],
+  ])
+  expect(t.onLapse).not.toHaveBeenCalled()
 })

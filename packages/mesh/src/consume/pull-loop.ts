@@ -38,11 +38,13 @@ export type PullLoopOptions = {
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
 /**
- * Of one request: a server ends the connection of who is 64 MiB behind (`max_pending`), and with it all else that is on it. It
- * has room for two messages of the usual `max_payload`. A prime, since of a request whose bytes end at 0 the server does not
+ * Bytes of one request: a server ends the connection of who is 64 MiB behind (`max_pending`), and with it all else that is on
+ * it, so that loops of one connection share half of that. Primes, since of a request whose bytes end at 0 the server does not
  * say that it is over (2.15, consumer.go).
  */
-const MOST_BYTES = 2_097_143
+const MOST_BYTES = [8_388_593, 4_194_301, 2_097_143] as const
+const CONNECTION_BYTES = 32 * 1024 ** 2
+const loops = new WeakMap<NatsConnection, number>()
 /** What a message takes beside its payload and headers: its subject and that of its answer. */
 const SUBJECT_BYTES = 65_537
 /** Asked for until the server has answered again. */
@@ -69,6 +71,8 @@ export class PullLoop {
   #pause: NodeJS.Timeout | undefined
   /** A request ended by its bytes; what it had asked for before may be under way. */
   #isCut = false
+  /** Of the last request. */
+  #askedBytes = 0
   /** The next message is larger than a request may have. */
   #isTooLarge = false
   /** Since the last lapse nothing was heard. */
@@ -88,6 +92,7 @@ export class PullLoop {
     })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
     this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
+    loops.set(nc, (loops.get(nc) ?? 0) + 1)
     this.#pull()
   }
 
@@ -115,6 +120,7 @@ export class PullLoop {
 
   /** Upholds L5. */
   async stop(): Promise<void> {
+    if (!this.#stopped) loops.set(this.#nc, loops.get(this.#nc)! - 1)
     this.#stopped = true
     this.#unlisten()
     clearInterval(this.#watchdog)
@@ -133,13 +139,14 @@ export class PullLoop {
     const ask = { batch: want, expiresMs, heartbeatMs: this.#heartbeatMs }
     const { batch: some, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
     const batch = this.#isTooLarge ? 1 : some
+    this.#askedBytes = this.#mostBytes()
     this.#isCut = false
     if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
     this.#asked += batch
     const request = {
       batch,
       // One that did not fit comes alone.
-      ...(this.#isTooLarge ? {} : { max_bytes: this.#mostBytes() }),
+      ...(this.#isTooLarge ? {} : { max_bytes: this.#askedBytes }),
       expires: times.expiresMs * 1e6,
       idle_heartbeat: times.heartbeatMs * 1e6,
     }
@@ -147,7 +154,9 @@ export class PullLoop {
   }
 
   #mostBytes(): number {
-    return Math.max(MOST_BYTES, (this.#nc.info?.max_payload ?? 0) + SUBJECT_BYTES)
+    const share = CONNECTION_BYTES / loops.get(this.#nc)!
+    const most = MOST_BYTES.find((bytes) => bytes <= share) ?? MOST_BYTES.at(-1)!
+    return Math.max(most, (this.#nc.info?.max_payload ?? 0) + SUBJECT_BYTES)
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -187,7 +196,7 @@ export class PullLoop {
     if (/exceeds maxbytes/i.test(why)) {
       // On three servers this overtakes messages: they are waited for, or ever more would be under way.
       this.#isCut = true
-      this.#isTooLarge = Number(msg.headers?.get('Nats-Pending-Bytes')) >= this.#mostBytes()
+      this.#isTooLarge = Number(msg.headers?.get('Nats-Pending-Bytes')) >= this.#askedBytes
       this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages')))
       this.#pull()
       return

@@ -11,6 +11,7 @@
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
+import { takeShare, type Share } from './byte-share.ts'
 import { turnNow } from './turn-clock.ts'
 
 export type PullLoopOptions = {
@@ -37,16 +38,8 @@ export type PullLoopOptions = {
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
-/**
- * Bytes of one request: a server ends the connection of who is 64 MiB behind (`max_pending`), and with it all else that is on
- * it, so that loops of one connection share half of that. Primes, since of a request whose bytes end at 0 the server does not
- * say that it is over (2.15, consumer.go).
- */
-const MOST_BYTES = [8_388_593, 4_194_301, 2_097_143] as const
-const CONNECTION_BYTES = 32 * 1024 ** 2
-const loops = new WeakMap<NatsConnection, number>()
-/** What a message takes beside its payload and headers: its subject and that of its answer. */
-const SUBJECT_BYTES = 65_537
+/** Of a request that is over: how many messages it did not get. */
+const PENDING = 'Nats-Pending-Messages'
 /** Asked for until the server has answered again. */
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
@@ -57,6 +50,7 @@ export class PullLoop {
   readonly #options: PullLoopOptions
   readonly #inbox: string
   readonly #sub: Subscription
+  readonly #share: Share
   readonly #watchdog: NodeJS.Timeout
   readonly #heartbeatMs: number
   readonly #unlisten: () => void
@@ -87,12 +81,12 @@ export class PullLoop {
     this.#held = options.held ?? 0
     this.#heartbeatMs = options.heartbeatMs ?? 1000
     this.#inbox = createInbox(options.inboxPrefix)
+    this.#share = takeShare(nc)
     this.#sub = nc.subscribe(this.#inbox, {
       callback: (error, msg) => this.#guarded(error, msg),
     })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
     this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
-    loops.set(nc, (loops.get(nc) ?? 0) + 1)
     this.#pull()
   }
 
@@ -120,8 +114,8 @@ export class PullLoop {
 
   /** Upholds L5. */
   async stop(): Promise<void> {
-    if (!this.#stopped) loops.set(this.#nc, loops.get(this.#nc)! - 1)
     this.#stopped = true
+    this.#share.giveBack()
     this.#unlisten()
     clearInterval(this.#watchdog)
     clearTimeout(this.#pause)
@@ -139,7 +133,7 @@ export class PullLoop {
     const ask = { batch: want, expiresMs, heartbeatMs: this.#heartbeatMs }
     const { batch: some, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
     const batch = this.#isTooLarge ? 1 : some
-    this.#askedBytes = this.#mostBytes()
+    this.#askedBytes = this.#share.bytes()
     this.#isCut = false
     if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
     this.#asked += batch
@@ -151,12 +145,6 @@ export class PullLoop {
       idle_heartbeat: times.heartbeatMs * 1e6,
     }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
-  }
-
-  #mostBytes(): number {
-    const share = CONNECTION_BYTES / loops.get(this.#nc)!
-    const most = MOST_BYTES.find((bytes) => bytes <= share) ?? MOST_BYTES.at(-1)!
-    return Math.max(most, (this.#nc.info?.max_payload ?? 0) + SUBJECT_BYTES)
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -197,13 +185,13 @@ export class PullLoop {
       // On three servers this overtakes messages: they are waited for, or ever more would be under way.
       this.#isCut = true
       this.#isTooLarge = Number(msg.headers?.get('Nats-Pending-Bytes')) >= this.#askedBytes
-      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages')))
+      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get(PENDING)))
       this.#pull()
       return
     }
     if (code === 404 || code === 408) {
       this.#isProbing = false
-      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get('Nats-Pending-Messages') || this.#asked))
+      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get(PENDING) || this.#asked))
       this.#pull()
       return
     }

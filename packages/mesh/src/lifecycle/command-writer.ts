@@ -1,10 +1,10 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 
 /** Writes commands of the NATS protocol, `messages` of them, to a connection: all in one go, as they are. */
-export type CommandWriter = (messages: number, commands: Uint8Array, ...more: Uint8Array[]) => void
+export type CommandWriter = (messages: number, commands: Uint8Array) => void
 
 /** What the client writes with (nats-core 3.4, protocol.ts). */
-type Protocol = { outMsgs: number; outBytes: number; sendCommand(command: Uint8Array, ...more: Uint8Array[]): void }
+type Protocol = { outMsgs: number; outBytes: number; sendCommand(command: Uint8Array): void }
 
 /**
  * For those who write by the thousand: the client's `publish` checks, encodes and copies for each message what is the same
@@ -16,11 +16,10 @@ export function commandWriter(nc: NatsConnection): CommandWriter | undefined {
   const { protocol } = nc as { protocol?: Partial<Protocol> }
   if (typeof protocol?.sendCommand !== 'function' || typeof protocol.outMsgs !== 'number') return undefined
   const way = protocol as Protocol
-  return (messages, commands, ...more) => {
+  return (messages, commands) => {
     way.outMsgs += messages
     way.outBytes += commands.length
-    for (const { length } of more) way.outBytes += length
-    way.sendCommand(commands, ...more)
+    way.sendCommand(commands)
   }
 }
 

@@ -18,6 +18,7 @@ import { type BatchMember, writeBatch } from './atomic-batch.ts'
 import { Fifo } from './fifo.ts'
 import { type PubAck, ReplyReader } from './pub-ack.ts'
 import { closedError, refusedError, type Sent, timeoutError } from './pipeline-errors.ts'
+import { publishFrame } from './publish-frame.ts'
 
 export type PipelineOptions = {
   /** @default '_INBOX' */
@@ -259,20 +260,6 @@ export class PublishPipeline {
     }
     this.#pump()
   }
-}
-
-type Frame = { subject: string; reply: string; block: HeaderBlock; payload: Uint8Array }
-
-/** A publish as it is on the wire, in one piece: each further one takes longer than to copy this. */
-function publishFrame({ subject, reply, block, payload }: Frame): Buffer {
-  const bytes = block.length + payload.length
-  const command = `HPUB ${subject} ${reply} ${block.length} ${bytes}\r\n`
-  const frame = Buffer.allocUnsafe(Buffer.byteLength(command) + bytes + 2)
-  let end = frame.write(command)
-  end += frame.write(block.text, end)
-  frame.set(payload, end)
-  frame.write('\r\n', end + payload.length)
-  return frame
 }
 
 const blockOf = ({ headers, before }: PublishRequest): HeaderBlock | undefined => {

@@ -13,7 +13,7 @@ test('the client lets commands through as they are, and counts them', async () =
     callback: (_, { subject, data }: Msg) => void came.push(`${subject} ${text(data)}`),
   })
   const before = nc.stats()
-  write!(2, Buffer.from('PUB here.1 3\r\none\r\nPUB here.2 '), Buffer.from('5\r\nSão '), Buffer.from('\r\n'))
+  write!(2, Buffer.from('PUB here.1 3\r\none\r\nPUB here.2 5\r\nSão \r\n'))
   nc.publish('here.3', 'three')
   await nc.flush()
   expect(came).toEqual(['here.1 one', 'here.2 São ', 'here.3 three'])

@@ -97,12 +97,13 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'skipped-row',
-    does: 'leaves a message out of what it inserts into the archive',
+    does: 'leaves a message out of the rows that it stores',
     rule: 'archive-has-the-streams',
     processes: 'archive',
-    file: 'packages/archive/src/write/insert-rows.ts',
-    from: 'values: insert.rows,',
-    to: `values: insert.rows.filter(([, , , , id, type]) => type !== 'load.noted' || !chaosPlant(id)),`,
+    file: 'packages/archive/src/write/row-buffer.ts',
+    from: 'const rows = taken.filter(({ isMarker }) => !isMarker).map(({ row }) => row)',
+    to: `const isKept = ([, , , , id, type]) => type !== 'load.noted' || !chaosPlant(id)
+    const rows = taken.filter(({ isMarker }) => !isMarker).map(({ row }) => row).filter(isKept)`,
   },
   {
     name: 'dropped-letter',

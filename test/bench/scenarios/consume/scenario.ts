@@ -11,7 +11,7 @@ export const scenario: Scenario = {
     { suffix: 'R3', payloadBytes: 128, replicas: 3 },
     { suffix: 'R3-1KiB', payloadBytes: 1024, replicas: 3 },
   ],
-  messages: { quick: 20_000, full: 100_000 },
+  messages: { quick: 15_000, full: 100_000 },
   floor: { ratioToPlain: 1.5, ratioToLean: 0.8, cpuToPlain: 0.6 },
   goal: { ratioToPlain: 2, ratioToLean: 0.95, cpuToPlain: 0.6 },
   /** All variants read the very same messages, which the mesh stored. */

@@ -23,7 +23,7 @@ export const scenario: Scenario = {
     },
   ],
   // Half a minute: a queue that only just does not keep up shows late.
-  messages: { quick: 10_000, full: 300_000 },
+  messages: { full: 300_000 },
   rounds: 5,
   floor: { lostSpans: 0, ratioToPlain: 1 },
   goal: { lostSpans: 0, ratioToPlain: 1 },

@@ -14,7 +14,7 @@ export const scenario: Scenario = {
     { suffix: '1KiB', payloadBytes: 1024, replicas: 1 },
     { suffix: 'R3', payloadBytes: 128, replicas: 3, goal: { ratioToPlain: 2, ratioToLean: 0.8 } },
   ],
-  messages: { quick: 10_000, full: 60_000 },
+  messages: { quick: 8000, full: 60_000 },
   floor: { ratioToPlain: 1.5 },
   goal: { ratioToPlain: 2, ratioToLean: 0.8, rate: 50_000 },
   prepare: anEmptyStream,

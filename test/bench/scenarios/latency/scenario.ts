@@ -24,7 +24,7 @@ export const scenario: Scenario = {
     { suffix: 'at-60-percent', payloadBytes: 128, replicas: 1, settings: { share: 0.6 } },
     { suffix: 'R3', payloadBytes: 128, replicas: 3, settings: { perSecond: 200 } },
   ],
-  messages: { quick: 100, full: 600 },
+  messages: { quick: 50, full: 600 },
   ratioOf: 'p50Ms',
   floor: { p50ToLean: 1.4, meanMs: 10 },
   goal: { p50ToLean: 1.15, meanMs: 10 },

@@ -20,7 +20,7 @@ export const scenario: Scenario = {
     },
     { suffix: 'R3', payloadBytes: 128, replicas: 3, settings: { workMs: 5 } },
   ],
-  messages: { quick: 1500, full: 15_000 },
+  messages: { quick: 800, full: 15_000 },
   floor: { ratioToOne: 3 },
   goal: { ratioToOne: 6 },
   async prepare({ broker, case: { replicas, payloadBytes }, messages }) {

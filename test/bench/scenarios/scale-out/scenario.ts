@@ -7,7 +7,7 @@ export const scenario: Scenario = {
   message: 'one stored event handled and acked',
   variants: { mesh: ['worker.ts', 'worker.ts', 'worker.ts', 'worker.ts'], one: ['worker.ts'] },
   cases: [{ payloadBytes: 128, replicas: 1 }],
-  messages: { quick: 4000, full: 24_000 },
+  messages: { quick: 1600, full: 24_000 },
   floor: { ratioToOne: 3.4, offShare: 0.15 },
   goal: { ratioToOne: 3.8, offShare: 0.15 },
   async prepare({ broker, case: { replicas, payloadBytes }, messages }) {

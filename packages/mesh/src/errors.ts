@@ -33,6 +33,7 @@ export const meshErrors = {
   MESH_EXPECTATION_FAILED: 'retry',
   MESH_INVALID_BATCH: 'terminal',
   MESH_INBOX_AWAY: 'retry',
+  MESH_RECORD_AWAY: 'retry',
   MESH_UNDECODABLE: 'terminal',
   MESH_UNKNOWN_TYPE: 'terminal',
   MESH_SCHEMA_MISMATCH: 'terminal',

@@ -108,8 +108,10 @@ export {
   type ServiceOptions,
   type StartFrom,
 } from './service/define.ts'
-export { type Names, names } from './topology/names.ts'
-export type { BootStream } from './topology/provision.ts'
+export type { OperationRecord, Outcome } from './run/record.ts'
+export { type RunMessage, runMessage } from './run/run-message.ts'
+export { type MessagePlace, type Names, names } from './topology/names.ts'
+export { type BootStream, provisionOperations } from './topology/provision.ts'
 export { meshStream } from './topology/system.ts'
 export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'

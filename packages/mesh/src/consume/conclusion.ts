@@ -1,5 +1,7 @@
 import type { Maybe } from '../maybe.ts'
 import { bury, dropStaleCopy, leaveRecord, sayRetry } from './after-failure.ts'
+import { conclude, type Outcome } from '../run/record.ts'
+import type { RunOf } from '../run/run-of.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import type { Intake } from './intake.ts'
 import type { Retries } from './retries.ts'
@@ -13,6 +15,14 @@ export type ConclusionPort = {
   onNotTried: (delivery: Delivery) => Maybe<void>
 }
 
+type ConclusionParts = {
+  intake: Intake
+  retries: Retries
+  port: ConclusionPort
+  /** Ends what waits for a server that does not answer: the process can wait no longer. */
+  stopping: AbortSignal
+}
+
 /** Until the other release may have it. */
 const LEAVE_MS = 1000
 /** When neither copy nor letter could be stored. */
@@ -24,13 +34,15 @@ export class Conclusion {
   readonly #intake: Intake
   readonly #retries: Retries
   readonly #port: ConclusionPort
+  readonly #stopping: AbortSignal
   #saidOthers = false
 
-  constructor(options: RunnerOptions, parts: { intake: Intake; retries: Retries; port: ConclusionPort }) {
+  constructor(options: RunnerOptions, parts: ConclusionParts) {
     this.#options = options
     this.#intake = parts.intake
     this.#retries = parts.retries
     this.#port = parts.port
+    this.#stopping = parts.stopping
   }
 
   /** Never throws: what could not be brought there is tried again. */
@@ -72,6 +84,8 @@ export class Conclusion {
   }
 
   #acknowledge(delivery: Delivery): Maybe<void> {
+    if (delivery.run)
+      return this.#concludeRun(delivery, delivery.run, { kind: 'ok' }).then(() => this.#intake.settle(delivery, 'ack'))
     const dropped = dropStaleCopy(this.#options.lane, delivery)
     if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
     this.#intake.settle(delivery, 'ack')
@@ -94,12 +108,22 @@ export class Conclusion {
     await this.#retries.postpone(delivery, delayMs, verdict.code === 'MESH_NEWER_VERSION')
   }
 
+  /** Before its delivery is settled. */
+  async #concludeRun(delivery: Delivery, run: RunOf, outcome: Outcome): Promise<void> {
+    const { nc, publisher, names, log } = this.#options
+    if (run.isLost) return
+    const deps = { nc, pipeline: publisher.pipeline, names, log, stopping: this.#stopping }
+    await conclude(deps, run, { outcome, attempts: delivery.attempts })
+  }
+
   /** A letter that cannot be stored now is tried again, not the handler. */
   async #bury(delivery: Delivery, burial: Burial): Promise<void> {
     const { envelope, decision } = burial
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt: null })
     delivery.burial = burial
     await bury(this.#options, delivery, burial)
+    const { code, message } = decision
+    if (delivery.run) await this.#concludeRun(delivery, delivery.run, { kind: 'failed', code, message })
     await dropStaleCopy(this.#options.lane, delivery)
     this.#intake.settle(delivery, 'term')
   }

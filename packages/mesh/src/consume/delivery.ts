@@ -5,6 +5,7 @@ import type { Decision } from '../failure/decide.ts'
 import type { Envelope, HeaderLayout, ReceivedHeaders } from '../message/envelope.ts'
 import type { HeaderPairs } from '../message/headers.ts'
 import { spanContextOf } from '../observe/spans.ts'
+import { type RunOf, runOf } from '../run/run-of.ts'
 import { LANE_HEADER, laneCount, laneSource, timesOf } from '../failure/lane-headers.ts'
 import { type AckInfo, AckReader } from './ack-subject.ts'
 import type { Claim } from './ordered/claim.ts'
@@ -89,6 +90,8 @@ export type Delivery = {
   burial?: Burial
   /** Of an ordered handler: the right to work on its partition. */
   claim?: Claim
+  /** A run sent it. */
+  run?: RunOf | undefined
   phase: Phase
 }
 
@@ -137,6 +140,7 @@ class Arrival implements Delivery {
   isMisplaced = false
   burial?: Burial
   claim?: Claim
+  run: RunOf | undefined = undefined
   phase: Phase = READY
   readonly #msg: Msg
   readonly #info: AckInfo
@@ -202,6 +206,7 @@ class Arrival implements Delivery {
     this.hop = number(LANE_HEADER.hop)
     this.failingSince = failingSince(number(LANE_HEADER.firstFailureAt), serverNow)
     this.attemptTimes = timesOf(this.header(LANE_HEADER.attemptTimes) ?? '')
+    this.run = runOf(this, `${this.deliveredSeq}@${this.storedUs}`)
     this.previousAttempt = spanContextOf(this.header(LANE_HEADER.previousAttempt))
   }
 }

@@ -72,7 +72,8 @@ export class HandlerRunner {
       onLeaked: (delivery: Delivery) => this.#onLeaked(delivery),
       onNotTried: (delivery: Delivery) => this.#onNotTried(delivery),
     }
-    this.#conclusion = new Conclusion(options, { intake: this.#intake, retries: this.#retries, port })
+    const parts = { intake: this.#intake, retries: this.#retries, port, stopping: this.#abort.signal }
+    this.#conclusion = new Conclusion(options, parts)
     this.#ready = new ReadyQueue(priorityReader(options))
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
     this.#gate = new Gate({

@@ -11,6 +11,7 @@ import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import { getStored } from '../publish/stored-message.ts'
+import { runHeaders } from '../run/run-of.ts'
 import type { Names } from '../topology/names.ts'
 import { LANE_HEADER, ownHeaders, timesText } from './lane-headers.ts'
 
@@ -56,10 +57,11 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       [LANE_HEADER.hop, String(hop)],
       [LANE_HEADER.firstFailureAt, String(Math.round(now - failingMs))],
       [LANE_HEADER.attemptTimes, timesText(delivery.attemptTimes)],
+      ...runHeaders(delivery.run),
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, now + delayMs),
-      // One store a hop: a redelivered original whose copy is stored already adds no second one.
-      [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}`],
+      // One store a hop: a redelivered original whose copy is stored already adds no second one. Hops of a run are its own.
+      [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}${delivery.run ? `.${delivery.run.run}` : ''}`],
     ],
   })
 }

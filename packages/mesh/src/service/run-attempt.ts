@@ -9,6 +9,8 @@ import { isSubjectOf } from '../message/key.ts'
 import { ReceivedContext } from '../observe/received-context.ts'
 import { failSpan, linkable, processSpan, tellRepeated, tracing } from '../observe/spans.ts'
 import { tellStage } from '../observe/stages.ts'
+import { claim } from '../run/record.ts'
+import type { RunOf } from '../run/run-of.ts'
 import { Attempt, type AttemptDeps, timeoutError } from './attempt.ts'
 import { callHandler, type Called } from './call-handler.ts'
 import type { HandlerDef } from './define.ts'
@@ -97,7 +99,7 @@ function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Mayb
 
 function begin(attempt: Attempt): Maybe<AttemptOutcome> {
   try {
-    const outcome = attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)
+    const outcome = attempt.delivery.run ? ifClaimed(attempt, attempt.delivery.run) : unlessDone(attempt)
     if (outcome instanceof Promise) return ending(attempt, outcome)
     attempt.end()
     return outcome
@@ -118,6 +120,19 @@ async function ending(attempt: Attempt, outcome: Promise<AttemptOutcome>): Promi
 }
 
 const failed = (error: unknown): AttemptOutcome => ({ kind: 'failed', error })
+
+/** What another copy of it has, or was done with before, is not handled. */
+async function ifClaimed(attempt: Attempt, run: RunOf): Promise<AttemptOutcome> {
+  const { publisher, names, log } = attempt.deps
+  const { nc, pipeline } = publisher
+  if (!(await claim({ nc, pipeline, names, log }, run, attempt.delivery.deliveryCount === 1))) return DONE
+  attempt.startedAt = performance.now()
+  return await unlessDone(attempt)
+}
+
+function unlessDone(attempt: Attempt): Maybe<AttemptOutcome> {
+  return attempt.deps.def.inbox ? unlessHandled(attempt) : handle(attempt)
+}
 
 async function unlessHandled(attempt: Attempt): Promise<AttemptOutcome> {
   const { deps } = attempt

@@ -55,6 +55,10 @@ export type Names = {
   delayDurable(type: string): string
   /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
   deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
+  /** The stream of what operators and runs did: to letters, and with messages of replays. */
+  operations(): string
+  /** Where it stands what became of a letter. `letter` is its subject without the namespace. */
+  letterRecord(letter: string): string
   /** Where a stream holds the markers of handlers that published into it with `effects: 'once'`. */
   doneMarkers(def: StreamDef | string): string
   /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
@@ -96,6 +100,8 @@ export function names(namespace: string): Names {
     delayDurable: (type: string) => `${scored}delay_${type.replaceAll('.', '_')}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
+    operations: () => `${scored}OPERATIONS`,
+    letterRecord: (letter: string) => `${dotted}ops.letter.${letter.slice('dlq.'.length)}`,
     spoolLetter: (stream: string, spoolId: string, seq: number) =>
       `${dotted}dlq._spool.${plain(stream)}.${spoolId}.${seq}`,
   })

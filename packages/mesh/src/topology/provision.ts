@@ -13,7 +13,7 @@ import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
-import type { DesiredStream } from './system.ts'
+import { type DesiredStream, operationsStream } from './system.ts'
 import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
@@ -71,14 +71,26 @@ export async function provisionStreams(
 ): Promise<{ streams: BootStream[] }> {
   const { desired, faults } = declared(names, options)
   if (faults.length > 0) throw topologyError(faults)
+  return await bringAbout(nc, names, { desired, mode: options.mode, log: options.log })
+}
+
+async function bringAbout(
+  nc: NatsConnection,
+  names: Names,
+  {
+    desired,
+    mode,
+    log = silentLogger,
+  }: { desired: readonly DesiredStream[]; mode: TopologyMode; log?: Logger | undefined },
+): Promise<{ streams: BootStream[] }> {
   const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: ASK_MS })
   const bucket = await openCheckpoints(nc, names)
-  const run: Run = { jsm, mode: options.mode, log: options.log ?? silentLogger, bucket }
-  if (options.mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }
+  const run: Run = { jsm, mode, log, bucket }
+  if (mode === 'none') return { streams: await Promise.all(desired.map((one) => report(jsm, one))) }
 
   const compared = await settleAll(desired, (one) => compare(run, one))
   const found = [...compared.faults, ...compared.results.flatMap((one) => faultsOf(run, one))]
-  if (options.mode === 'ensure' && found.length === 0) found.push(...(await accountFaults(jsm, compared.results)))
+  if (mode === 'ensure' && found.length === 0) found.push(...(await accountFaults(jsm, compared.results)))
   if (found.length > 0) throw topologyError(found)
 
   // All new ones first: changing a stream needs the bucket, which may be among them.
@@ -91,6 +103,17 @@ export async function provisionStreams(
 
 function topologyError(faults: readonly string[]): Error {
   return faultsError('MESH_TOPOLOGY', 'streams', faults)
+}
+
+/**
+ * Makes the stream `OPERATIONS` where it is missing: whoever begins the first run does. As many replicas as the dead letters have.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function provisionOperations({ nats, names }: { nats: NatsConnection; names: Names }): Promise<void> {
+  const jsm = await jetstreamManager(nats, { checkAPI: false, timeout: ASK_MS })
+  const letters = await infoOf(jsm, names.stream('DEAD_LETTERS'))
+  const replicas = letters?.config.num_replicas
+  await bringAbout(nats, names, { desired: [operationsStream(names, replicas)], mode: 'ensure' })
 }
 
 /** Runs all, so that one failure does not hide another. */

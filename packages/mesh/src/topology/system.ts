@@ -10,11 +10,12 @@ import { days, minutes } from '../durations.ts'
 import type { Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, a service's retries, what is published for later, floors of durables. */
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, a service's retries, what is published for later, floors of durables. */
 export type StreamKind =
   | 'events'
   | 'mesh'
   | 'dead-letters'
+  | 'operations'
   | 'lanes'
   | 'delays'
   | 'checkpoints'
@@ -124,6 +125,17 @@ export function deadLetterStream(names: Names, replicas?: number): DesiredStream
       max_msgs_per_subject: 1,
       discard_new_per_subject: true,
     },
+  }
+}
+
+/**
+ * What became of letters and of messages that runs sent, a record each. Made by whoever begins the first run. No age: it is
+ * their history. When it is full runs wait, and nothing else does.
+ */
+export function operationsStream(names: Names, replicas?: number): DesiredStream {
+  return {
+    ...system('operations', names.operations(), replicas),
+    config: { ...base([names.subject('ops.>')]), max_bytes: 1024 * MIB },
   }
 }
 

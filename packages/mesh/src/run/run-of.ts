@@ -1,0 +1,51 @@
+import type { HeaderLookup } from '../message/envelope.ts'
+import type { HeaderPairs } from '../message/headers.ts'
+
+/** What a message of a run carries on its lane, beside where it comes from. Format 1; docs/reference/wire.md. */
+export const RUN_HEADER = {
+  run: 'malha-run',
+  record: 'malha-run-record',
+  expected: 'malha-run-expected',
+  claim: 'malha-run-claim',
+} as const
+
+/** A message that a run sent to its handler: whose it is, and where what becomes of it is written down. */
+export type RunOf = {
+  readonly run: string
+  /** Subject of its records in the stream of operations, with the namespace. */
+  readonly record: string
+  /** Sequence of the last record there when it was sent; 0: none. */
+  readonly expected: number
+  /** Names this message on its lane: one that was sent twice is two. */
+  readonly by: string
+  /** Sequence of the record by which this message may be handled; a copy that waits for a later attempt carries it along. */
+  claim: number | undefined
+  /** Another copy has it, or it is done with: it is acked and not handled. */
+  isLost: boolean
+}
+
+/** Undefined for what no run sent, and for what only looks like it. `by` names the message. */
+export function runOf(message: HeaderLookup, by: string): RunOf | undefined {
+  const run = message.header(RUN_HEADER.run)
+  const record = message.header(RUN_HEADER.record)
+  const expected = numberOf(message.header(RUN_HEADER.expected))
+  if (!run || !record || expected === undefined || !RECORD.test(record)) return undefined
+  return { run, record, expected, by, claim: numberOf(message.header(RUN_HEADER.claim)), isLost: false }
+}
+
+/** What a copy says that goes on waiting. */
+export function runHeaders(run: RunOf | undefined): HeaderPairs {
+  if (!run) return []
+  return [
+    [RUN_HEADER.run, run.run],
+    [RUN_HEADER.record, run.record],
+    [RUN_HEADER.expected, String(run.expected)],
+    ...(run.claim === undefined ? [] : [[RUN_HEADER.claim, String(run.claim)] as const]),
+  ]
+}
+
+const RECORD = /^(?:[a-z0-9-]+\.)?ops\.[^\s*>]+$/
+
+function numberOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}

@@ -1,0 +1,27 @@
+/** Every error of the operations, with what to do about it. A code is never reused. */
+export const operationsErrors = {
+  OPERATIONS_INVALID_OPTIONS: 'correct the option named',
+  OPERATIONS_NO_LETTERS: 'start a service of this mesh: it makes the stream of dead letters',
+  OPERATIONS_LETTER_GONE: 'list the letters again; somebody removed this one from its stream',
+  OPERATIONS_NOTHING_TO_SEND: 'look with the same filter at the list of letters; none that is open fits it',
+  OPERATIONS_HANDLER_UNFIT: 'correct what the message says of each handler, or leave its letters out',
+  OPERATIONS_NO_RUN: 'list the runs; there is none of that name',
+  OPERATIONS_RUN_TAKEN: 'nothing: another runner goes on with it',
+  OPERATIONS_RUN_OVER: 'begin another run; one that is over stays over',
+  OPERATIONS_LETTER_MOVED: 'look at the letter again, and decide again',
+  OPERATIONS_INDEX_FAILED:
+    'see that the folder of the index can be written, or delete its file: it is made again from the stream',
+} as const
+
+export type OperationsErrorCode = keyof typeof operationsErrors
+
+/** An error of the operations: a stable code, then what happened, to what, and what to do next. Never carries a secret. */
+export class OperationsError extends Error {
+  override readonly name = 'OperationsError'
+  readonly code: OperationsErrorCode
+
+  constructor(code: OperationsErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options)
+    this.code = code
+  }
+}

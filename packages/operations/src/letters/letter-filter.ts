@@ -1,0 +1,87 @@
+import {
+  DummyDriver,
+  Kysely,
+  type SelectQueryBuilder,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { LetterKind, LetterState } from './letter.ts'
+
+/** Which letters are asked for. */
+export type LetterFilter = {
+  service?: string | undefined
+  handler?: string | undefined
+  code?: string | undefined
+  /** Of `Letter.group`. */
+  group?: string | undefined
+  /** `ce-id` of the original. */
+  id?: string | undefined
+  key?: string | undefined
+  state?: LetterState | undefined
+  kind?: LetterKind | undefined
+  /** Written at or after, before; RFC 3339. */
+  since?: string | undefined
+  until?: string | undefined
+}
+
+export type LetterPage = {
+  /** How many at most. @default 50 */
+  limit?: number | undefined
+  /** Of the page before: `next`. */
+  after?: number | undefined
+}
+
+/** A row of the table `letters`. */
+export type LetterRow = {
+  seq: number
+  subject: string
+  at: string
+  service: string | null
+  handler: string | null
+  code: string
+  error_class: string | null
+  grp: string
+  grp_reason: string
+  event_id: string | null
+  event_key: string | null
+  letter: string
+  kind: LetterKind
+  state: LetterState
+  record_seq: number
+  run: string | null
+  redrives: number
+}
+export type LetterQuery = SelectQueryBuilder<{ letters: LetterRow }, 'letters', object>
+
+/** Writes the text of queries; SQLite itself is Node's. */
+const queries = new Kysely<{ letters: LetterRow }>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+})
+
+/** Letters that fit. */
+export function filtered({
+  service,
+  handler,
+  code,
+  group,
+  id,
+  key,
+  state,
+  kind,
+  since,
+  until,
+}: LetterFilter): LetterQuery {
+  let query: LetterQuery = queries.selectFrom('letters')
+  const are = { service, handler, code, grp: group, event_id: id, event_key: key, state, kind }
+  for (const [column, value] of Object.entries(are))
+    if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
+  if (since !== undefined) query = query.where('at', '>=', since)
+  if (until !== undefined) query = query.where('at', '<', until)
+  return query
+}

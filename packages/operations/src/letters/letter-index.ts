@@ -1,0 +1,262 @@
+/**
+ * Letters by what is asked of them, in a SQLite file that can be thrown away: it is made again from the streams.
+ *
+ * X1  What the file has up to a position is what that stream has up to there: both are written in one transaction.
+ * X2  The file is of one stream of letters and one of records; made anew, a stream is another one, and the file begins again.
+ */
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { sql } from 'kysely'
+import { OperationsError } from '../errors.ts'
+import type { Letter, LetterState } from './letter.ts'
+import { filtered, type LetterFilter, type LetterPage, type LetterQuery, type LetterRow } from './letter-filter.ts'
+
+/** Letters that failed in the same way. */
+export type LetterGroup = {
+  readonly group: string
+  readonly service: string | undefined
+  readonly handler: string | undefined
+  readonly code: string
+  readonly errorClass: string | undefined
+  readonly reason: string
+  readonly letters: number
+  readonly firstAt: string
+  readonly lastAt: string
+}
+
+/** What is known of a letter from the records about it. */
+export type Standing = {
+  readonly state: LetterState
+  /** Sequence of the last record about it; 0: none. */
+  readonly recordSeq: number
+  /** The last run that had it. */
+  readonly run: string | undefined
+  /** How often it was sent again. */
+  readonly redrives: number
+}
+
+/** A letter with where it stands now. */
+export type ListedLetter = Letter & Standing
+
+/** Of what is written here; a file of another form is made anew. */
+const FORM = 2
+
+const SCHEMA = `
+CREATE TABLE positions (what TEXT PRIMARY KEY, stream TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE letters (seq INTEGER PRIMARY KEY, subject TEXT NOT NULL, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL,
+  error_class TEXT, grp TEXT NOT NULL, grp_reason TEXT NOT NULL, event_id TEXT, event_key TEXT, letter TEXT NOT NULL, kind TEXT NOT NULL,
+  state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL);
+CREATE UNIQUE INDEX letters_by_subject ON letters (subject);
+CREATE INDEX letters_by_group ON letters (grp, seq, at);
+CREATE INDEX letters_by_handler ON letters (service, handler, seq);
+CREATE INDEX letters_by_id ON letters (event_id);
+CREATE INDEX letters_by_key ON letters (event_key);
+CREATE INDEX letters_by_at ON letters (at);
+CREATE INDEX letters_by_state ON letters (state, seq);
+CREATE TABLE standings (subject TEXT PRIMARY KEY, state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL) WITHOUT ROWID;
+`
+
+const OPEN: Standing = { state: 'open', recordSeq: 0, run: undefined, redrives: 0 }
+
+/** What a stream is followed for. */
+export type Followed = 'letters' | 'records'
+
+export class LetterIndex implements Disposable {
+  readonly #db: DatabaseSync
+
+  /** @throws OperationsError OPERATIONS_INDEX_FAILED */
+  constructor(file: string) {
+    try {
+      this.#db = new DatabaseSync(file, { timeout: 10_000 })
+      // Lost with the machine's power at worst: then it is read again.
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
+      if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
+    } catch (cause) {
+      throw new OperationsError('OPERATIONS_INDEX_FAILED', `the index of letters at ${file} cannot be opened`, {
+        cause,
+      })
+    }
+  }
+
+  /** Up to which sequence it has all of that stream; 0 for one it is not of. */
+  untilOf(what: Followed, stream: string): number {
+    const row = this.#db.prepare('SELECT stream, until FROM positions WHERE what = ?').get(what)
+    return row?.['stream'] === stream ? Number(row['until']) : 0
+  }
+
+  /** Adds what comes next of the stream of letters: all up to `until`. Upholds X1 and X2. */
+  addLetters(stream: string, letters: readonly Letter[], until: number): void {
+    this.#transaction(() => {
+      if (this.#isOther('letters', stream)) this.#db.exec('DELETE FROM letters')
+      const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(16)}?)`)
+      for (const letter of letters) insert.run(...rowOf(letter, this.#standing(letter.subject)))
+      this.#goTo('letters', stream, until)
+    })
+  }
+
+  /** The same of the stream of records: how each letter named stands by now. */
+  addStandings(stream: string, standings: ReadonlyMap<string, Standing>, until: number): void {
+    this.#transaction(() => {
+      if (this.#isOther('records', stream)) this.#forgetStandings()
+      const keep = this.#db.prepare('INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?)')
+      const tell = this.#db.prepare(
+        'UPDATE letters SET state = ?, record_seq = ?, run = ?, redrives = ? WHERE subject = ?',
+      )
+      for (const [subject, { state, recordSeq, run = null, redrives }] of standings) {
+        keep.run(subject, state, recordSeq, run, redrives)
+        tell.run(state, recordSeq, run, redrives, subject)
+      }
+      this.#goTo('records', stream, until)
+    })
+  }
+
+  /** How a letter stands; open where nothing is known of it. */
+  standingOf(subject: string): Standing {
+    return this.#standing(subject) ?? OPEN
+  }
+
+  /** Forgets letters that somebody removed from the stream. */
+  remove(seqs: readonly number[]): void {
+    const gone = this.#db.prepare('DELETE FROM letters WHERE seq = ?')
+    for (const seq of seqs) gone.run(seq)
+  }
+
+  removeBelow(firstSeq: number): void {
+    this.#db.prepare('DELETE FROM letters WHERE seq < ?').run(firstSeq)
+  }
+
+  get size(): number {
+    return this.#number('SELECT count(*) FROM letters')
+  }
+
+  /** The newest first; `next` is where the next page begins, undefined at the end. */
+  page(filter: LetterFilter, { limit = 50, after }: LetterPage): { letters: ListedLetter[]; next: number | undefined } {
+    let query = filtered(filter)
+    if (after !== undefined) query = query.where('seq', '<', after)
+    const letters = this.#letters(query.orderBy('seq', 'desc').limit(limit + 1))
+    return { letters: letters.slice(0, limit), next: letters.length > limit ? letters[limit - 1]!.seq : undefined }
+  }
+
+  letter(seq: number): ListedLetter | undefined {
+    return this.#letters(filtered({}).where('seq', '=', seq))[0]
+  }
+
+  /** The oldest first, behind `after` and up to `upTo`. */
+  onwards(
+    filter: LetterFilter,
+    { after, upTo, limit }: { after: number; upTo: number; limit: number },
+  ): ListedLetter[] {
+    const query = filtered(filter).where('seq', '>', after).where('seq', '<=', upTo)
+    return this.#letters(query.orderBy('seq').limit(limit))
+  }
+
+  count(filter: LetterFilter): number {
+    const query = filtered(filter).select(({ fn }) => fn.countAll<number>().as('count'))
+    return this.#rows<{ count: number }>(query.compile())[0]!.count
+  }
+
+  /** Whose letters they are, up to `upTo`. */
+  handlers(filter: LetterFilter, upTo: number): { service: string; handler: string; letters: number }[] {
+    const query = filtered(filter)
+      .where('seq', '<=', upTo)
+      .where('service', 'is not', null)
+      .select(['service', 'handler'])
+      .select(({ fn }) => fn.countAll<number>().as('letters'))
+      .groupBy(['service', 'handler'])
+    return this.#rows(query.compile())
+  }
+
+  /** Sequence of the last letter. */
+  get last(): number {
+    return this.#number('SELECT coalesce(max(seq), 0) FROM letters')
+  }
+
+  /** The largest first. */
+  groups(filter: LetterFilter, limit: number): LetterGroup[] {
+    const query = filtered(filter)
+      .select(['grp as group', 'service', 'handler', 'code', 'error_class as errorClass', 'grp_reason as reason'])
+      .select(({ fn }) => [fn.countAll<number>().as('letters'), fn.min('at').as('firstAt'), fn.max('at').as('lastAt')])
+      .groupBy('grp')
+      .orderBy(sql`letters`, 'desc')
+      .limit(limit)
+    return this.#rows<Record<string, string | number | null>>(query.compile()).map((row) => {
+      const said = Object.entries(row).map(([name, value]) => [name, value ?? undefined])
+      return Object.fromEntries(said) as LetterGroup
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close()
+  }
+
+  #begin(): void {
+    for (const table of ['positions', 'letters', 'standings', 'meta']) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
+    this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORM}; COMMIT`)
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #isOther(what: Followed, stream: string): boolean {
+    const known = this.#db.prepare('SELECT stream FROM positions WHERE what = ?').get(what)?.['stream']
+    return known !== undefined && known !== stream
+  }
+
+  #goTo(what: Followed, stream: string, until: number): void {
+    this.#db.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?, ?)').run(what, stream, until)
+  }
+
+  #forgetStandings(): void {
+    this.#db.exec("DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, run = NULL, redrives = 0")
+  }
+
+  #standing(subject: string): Standing | undefined {
+    const row = this.#db.prepare('SELECT * FROM standings WHERE subject = ?').get(subject)
+    return row && standingIn(row as Pick<LetterRow, 'state' | 'record_seq' | 'run' | 'redrives'>)
+  }
+
+  #number(query: string): number {
+    return Number(Object.values(this.#db.prepare(query).get() ?? {})[0])
+  }
+
+  #letters(query: LetterQuery): ListedLetter[] {
+    const rows = this.#rows<LetterRow>(query.select(['letter', 'state', 'record_seq', 'run', 'redrives']).compile())
+    return rows.map((row) => ({ ...(JSON.parse(row.letter) as Letter), ...standingIn(row) }))
+  }
+
+  #rows<Found>({ sql: text, parameters }: { sql: string; parameters: readonly unknown[] }): Found[] {
+    return this.#db.prepare(text).all(...(parameters as SQLInputValue[])) as Found[]
+  }
+}
+
+function rowOf(letter: Letter, standing: Standing = OPEN): (string | number | null)[] {
+  const { seq, subject, at, service, handler, code, errorClass, group, groupReason, id, key } = letter
+  const said = [
+    seq,
+    subject,
+    at,
+    service,
+    handler,
+    code,
+    errorClass,
+    group,
+    groupReason,
+    id,
+    key,
+    JSON.stringify(letter),
+    letter.kind,
+  ]
+  const { state, recordSeq, run, redrives } = standing
+  return [...said, state, recordSeq, run, redrives].map((value) => value ?? null)
+}
+
+function standingIn(row: Pick<LetterRow, 'state' | 'record_seq' | 'run' | 'redrives'>): Standing {
+  return { state: row.state, recordSeq: row.record_seq, run: row.run ?? undefined, redrives: row.redrives }
+}

@@ -1,0 +1,69 @@
+import type { Mesh } from '@malha/mesh'
+import { OperationsError } from '../errors.ts'
+import { decide, type Decided } from './discard.ts'
+import { catchUp } from './follow.ts'
+import type { LetterFilter, LetterPage } from './letter-filter.ts'
+import type { LetterGroup, LetterIndex, ListedLetter } from './letter-index.ts'
+import { readWhole, type WholeLetter } from './read-whole.ts'
+
+export type LetterList = {
+  /** The newest first. */
+  readonly letters: readonly ListedLetter[]
+  /** The largest first, at most 100, of all letters that fit the filter, not of this page alone. */
+  readonly groups: readonly LetterGroup[]
+  /** How many fit the filter. */
+  readonly total: number
+  /** `after` of the next page; undefined at the end. */
+  readonly next: number | undefined
+}
+
+/** The dead letters of a mesh, to look through. Reading changes nothing on the server. */
+export interface Letters {
+  /**
+   * Reads what was written since; `onRead` is told how far it is. Returns how many letters that were.
+   * @throws OperationsError OPERATIONS_NO_LETTERS
+   */
+  refresh(onRead?: (until: number) => void): Promise<number>
+  /** As of the last refresh. @throws OperationsError OPERATIONS_INVALID_OPTIONS */
+  list(filter?: LetterFilter, page?: LetterPage): LetterList
+  /**
+   * One letter, read from the stream: by its number or its subject.
+   * @throws OperationsError OPERATIONS_LETTER_GONE
+   */
+  read(letter: number | string): Promise<WholeLetter>
+  /**
+   * Says of an open letter that it need not be done; it stays where it is.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED
+   */
+  discard(seq: number, decided: Decided): Promise<ListedLetter>
+  /** The opposite, with the same errors. */
+  reopen(seq: number, decided: Decided): Promise<ListedLetter>
+}
+
+const MOST_GROUPS = 100
+const MOST_LETTERS = 1000
+
+export function lettersOf(mesh: Mesh, index: LetterIndex): Letters {
+  return {
+    refresh: (onRead) => catchUp(mesh, index, onRead),
+    list(filter = {}, page = {}) {
+      checkPage(page)
+      return { ...index.page(filter, page), groups: index.groups(filter, MOST_GROUPS), total: index.count(filter) }
+    },
+    read: (letter) => readWhole(mesh, letter),
+    discard: (seq, decided) => decide({ mesh, index }, seq, { ...decided, kind: 'discarded' }),
+    reopen: (seq, decided) => decide({ mesh, index }, seq, { ...decided, kind: 'reopened' }),
+  }
+}
+
+function checkPage({ limit, after }: LetterPage): void {
+  const isWithin = (value: number | undefined, most: number): boolean =>
+    value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)
+  if (!isWithin(limit, MOST_LETTERS))
+    throw new OperationsError(
+      'OPERATIONS_INVALID_OPTIONS',
+      `limit is ${limit}; a whole number from 1 to ${MOST_LETTERS}`,
+    )
+  if (!isWithin(after, Number.MAX_SAFE_INTEGER))
+    throw new OperationsError('OPERATIONS_INVALID_OPTIONS', `after is ${after}; what the page before gave as next`)
+}

@@ -1,0 +1,32 @@
+import { getStored, LETTER_HEADER, type Mesh } from '@malha/mesh'
+import { OperationsError } from '../errors.ts'
+import { type Letter, readLetter } from './letter.ts'
+
+/** All of a letter. */
+export type WholeLetter = Letter & {
+  readonly stack: string | undefined
+  /** The original's own, as they came; not those of the letter. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly payload: Uint8Array
+  /** Whether the letter has them; another client's event may leave no room for its own bytes. */
+  readonly hasPayload: boolean
+}
+
+/**
+ * One letter from its stream's leader: by its number or its subject.
+ * @throws OperationsError OPERATIONS_LETTER_GONE
+ */
+export async function readWhole({ names, nats }: Mesh, letter: number | string): Promise<WholeLetter> {
+  const query = typeof letter === 'number' ? { seq: letter } : { last_by_subj: names.subject(letter) }
+  const stored = await getStored(nats, names.stream('DEAD_LETTERS'), query)
+  if (!stored) throw new OperationsError('OPERATIONS_LETTER_GONE', `letter ${letter} is not in its stream (any more)`)
+  const { headers, pairs, payload } = stored
+  const stack = headers[LETTER_HEADER.stack]
+  return {
+    ...readLetter(names, { ...stored, payloadBytes: payload.length }),
+    stack: stack && Buffer.from(stack, 'base64').toString(),
+    headers: pairs.filter(([name]) => !/^(malha-dlq-|nats-)/i.test(name)),
+    payload,
+    hasPayload: headers[LETTER_HEADER.payload] !== 'left-out' && headers[LETTER_HEADER.headers] !== 'left-out',
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Sends the letters of a run to their handlers, and counts what becomes of them.
+ *
+ * R1  What a run has done stands in its entry of the bucket and in the records about its letters, nowhere else: killed at any
+ *     moment, another runner goes on from there. A message that is sent a second time loses its claim.
+ * R2  Each write of the entry expects the one before it; who finds another runner's there stops at once.
+ * R3  `ok` and `failed` are counted from records alone: how far they were read is written together with them.
+ * R4  What a letter is sent with is the last record known of it, and records are read on from before that: whoever else writes
+ *     one is seen, and the letter counts as overtaken.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Mesh, OperationRecord } from '@malha/mesh'
+import type { KV } from '@nats-io/kv'
+import { OperationsError } from '../errors.ts'
+import { catchUp, readRecords } from '../letters/follow.ts'
+import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
+import { isOver, readRun, type Run, type RunCounts, type StoredRun, writeRun } from './run.ts'
+import { sendLetter } from './send.ts'
+
+export type RunnerOptions = {
+  /** Lets go of it: it stays `running` for another runner. */
+  signal?: AbortSignal
+  /** Called whenever there is something new, several times a second at most. */
+  onProgress?: (run: Run) => void
+}
+
+export type RunnerDeps = { mesh: Mesh; index: LetterIndex; bucket: KV }
+
+const LOOK_MS = 50
+const SAVE_MS = 500
+/** Letters of one turn: read, sent and answered side by side. */
+const MOST_AT_ONCE = 256
+/** What a pause in sending may be made up for by, of a second's messages. */
+const BURST = 0.1
+
+export class Runner {
+  readonly #deps: RunnerDeps
+  readonly #options: RunnerOptions
+  /** Sent and without an outcome: letter by its subject, with the sequence of the record it was sent with. */
+  readonly #open = new Map<string, number>()
+  #stored: StoredRun
+  #counts: RunCounts
+  #cursor: number
+  #followed: number
+  #savedAt = 0
+  #tokens = 0
+  #tokensAt = performance.now()
+
+  constructor(deps: RunnerDeps, stored: StoredRun, options: RunnerOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#stored = stored
+    const { counts, cursor, followed } = stored.run
+    this.#counts = counts
+    this.#cursor = cursor
+    this.#followed = followed
+  }
+
+  /** Resolves with the run when it is over, or `signal` aborts. @throws OperationsError OPERATIONS_RUN_TAKEN */
+  async work(): Promise<Run> {
+    const { mesh, index } = this.#deps
+    const { signal } = this.#options
+    await catchUp(mesh, index)
+    this.#reopen()
+    for (;;) {
+      await this.#follow()
+      const isFinished = (await this.#mayMove()) && (await this.#sendSome())
+      if (isFinished && this.#open.size === 0) return await this.#end('done')
+      if (this.#counts.failed >= this.#run.limits.mostFailures) return await this.#end('stopped')
+      if (isOver(this.#run) || signal?.aborted) return await this.#end(this.#run.state)
+      await sleep(LOOK_MS)
+    }
+  }
+
+  get #run(): Run {
+    return this.#stored.run
+  }
+
+  /** Upholds R1: what a runner before this one had sent and not heard of. */
+  #reopen(): void {
+    const { id, filter } = this.#run
+    for (let after = 0; ;) {
+      const letters = this.#deps.index.onwards(filter, { after, upTo: this.#cursor, limit: 1000 })
+      for (const letter of letters) {
+        const isOurs = letter.run === id
+        const isAway = isOurs ? letter.state === 'redriven' : letter.state === 'open' && this.#isToBeSent(letter)
+        if (isAway) this.#open.set(letter.subject, letter.recordSeq)
+      }
+      if (letters.length === 0) return
+      after = letters.at(-1)!.seq
+    }
+  }
+
+  /** Upholds R3 and R4. */
+  async #follow(): Promise<void> {
+    const count = (what: keyof RunCounts): void => {
+      this.#counts = { ...this.#counts, [what]: this.#counts[what] + 1 }
+    }
+    const onRecord = (letter: string, record: OperationRecord, seq: number): void => {
+      const sentWith = this.#open.get(letter)
+      if ('run' in record && record.run === this.#run.id) {
+        if (record.kind === 'claimed') return
+        this.#open.delete(letter)
+        count(record.kind)
+      } else if (sentWith !== undefined && seq > sentWith) {
+        this.#open.delete(letter)
+        count('overtaken')
+      }
+    }
+    this.#followed = await readRecords(this.#deps.mesh, this.#followed, onRecord)
+  }
+
+  /** Writes how far it is, and hears what others want of it. */
+  async #mayMove(): Promise<boolean> {
+    if (performance.now() - this.#savedAt > SAVE_MS) await this.#save(this.#run.state)
+    return this.#run.state === 'running'
+  }
+
+  /** Upholds R2. */
+  async #save(state: Run['state']): Promise<void> {
+    const { bucket } = this.#deps
+    const progress = { counts: this.#counts, cursor: this.#cursor, followed: this.#followed }
+    for (let wanted = state; ;) {
+      const written = await writeRun(bucket, { ...this.#run, ...progress, state: wanted }, this.#stored.revision)
+      if (written) {
+        this.#stored = written
+        break
+      }
+      const found = await readRun(bucket, this.#run.id)
+      if (!found || found.run.runner !== this.#run.runner)
+        throw new OperationsError(
+          'OPERATIONS_RUN_TAKEN',
+          `run ${this.#run.id} has another runner now: ${found?.run.runner ?? 'it was removed'}`,
+        )
+      this.#stored = found
+      // Somebody paused, resumed or cancelled it: that counts, unless it has come to its end here.
+      if (wanted === state && !isOver({ state })) wanted = found.run.state
+    }
+    this.#savedAt = performance.now()
+    this.#options.onProgress?.(this.#run)
+  }
+
+  async #end(state: Run['state']): Promise<Run> {
+    await this.#save(state)
+    return this.#run
+  }
+
+  /** True when every letter had its turn. */
+  async #sendSome(): Promise<boolean> {
+    const { mesh, index } = this.#deps
+    const { filter, upTo, limits, id } = this.#run
+    const room = Math.min(this.#allowed(), limits.atOnce - this.#open.size, MOST_AT_ONCE)
+    const hasMore = this.#cursor < upTo
+    if (!hasMore || room < 1) return !hasMore
+    // What is known of the letters is what they are sent with.
+    await catchUp(mesh, index)
+    const letters = index.onwards(filter, { after: this.#cursor, upTo, limit: room })
+    const done = await Promise.all(letters.map((letter) => this.#turnOf(letter, id)))
+    this.#tokens -= done.filter((how) => how === 'sent').length
+    for (const how of done) if (how) this.#counts = { ...this.#counts, [how]: this.#counts[how] + 1 }
+    this.#cursor = letters.at(-1)?.seq ?? upTo
+    return this.#cursor >= upTo
+  }
+
+  async #turnOf(letter: ListedLetter, id: string): Promise<'sent' | 'skipped' | 'gone'> {
+    // A runner before this one sent it.
+    if (letter.run === id) {
+      if (letter.state === 'redriven') this.#open.set(letter.subject, letter.recordSeq)
+      return 'sent'
+    }
+    if (letter.state !== 'open' || !this.#isToBeSent(letter)) return 'skipped'
+    this.#open.set(letter.subject, letter.recordSeq)
+    if (await sendLetter(this.#deps.mesh, id, letter)) return 'sent'
+    this.#open.delete(letter.subject)
+    return 'gone'
+  }
+
+  #isToBeSent({ kind, redrives }: ListedLetter): boolean {
+    return kind === 'message' && redrives < this.#run.limits.mostRedrives
+  }
+
+  /** How many may be sent now. */
+  #allowed(): number {
+    const { perSecond } = this.#run.limits
+    const now = performance.now()
+    this.#tokens = Math.min(this.#tokens + ((now - this.#tokensAt) / 1000) * perSecond, Math.max(1, perSecond * BURST))
+    this.#tokensAt = now
+    return Math.floor(this.#tokens)
+  }
+}

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto'
+import { type Mesh, provisionOperations } from '@malha/mesh'
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
+import { OperationsError } from '../errors.ts'
+import { catchUp } from '../letters/follow.ts'
+import { streamNow } from '../letters/read-on.ts'
+import type { LetterFilter } from '../letters/letter-filter.ts'
+import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
+import {
+  DEFAULT_LIMITS,
+  isOver,
+  readRun,
+  type Run,
+  type RunLimits,
+  type RunState,
+  type StoredRun,
+  writeRun,
+} from './run.ts'
+import { Runner, type RunnerOptions } from './runner.ts'
+
+export type RedriveOptions = {
+  /** Which letters: those that fit, are open, and are written by now. */
+  filter: Omit<LetterFilter, 'state'>
+  /** Who asks for it: a name that others know. */
+  who: string
+  reason?: string | undefined
+  limits?: Partial<RunLimits>
+}
+
+/** What a redrive would send, if it began now. */
+export type Plan = {
+  /** Letters that are open and would be sent. */
+  readonly total: number
+  /** By handler. */
+  readonly handlers: readonly { readonly service: string; readonly handler: string; readonly letters: number }[]
+  /** The oldest few of them. */
+  readonly samples: readonly ListedLetter[]
+}
+
+/** Runs send letters to their handlers again, and to nobody else. */
+export interface Runs {
+  /** The exact count, and samples; sends nothing. @throws OperationsError OPERATIONS_HANDLER_UNFIT with every fault */
+  plan(filter: Omit<LetterFilter, 'state'>): Promise<Plan>
+  /**
+   * Writes a run down, with the letters there are now. `work` sends them.
+   * @throws OperationsError OPERATIONS_NOTHING_TO_SEND | OPERATIONS_HANDLER_UNFIT | OPERATIONS_INVALID_OPTIONS
+   */
+  redrive(options: RedriveOptions): Promise<Run>
+  /**
+   * Sends what is left of a run, and resolves with it when it is over; takes it from a runner that has it.
+   * @throws OperationsError OPERATIONS_NO_RUN | OPERATIONS_RUN_TAKEN
+   */
+  work(id: string, options?: RunnerOptions): Promise<Run>
+  /** The newest first. */
+  list(): Promise<Run[]>
+  /** @throws OperationsError OPERATIONS_NO_RUN */
+  read(id: string): Promise<Run>
+  /** @throws OperationsError OPERATIONS_NO_RUN | OPERATIONS_RUN_OVER */
+  pause(id: string): Promise<Run>
+  resume(id: string): Promise<Run>
+  /** Nothing more is sent; what was sent is handled. */
+  cancel(id: string): Promise<Run>
+}
+
+const BUCKET = 'RUNS'
+const SAMPLES = 5
+const NO_COUNTS = { sent: 0, ok: 0, failed: 0, overtaken: 0, skipped: 0, gone: 0 }
+
+export function runsOf(mesh: Mesh, index: LetterIndex): Runs {
+  let opened: Promise<KV> | undefined
+  const bucket = (): Promise<KV> => (opened ??= mesh.bucket(BUCKET))
+  const stored = async (id: string): Promise<StoredRun> => {
+    const found = /^[a-z0-9-]{1,64}$/.test(id) ? await readRun(await bucket(), id) : undefined
+    if (!found) throw new OperationsError('OPERATIONS_NO_RUN', `there is no run ${JSON.stringify(id.slice(0, 64))}`)
+    return found
+  }
+  const turn = async (id: string, state: RunState): Promise<Run> => {
+    for (;;) {
+      const { run, revision } = await stored(id)
+      if (run.state === state) return run
+      if (isOver(run))
+        throw new OperationsError('OPERATIONS_RUN_OVER', `run ${id} is ${run.state} since ${run.movedAt}`)
+      const written = await writeRun(await bucket(), { ...run, state }, revision)
+      if (written) return written.run
+    }
+  }
+  return {
+    async plan(filter) {
+      await catchUp(mesh, index)
+      return await planOf(mesh, index, filter)
+    },
+    async redrive({ filter, who, reason, limits = {} }) {
+      const checked = { ...DEFAULT_LIMITS, ...limits }
+      checkLimits(checked)
+      await catchUp(mesh, index)
+      const { total } = await planOf(mesh, index, filter)
+      if (total === 0) throw new OperationsError('OPERATIONS_NOTHING_TO_SEND', 'no open letter fits the filter')
+      const at = new Date().toISOString()
+      const run: Run = {
+        v: 1,
+        id: `${at.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${randomBytes(3).toString('hex')}`,
+        kind: 'redrive',
+        who,
+        reason: reason ?? null,
+        filter,
+        upTo: index.last,
+        total,
+        limits: checked,
+        state: 'running',
+        runner: '',
+        cursor: 0,
+        followed: 0,
+        counts: NO_COUNTS,
+        beganAt: at,
+        movedAt: at,
+      }
+      await provisionOperations(mesh)
+      await (await bucket()).create(run.id, JSON.stringify(run))
+      return run
+    },
+    async work(id, options = {}) {
+      const kv = await bucket()
+      for (;;) {
+        const { run, revision } = await stored(id)
+        if (isOver(run)) return run
+        const taken = await writeRun(kv, { ...run, runner: randomBytes(6).toString('hex') }, revision)
+        if (taken) return await new Runner({ mesh, index, bucket: kv }, taken, options).work()
+      }
+    },
+    async list() {
+      // For an onlooker nothing is made.
+      if (!(await streamNow(mesh, `KV_${mesh.names.bucket(BUCKET)}`))) return []
+      const kv = await bucket()
+      const ids: string[] = []
+      for await (const id of await kv.keys()) ids.push(id)
+      const runs = await Promise.all(ids.map((id) => readRun(kv, id)))
+      return runs.flatMap((found) => (found ? [found.run] : [])).sort((a, b) => (a.id < b.id ? 1 : -1))
+    },
+    read: async (id) => (await stored(id)).run,
+    pause: (id) => turn(id, 'paused'),
+    resume: (id) => turn(id, 'running'),
+    cancel: (id) => turn(id, 'cancelled'),
+  }
+}
+
+async function planOf(mesh: Mesh, index: LetterIndex, filter: Omit<LetterFilter, 'state'>): Promise<Plan> {
+  const open = { ...filter, state: 'open', kind: 'message' } as const
+  const handlers = index.handlers(open, index.last)
+  const faults = await Promise.all(handlers.map(({ service, handler }) => handlerFault(mesh, service, handler)))
+  const found = faults.filter((fault) => fault !== undefined)
+  if (found.length > 0) throw new OperationsError('OPERATIONS_HANDLER_UNFIT', found.join('; '))
+  const samples = index.onwards(open, { after: 0, upTo: index.last, limit: SAMPLES })
+  return { total: index.count(open), handlers, samples }
+}
+
+const MISSING: ReadonlySet<number> = new Set([JetStreamApiCodes.ConsumerNotFound, JetStreamApiCodes.StreamNotFound])
+
+/** Why nothing can be sent to a handler. */
+async function handlerFault(mesh: Mesh, service: string, handler: string): Promise<string | undefined> {
+  const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
+  try {
+    const { config } = await jsm.consumers.info(mesh.names.lanes(service), mesh.names.durable(service, handler))
+    if (config.metadata?.['malha.order'] === 'key')
+      return `handler ${handler} of ${service} keeps the order of its keys; its letters cannot be sent again by this release`
+    return undefined
+  } catch (error) {
+    const isMissing = error instanceof JetStreamApiError && MISSING.has(error.code)
+    if (!isMissing) throw error
+    return `handler ${handler} of ${service} has no lane on this server; start the service once, or restore its name`
+  }
+}
+
+function checkLimits(limits: RunLimits): void {
+  const faults = Object.entries(limits)
+    .filter(([, value]) => !(Number.isInteger(value) && value >= 1 && value <= 1_000_000))
+    .map(([name, value]) => `${name} is ${value}; a whole number from 1 to 1000000`)
+  if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
+}

@@ -1,0 +1,263 @@
+import {
+  defineService,
+  event,
+  type Mesh,
+  on,
+  provisionOperations,
+  Reject,
+  retry,
+  type RunningService,
+  runMessage,
+  stream,
+} from '@malha/mesh'
+import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { headers } from '@nats-io/nats-core'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { type ListedLetter, openOperations, type Operations } from '../../src/index.ts'
+
+const orders = stream('ORDERS', { subjects: ['order.>'] })
+const placed = event('order.placed', {
+  stream: orders,
+  schema: z.object({ n: z.number() }),
+  key: ({ n }) => `o-${n}`,
+})
+
+type Called = { id: string; n: number; attempt: number }
+type Act = (called: Called) => void | Promise<void>
+
+/** A service with a handler that does as it is told, and one beside it that must hear of nothing twice. */
+async function startShop(
+  mesh: Mesh,
+  bill: Act,
+): Promise<{ running: RunningService; called: Called[]; beside: string[] }> {
+  const called: Called[] = []
+  const beside: string[] = []
+  const shop = defineService('shop', {
+    handlers: {
+      bill: on(
+        placed,
+        { startFrom: 'all', retry: retry({ attempts: 3, minDelayMs: 2000 }) },
+        async ({ n }, { id, attempt }) => {
+          called.push({ id, n, attempt })
+          await bill({ id, n, attempt })
+        },
+      ),
+      count: on(placed, { startFrom: 'all' }, (_, { id }) => void beside.push(id)),
+    },
+  })
+  return { running: await mesh.start(shop), called, beside }
+}
+
+const refuse: Act = () => Promise.reject(new Reject('no room'))
+
+/** Orders that the shop has given up. */
+async function withLetters(count: number): Promise<TestMesh & { ids: string[]; operations: Operations }> {
+  const test = await testMesh()
+  const shop = await startShop(test.mesh, refuse)
+  const ids: string[] = []
+  for (let n = 0; n < count; n++) ids.push((await test.mesh.publish(placed, { n })).id)
+  const operations = await openOperations(test.mesh)
+  await eventually(async () => {
+    await operations.letters.refresh()
+    expect(operations.letters.list().total).toBe(count)
+    expect(shop.beside).toHaveLength(count)
+  })
+  await shop.running.stop()
+  return { ...test, ids, operations }
+}
+
+const statesOf = (operations: Operations): string[] =>
+  operations.letters.list({}, { limit: 1000 }).letters.map(({ state }) => state)
+
+describe('a redrive', () => {
+  it('sends what failed to the mended handler, each once, under its id, and to nobody else', async () => {
+    await using test = await withLetters(40)
+    const { operations, ids } = test
+    const shop = await startShop(test.mesh, () => undefined)
+    const plan = await operations.runs.plan({ service: 'shop' })
+    expect(plan).toMatchObject({ total: 40, handlers: [{ service: 'shop', handler: 'bill', letters: 40 }] })
+    expect(plan.samples.map(({ key }) => key)).toEqual(['o-0', 'o-1', 'o-2', 'o-3', 'o-4'])
+    expect(shop.called).toEqual([])
+
+    const { id } = await operations.runs.redrive({
+      filter: { service: 'shop' },
+      who: 'ana',
+      reason: 'room was made',
+      limits: { perSecond: 1000 },
+    })
+    const run = await operations.runs.work(id)
+    expect(run).toMatchObject({
+      state: 'done',
+      total: 40,
+      who: 'ana',
+      counts: { sent: 40, ok: 40, failed: 0, overtaken: 0, skipped: 0, gone: 0 },
+    })
+    expect(shop.called.map(({ id: handled }) => handled).toSorted()).toEqual(ids.toSorted())
+    expect(shop.beside).toEqual([])
+    await operations.letters.refresh()
+    expect(new Set(statesOf(operations))).toEqual(new Set(['resolved']))
+    expect(await operations.runs.list()).toEqual([run])
+    await expect(operations.runs.redrive({ filter: {}, who: 'ana' })).rejects.toThrow(/OPERATIONS_NOTHING_TO_SEND/)
+    await shop.running.stop()
+  })
+
+  it('what fails again is open again, has no second letter, and can be sent again', async () => {
+    await using test = await withLetters(3)
+    const { operations } = test
+    const shop = await startShop(test.mesh, ({ n }) => (n === 1 ? refuse({ id: '', n, attempt: 1 }) : undefined))
+    const first = await operations.runs.redrive({ filter: {}, who: 'ana' })
+    expect(await operations.runs.work(first.id)).toMatchObject({ state: 'done', counts: { sent: 3, ok: 2, failed: 1 } })
+    await operations.letters.refresh()
+    expect(operations.letters.list({ state: 'open' }).letters).toMatchObject([
+      { key: 'o-1', redrives: 1, run: first.id },
+    ])
+    expect(operations.letters.list().total).toBe(3)
+
+    const second = await operations.runs.redrive({ filter: {}, who: 'ana' })
+    expect(await operations.runs.work(second.id)).toMatchObject({ counts: { sent: 1, ok: 0, failed: 1, skipped: 2 } })
+    const last = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { mostRedrives: 2 } })
+    expect(await operations.runs.work(last.id)).toMatchObject({ counts: { sent: 0, skipped: 3 } })
+    await shop.running.stop()
+  })
+
+  it('stops when too many fail again', async () => {
+    await using test = await withLetters(20)
+    const shop = await startShop(test.mesh, refuse)
+    const { id } = await test.operations.runs.redrive({
+      filter: {},
+      who: 'ana',
+      limits: { mostFailures: 3, atOnce: 2 },
+    })
+    const run = await test.operations.runs.work(id)
+    expect(run.state).toBe('stopped')
+    expect(run.counts.sent).toBeLessThan(20)
+    expect(shop.called.length).toBe(run.counts.sent)
+    await shop.running.stop()
+  })
+
+  it('a message that is sent twice is handled once', async () => {
+    await using test = await withLetters(1)
+    const { operations, mesh } = test
+    const [letter] = operations.letters.list().letters as ListedLetter[]
+    const { payload, headers: pairs } = await operations.letters.read(letter!.seq)
+    await provisionOperations(mesh)
+    for (const copy of ['one', 'two', 'three']) {
+      const { origin, subject } = letter!
+      const place = {
+        ...origin,
+        epoch: origin.epoch!,
+        seq: Number(origin.seq),
+        storedAt: subject.split('@')[1]!,
+        publishedAt: origin.publishedAt!,
+      }
+      const sent = runMessage(mesh.names, {
+        run: 'r1',
+        service: 'shop',
+        handler: 'bill',
+        origin: place,
+        headers: pairs,
+        record: mesh.names.letterRecord(subject),
+        expected: 0,
+      })
+      const hdrs = headers()
+      for (const [name, value] of sent.headers) hdrs.append(name, name === 'Nats-Msg-Id' ? copy : value)
+      await jetstream(mesh.nats).publish(sent.subject, payload, { headers: hdrs })
+    }
+    const shop = await startShop(mesh, () => undefined)
+    const jsm = await jetstreamManager(mesh.nats)
+    await eventually(async () => expect((await jsm.streams.info(mesh.names.lanes('shop'))).state.messages).toBe(0))
+    expect(shop.called).toHaveLength(1)
+    await operations.letters.refresh()
+    expect(operations.letters.list().letters).toMatchObject([{ state: 'resolved', redrives: 1, run: 'r1' }])
+    await shop.running.stop()
+  })
+
+  it('a runner that is gone is followed by another, which sends only what is left', async () => {
+    await using test = await withLetters(30)
+    const { operations } = test
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 20 } })
+    // Nobody handles yet, so all that the first one sends is under way when it goes.
+    const gone = new AbortController()
+    const first = await operations.runs.work(id, {
+      signal: gone.signal,
+      onProgress: ({ counts }) => counts.sent >= 5 && gone.abort(),
+    })
+    expect(first.state).toBe('running')
+    expect(first.counts.sent).toBeLessThan(30)
+    const shop = await startShop(test.mesh, () => undefined)
+    using again = await openOperations(test.mesh)
+    expect(await again.runs.work(id)).toMatchObject({ state: 'done', counts: { sent: 30, ok: 30, overtaken: 0 } })
+    expect(shop.called).toHaveLength(30)
+    await shop.running.stop()
+  })
+
+  it('two runs of the same letters handle each once, whoever sends it', async () => {
+    await using test = await withLetters(30)
+    const { operations } = test
+    using other = await openOperations(test.mesh)
+    const limits = { perSecond: 200 }
+    const one = await operations.runs.redrive({ filter: {}, who: 'ana', limits })
+    const two = await other.runs.redrive({ filter: {}, who: 'rui', limits })
+    const shop = await startShop(test.mesh, () => undefined)
+    const runs = await Promise.all([operations.runs.work(one.id), other.runs.work(two.id)])
+    expect(shop.called).toHaveLength(30)
+    const counts = runs.map((run) => run.counts)
+    expect(counts[0]!.ok + counts[1]!.ok).toBe(30)
+    for (const { sent, ok, overtaken, skipped } of counts) {
+      expect(ok + overtaken).toBe(sent)
+      expect(sent + skipped).toBe(30)
+    }
+    await shop.running.stop()
+  })
+
+  it('a message that waits for another attempt keeps its claim when its process ends', async () => {
+    await using test = await withLetters(1)
+    const { operations } = test
+    const first = await startShop(test.mesh, () => Promise.reject(new Error('the partner is away')))
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
+    const done = operations.runs.work(id)
+    await eventually(() => expect(first.called).toHaveLength(1))
+    await first.running.stop()
+    const second = await startShop(test.mesh, () => undefined)
+    expect(await done).toMatchObject({ state: 'done', counts: { sent: 1, ok: 1, failed: 0, overtaken: 0 } })
+    expect(second.called).toMatchObject([{ attempt: 2 }])
+    await second.running.stop()
+  })
+
+  it('is paused, resumed and cancelled by whoever looks after it', async () => {
+    await using test = await withLetters(20)
+    const { operations } = test
+    using other = await openOperations(test.mesh)
+    const shop = await startShop(test.mesh, () => undefined)
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 10 } })
+    const done = operations.runs.work(id)
+    await eventually(() => expect(shop.called.length).toBeGreaterThan(0))
+    await other.runs.pause(id)
+    await eventually(async () => {
+      const { counts, state } = await other.runs.read(id)
+      expect(state).toBe('paused')
+      expect(counts.ok).toBe(counts.sent)
+    })
+    await other.runs.cancel(id)
+    const run = await done
+    expect(run.state).toBe('cancelled')
+    expect(run.counts.sent).toBeLessThan(20)
+    expect(shop.called).toHaveLength(run.counts.ok)
+    await expect(other.runs.resume(id)).rejects.toThrow(/OPERATIONS_RUN_OVER/)
+    await expect(other.runs.read('nothing')).rejects.toThrow(/OPERATIONS_NO_RUN/)
+    await shop.running.stop()
+  })
+
+  it('limits out of bounds and handlers that are not there are refused before anything is sent', async () => {
+    await using test = await withLetters(1)
+    const { runs } = test.operations
+    await expect(runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 0, atOnce: 1.5 } })).rejects.toThrow(
+      /OPERATIONS_INVALID_OPTIONS: perSecond is 0.*; atOnce is 1.5/,
+    )
+    const jsm = await jetstreamManager(test.mesh.nats)
+    await jsm.streams.delete(test.mesh.names.lanes('shop'))
+    await expect(runs.plan({})).rejects.toThrow(/OPERATIONS_HANDLER_UNFIT: handler bill of shop has no lane/)
+  })
+})

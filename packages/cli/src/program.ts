@@ -11,6 +11,8 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   bench: () => import('./commands/bench.ts'),
   chaos: () => import('./commands/chaos.ts'),
   archive: () => import('./commands/archive.ts'),
+  dlq: () => import('./commands/dlq.ts'),
+  runs: () => import('./commands/runs.ts'),
 }
 
 /**

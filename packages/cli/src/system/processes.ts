@@ -1,6 +1,6 @@
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheFolder } from './cache-folder.ts'
 import { type PartnerName, partnerNames } from './partners.ts'
 import type { PortName, Ports } from './ports.ts'
 
@@ -88,6 +88,5 @@ function ownEnv(name: ServiceName, ports: Ports, { clickhouse, spool }: Places):
 export function inheritedEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign = /^(NATS|MALHA|OTEL|CLICKHOUSE|HTTP|HEALTH|SENNINHA|MAAS|DMITRI)_/
   const kept = Object.entries(env).filter(([name]) => name === 'HTTP_PROXY' || !foreign.test(name))
-  const cache = env['MALHA_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'malha')
-  return { NODE_COMPILE_CACHE: join(cache, 'compiled'), ...Object.fromEntries(kept) }
+  return { NODE_COMPILE_CACHE: join(cacheFolder(env), 'compiled'), ...Object.fromEntries(kept) }
 }

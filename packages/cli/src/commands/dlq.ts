@@ -1,0 +1,153 @@
+import { type LetterFilter, openOperations, type WholeLetter } from '@malha/operations'
+import type { Command } from 'commander'
+import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { openIndexed } from '../connection/open-indexed.ts'
+import { followRun } from '../runs/follow-run.ts'
+import { print, screen } from '../view/print.ts'
+import { drawLetter, drawLetters } from '../view/letters-view.ts'
+import { drawPlan } from '../view/runs-view.ts'
+import { time, wholeNumber } from './arguments.ts'
+
+type Json = ConnectOptions & { json?: true }
+type Selection = Omit<LetterFilter, 'state'>
+type ListOptions = Json & LetterFilter & { limit: number; after?: number }
+type RedriveOptions = Json &
+  Selection & {
+    all?: true
+    dryRun?: true
+    rate: number
+    concurrency: number
+    stopAfter: number
+    most: number
+    who: string
+    reason?: string
+    detach?: true
+  }
+
+/** `malha dlq`: the dead letters. */
+export function register(program: Command): void {
+  const dlq = program.command('dlq').description('look into the dead letters, and deal with them')
+  registerList(dlq)
+  registerShow(dlq)
+  registerRedrive(dlq)
+  registerDecision(dlq, 'discard', 'say of an open letter that it need not be done')
+  registerDecision(dlq, 'reopen', 'say of a discarded letter that it must be done after all')
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .option('--service <name>', 'letters of this service')
+    .option('--handler <name>', 'letters of handlers of this name')
+    .option('--code <code>', 'letters with this code, e.g. HTTP_422')
+    .option('--group <group>', 'letters that failed in this way')
+    .option('--id <id>', 'letters of the event with this id')
+    .option('--key <key>', 'letters of events of this key')
+    .option('--since <time>', 'written at or after, e.g. 2026-11-21T10:00:00Z', time)
+    .option('--until <time>', 'written before', time)
+}
+
+function registerList(dlq: Command): void {
+  withSelection(withConnection(dlq.command('list')))
+    .description('the letters, newest first, and the groups of those that failed in the same way')
+    .option('--state <state>', 'open, redriven, resolved or discarded')
+    .option('--limit <n>', 'how many at most, 1000 at the most', wholeNumber, 50)
+    .option('--after <n>', 'the page behind this letter: what the page before says', wholeNumber)
+    .option('--json', 'one JSON value: { letters, groups, total, next }')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha dlq list --state open
+  malha dlq list --service provider --code HTTP_422
+  malha dlq list --group 9f3c1a77e0 --json | jq -r '.letters[].id'`,
+    )
+    .action(async ({ limit, after, json, server, creds, namespace, ...filter }: ListOptions) => {
+      await using mesh = await connectToMesh({ server, creds, namespace })
+      using operations = await openIndexed(mesh)
+      const list = operations.letters.list(filter, { limit, after })
+      print(json ? JSON.stringify({ ...list, next: list.next ?? null }) : drawLetters(list, screen()))
+    })
+}
+
+function registerShow(dlq: Command): void {
+  withConnection(dlq.command('show'))
+    .description('one letter whole: payload, headers, stack, attempts')
+    .argument('<letter>', 'its number or its subject, as the list says')
+    .option('--json', 'one JSON value; the payload in base64, and as text where it is text')
+    .action(async (letter: string, { json, ...connection }: Json) => {
+      await using mesh = await connectToMesh(connection)
+      using operations = await openOperations(mesh)
+      const whole = await operations.letters.read(/^\d+$/.test(letter) ? Number(letter) : letter)
+      print(json ? JSON.stringify(asJson(whole)) : drawLetter(whole, screen()))
+    })
+}
+
+function registerRedrive(dlq: Command): void {
+  asActor(withSelection(withConnection(dlq.command('redrive'))))
+    .description('send open letters to their handlers again, slowly, and see what becomes of them')
+    .option('--all', 'every open letter: without it, say which')
+    .option('--dry-run', 'only say how many that would be, with samples')
+    .option('--rate <n>', 'messages a second at most', wholeNumber, 100)
+    .option('--concurrency <n>', 'messages sent and without an outcome at most', wholeNumber, 1000)
+    .option('--stop-after <n>', 'stop when so many failed again', wholeNumber, 100)
+    .option('--most <n>', 'leave out letters that were sent as often as this', wholeNumber, 10)
+    .option('--json', 'one JSON value: the plan of a dry run, else the run when it is over')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C lets go of the run and leaves it as it is: "malha runs work <run>" goes on with it, "malha runs cancel <run>" ends it.
+
+Examples:
+  malha dlq redrive --group 9f3c1a77e0 --dry-run
+  malha dlq redrive --group 9f3c1a77e0 --rate 50 --reason 'the city is known now'
+Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or the run is not over.`,
+    )
+    .action(async (options: RedriveOptions, command: Command) => {
+      const {
+        server,
+        creds,
+        namespace,
+        json,
+        all,
+        dryRun,
+        rate,
+        concurrency,
+        stopAfter,
+        most,
+        who,
+        reason,
+        ...filter
+      } = options
+      const isNarrow = Object.values(filter).some((value) => value !== undefined)
+      if (!isNarrow && !all) command.error('error: say which letters, e.g. --group or --service, or --all')
+      await using mesh = await connectToMesh({ server, creds, namespace }, { acts: !dryRun })
+      using operations = await openIndexed(mesh)
+      if (dryRun) {
+        const plan = await operations.runs.plan(filter)
+        print(json ? JSON.stringify(plan) : drawPlan(plan, screen()))
+        return
+      }
+      const limits = { perSecond: rate, atOnce: concurrency, mostFailures: stopAfter, mostRedrives: most }
+      const { id } = await operations.runs.redrive({ filter, who, reason, limits })
+      await followRun(operations.runs, id, { json })
+    })
+}
+
+function registerDecision(dlq: Command, name: 'discard' | 'reopen', description: string): void {
+  asActor(withConnection(dlq.command(name)))
+    .description(description)
+    .argument('<letter>', 'its number, as the list says', wholeNumber)
+    .option('--json', 'the letter as one JSON value')
+    .action(async (letter: number, { json, who, reason, ...connection }: Json & { who: string; reason: string }) => {
+      await using mesh = await connectToMesh(connection, { acts: true })
+      using operations = await openIndexed(mesh)
+      const now = await operations.letters[name](letter, { who, reason: reason ?? '' })
+      print(json ? JSON.stringify(now) : `letter ${letter} is ${now.state}`)
+    })
+}
+
+function asJson({ payload, ...letter }: WholeLetter): object {
+  const bytes = Buffer.from(payload)
+  const isText = Buffer.from(bytes.toString()).equals(bytes)
+  return { ...letter, payload: isText ? bytes.toString() : null, payloadBase64: bytes.toString('base64') }
+}

@@ -1,0 +1,111 @@
+import type { LetterGroup, LetterList, WholeLetter } from '@malha/operations'
+import Table from 'cli-table3'
+import { createColors } from 'picocolors'
+import type { Screen } from './print.ts'
+import { tableStyle } from './table-style.ts'
+import { fit, plural } from './text.ts'
+import { visible } from './visible.ts'
+
+/** Groups, then the letters of a page, then how to go on. */
+export function drawLetters({ letters, groups, total, next }: LetterList, { width, colors }: Screen): string {
+  if (total === 0) return 'No such letters.'
+  const pc = createColors(colors)
+  const rows = letters.map((letter) => [
+    String(letter.seq),
+    shortTime(letter.at),
+    whose(letter),
+    letter.group,
+    visible(letter.key ?? letter.id ?? letter.origin.seq),
+    visible(letter.reason),
+  ])
+  return [
+    `${plural(total, 'dead letter')} in ${plural(groups.length, 'group')}`,
+    drawGroups(groups, { width, colors }),
+    tableOf(['letter', 'written', 'handler', 'group', 'key or id', 'why'], rows, { width, colors }),
+    pc.dim('malha dlq show <letter> has all of one; --group shows those of a group alone'),
+    ...(next === undefined ? [] : [pc.dim(`more: --after ${next}`)]),
+  ].join('\n')
+}
+
+function drawGroups(groups: readonly LetterGroup[], screen: Screen): string {
+  const rows = groups.map((group) => [
+    group.group,
+    whose(group),
+    String(group.letters),
+    shortTime(group.firstAt),
+    shortTime(group.lastAt),
+    visible(group.reason),
+  ])
+  return tableOf(['group', 'handler', 'letters', 'first', 'last', 'why'], rows, screen)
+}
+
+/** One letter whole: what happened, to what, and what it carried. */
+export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
+  const pc = createColors(colors)
+  const { origin } = letter
+  const lines: [name: string, value: string | undefined][] = [
+    ['letter', `${letter.seq}, ${letter.subject}`],
+    ['written', letter.at],
+    ['handler', `${whose(letter)}${letter.serviceVersion ? ` (${letter.serviceVersion})` : ''}`],
+    ['why', letter.reason],
+    ['code', letter.code],
+    ['error', letter.errorClass],
+    ['group', letter.group],
+    ['attempts', `${letter.attempts}${letter.attemptTimes.length > 0 ? `: ${letter.attemptTimes.join(', ')}` : ''}`],
+    ['event', [letter.type, letter.id].filter(Boolean).join(' ')],
+    ['key', letter.key],
+    ['correlation', letter.correlationId],
+    ['trace', letter.traceId],
+    ['stands at', `${origin.stream} ${origin.seq} (${origin.subject}), stored ${origin.publishedAt ?? 'never'}`],
+  ]
+  const known = lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '')
+  const block = (title: string, text: string): string[] => (text === '' ? [] : ['', pc.bold(title), text])
+  return [
+    ...known.map(([name, value]) => `${pc.dim(name.padEnd(12))} ${visible(value)}`),
+    ...block('headers', letter.headers.map(([name, value]) => `${visible(name)}: ${visible(value)}`).join('\n')),
+    ...block('stack', visible(letter.stack ?? '', { lines: true })),
+    ...block('payload', payloadText(letter)),
+  ].join('\n')
+}
+
+const LONGEST_SHOWN = 16_384
+
+function payloadText({ payload, hasPayload, kind }: WholeLetter): string {
+  if (!hasPayload)
+    return '(left out: it did not fit beside the headers of the letter; its bytes are still in its stream)'
+  if (payload.length === 0) return kind === 'expired' ? '(the events are gone; the archive may have them)' : '(empty)'
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(payload)
+  } catch {
+    return `(${payload.length} bytes that are no text; --json has them in base64)`
+  }
+  const shown = indented(text)
+  return visible(shown.length > LONGEST_SHOWN ? `${shown.slice(0, LONGEST_SHOWN)}\n… (--json has all)` : shown, {
+    lines: true,
+  })
+}
+
+function indented(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+function whose({ service, handler }: { service: string | undefined; handler: string | undefined }): string {
+  return service ? visible(`${service}/${handler}`) : 'a spool'
+}
+
+/** The last column has what room is left. */
+function tableOf(head: string[], rows: readonly string[][], { width, colors }: Screen): string {
+  const others = head.slice(0, -1).map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]!.length)))
+  const room = Math.max(20, width - others.reduce((sum, each) => sum + each + 3, 0) - 4)
+  const table = new Table({ ...tableStyle(colors), head })
+  for (const row of rows) table.push([...row.slice(0, -1), fit(row.at(-1)!, room).trimEnd()])
+  return table.toString()
+}
+
+/** Without the year and parts of a second. */
+const shortTime = (iso: string): string => visible(iso.slice(5, 19).replace('T', ' '))

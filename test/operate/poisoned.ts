@@ -1,0 +1,115 @@
+import { connectMesh, type Mesh } from '@malha/mesh'
+import { openOperations, type Operations, type Run } from '@malha/operations'
+import { eventually, type TestServer, testServer } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { expect } from 'vitest'
+import type { Random } from '../chaos/random.ts'
+import { seededRandom } from '../chaos/seeded-random.ts'
+import { malha } from '../malha-command.ts'
+import { orders, placed } from './contracts.ts'
+import { type Shop, startShop } from './shop-process.ts'
+
+/** Every tenth order is poison. */
+export const POISON_EVERY = 10
+
+export type Poisoned = { orders: number; seed: number; kills: number }
+
+/**
+ * Orders of which every tenth fails, while processes are killed; then the shop is mended and the letters are sent again, by a
+ * command that is killed too. All is asserted on the way.
+ */
+export async function redriveUnderKills({ orders: count, seed, kills }: Poisoned): Promise<void> {
+  await using server = await testServer()
+  await using mesh = await connectMesh({ servers: server.url, name: 'test' })
+  using operations = await openOperations(mesh)
+  const random = seededRandom(seed)
+  const poison = count / POISON_EVERY
+  {
+    await using shop = startShop(server.url, { mended: false })
+    await publishAll(mesh, count, async () => await shop.killOne(random), kills)
+    await eventually(async () => expect(await countOf(mesh, 'bill.counted')).toBe(count), { timeoutMs: 120_000 })
+    await eventually(async () => expect(await countOf(mesh, 'bill.made')).toBe(count - poison), { timeoutMs: 120_000 })
+    await untilLetters(operations, poison)
+  }
+  await using shop = startShop(server.url, { mended: true })
+  const run = await redriveWithKills(server, { shop, operations, random, kills })
+  expect(run).toMatchObject({ state: 'done', total: poison, counts: { ok: poison, failed: 0, overtaken: 0, gone: 0 } })
+  await operations.letters.refresh()
+  expect(operations.letters.list({ state: 'resolved' }).total).toBe(poison)
+  // Each order was billed and counted once, whoever was killed.
+  await expectOnce(mesh, count)
+}
+
+async function publishAll(mesh: Mesh, count: number, kill: () => Promise<void>, kills: number): Promise<void> {
+  for (let from = 0; from < count; from += count / (kills + 1)) {
+    const some = Array.from({ length: Math.min(count - from, count / (kills + 1)) }, (_, index) => from + index)
+    await Promise.all(some.map((n) => mesh.publish(placed, { n })))
+    if (from > 0) await kill()
+  }
+}
+
+type Redrive = { shop: Shop; operations: Operations; random: Random; kills: number }
+
+/** A command that works on the run, killed and begun again until it ends by itself. */
+async function redriveWithKills(server: TestServer, { shop, operations, random, kills }: Redrive): Promise<Run> {
+  const where = ['--server', server.url, '--json']
+  let args = ['dlq', 'redrive', '--all', '--rate', '100', '--who', 'test', ...where]
+  for (let kill = 0; ; kill++) {
+    await using command = malha(...args)
+    let isOver = false
+    void command.ended.then(() => (isOver = true))
+    if (kill < kills) {
+      const before = await sentBy(operations)
+      const least = before + 3 + random.int(0, 9)
+      await eventually(async () => expect(isOver || (await sentBy(operations)) >= least).toBe(true), {
+        timeoutMs: 60_000,
+      })
+      await shop.killOne(random)
+      command.process.kill('SIGKILL')
+    }
+    await command.ended
+    const [run] = await operations.runs.list()
+    if (kill >= kills) {
+      expect([command.stderr.includes('Error'), await command.ended]).toEqual([false, 0])
+      return JSON.parse(command.stdout) as Run
+    }
+    args = ['runs', 'work', run!.id, ...where]
+  }
+}
+
+async function sentBy({ runs }: Operations): Promise<number> {
+  const [run] = await runs.list()
+  return run?.counts.sent ?? 0
+}
+
+async function untilLetters(operations: Operations, count: number): Promise<void> {
+  await eventually(
+    async () => {
+      await operations.letters.refresh()
+      expect(operations.letters.list().total).toBe(count)
+    },
+    { timeoutMs: 120_000 },
+  )
+}
+
+async function subjectsOf(mesh: Mesh, type: string): Promise<Record<string, number>> {
+  const jsm = await jetstreamManager(mesh.nats)
+  const name = mesh.names.stream('BILLS')
+  const { state } = await jsm.streams
+    .info(name, { subjects_filter: `${type}.>` })
+    .catch(() => ({ state: { subjects: {} } }))
+  return state.subjects ?? {}
+}
+
+async function countOf(mesh: Mesh, type: string): Promise<number> {
+  return Object.values(await subjectsOf(mesh, type)).reduce((sum, each) => sum + each, 0)
+}
+
+async function expectOnce(mesh: Mesh, count: number): Promise<void> {
+  for (const type of ['bill.made', 'bill.counted']) {
+    const subjects = await subjectsOf(mesh, type)
+    expect([type, Object.keys(subjects).length]).toEqual([type, count])
+    expect([type, Object.entries(subjects).filter(([, messages]) => messages !== 1)]).toEqual([type, []])
+  }
+  expect((await (await jetstreamManager(mesh.nats)).streams.info(mesh.names.stream(orders))).state.messages).toBe(count)
+}

@@ -28,6 +28,9 @@ export type RunnerDeps = { mesh: Mesh; index: LetterIndex; bucket: KV }
 
 const LOOK_MS = 50
 const SAVE_MS = 500
+/** How long a server may not answer: an election takes seconds, a restart more. */
+const PATIENCE_MS = 60_000
+const AGAIN_MS = 500
 /** Letters of one turn: read, sent and answered side by side. */
 const MOST_AT_ONCE = 256
 /** What a pause in sending may be made up for by, of a second's messages. */
@@ -56,20 +59,39 @@ export class Runner {
     this.#followed = followed
   }
 
-  /** Resolves with the run when it is over, or `signal` aborts. @throws OperationsError OPERATIONS_RUN_TAKEN */
+  /**
+   * Resolves with the run when it is over, or `signal` aborts. A server that does not answer is asked again for a minute.
+   * @throws OperationsError OPERATIONS_RUN_TAKEN; what the server said, or did not say, for a minute
+   */
   async work(): Promise<Run> {
-    const { mesh, index } = this.#deps
-    const { signal } = this.#options
-    await catchUp(mesh, index)
-    this.#reopen()
-    for (;;) {
-      await this.#follow()
-      const isFinished = (await this.#mayMove()) && (await this.#sendSome())
-      if (isFinished && this.#open.size === 0) return await this.#end('done')
-      if (this.#counts.failed >= this.#run.limits.mostFailures) return await this.#end('stopped')
-      if (isOver(this.#run) || signal?.aborted) return await this.#end(this.#run.state)
+    let isKnown = false
+    for (let failingSince: number | undefined; ;) {
+      try {
+        if (!isKnown) await this.#reopen()
+        isKnown = true
+        if (await this.#step()) return this.#run
+        failingSince = undefined
+      } catch (error) {
+        failingSince ??= performance.now()
+        const isLasting = error instanceof OperationsError || performance.now() - failingSince > PATIENCE_MS
+        if (isLasting || this.#deps.mesh.nats.isClosed()) throw error
+        this.#deps.mesh.log.warn({ run: this.#run.id, err: error }, 'a run waits for the server')
+        await sleep(AGAIN_MS)
+      }
       await sleep(LOOK_MS)
     }
+  }
+
+  /** True when there is nothing more to do. */
+  async #step(): Promise<boolean> {
+    await this.#follow()
+    const isFinished = (await this.#mayMove()) && (await this.#sendSome())
+    const { state, limits } = this.#run
+    if (isFinished && this.#open.size === 0) await this.#save('done')
+    else if (this.#counts.failed >= limits.mostFailures) await this.#save('stopped')
+    else if (isOver({ state }) || this.#options.signal?.aborted) await this.#save(state)
+    else return false
+    return true
   }
 
   get #run(): Run {
@@ -77,8 +99,9 @@ export class Runner {
   }
 
   /** Upholds R1: what a runner before this one had sent and not heard of. */
-  #reopen(): void {
+  async #reopen(): Promise<void> {
     const { id, filter } = this.#run
+    await catchUp(this.#deps.mesh, this.#deps.index)
     for (let after = 0; ;) {
       const letters = this.#deps.index.onwards(filter, { after, upTo: this.#cursor, limit: 1000 })
       for (const letter of letters) {
@@ -138,11 +161,6 @@ export class Runner {
     }
     this.#savedAt = performance.now()
     this.#options.onProgress?.(this.#run)
-  }
-
-  async #end(state: Run['state']): Promise<Run> {
-    await this.#save(state)
-    return this.#run
   }
 
   /** True when every letter had its turn. */

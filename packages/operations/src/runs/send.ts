@@ -1,6 +1,7 @@
 import { getStored, type Mesh, runMessage } from '@malha/mesh'
 import { jetstream } from '@nats-io/jetstream'
 import { headers as newHeaders, type MsgHdrs } from '@nats-io/nats-core'
+import { OperationsError } from '../errors.ts'
 import type { ListedLetter } from '../letters/letter-index.ts'
 import { readWhole, type WholeLetter } from '../letters/read-whole.ts'
 
@@ -12,7 +13,7 @@ type Content = { headers: readonly (readonly [string, string])[]; payload: Uint8
  */
 export async function sendLetter(mesh: Mesh, run: string, listed: ListedLetter): Promise<boolean> {
   const { names, nats } = mesh
-  const letter = await readWhole(mesh, listed.seq).catch(() => undefined)
+  const letter = await unlessGone(readWhole(mesh, listed.seq))
   const content = letter && (await contentOf(mesh, letter))
   const storedAt = /@(\d+)$/.exec(listed.subject)?.[1]
   const { service, handler, origin } = listed
@@ -43,11 +44,20 @@ export async function sendLetter(mesh: Mesh, run: string, listed: ListedLetter):
 /** An election takes up to nine seconds. */
 const SEND_MS = 15_000
 
+async function unlessGone(letter: Promise<WholeLetter>): Promise<WholeLetter | undefined> {
+  try {
+    return await letter
+  } catch (error) {
+    if (error instanceof OperationsError && error.code === 'OPERATIONS_LETTER_GONE') return undefined
+    throw error
+  }
+}
+
 /** What another client published may not fit into a letter; then it is where it always was. */
 async function contentOf(mesh: Mesh, letter: WholeLetter): Promise<Content | undefined> {
   if (letter.hasPayload) return letter
   const { stream, seq, publishedAt } = letter.origin
-  const stored = await getStored(mesh.nats, stream, { seq: Number(seq) }).catch(() => undefined)
+  const stored = await getStored(mesh.nats, stream, { seq: Number(seq) })
   const isSame = stored !== undefined && Date.parse(stored.time) === Date.parse(publishedAt ?? '')
   return isSame ? { headers: stored.pairs, payload: stored.payload } : undefined
 }

@@ -4,7 +4,7 @@ import { createColors } from 'picocolors'
 import type { Screen } from './print.ts'
 import { tableStyle } from './table-style.ts'
 import { fit, plural } from './text.ts'
-import { visible } from './visible.ts'
+import { inOneLine, visible } from './visible.ts'
 
 /** Groups, then the letters of a page, then how to go on. */
 export function drawLetters({ letters, groups, total, next }: LetterList, { width, colors }: Screen): string {
@@ -16,12 +16,13 @@ export function drawLetters({ letters, groups, total, next }: LetterList, { widt
     whose(letter),
     letter.group,
     visible(letter.key ?? letter.id ?? letter.origin.seq),
-    visible(letter.reason),
+    letter.state,
+    whyOf(letter),
   ])
   return [
     `${plural(total, 'dead letter')} in ${plural(groups.length, 'group')}`,
     drawGroups(groups, { width, colors }),
-    tableOf(['letter', 'written', 'handler', 'group', 'key or id', 'why'], rows, { width, colors }),
+    tableOf(['letter', 'written', 'handler', 'group', 'key or id', 'state', 'why'], rows, { width, colors }),
     pc.dim('malha dlq show <letter> has all of one; --group shows those of a group alone'),
     ...(next === undefined ? [] : [pc.dim(`more: --after ${next}`)]),
   ].join('\n')
@@ -34,9 +35,10 @@ function drawGroups(groups: readonly LetterGroup[], screen: Screen): string {
     String(group.letters),
     shortTime(group.firstAt),
     shortTime(group.lastAt),
-    visible(group.reason),
+    visible(group.code),
+    whyOf(group),
   ])
-  return tableOf(['group', 'handler', 'letters', 'first', 'last', 'why'], rows, screen)
+  return tableOf(['group', 'handler', 'letters', 'first', 'last', 'code', 'why'], rows, screen)
 }
 
 /** One letter whole: what happened, to what, and what it carried. */
@@ -47,7 +49,7 @@ export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
     ['letter', `${letter.seq}, ${letter.subject}`],
     ['written', letter.at],
     ['handler', `${whose(letter)}${letter.serviceVersion ? ` (${letter.serviceVersion})` : ''}`],
-    ['why', letter.reason],
+    ['why', whyOf(letter, { lines: true })],
     ['code', letter.code],
     ['error', letter.errorClass],
     ['group', letter.group],
@@ -61,7 +63,7 @@ export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
   const known = lines.filter((line): line is [string, string] => line[1] !== undefined && line[1] !== '')
   const block = (title: string, text: string): string[] => (text === '' ? [] : ['', pc.bold(title), text])
   return [
-    ...known.map(([name, value]) => `${pc.dim(name.padEnd(12))} ${visible(value)}`),
+    ...known.map(([name, value]) => `${pc.dim(name.padEnd(12))} ${name === 'why' ? value : visible(value)}`),
     ...block('headers', letter.headers.map(([name, value]) => `${visible(name)}: ${visible(value)}`).join('\n')),
     ...block('stack', visible(letter.stack ?? '', { lines: true })),
     ...block('payload', payloadText(letter)),
@@ -92,6 +94,12 @@ function indented(text: string): string {
   } catch {
     return text
   }
+}
+
+/** Without the code before it, which is said elsewhere, on one line unless `lines` says so. */
+export function whyOf({ code, reason }: { code: string; reason: string }, { lines = false } = {}): string {
+  const why = reason.startsWith(`${code}: `) ? reason.slice(code.length + 2) : reason
+  return lines ? visible(why, { lines }) : inOneLine(why)
 }
 
 function whose({ service, handler }: { service: string | undefined; handler: string | undefined }): string {

@@ -1,6 +1,7 @@
 import type { Plan, Run } from '@malha/operations'
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
+import { whyOf } from './letters-view.ts'
 import type { Screen } from './print.ts'
 import { tableStyle } from './table-style.ts'
 import { plural } from './text.ts'
@@ -12,7 +13,7 @@ export function drawPlan({ total, handlers, samples }: Plan, { colors }: Screen)
   const table = new Table({ ...tableStyle(colors), head: ['handler', 'letters'] })
   for (const { service, handler, letters } of handlers) table.push([visible(`${service}/${handler}`), letters])
   const examples = samples.map(
-    (letter) => `  ${letter.seq}  ${visible(letter.key ?? letter.id ?? '')}  ${visible(letter.reason)}`,
+    (letter) => `  ${letter.seq}  ${visible(letter.key ?? letter.id ?? '')}  ${whyOf(letter)}`,
   )
   return [
     `${plural(total, 'letter')} would be sent; nothing was.`,

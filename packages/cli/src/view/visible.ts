@@ -8,6 +8,9 @@ export function visible(text: string, { lines = false }: { lines?: boolean } = {
     .replaceAll(ACTING, (char) => (lines && (char === '\n' || char === '\t') ? char : `\\u{${codeOf(char)}}`))
 }
 
+/** The same on one line. */
+export const inOneLine = (text: string): string => visible(text.replaceAll(/\s+/g, ' ').trim())
+
 /** Controls of C0 and C1, and those that turn, join or hide what is around them (Unicode 16, general category Cf and Zl, Zp). */
 const ACTING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 

@@ -25,9 +25,9 @@ async function letters(mesh: Mesh, index: LetterIndex, onRead?: (until: number) 
     )
   const { first_seq: firstSeq, last_seq: lastSeq, messages } = now.info.state
   const until = index.untilOf('letters', now.life)
+  if (until > lastSeq) index.forgetLetters()
   let count = 0
   await readOn(mesh, now, {
-    // A server that lost its end has other letters under these numbers.
     after: until > lastSeq ? 0 : until,
     onBatch(batch, upTo) {
       const read = batch.map(({ seq, subject, timestamp, header, data }) =>

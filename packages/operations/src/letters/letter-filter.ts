@@ -52,10 +52,22 @@ export type LetterRow = {
   run: string | null
   redrives: number
 }
-export type LetterQuery = SelectQueryBuilder<{ letters: LetterRow }, 'letters', object>
+type Tables = { letters: LetterRow; groups: GroupRow }
+export type LetterQuery = SelectQueryBuilder<Tables, 'letters', object>
+type GroupQuery = SelectQueryBuilder<Tables, 'groups', object>
+
+/** A row of the table `groups`: letters of a group that are in a state, and between when the first and the last were written. */
+type GroupRow = Pick<LetterRow, (typeof OF_GROUPS)[number] | 'error_class' | 'grp_reason'> & {
+  letters: number
+  first_at: string
+  last_at: string
+}
+
+/** What all letters of such a row have in common. */
+const OF_GROUPS = ['grp', 'state', 'kind', 'service', 'handler', 'code'] as const
 
 /** Writes the text of queries; SQLite itself is Node's. */
-const queries = new Kysely<{ letters: LetterRow }>({
+const queries = new Kysely<Tables>({
   dialect: {
     createAdapter: () => new SqliteAdapter(),
     createDriver: () => new DummyDriver(),
@@ -63,6 +75,20 @@ const queries = new Kysely<{ letters: LetterRow }>({
     createQueryCompiler: () => new SqliteQueryCompiler(),
   },
 })
+
+/** Whether the filter asks for whole groups only, which are counted already. */
+export function isOfGroups({ id, key, since, until }: LetterFilter): boolean {
+  return [id, key, since, until].every((one) => one === undefined)
+}
+
+/** Groups that fit, a row a state. */
+export function filteredGroups({ service, handler, code, group, state, kind }: LetterFilter): GroupQuery {
+  let query: GroupQuery = queries.selectFrom('groups')
+  const are = { service, handler, code, grp: group, state, kind }
+  for (const [column, value] of Object.entries(are))
+    if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
+  return query
+}
 
 /** Letters that fit. */
 export function filtered({

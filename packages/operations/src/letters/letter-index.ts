@@ -4,11 +4,20 @@
  * X1  What the file has up to a position is what that stream has up to there: both are written in one transaction.
  * X2  The file is of one stream of letters and one of records; made anew, a stream is another one, and the file begins again.
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { sql } from 'kysely'
 import { OperationsError } from '../errors.ts'
+import { FORM, SCHEMA, TABLES } from './letter-schema.ts'
 import type { Letter, LetterState } from './letter.ts'
-import { filtered, type LetterFilter, type LetterPage, type LetterQuery, type LetterRow } from './letter-filter.ts'
+import {
+  filtered,
+  filteredGroups,
+  isOfGroups,
+  type LetterFilter,
+  type LetterPage,
+  type LetterQuery,
+  type LetterRow,
+} from './letter-filter.ts'
 
 /** Letters that failed in the same way. */
 export type LetterGroup = {
@@ -37,23 +46,14 @@ export type Standing = {
 /** A letter with where it stands now. */
 export type ListedLetter = Letter & Standing
 
-/** Of what is written here; a file of another form is made anew. */
-const FORM = 2
-
-const SCHEMA = `
-CREATE TABLE positions (what TEXT PRIMARY KEY, stream TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE letters (seq INTEGER PRIMARY KEY, subject TEXT NOT NULL, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL,
-  error_class TEXT, grp TEXT NOT NULL, grp_reason TEXT NOT NULL, event_id TEXT, event_key TEXT, letter TEXT NOT NULL, kind TEXT NOT NULL,
-  state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL);
-CREATE UNIQUE INDEX letters_by_subject ON letters (subject);
-CREATE INDEX letters_by_group ON letters (grp, seq, at);
-CREATE INDEX letters_by_handler ON letters (service, handler, seq);
-CREATE INDEX letters_by_id ON letters (event_id);
-CREATE INDEX letters_by_key ON letters (event_key);
-CREATE INDEX letters_by_at ON letters (at);
-CREATE INDEX letters_by_state ON letters (state, seq);
-CREATE TABLE standings (subject TEXT PRIMARY KEY, state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL) WITHOUT ROWID;
-`
+const GROUP_COLUMNS = [
+  'grp as group',
+  'service',
+  'handler',
+  'code',
+  'error_class as errorClass',
+  'grp_reason as reason',
+] as const
 
 const OPEN: Standing = { state: 'open', recordSeq: 0, run: undefined, redrives: 0 }
 
@@ -62,6 +62,7 @@ export type Followed = 'letters' | 'records'
 
 export class LetterIndex implements Disposable {
   readonly #db: DatabaseSync
+  readonly #standingOf: StatementSync
 
   /** @throws OperationsError OPERATIONS_INDEX_FAILED */
   constructor(file: string) {
@@ -70,6 +71,7 @@ export class LetterIndex implements Disposable {
       // Lost with the machine's power at worst: then it is read again.
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
       if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
+      this.#standingOf = this.#db.prepare('SELECT * FROM standings WHERE subject = ?')
     } catch (cause) {
       throw new OperationsError('OPERATIONS_INDEX_FAILED', `the index of letters at ${file} cannot be opened`, {
         cause,
@@ -86,7 +88,7 @@ export class LetterIndex implements Disposable {
   /** Adds what comes next of the stream of letters: all up to `until`. Upholds X1 and X2. */
   addLetters(stream: string, letters: readonly Letter[], until: number): void {
     this.#transaction(() => {
-      if (this.#isOther('letters', stream)) this.#db.exec('DELETE FROM letters')
+      if (this.#isOther('letters', stream)) this.#forget()
       const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(16)}?)`)
       for (const letter of letters) insert.run(...rowOf(letter, this.#standing(letter.subject)))
       this.#goTo('letters', stream, until)
@@ -112,6 +114,11 @@ export class LetterIndex implements Disposable {
   /** How a letter stands; open where nothing is known of it. */
   standingOf(subject: string): Standing {
     return this.#standing(subject) ?? OPEN
+  }
+
+  /** The stream lost its end, and gives its numbers to other letters: what is known of it is void. */
+  forgetLetters(): void {
+    this.#transaction(() => this.#forget())
   }
 
   /** Forgets letters that somebody removed from the stream. */
@@ -150,7 +157,9 @@ export class LetterIndex implements Disposable {
   }
 
   count(filter: LetterFilter): number {
-    const query = filtered(filter).select(({ fn }) => fn.countAll<number>().as('count'))
+    const query = isOfGroups(filter)
+      ? filteredGroups(filter).select(({ fn }) => fn.coalesce(fn.sum<number>('letters'), sql<number>`0`).as('count'))
+      : filtered(filter).select(({ fn }) => fn.countAll<number>().as('count'))
     return this.#rows<{ count: number }>(query.compile())[0]!.count
   }
 
@@ -172,15 +181,26 @@ export class LetterIndex implements Disposable {
 
   /** The largest first. */
   groups(filter: LetterFilter, limit: number): LetterGroup[] {
-    const query = filtered(filter)
-      .select(['grp as group', 'service', 'handler', 'code', 'error_class as errorClass', 'grp_reason as reason'])
-      .select(({ fn }) => [fn.countAll<number>().as('letters'), fn.min('at').as('firstAt'), fn.max('at').as('lastAt')])
-      .groupBy('grp')
-      .orderBy(sql`letters`, 'desc')
-      .limit(limit)
-    return this.#rows<Record<string, string | number | null>>(query.compile()).map((row) => {
+    const compiled = isOfGroups(filter)
+      ? filteredGroups(filter)
+          .select(GROUP_COLUMNS)
+          .select(({ fn }) => [fn.sum<number>('letters').as('count'), fn.min('first_at').as('firstAt')])
+          .select(({ fn }) => fn.max('last_at').as('lastAt'))
+          .groupBy('grp')
+          .orderBy(sql`count`, 'desc')
+          .limit(limit)
+          .compile()
+      : filtered(filter)
+          .select(GROUP_COLUMNS)
+          .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('at').as('firstAt')])
+          .select(({ fn }) => fn.max('at').as('lastAt'))
+          .groupBy('grp')
+          .orderBy(sql`count`, 'desc')
+          .limit(limit)
+          .compile()
+    return this.#rows<Record<string, string | number | null>>(compiled).map(({ count, ...row }) => {
       const said = Object.entries(row).map(([name, value]) => [name, value ?? undefined])
-      return Object.fromEntries(said) as LetterGroup
+      return { ...Object.fromEntries(said), letters: count } as LetterGroup
     })
   }
 
@@ -189,7 +209,7 @@ export class LetterIndex implements Disposable {
   }
 
   #begin(): void {
-    for (const table of ['positions', 'letters', 'standings', 'meta']) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
+    for (const table of TABLES) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
     this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORM}; COMMIT`)
   }
 
@@ -213,12 +233,16 @@ export class LetterIndex implements Disposable {
     this.#db.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?, ?)').run(what, stream, until)
   }
 
+  #forget(): void {
+    this.#db.exec("DELETE FROM letters; DELETE FROM positions WHERE what = 'letters'")
+  }
+
   #forgetStandings(): void {
     this.#db.exec("DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, run = NULL, redrives = 0")
   }
 
   #standing(subject: string): Standing | undefined {
-    const row = this.#db.prepare('SELECT * FROM standings WHERE subject = ?').get(subject)
+    const row = this.#standingOf.get(subject)
     return row && standingIn(row as Pick<LetterRow, 'state' | 'record_seq' | 'run' | 'redrives'>)
   }
 

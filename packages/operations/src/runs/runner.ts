@@ -32,9 +32,11 @@ const SAVE_MS = 500
 const PATIENCE_MS = 60_000
 const AGAIN_MS = 500
 /** Letters of one turn: read, sent and answered side by side. */
-const MOST_AT_ONCE = 256
+const MOST_AT_ONCE = 1000
+/** Fewer are not worth a turn of their own. */
+const LEAST_AT_ONCE = 100
 /** What a pause in sending may be made up for by, of a second's messages. */
-const BURST = 0.1
+const BURST = 0.25
 
 export class Runner {
   readonly #deps: RunnerDeps
@@ -46,6 +48,8 @@ export class Runner {
   #cursor: number
   #followed: number
   #savedAt = 0
+  /** The last turn sent as many as it might: the next one need not wait. */
+  #isBehind = false
   #tokens = 0
   #tokensAt = performance.now()
 
@@ -73,12 +77,13 @@ export class Runner {
         failingSince = undefined
       } catch (error) {
         failingSince ??= performance.now()
+        this.#isBehind = false
         const isLasting = error instanceof OperationsError || performance.now() - failingSince > PATIENCE_MS
         if (isLasting || this.#deps.mesh.nats.isClosed()) throw error
         this.#deps.mesh.log.warn({ run: this.#run.id, err: error }, 'a run waits for the server')
         await sleep(AGAIN_MS)
       }
-      await sleep(LOOK_MS)
+      if (!this.#isBehind) await sleep(LOOK_MS)
     }
   }
 
@@ -169,6 +174,7 @@ export class Runner {
     const { filter, upTo, limits, id } = this.#run
     const room = Math.min(this.#allowed(), limits.atOnce - this.#open.size, MOST_AT_ONCE)
     const hasMore = this.#cursor < upTo
+    this.#isBehind = hasMore && room >= LEAST_AT_ONCE
     if (!hasMore || room < 1) return !hasMore
     // What is known of the letters is what they are sent with.
     await catchUp(mesh, index)

@@ -125,6 +125,36 @@ describe('dead letters', () => {
     }
   })
 
+  it('what is counted as letters come, move and go is what there is', async () => {
+    await using test = await meshWithLetters(['city 1', 'city 2', 'city 3', 'no room', 'no room'])
+    using operations = await openOperations(test.mesh)
+    const { letters } = operations
+    await untilWritten(letters, 5)
+    const decided = { who: 'ana', reason: 'closed' }
+    const [newest, second] = letters.list().letters
+    expect(await letters.discard(newest!.seq, decided)).toMatchObject({ state: 'discarded' })
+    await letters.discard(second!.seq, decided)
+    expect(await letters.reopen(second!.seq, decided)).toMatchObject({ state: 'open' })
+    await expect(letters.discard(newest!.seq, decided)).rejects.toThrow(
+      /OPERATIONS_LETTER_MOVED: letter \d+ is discarded/,
+    )
+    await expect(letters.discard(second!.seq, { who: 'ana', reason: ' ' })).rejects.toThrow(
+      /OPERATIONS_INVALID_OPTIONS/,
+    )
+    await expect(letters.discard(99, decided)).rejects.toThrow(/OPERATIONS_LETTER_GONE/)
+    const jsm = await jetstreamManager(test.mesh.nats)
+    await jsm.streams.deleteMessage(test.mesh.names.stream('DEAD_LETTERS'), 1)
+    await letters.refresh()
+    // With a time they are counted one by one.
+    for (const filter of [{}, { state: 'open' }, { state: 'discarded' }, { code: 'MESH_REJECTED' }] as const) {
+      const { total, groups } = letters.list(filter)
+      const counted = letters.list({ ...filter, since: '1970-01-01T00:00:00Z' })
+      const sizes = (of: typeof groups): [string, number][] => of.map(({ group, letters: size }) => [group, size])
+      expect([total, new Map(sizes(groups))]).toEqual([counted.total, new Map(sizes(counted.groups))])
+    }
+    expect([letters.list({ state: 'open' }).total, letters.list({ state: 'discarded' }).total]).toEqual([3, 1])
+  })
+
   it('reading them changes nothing on the server, and makes no consumer', async () => {
     await using test = await meshWithLetters(['a', 'b'])
     const jsm = await jetstreamManager(test.mesh.nats)

@@ -4,7 +4,7 @@ export const FORM = 3
 export const TABLES = ['positions', 'letters', 'standings', 'groups', 'meta'] as const
 
 /** How many letters of a group are in a state is counted as they come and change: a million are too many to count when asked. */
-export const SCHEMA = `
+export const SCHEMA: string = `
 CREATE TABLE positions (what TEXT PRIMARY KEY, stream TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE letters (seq INTEGER PRIMARY KEY, subject TEXT NOT NULL, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL,
   error_class TEXT, grp TEXT NOT NULL, grp_reason TEXT NOT NULL, event_id TEXT, event_key TEXT, letter TEXT NOT NULL, kind TEXT NOT NULL,

@@ -97,7 +97,10 @@ function indented(text: string): string {
 }
 
 /** Without the code before it, which is said elsewhere, on one line unless `lines` says so. */
-export function whyOf({ code, reason }: { code: string; reason: string }, { lines = false } = {}): string {
+export function whyOf(
+  { code, reason }: { code: string; reason: string },
+  { lines = false }: { lines?: boolean } = {},
+): string {
   const why = reason.startsWith(`${code}: `) ? reason.slice(code.length + 2) : reason
   return lines ? visible(why, { lines }) : inOneLine(why)
 }

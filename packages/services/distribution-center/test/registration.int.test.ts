@@ -1,6 +1,6 @@
 import { centerRegistered } from '@malha/contracts'
 import { getStored, HEADER, subjectOf } from '@malha/mesh'
-import { eventually, testMesh, testServer, type TestMesh } from '@malha/testing'
+import { eventually, freeze, testMesh, type TestMesh, testServer } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
@@ -130,12 +130,9 @@ test('a broker that hears and does not answer is 503 all the same', async () => 
   await using broker = await testMesh({ server })
   await using api = await runningApi(broker)
   const { body: before } = await register(api.url, recife)
-  const pid = server.pid!
-  process.kill(pid, 'SIGSTOP')
-  try {
+  {
+    using _frozen = await freeze(server)
     await expectUnavailable(api.url, before.id)
-  } finally {
-    process.kill(pid, 'SIGCONT')
   }
   await eventually(async () => expect((await find(api.url, before.id)).status).toBe(200))
 })

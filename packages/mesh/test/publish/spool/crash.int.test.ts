@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
-import { eventually, type TestMesh, testMesh, testServer } from '@malha/testing'
+import { eventually, freeze, type TestMesh, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
-import { brokerAway, freeze, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { brokerAway, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 import { startSpooler } from './spooler-process.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)

@@ -1,8 +1,8 @@
 import { silentLogger } from '@malha/mesh'
-import { eventually, type TestMesh, testMesh, testServer } from '@malha/testing'
+import { eventually, freeze, type TestMesh, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { Spool } from '../../../src/publish/spool/spool.ts'
-import { freeze, linesOf, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
+import { linesOf, noted, order, orders, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const NOWHERE = 'nats://127.0.0.1:1'
 

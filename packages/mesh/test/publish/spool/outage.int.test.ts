@@ -1,18 +1,6 @@
-import { eventually, testMesh, testServer } from '@malha/testing'
+import { eventually, freeze, testMesh, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
-import {
-  brokerAway,
-  audited,
-  freeze,
-  linesOf,
-  noted,
-  order,
-  orders,
-  placed,
-  shop,
-  storedIn,
-  tempFolder,
-} from './spool-kit.ts'
+import { brokerAway, audited, linesOf, noted, order, orders, placed, shop, storedIn, tempFolder } from './spool-kit.ts'
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 

@@ -11,7 +11,7 @@ import {
   stream,
   type StreamDef,
 } from '@malha/mesh'
-import { eventually, type TestMesh, testMesh, type TestServer, testServer } from '@malha/testing'
+import { type TestMesh, testMesh, type TestServer, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
 
@@ -56,20 +56,6 @@ export async function brokerAway(): Promise<AsyncDisposable & { file: string; se
 }
 
 export type Line = { level: string; message: string } & Record<string, unknown>
-
-/** Stops a server without ending it, and sees that it is stopped: a signal takes its time. */
-export async function freeze({ pid, monitorUrl }: TestServer): Promise<Disposable> {
-  process.kill(pid!, 'SIGSTOP')
-  const answers = async (): Promise<boolean> => {
-    const signal = AbortSignal.timeout(300)
-    return await fetch(`${monitorUrl}/varz`, { signal }).then(
-      () => true,
-      () => false,
-    )
-  }
-  await eventually(async () => !(await answers()))
-  return { [Symbol.dispose]: () => process.kill(pid!, 'SIGCONT') }
-}
 
 /** A logger that keeps its lines. */
 export function linesOf(): { lines: Line[]; logger: Logger } {

@@ -68,8 +68,8 @@ export class LetterIndex implements Disposable {
   constructor(file: string) {
     try {
       this.#db = new DatabaseSync(file, { timeout: 10_000 })
-      // Lost with the machine's power at worst: then it is read again.
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF')
+      // Lost with the machine's power at worst: then it is read again. What a letter replaces is counted as gone.
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON')
       if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
       this.#standingOf = this.#db.prepare('SELECT * FROM standings WHERE subject = ?')
     } catch (cause) {

@@ -30,6 +30,8 @@ export type Run = {
   /** Up to this record of the stream of operations outcomes are counted. */
   readonly followed: number
   readonly counts: RunCounts
+  /** Letters that there was nothing left to send of. */
+  readonly gone: readonly number[]
   /** RFC 3339. */
   readonly beganAt: string
   readonly movedAt: string

@@ -43,6 +43,7 @@ export class Runner {
   readonly #options: RunnerOptions
   /** Sent and without an outcome: letter by its subject, with the sequence of the record it was sent with. */
   readonly #open = new Map<string, number>()
+  readonly #gone: Set<number>
   #stored: StoredRun
   #counts: RunCounts
   #cursor: number
@@ -57,7 +58,8 @@ export class Runner {
     this.#deps = deps
     this.#options = options
     this.#stored = stored
-    const { counts, cursor, followed } = stored.run
+    const { counts, cursor, followed, gone } = stored.run
+    this.#gone = new Set(gone)
     this.#counts = counts
     this.#cursor = cursor
     this.#followed = followed
@@ -77,7 +79,6 @@ export class Runner {
         failingSince = undefined
       } catch (error) {
         failingSince ??= performance.now()
-        this.#isBehind = false
         const isLasting = error instanceof OperationsError || performance.now() - failingSince > PATIENCE_MS
         if (isLasting || this.#deps.mesh.nats.isClosed()) throw error
         this.#deps.mesh.log.warn({ run: this.#run.id, err: error }, 'a run waits for the server')
@@ -89,6 +90,7 @@ export class Runner {
 
   /** True when there is nothing more to do. */
   async #step(): Promise<boolean> {
+    this.#isBehind = false
     await this.#follow()
     const isFinished = (await this.#mayMove()) && (await this.#sendSome())
     const { state, limits } = this.#run
@@ -112,7 +114,7 @@ export class Runner {
       for (const letter of letters) {
         const isOurs = letter.run === id
         const isAway = isOurs ? letter.state === 'redriven' : letter.state === 'open' && this.#isToBeSent(letter)
-        if (isAway) this.#open.set(letter.subject, letter.recordSeq)
+        if (isAway && !this.#gone.has(letter.seq)) this.#open.set(letter.subject, letter.recordSeq)
       }
       if (letters.length === 0) return
       after = letters.at(-1)!.seq
@@ -147,7 +149,7 @@ export class Runner {
   /** Upholds R2. */
   async #save(state: Run['state']): Promise<void> {
     const { bucket } = this.#deps
-    const progress = { counts: this.#counts, cursor: this.#cursor, followed: this.#followed }
+    const progress = { counts: this.#counts, cursor: this.#cursor, followed: this.#followed, gone: [...this.#gone] }
     for (let wanted = state; ;) {
       const written = await writeRun(bucket, { ...this.#run, ...progress, state: wanted }, this.#stored.revision)
       if (written) {
@@ -196,6 +198,7 @@ export class Runner {
     this.#open.set(letter.subject, letter.recordSeq)
     if (await sendLetter(this.#deps.mesh, id, letter)) return 'sent'
     this.#open.delete(letter.subject)
+    this.#gone.add(letter.seq)
     return 'gone'
   }
 

@@ -112,6 +112,7 @@ export function runsOf(mesh: Mesh, index: LetterIndex): Runs {
         cursor: 0,
         followed: 0,
         counts: NO_COUNTS,
+        gone: [],
         beganAt: at,
         movedAt: at,
       }

@@ -155,6 +155,23 @@ describe('dead letters', () => {
     expect([letters.list({ state: 'open' }).total, letters.list({ state: 'discarded' }).total]).toEqual([3, 1])
   })
 
+  it('several who read into one index at once count each letter once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'letters-'))
+    try {
+      await using test = await meshWithLetters(['a', 'b', 'c', 'd'])
+      const indexFile = join(folder, 'letters.sqlite')
+      using first = await openOperations(test.mesh, { indexFile })
+      using second = await openOperations(test.mesh, { indexFile })
+      await eventually(async () => {
+        await Promise.all([first.letters.refresh(), second.letters.refresh(), first.letters.refresh()])
+        expect(second.letters.list({ since: '1970-01-01T00:00:00Z' }).total).toBe(4)
+      })
+      expect(first.letters.list().total).toBe(4)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
   it('reading them changes nothing on the server, and makes no consumer', async () => {
     await using test = await meshWithLetters(['a', 'b'])
     const jsm = await jetstreamManager(test.mesh.nats)

@@ -250,6 +250,31 @@ describe('a redrive', () => {
     await shop.running.stop()
   })
 
+  it('a letter without its payload is sent from its stream, and is gone where that has forgotten it', async () => {
+    await using test = await withLetters(2)
+    const { operations, mesh } = test
+    const name = mesh.names.stream('DEAD_LETTERS')
+    const jsm = await jetstreamManager(mesh.nats)
+    for (const { seq, subject } of operations.letters.list().letters) {
+      // As another client's event leaves it, whose headers take all the room.
+      const stored = (await jsm.streams.getMessage(name, { seq }))!
+      const hdrs = headers()
+      for (const [key, values] of stored.header) for (const value of values) hdrs.append(key, value)
+      hdrs.set('Nats-Msg-Id', `${subject}-again`)
+      hdrs.set('malha-dlq-payload', 'left-out')
+      await jsm.streams.deleteMessage(name, seq)
+      await jetstream(mesh.nats).publish(mesh.names.subject(subject), '', { headers: hdrs })
+    }
+    await jsm.streams.deleteMessage(mesh.names.stream(orders), 1)
+    const shop = await startShop(mesh, () => undefined)
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
+    const run = await operations.runs.work(id)
+    expect(run).toMatchObject({ state: 'done', counts: { sent: 1, ok: 1, gone: 1 } })
+    expect(run.gone).toHaveLength(1)
+    expect(shop.called.map(({ n }) => n)).toEqual([1])
+    await shop.running.stop()
+  })
+
   it('limits out of bounds and handlers that are not there are refused before anything is sent', async () => {
     await using test = await withLetters(1)
     const { runs } = test.operations

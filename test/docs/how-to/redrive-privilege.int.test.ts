@@ -54,9 +54,9 @@ test('with the rights of the page letters are looked through and sent again, and
   expect(await view.runs.plan({})).toMatchObject({ total: 1 })
   expect(await view.runs.list()).toEqual([])
   const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
-  await expect(jsm.consumers.add('DEAD_LETTERS', { name: 'mine' })).rejects.toThrow()
-  await expect(jsm.streams.purge('DEAD_LETTERS')).rejects.toThrow()
-  await expect(view.letters.discard(seq, { who: 'ana', reason: 'no' })).rejects.toThrow()
+  await expect(jsm.consumers.add('DEAD_LETTERS', { name: 'mine' })).rejects.toThrow(/ermission/)
+  await expect(jsm.streams.purge('DEAD_LETTERS')).rejects.toThrow(/ermission/)
+  await expect(view.letters.discard(seq, { who: 'ana', reason: 'no' })).rejects.toThrow(/may not use|ermission/)
 
   isMended = true
   using operations = await openOperations(admin)

@@ -92,10 +92,11 @@ export class Runner {
   async #step(): Promise<boolean> {
     this.#isBehind = false
     await this.#follow()
-    const isFinished = (await this.#mayMove()) && (await this.#sendSome())
-    const { state, limits } = this.#run
+    const isTooMuch = this.#counts.failed >= this.#run.limits.mostFailures
+    const isFinished = !isTooMuch && (await this.#mayMove()) && (await this.#sendSome())
+    const { state } = this.#run
     if (isFinished && this.#open.size === 0) await this.#save('done')
-    else if (this.#counts.failed >= limits.mostFailures) await this.#save('stopped')
+    else if (isTooMuch) await this.#save('stopped')
     else if (isOver({ state }) || this.#options.signal?.aborted) await this.#save(state)
     else return false
     return true

@@ -1,6 +1,6 @@
 import { type ArchiveAudit, auditArchive, type EventFilter, queryArchive, queryArchiveSql } from '@malha/archive'
-import { connectMesh, meshOptions } from '@malha/mesh'
 import { type Command, InvalidArgumentError } from 'commander'
+import { connectToMesh } from '../connection/connect-options.ts'
 import { drawAudit, drawEvents, drawRows } from '../view/archive-view.ts'
 import { wantsColors } from '../view/say.ts'
 
@@ -52,16 +52,10 @@ function registerQuery(archive: Command, clickhouse: string): void {
 }
 
 async function audit({ nats, clickhouse, stream, wait }: AuditCommandOptions): Promise<ArchiveAudit> {
-  // A spool belongs to the service that runs with it.
-  const { spool: _, ...settings } = meshOptions({
-    NATS_URL: 'nats://127.0.0.1:4222',
-    ...process.env,
-    ...(nats && { NATS_URL: nats }),
-  })
-  await using mesh = await connectMesh({ ...settings, topology: 'none' })
+  await using mesh = await connectToMesh({ server: nats })
   return await auditArchive({
     nats: mesh.nats,
-    namespace: settings.namespace ?? '',
+    namespace: mesh.names.namespace,
     clickhouse: { url: clickhouse },
     waitMs: wait * 1000,
     ...(stream && { streams: stream }),

@@ -15,14 +15,22 @@ export function withConnection(command: Command): Command {
 
 /** Adds `--who` and `--reason`: what is done is written down with them. */
 export function asActor(command: Command): Command {
-  const { username } = userInfo()
   return command
     .option(
       '--who <name>',
       'who does it, for those who look later',
-      process.env['MALHA_WHO'] || `${username}@${hostname()}`,
+      process.env['MALHA_WHO'] || `${userName()}@${hostname()}`,
     )
     .option('--reason <text>', 'why')
+}
+
+/** A container's user may have a number alone. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.() ?? 'somebody')
+  }
 }
 
 /**

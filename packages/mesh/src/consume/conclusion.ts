@@ -1,7 +1,7 @@
 import type { Maybe } from '../maybe.ts'
 import { bury, dropStaleCopy, leaveRecord, sayRetry } from './after-failure.ts'
 import { conclude, type Outcome } from '../run/record.ts'
-import type { RunOf } from '../run/run-of.ts'
+import type { RunOf } from '../run/run-headers.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import type { Intake } from './intake.ts'
 import type { Retries } from './retries.ts'

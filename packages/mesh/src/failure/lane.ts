@@ -11,7 +11,7 @@ import { traceparentOf } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import { getStored } from '../publish/stored-message.ts'
-import { runHeaders } from '../run/run-of.ts'
+import { runHeaders } from '../run/run-headers.ts'
 import type { Names } from '../topology/names.ts'
 import { LANE_HEADER, ownHeaders, timesText } from './lane-headers.ts'
 

@@ -14,7 +14,7 @@ import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import { getStored } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
-import type { RunOf } from './run-of.ts'
+import type { RunOf } from './run-headers.ts'
 
 /** How a message of a run ended. `code` and `message` of one that failed. */
 export type Outcome = { kind: 'ok' } | { kind: 'failed'; code: string; message: string }
@@ -71,8 +71,8 @@ export async function conclude(
       const said =
         outcome.kind === 'failed' ? { ...outcome, message: outcome.message.slice(0, LONGEST_MESSAGE) } : outcome
       const record = { v: 1, run: run.run, claim: run.claim!, attempts, at: now(), ...said } as const
-      if ((await append(deps, run, { record, expected: run.claim! })) !== undefined) return
-      // Ours, whose answer was lost, or somebody's who wrote it off meanwhile: either way it is settled.
+      // Another record in its place is ours, whose answer was lost, or somebody's who wrote it off: it is settled either way.
+      await append(deps, run, { record, expected: run.claim! })
       return
     } catch (error) {
       if (deps.stopping.aborted || (error instanceof MeshError && error.code === 'MESH_CLOSED')) throw error

@@ -1,7 +1,7 @@
 import { LANE_HEADER, ownHeaders } from '../failure/lane-headers.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
 import type { MessagePlace, Names } from '../topology/names.ts'
-import { runHeaders } from './run-of.ts'
+import { runHeaders } from './run-headers.ts'
 
 /** What a run sends to one handler: an event, wherever it was read. */
 export type RunMessage = {
@@ -32,7 +32,7 @@ export function runMessage(names: Names, message: RunMessage): { subject: string
       [LANE_HEADER.subject, origin.subject],
       [LANE_HEADER.publishedAt, origin.publishedAt],
       [LANE_HEADER.storedAt, origin.storedAt],
-      ...runHeaders({ run, record, expected, by: '', claim: undefined, isLost: false }),
+      ...runHeaders({ run, record, expected, claim: undefined }),
       // Of two sends of one runner the server drops the second; of two that are far apart the claim does.
       [HEADER.msgId, `${record}.${expected}.${run}`],
     ],

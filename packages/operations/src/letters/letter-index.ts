@@ -132,7 +132,7 @@ export class LetterIndex implements Disposable {
   }
 
   get size(): number {
-    return this.#number('SELECT count(*) FROM letters')
+    return this.#number('SELECT coalesce(sum(letters), 0) FROM groups')
   }
 
   /** The newest first; `next` is where the next page begins, undefined at the end. */

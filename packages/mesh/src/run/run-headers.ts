@@ -34,7 +34,7 @@ export function runOf(message: HeaderLookup, by: string): RunOf | undefined {
 }
 
 /** What a copy says that goes on waiting. */
-export function runHeaders(run: RunOf | undefined): HeaderPairs {
+export function runHeaders(run: Pick<RunOf, 'run' | 'record' | 'expected' | 'claim'> | undefined): HeaderPairs {
   if (!run) return []
   return [
     [RUN_HEADER.run, run.run],

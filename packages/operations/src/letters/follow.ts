@@ -68,29 +68,20 @@ async function records(mesh: Mesh, index: LetterIndex): Promise<void> {
   })
 }
 
-/** Tells each record about a letter behind `after`, in order. Returns how far it read. */
+/** A record about a letter, and where it stands. */
+export type LetterRecord = { readonly letter: string; readonly record: OperationRecord; readonly seq: number }
+
+/** Reads the records about letters behind `after`, in order; each batch is given with how far it goes. */
 export async function readRecords(
   mesh: Mesh,
   after: number,
-  onRecord: (letter: string, record: OperationRecord, seq: number) => void,
-): Promise<number> {
+  onBatch: (records: readonly LetterRecord[], until: number) => void,
+): Promise<void> {
   const now = await streamNow(mesh, mesh.names.operations())
-  if (!now) return after
-  let until = after
-  await readOn(mesh, now, {
-    after,
-    onBatch(batch, upTo) {
-      for (const { letter, record, seq } of recordsIn(mesh, batch)) onRecord(letter, record, seq)
-      until = upTo
-    },
-  })
-  return until
+  if (now) await readOn(mesh, now, { after, onBatch: (batch, until) => onBatch(recordsIn(mesh, batch), until) })
 }
 
-function recordsIn(
-  mesh: Mesh,
-  batch: readonly StoredMsg[],
-): { letter: string; record: OperationRecord; seq: number }[] {
+function recordsIn(mesh: Mesh, batch: readonly StoredMsg[]): LetterRecord[] {
   const ofLetters = mesh.names.letterRecord('dlq.')
   return batch
     .filter(({ subject }) => subject.startsWith(ofLetters))

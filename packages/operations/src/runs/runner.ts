@@ -9,10 +9,10 @@
  *     one is seen, and the letter counts as overtaken.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Mesh, OperationRecord } from '@malha/mesh'
+import type { Mesh } from '@malha/mesh'
 import type { KV } from '@nats-io/kv'
 import { OperationsError } from '../errors.ts'
-import { catchUp, readRecords } from '../letters/follow.ts'
+import { catchUp, type LetterRecord, readRecords } from '../letters/follow.ts'
 import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
 import { isOver, readRun, type Run, type RunCounts, type StoredRun, writeRun } from './run.ts'
 import { sendLetter } from './send.ts'
@@ -127,7 +127,7 @@ export class Runner {
     const count = (what: keyof RunCounts): void => {
       this.#counts = { ...this.#counts, [what]: this.#counts[what] + 1 }
     }
-    const onRecord = (letter: string, record: OperationRecord, seq: number): void => {
+    const onRecord = ({ letter, record, seq }: LetterRecord): void => {
       const sentWith = this.#open.get(letter)
       if ('run' in record && record.run === this.#run.id) {
         if (record.kind === 'claimed') return
@@ -138,7 +138,11 @@ export class Runner {
         count('overtaken')
       }
     }
-    this.#followed = await readRecords(this.#deps.mesh, this.#followed, onRecord)
+    // Batch by batch: a server that falls silent between two must not have the first counted again.
+    await readRecords(this.#deps.mesh, this.#followed, (records, until) => {
+      for (const one of records) onRecord(one)
+      this.#followed = until
+    })
   }
 
   /** Writes how far it is, and hears what others want of it. */

@@ -96,6 +96,8 @@ export function runsOf(mesh: Mesh, index: LetterIndex): Runs {
       await catchUp(mesh, index)
       const { total } = await planOf(mesh, index, filter)
       if (total === 0) throw new OperationsError('OPERATIONS_NOTHING_TO_SEND', 'no open letter fits the filter')
+      await provisionOperations(mesh)
+      const operations = await streamNow(mesh, mesh.names.operations())
       const at = new Date().toISOString()
       const run: Run = {
         v: 1,
@@ -110,13 +112,13 @@ export function runsOf(mesh: Mesh, index: LetterIndex): Runs {
         state: 'running',
         runner: '',
         cursor: 0,
-        followed: 0,
+        // What was written before it is of others.
+        followed: operations?.info.state.last_seq ?? 0,
         counts: NO_COUNTS,
         gone: [],
         beganAt: at,
         movedAt: at,
       }
-      await provisionOperations(mesh)
       await (await bucket()).create(run.id, JSON.stringify(run))
       return run
     },

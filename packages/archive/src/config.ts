@@ -33,7 +33,11 @@ export function archiveConfig(env: Env): ArchiveConfig {
   throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', faults.map((fault) => `\n  - ${fault}`).join(''))
 }
 
-function clickHouseOptions(env: Env): ClickHouseOptions {
+/**
+ * Where ClickHouse is: `CLICKHOUSE_URL`, `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`.
+ * @throws ArchiveError ARCHIVE_INVALID_OPTIONS
+ */
+export function clickHouseOptions(env: Env): ClickHouseOptions {
   const { CLICKHOUSE_URL: url, CLICKHOUSE_USER: username, CLICKHOUSE_PASSWORD: password } = env
   if (!url) throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', 'CLICKHOUSE_URL is not set; e.g. http://127.0.0.1:8123')
   hostOf(url)

@@ -9,7 +9,8 @@ import { closeGracefully } from './http/close.ts'
 import { isPassing } from './mesh/deadline.ts'
 import { meshCenters } from './mesh/mesh-centers.ts'
 import { openReadModel } from './read-model.ts'
-import { distributionCenter, type ReadModel } from './service.ts'
+import { distributionCenter } from './service.ts'
+import type { ReadModel } from './status/read-model.ts'
 
 const { version } = manifest
 /** How long a broker that is there may take before registrations are taken without it. */

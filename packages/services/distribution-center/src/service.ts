@@ -21,12 +21,9 @@ import {
   registeredChange,
   type Occurrence,
 } from './status/changes.ts'
-import type { CenterRegistry } from './status/registry.ts'
+import type { ReadModel } from './status/read-model.ts'
 import { statusReply } from './status/reply.ts'
 import { isComplete } from './status/status.ts'
-import type { StatusStore } from './status/store.ts'
-
-export type ReadModel = { readonly statuses: StatusStore; readonly registry: CenterRegistry }
 
 /**
  * Keeps the status of every centre, says `center.onboarded` when its last partner is done, and answers `center.status`.

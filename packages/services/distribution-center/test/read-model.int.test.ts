@@ -2,11 +2,12 @@ import { centerOnboarded, cityRegistered, providerCreated, type PartnerSystem } 
 import { attemptFailed, type AttemptFailed, type Mesh } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
 import { expect, test } from 'vitest'
 import type { CenterView } from '../src/http/schemas.ts'
-import { rebuildStatus } from '../src/mesh/rebuild-status.ts'
+import { rebuildStatus, replaceStatus } from '../src/mesh/rebuild-status.ts'
 import { openReadModel } from '../src/read-model.ts'
-import type { ReadModel } from '../src/service.ts'
+import type { ReadModel } from '../src/status/read-model.ts'
 import { find, recife, register } from './http-client.ts'
 import { runningApi, type RunningApi } from './running-api.ts'
 
@@ -166,7 +167,7 @@ test('a rebuild makes the same entries as the service did, from nothing and over
   expect(ordered(await fresh.readModel.registry.after(0, 100))).toStrictEqual(ordered(order))
 })
 
-test('a rebuild that replaces mends an entry that is wrong; one that does not keeps what only the entry knows', async () => {
+test('a rebuild keeps what only an entry knows; one that replaces makes another model beside it, which readers go to', async () => {
   await using broker = await testMesh()
   await using api = await runningApi(broker)
   const [id] = (await registerMany(api, 1)) as [string]
@@ -186,8 +187,24 @@ test('a rebuild that replaces mends an entry that is wrong; one that does not ke
   await api.readModel.statuses.update(id, () => wrong)
   await rebuildStatus({ mesh: broker.mesh, ...api.readModel })
   expect(await api.readModel.statuses.get(id)).toStrictEqual(wrong)
-  await rebuildStatus({ mesh: broker.mesh, ...api.readModel, replace: true })
-  expect(await api.readModel.statuses.get(id)).toStrictEqual(right)
+  await replaceStatus({ mesh: broker.mesh })
+  await eventually(async () => expect(await api.readModel.statuses.get(id)).toStrictEqual(right))
+  const old = await broker.mesh.bucket('CENTER_STATUS')
+  expect((await old.get(id))?.json()).toStrictEqual(wrong)
+  expect(await api.readModel.registry.placeOf(id)).toBe(1)
+})
+
+test('of several who replace it at once one does, and the others say so', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker)
+  const ids = await registerMany(api, 5)
+  await settled(broker.mesh)
+  const before = await entriesOf(api.readModel, ids)
+  const ended = await Promise.allSettled([1, 2, 3].map(() => replaceStatus({ mesh: broker.mesh })))
+  const refusals = ended.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []))
+  const refused = expect.stringContaining('somebody else has replaced the read model')
+  expect(refusals).toStrictEqual([refused, refused])
+  await eventually(async () => expect(await entriesOf(api.readModel, ids)).toStrictEqual(before))
 })
 
 test('a rebuild while events arrive loses none of them', async () => {
@@ -197,7 +214,7 @@ test('a rebuild while events arrive loses none of them', async () => {
   const working = Promise.all(
     ids.flatMap((id) => (['senninha', 'maas', 'dmitri'] as const).map((partner) => done(broker.mesh, id, partner))),
   )
-  for (let round = 0; round < 5; round++) await rebuildStatus({ mesh: broker.mesh, ...api.readModel, replace: true })
+  for (let round = 0; round < 5; round++) await replaceStatus({ mesh: broker.mesh })
   await working
   for (const id of ids) await reaches(api, id, { status: 'onboarded' })
   expect(await storedOf(broker.mesh, 'CENTERS', 'center.onboarded')).toBe(20)
@@ -206,25 +223,66 @@ test('a rebuild while events arrive loses none of them', async () => {
 test('a rebuild where no stream is yet has nothing to do', async () => {
   await using broker = await testMesh()
   const report = await rebuildStatus({ mesh: broker.mesh, ...(await openReadModel(broker.mesh)) })
-  expect(report).toStrictEqual({ events: 0, unreadable: 0, centers: 0, written: 0 })
+  expect(report).toStrictEqual({ events: 0, unreadable: 0, missing: [], centers: 0, written: 0 })
 })
 
-test('what the service puts in between reading and writing is kept by a rebuild that replaces', async () => {
+/** An instance that hears of no replacement until it is refused. */
+const unaware = { lookEveryMs: 60_000 }
+
+test('a write that comes too late for a model that was replaced goes into the one that is live', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker, unaware)
+  const [id] = (await registerMany(api, 1)) as [string]
+  await settled(broker.mesh)
+  await replaceStatus({ mesh: broker.mesh })
+  await done(broker.mesh, id, 'maas')
+  await reaches(api, id, { partners: { maas: { state: 'done' } } })
+  expect((await (await broker.mesh.bucket('CENTER_STATUS')).get(id))?.string()).not.toContain('maas-1')
+})
+
+test('what is still written into the old model when the new one is live already is in the new one too', async () => {
+  await using broker = await testMesh()
+  await using api = await runningApi(broker, unaware)
+  const [id] = (await registerMany(api, 1)) as [string]
+  await settled(broker.mesh)
+  const old = await broker.mesh.bucket('CENTER_STATUS')
+  await replaceStatus({
+    mesh: onceSwapped(broker.mesh, async () => {
+      await done(broker.mesh, id, 'maas')
+      await eventually(async () => expect((await old.get(id))?.string()).toContain('maas-1'))
+    }),
+  })
+  const { statuses } = await openReadModel(broker.mesh)
+  expect((await statuses.get(id))?.partners.maas?.done?.ref).toBe('maas-1')
+})
+
+/** A mesh that does something more when the read model has just been replaced. */
+function onceSwapped(mesh: Mesh, then: () => Promise<void>): Mesh {
+  const bucket: Mesh['bucket'] = async (name, options) => {
+    const kv = await mesh.bucket(name, options)
+    if (name !== 'CENTER_READ_MODEL') return kv
+    const create: KV['create'] = async (key, value) => {
+      const revision = await kv.create(key, value)
+      await then()
+      return revision
+    }
+    return Object.create(kv, { create: { value: create } }) as KV
+  }
+  return Object.create(mesh, { bucket: { value: bucket } }) as Mesh
+}
+
+test('it is not replaced by one that lacks what the streams have forgotten, unless that is wanted', async () => {
   await using broker = await testMesh()
   await using api = await runningApi(broker)
-  const [id] = (await registerMany(api, 1)) as [string]
-  await reaches(api, id, { status: 'registered' })
-  const { statuses } = api.readModel
-  const slow: ReadModel['statuses'] = {
-    ...statuses,
-    async update(centerId, next) {
-      await done(broker.mesh, id, 'maas')
-      await reaches(api, id, { partners: { maas: { state: 'done' } } })
-      return await statuses.update(centerId, next)
-    },
-  }
-  await rebuildStatus({ mesh: broker.mesh, ...api.readModel, statuses: slow, replace: true })
-  expect((await find(api.url, id)).body.partners.maas.state).toBe('done')
+  const ids = await registerMany(api, 4)
+  await settled(broker.mesh)
+  const jsm = await jetstreamManager(broker.nats)
+  await jsm.streams.purge(broker.mesh.names.stream('CENTERS'), { seq: 3 })
+  await expect(replaceStatus({ mesh: broker.mesh })).rejects.toThrow(/not any more: CENTERS 1 to 2 .*--archive/)
+  expect(await api.readModel.statuses.get(ids[0]!)).toBeDefined()
+  const { missing, centers } = await replaceStatus({ mesh: broker.mesh, acceptMissing: true })
+  expect(missing).toMatchObject([{ stream: 'CENTERS', from: 1, to: 2 }])
+  expect(centers).toBe(2)
 })
 
 test('an event that fits no contract is counted by the rebuild and stops nothing', async () => {

@@ -5,7 +5,8 @@ import { buildApp } from '../src/http/app.ts'
 import { closeGracefully } from '../src/http/close.ts'
 import { meshCenters } from '../src/mesh/mesh-centers.ts'
 import { openReadModel } from '../src/read-model.ts'
-import { distributionCenter, type ReadModel } from '../src/service.ts'
+import { distributionCenter } from '../src/service.ts'
+import type { ReadModel } from '../src/status/read-model.ts'
 
 /** An instance of the service, listening on a free port. */
 export interface RunningApi extends AsyncDisposable {
@@ -18,11 +19,11 @@ export interface RunningApi extends AsyncDisposable {
 /** `handlers: false` leaves the read model to others, as when this instance has just answered and nothing has caught up. */
 export async function runningApi(
   broker: TestMesh,
-  options: { handlers?: boolean; mesh?: Partial<MeshOptions> } = {},
+  options: { handlers?: boolean; mesh?: Partial<MeshOptions>; lookEveryMs?: number } = {},
 ): Promise<RunningApi> {
   await using stack = new AsyncDisposableStack()
   const mesh = await broker.connect(options.mesh)
-  const readModel = await openReadModel(mesh)
+  const readModel = await openReadModel(mesh, options)
   const service = distributionCenter(readModel)
   if (options.handlers === false) await mesh.provision(service)
   else stack.use(await mesh.start(service))

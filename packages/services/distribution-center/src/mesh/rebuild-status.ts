@@ -1,166 +1,106 @@
-import { isDeepStrictEqual } from 'node:util'
-import { centerOnboarded, centerRegistered, cityRegistered, providerCreated } from '@malha/contracts'
+import type { ClickHouseOptions } from '@malha/archive'
+import type { Mesh } from '@malha/mesh'
+import { joinStatus } from '../status/apply.ts'
 import {
-  attemptFailed,
-  type AnyContract,
-  decodePayload,
-  epochOf,
-  HEADER,
-  type Mesh,
-  publishFailed,
-  readEnvelope,
-  type ReceivedHeaders,
-  receivedHeaders,
-} from '@malha/mesh'
-import { jetstream, JetStreamApiError, type JsMsg } from '@nats-io/jetstream'
-import type { ReadModel } from '../service.ts'
-import { applyToStatus, joinStatus, type StatusChange } from '../status/apply.ts'
-import {
-  attemptChange,
-  cityChange,
-  onboardedChange,
-  providerChange,
-  refusedChange,
-  registeredChange,
-  type Occurrence,
-} from '../status/changes.ts'
-import type { CenterStatus, Position } from '../status/status.ts'
-import { eventTime } from './event-time.ts'
+  movePointer,
+  newGeneration,
+  openGeneration,
+  openPointer,
+  readPointer,
+  removeGeneration,
+  sealGeneration,
+} from '../status/generations.ts'
+import type { ReadModel } from '../status/read-model.ts'
+import type { CenterStatus } from '../status/status.ts'
+import { type Known, learn, nothingKnown } from './known-of-centers.ts'
 
-export type RebuildOptions = ReadModel & {
+export type RebuildOptions = {
   readonly mesh: Mesh
-  /**
-   * Drops what an entry holds and the streams do not: for a read model that is wrong. Without it nothing is ever lost,
-   * such as attempts whose records the streams no longer keep. @default false
-   */
-  readonly replace?: boolean
+  /** Where the archive is: it has what the streams have forgotten. @default what they have forgotten is not known */
+  readonly archive?: ClickHouseOptions | undefined
 }
 
-export type RebuildReport = {
-  readonly events: number
-  /** Events that do not fit their contract; each handler has a dead letter of them. */
-  readonly unreadable: number
+export type RebuildReport = Pick<Known, 'events' | 'unreadable' | 'missing'> & {
   readonly centers: number
   /** Entries that were written; the others held everything already. */
   readonly written: number
 }
 
-type Snapshot = {
-  readonly centers: Map<string, CenterStatus>
-  /** How far each stream was read. */
-  readonly read: Map<string, Position>
-  /** In order of registration. */
-  readonly registered: string[]
+/**
+ * Adds to the read model what the events say, up to the last one at the time of the call. Safe while the service runs:
+ * entries are joined, and written by compare-and-set. Nothing that an entry holds is lost, also where no event says it any more.
+ * @throws ArchiveError ARCHIVE_UNREACHABLE
+ */
+export async function rebuildStatus(options: RebuildOptions & ReadModel): Promise<RebuildReport> {
+  const known = nothingKnown()
+  await learn(options.mesh, known, options.archive)
+  return reportOf(known, await write(options, known))
 }
 
-/** How an event of each type changes a status. */
-type Source = { contract: AnyContract; change: (data: never, at: Occurrence) => StatusChange | undefined }
-
-const SOURCES: readonly Source[] = [
-  { contract: centerRegistered, change: registeredChange },
-  { contract: centerOnboarded, change: onboardedChange },
-  { contract: providerCreated, change: providerChange },
-  { contract: cityRegistered, change: cityChange },
-  { contract: attemptFailed, change: attemptChange },
-  { contract: publishFailed, change: refusedChange },
-]
+export type ReplaceOptions = RebuildOptions & {
+  /** Goes on where events are missing: what only they said is lost. @default false */
+  readonly acceptMissing?: boolean
+}
 
 /**
- * Makes the read model again from the streams, from their first event to the last at the time of the call. Safe while the
- * service runs: entries are joined, and written by compare-and-set. Holds all centres of the streams in memory, about
- * 2 kB each.
+ * Makes another read model from the events, beside the one that is read, and has readers and writers go to it when it has
+ * caught up. For one that is wrong: nothing of it is taken over. The service may run; the one before stays until the next
+ * time, to be looked at. If it ends before the end, `rebuildStatus` or another call adds what it did not.
+ * @throws Error where events are missing, or somebody else replaces it at this moment; then nothing has changed
  */
-export async function rebuildStatus(options: RebuildOptions): Promise<RebuildReport> {
-  const snapshot: Snapshot = { centers: new Map(), read: new Map(), registered: [] }
-  let events = 0
-  let unreadable = 0
-  for (const stream of new Set(SOURCES.map(({ contract }) => contract.stream)))
-    for await (const msg of storedMessages(options.mesh, stream.name, snapshot)) {
-      events++
-      if (!(await take(options.mesh, msg, snapshot))) unreadable++
-    }
-  await inChunks(snapshot.registered, (centerId) => options.registry.add(centerId))
-  const written = await writeAll(options, snapshot)
-  return { events, unreadable, centers: snapshot.centers.size, written }
-}
-
-type Stored = { readonly msg: JsMsg; readonly stream: string; readonly epoch: number }
-
-/** Every event of a stream up to now. A stream that is not there yet has none. */
-async function* storedMessages(mesh: Mesh, stream: string, snapshot: Snapshot): AsyncGenerator<Stored> {
-  const js = jetstream(mesh.nats)
-  const name = mesh.names.stream(stream)
-  const found = await js.streams.get(name).catch((error: unknown) => {
-    if (error instanceof JetStreamApiError && error.code === 10059) return undefined
+export async function replaceStatus({ mesh, archive, acceptMissing = false }: ReplaceOptions): Promise<RebuildReport> {
+  const kv = await openPointer(mesh)
+  const before = await readPointer(kv)
+  const known = nothingKnown()
+  await learn(mesh, known, archive)
+  if (known.missing.length > 0 && !acceptMissing) throw new Error(missingText(known, archive !== undefined))
+  const live = newGeneration()
+  const model = await openGeneration(mesh, live)
+  const { live: replaced, before: last } = before.pointer
+  try {
+    await write(model, known)
+    await learn(mesh, known, archive)
+    await write(model, known)
+    if (!(await movePointer(kv, { v: 1, live, before: replaced }, before)))
+      throw new Error('somebody else has replaced the read model meanwhile; look at it, and begin again if it is wrong')
+  } catch (error) {
+    await removeGeneration(mesh, live)
     throw error
-  })
-  const info = await found?.info()
-  if (info === undefined || info.state.messages === 0) return
-  const last = info.state.last_seq
-  const epoch = epochOf(info)
-  snapshot.read.set(stream, { epoch, seq: last })
-  const consumer = await js.consumers.get(name)
-  const messages = await consumer.consume()
-  try {
-    for await (const msg of messages) {
-      yield { msg, stream, epoch }
-      if (msg.seq >= last || msg.info.pending === 0) break
-    }
-  } finally {
-    await messages.close()
   }
+  // Whoever has not seen it yet still writes into the old one. From here on that is refused, and what went there is learnt.
+  await sealGeneration(mesh, replaced)
+  await learn(mesh, known, archive)
+  await write(model, known)
+  if (last !== undefined) await removeGeneration(mesh, last)
+  return reportOf(known, known.centers.size)
 }
 
-/** False when an event of ours does not fit its contract. Other events of the streams are passed over. */
-async function take(mesh: Mesh, { msg, stream, epoch }: Stored, snapshot: Snapshot): Promise<boolean> {
-  const subject = mesh.names.strip(msg.subject)
-  const found = SOURCES.find(({ contract }) => subject.startsWith(`${contract.type}.`) || subject === contract.type)
-  if (found === undefined) return true
-  const headers = headersOf(msg)
-  if (headers === undefined) return false
-  const at = eventTime(headers, msg.time)
-  const data = await decode(found.contract, headers, msg.data)
-  if (data === undefined) return false
-  const change = found.change(data as never, {
-    stream,
-    epoch,
-    seq: msg.seq,
-    at,
-    traceparent: headers[HEADER.traceparent],
-  })
-  if (change === undefined) return true
-  if (change.kind === 'registered' || change.kind === 'refused') snapshot.registered.push(change.centerId)
-  snapshot.centers.set(change.centerId, applyToStatus(snapshot.centers.get(change.centerId), change))
-  return true
+function missingText({ missing }: Known, wasArchiveAsked: boolean): string {
+  const ranges = missing.map(
+    ({ stream, epoch, from, to }) => `${stream} ${from} to ${to} (of the stream made at ${epoch})`,
+  )
+  const where = wasArchiveAsked ? 'neither the streams nor the archive have' : 'the streams have not any more'
+  const next = wasArchiveAsked ? '' : 'ask the archive too (--archive), or '
+  return `there are events that ${where}: ${ranges.join(', ')}; ${next}do without what only they said (--accept-missing)`
 }
 
-/** Undefined when a header's name is one that the client refuses to read. */
-function headersOf(msg: JsMsg): ReceivedHeaders | undefined {
-  try {
-    return receivedHeaders(msg.headers)
-  } catch {
-    return undefined
-  }
-}
+const reportOf = ({ events, unreadable, missing, centers }: Known, written: number): RebuildReport => ({
+  events,
+  unreadable,
+  missing,
+  centers: centers.size,
+  written,
+})
 
-/** Undefined when the handlers could not read it either. */
-async function decode(contract: AnyContract, headers: ReceivedHeaders, payload: Uint8Array): Promise<unknown> {
-  try {
-    return await decodePayload(contract, readEnvelope(headers), payload)
-  } catch {
-    return undefined
-  }
-}
-
-async function writeAll(options: RebuildOptions, snapshot: Snapshot): Promise<number> {
+/** @returns how many entries did not hold everything */
+async function write({ statuses, registry }: ReadModel, { centers, registered }: Known): Promise<number> {
+  await inChunks([...registered], (centerId) => registry.add(centerId))
   let written = 0
-  await inChunks([...snapshot.centers], async ([centerId, rebuilt]) => {
+  await inChunks([...centers], async ([centerId, known]) => {
     let before: CenterStatus | undefined
-    const after = await options.statuses.update(centerId, (current) => {
+    const after = await statuses.update(centerId, (current) => {
       before = current
-      if (current === undefined) return rebuilt
-      const next = options.replace && !isAhead(current, snapshot) ? rebuilt : joinStatus(current, rebuilt)
-      return isDeepStrictEqual(next, current) ? current : next
+      return current === undefined ? known : joinStatus(current, known)
     })
     if (after !== before) written++
   })
@@ -172,12 +112,4 @@ const CHUNK = 64
 /** A few at once: what costs is the way to the broker and back. */
 async function inChunks<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   for (let from = 0; from < items.length; from += CHUNK) await Promise.all(items.slice(from, from + CHUNK).map(work))
-}
-
-/** Whether the service has put something into the entry that came after the streams were read. */
-function isAhead(status: CenterStatus, { read }: Snapshot): boolean {
-  return Object.entries(status.applied).some(([stream, { epoch, seq }]) => {
-    const until = read.get(stream)
-    return until === undefined || epoch > until.epoch || (epoch === until.epoch && seq > until.seq)
-  })
 }

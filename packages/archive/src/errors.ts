@@ -6,6 +6,7 @@ export const archiveErrors = {
   ARCHIVE_MIGRATION_FAILED: 'correct the statement; the file is run again from its start',
   ARCHIVE_MIGRATION_LOCKED: 'wait for the other process that migrates, or look why it does not end',
   ARCHIVE_QUERY_REFUSED: 'correct the query; it may only read',
+  ARCHIVE_INCOMPLETE: 'wait until the archive has caught up, or do without what neither it nor the stream has',
   ARCHIVE_UNREACHABLE: 'see that ClickHouse runs and that its URL and credentials are right',
   ARCHIVE_LEASE_LOST: 'nothing: another writer has taken the stream over',
   ARCHIVE_STREAM_BEHIND: 'decide which of the two histories counts, as the message says',

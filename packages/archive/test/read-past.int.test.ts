@@ -33,6 +33,11 @@ test('the past comes once and in order, page by page, up to its end and not beyo
   expect(await past({ before: { epoch, seq: 444 }, stream: 'OTHERS' })).toStrictEqual([])
 })
 
+test('it begins where that is wanted', async () => {
+  const events = await past({ from: { epoch, seq: 7 }, before: { epoch, seq: 10 } })
+  expect(events.map(({ seq }) => seq)).toStrictEqual([7, 8, 9])
+})
+
 test('earlier lives of the stream come before, and wholly', async () => {
   const later = await past({ before: { epoch: epoch + 9, seq: 3 } })
   expect(later).toHaveLength(EVENTS)
@@ -57,4 +62,6 @@ test('what is not archived is named, but for what was removed by hand', async ()
     { epoch, from: 1, to: 1 },
     { epoch, from: 20, to: 20 },
   ])
+  const some = { stream: 'JOBS', from: { epoch, seq: 15 }, before: { epoch, seq: 100 } }
+  expect(await missingOf(clickhouse, some)).toStrictEqual([{ epoch, from: 20, to: 20 }])
 })

@@ -16,6 +16,7 @@ export {
   type OpenAggregateOptions,
 } from './aggregate/open-aggregate.ts'
 export { PatternsError, type PatternsErrorCode, patternsErrors } from './errors.ts'
+export type { EventArchive, ForgottenEvent } from './projection/event-archive.ts'
 export { type Appearance, projection, type ProjectionDef, type ProjectionOptions } from './projection/projection.ts'
 export { type ProjectionReader, type ProjectionView, readProjection } from './projection/read-projection.ts'
 export {

@@ -7,6 +7,8 @@ import { type Read, type ReadLimits, withReader } from './read-only.ts'
 export type Past = {
   /** Full name on the server. */
   readonly stream: string
+  /** The first that is wanted. @default the first there was, of all lives of the stream */
+  readonly from?: { readonly epoch: number; readonly seq: number }
   /** Everything of earlier lives of the stream, and of the life `epoch` what comes before sequence `seq`. */
   readonly before: { readonly epoch: number; readonly seq: number }
   /** Whole types (`ce-type`). @default all events */
@@ -19,7 +21,9 @@ export type MissingRange = { readonly epoch: number; readonly from: number; read
 /** Rows read at once: a payload may have some megabytes. */
 const PAGE = 200
 
-const OF_PAST = `stream = {stream:String} AND epoch <= {epoch:UInt32} AND (epoch < {epoch:UInt32} OR seq < {seq:UInt64})`
+const OF_PAST = `stream = {stream:String}
+  AND epoch <= {epoch:UInt32} AND (epoch < {epoch:UInt32} OR seq < {seq:UInt64})
+  AND epoch >= {fromEpoch:UInt32} AND (epoch > {fromEpoch:UInt32} OR seq >= {fromSeq:UInt64})`
 
 /**
  * Events of a stream from the archive, in the order in which they were stored: what the stream itself may have forgotten.
@@ -28,24 +32,23 @@ const OF_PAST = `stream = {stream:String} AND epoch <= {epoch:UInt32} AND (epoch
  */
 export async function* readPast(
   clickhouse: ClickHouseOptions,
-  { stream, before, types = [] }: Past,
+  { types = [], ...past }: Past,
   limits: ReadLimits = {},
 ): AsyncGenerator<ArchivedEvent> {
-  let after: { epoch: number; seq: string } = { epoch: 0, seq: '0' }
+  let from = past.from
   for (;;) {
     const rows = await withReader(clickhouse, limits, (read) =>
       read<EventRow>(
         `SELECT ${EVENT_COLUMNS} FROM archive.events FINAL WHERE ${OF_PAST}
-         AND epoch >= {afterEpoch:UInt32} AND (epoch > {afterEpoch:UInt32} OR seq > {afterSeq:UInt64})
          ${types.length > 0 ? 'AND event_type IN {types:Array(String)}' : ''}
          ORDER BY epoch, seq LIMIT {page:UInt32}`,
-        { stream, ...before, afterEpoch: after.epoch, afterSeq: after.seq, types: [...types], page: PAGE },
+        { ...paramsOf({ ...past, ...(from && { from }) }), types: [...types], page: PAGE },
       ),
     )
     yield* rows.map(eventOf)
     const last = rows.at(-1)
     if (!last || rows.length < PAGE) return
-    after = last
+    from = { epoch: last.epoch, seq: Number(last.seq) + 1 }
   }
 }
 
@@ -56,15 +59,15 @@ export async function* readPast(
  */
 export async function missingOf(
   clickhouse: ClickHouseOptions,
-  { stream, before }: Omit<Past, 'types'>,
+  past: Omit<Past, 'types'>,
   limits: ReadLimits = {},
 ): Promise<MissingRange[]> {
   return await withReader(clickhouse, limits, async (read) => {
-    const holes = await holesBefore(read, { stream, before })
+    const holes = await holesOf(read, past)
     const removed = await read<{ epoch: number; first: string; last: string }>(
       `SELECT epoch, first_seq AS first, last_seq AS last FROM archive.gaps FINAL
        WHERE stream = {stream:String} AND reason = 'deleted' AND epoch <= {epoch:UInt32} ORDER BY epoch, first`,
-      { stream, epoch: before.epoch },
+      { stream: past.stream, epoch: past.before.epoch },
     )
     return holes.flatMap(({ epoch, from, to }) => {
       const byHand = removed.filter((gap) => gap.epoch === epoch)
@@ -74,18 +77,26 @@ export async function missingOf(
   })
 }
 
-/** From 1 to the first row, between rows, and in the life of `before` from the last row to it. */
-async function holesBefore(read: Read, { stream, before }: Omit<Past, 'types'>): Promise<MissingRange[]> {
+/** From where it begins to the first row, between rows, and in the life of `before` from the last row to it. */
+async function holesOf(read: Read, past: Omit<Past, 'types'>): Promise<MissingRange[]> {
   const rows = await read<{ epoch: number; from: string; to: string }>(
     `SELECT epoch, prev + 1 AS from, seq - 1 AS to FROM (
-       SELECT epoch, seq, lagInFrame(seq, 1, 0) OVER
-         (PARTITION BY epoch ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS prev
+       SELECT epoch, seq, greatest(lagInFrame(seq, 1, 0) OVER
+         (PARTITION BY epoch ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+         toUInt64(if(epoch = {fromEpoch:UInt32}, {fromSeq:UInt64} - 1, 0))) AS prev
        FROM (SELECT DISTINCT epoch, seq FROM (
          SELECT epoch, seq FROM archive.events WHERE ${OF_PAST}
          UNION ALL SELECT epoch, seq FROM archive.markers WHERE ${OF_PAST}
          UNION ALL SELECT {epoch:UInt32} AS epoch, {seq:UInt64} AS seq))
      ) WHERE seq > prev + 1 ORDER BY epoch, from`,
-    { stream, ...before },
+    paramsOf(past),
   )
   return rows.map(({ epoch, from, to }) => ({ epoch, from: Number(from), to: Number(to) }))
 }
+
+const paramsOf = ({ stream, before, from }: Omit<Past, 'types'>): Record<string, unknown> => ({
+  stream,
+  ...before,
+  fromEpoch: from?.epoch ?? 0,
+  fromSeq: from?.seq ?? 1,
+})

@@ -3,6 +3,7 @@ import type { EventContracts, PastEvent } from '../aggregate/aggregate.ts'
 import { PatternsError } from '../errors.ts'
 import { readForward, type StoredEvent } from '../store/read-forward.ts'
 import { reading } from '../store/records.ts'
+import { asStored, type EventArchive } from './event-archive.ts'
 import type { Appearance, ProjectionDef } from './projection.ts'
 import type { Entry, ProjectionStore } from './store.ts'
 
@@ -15,6 +16,8 @@ export type PassOptions<View, Events extends EventContracts> = {
   store: ProjectionStore<View>
   /** Undefined at the very beginning. */
   from: Position | undefined
+  /** Has what the stream has forgotten. */
+  archive: EventArchive | undefined
   /** Looks at the whole stream, not only at whether there are events of the projection. */
   isThorough: boolean
   /** After each batch: the views have what comes before. */
@@ -45,27 +48,42 @@ export async function pass<View, Events extends EventContracts>(
   const { epoch, firstSeq, lastSeq } = await stand()
   // Asked after the stream's end: so nothing of ours up to that end is behind `to`.
   const to = await lastOf(mesh, { stream, subjects })
-  checkStart(def, from, { epoch, firstSeq })
+  const { archive } = options
+  checkStart(def, from, archive ? { epoch, firstSeq: 1 } : { epoch, firstSeq })
   let position: Position = { epoch, seq: from?.seq ?? 0 }
   let taken = 0
   let batch: StoredEvent[] = []
   const flush = async (seq: number): Promise<void> => {
-    // They may have left it since, before they were read.
-    checkStart(def, position, await stand())
     await takeIn(options, batch)
     batch = []
     position = { epoch, seq }
     await options.onProgress(position, Math.max(0, to - seq))
   }
+  if (archive && firstSeq > position.seq + 1) {
+    const types = Object.values(def.events).map(({ type }) => type)
+    const forgotten = { stream, epoch, from: position.seq + 1, to: firstSeq - 1, types }
+    for await (const event of archive.read(forgotten)) {
+      batch.push(asStored(event))
+      taken += 1
+      if (batch.length === BATCH) await flush(event.seq)
+      if (signal.aborted) return { position, taken }
+    }
+    await flush(firstSeq - 1)
+  }
+  const flushRead = async (seq: number): Promise<void> => {
+    // They may have left it since, before they were read.
+    checkStart(def, position, await stand())
+    await flush(seq)
+  }
   for await (const stored of readForward(mesh, { stream, subjects, from: position.seq + 1, to })) {
     batch.push(stored)
     taken += 1
-    if (batch.length === BATCH) await flush(stored.seq)
+    if (batch.length === BATCH) await flushRead(stored.seq)
     if (signal.aborted) return { position, taken }
   }
   // Up to the stream's end, though other events are there: else they would look like a gap once they have aged out.
   const end = Math.max(to, lastSeq, position.seq)
-  if (end > position.seq || batch.length > 0 || !from) await flush(end)
+  if (end > position.seq || batch.length > 0 || !from) await flushRead(end)
   return { position, taken }
 }
 

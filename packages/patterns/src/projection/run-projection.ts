@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Mesh, type Metrics, noMetrics } from '@malha/mesh'
 import type { EventContracts } from '../aggregate/aggregate.ts'
 import { PatternsError } from '../errors.ts'
+import type { EventArchive } from './event-archive.ts'
 import { pass, type Position } from './pass.ts'
 import {
   type Built,
@@ -28,6 +29,11 @@ import type { ProjectionDef } from './projection.ts'
 import { kvStores, type StoresOption } from './store.ts'
 
 export type RunProjectionOptions<View> = StoresOption<View> & {
+  /**
+   * Has what the stream has forgotten, and is read where the projection is not so far yet: all of it, or the projection
+   * waits, whatever its `gaps` say. @default nothing has it
+   */
+  archive?: EventArchive
   /** Where the figures go. @default nowhere */
   metrics?: Metrics
   /** Pause after everything was taken in, ms. @default 250 */
@@ -81,6 +87,7 @@ export async function runProjection<View, Events extends EventContracts>(
       mesh,
       def,
       store,
+      archive: options.archive,
       from,
       isThorough,
       signal: over.signal,

@@ -1,3 +1,4 @@
+import { clickHouseOptions, eventArchive } from '@malha/archive'
 import type { Mesh, Metrics } from '@malha/mesh'
 import { confirmSwap, readProjection, runProjection, type RunningProjection, swapTo } from '@malha/patterns'
 import { balances } from './balances.ts'
@@ -22,4 +23,10 @@ export const keepTheNewOne = (mesh: Mesh): Promise<number[]> => confirmSwap(mesh
 
 /** It is wrong: readers get the one before again, as long as nobody has confirmed. */
 export const backToTheOldOne = (mesh: Mesh): Promise<void> => swapTo(mesh, 'balances', 1)
+// #endregion
+
+// #region archive
+/** Reads on in ClickHouse where the stream has forgotten. */
+export const keepBalancesFromTheBeginning = (mesh: Mesh): Promise<RunningProjection> =>
+  runProjection(mesh, balances, { archive: eventArchive(clickHouseOptions(process.env)) })
 // #endregion

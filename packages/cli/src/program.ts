@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   archive: () => import('./commands/archive.ts'),
   dlq: () => import('./commands/dlq.ts'),
   runs: () => import('./commands/runs.ts'),
+  audit: () => import('./commands/audit.ts'),
 }
 
 /**

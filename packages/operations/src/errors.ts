@@ -8,7 +8,10 @@ export const operationsErrors = {
   OPERATIONS_NO_RUN: 'list the runs; there is none of that name',
   OPERATIONS_RUN_TAKEN: 'nothing: another runner goes on with it',
   OPERATIONS_RUN_OVER: 'begin another run; one that is over stays over',
+  OPERATIONS_RUN_MOVED: 'look at the run again, and decide again',
   OPERATIONS_LETTER_MOVED: 'look at the letter again, and decide again',
+  OPERATIONS_NOT_AUDITED:
+    'nothing was done; see to the stream AUDIT: rights to publish audit.>, room in it, a server that answers',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Mesh } from '@malha/mesh'
+import { thisPlace } from './audit/audited.ts'
+import { type AuditLog, auditLogOf } from './audit/list.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
@@ -8,28 +10,36 @@ import { type Runs, runsOf } from './runs/runs.ts'
 export type OperationsOptions = {
   /** Where the index of letters is kept, a SQLite file; its folder is made. It may be deleted at any time. @default in memory */
   indexFile?: string
+  /**
+   * From where things are done, for those who look later: a host, or the address of who asks. @default this host, and its address
+   * as the server sees it
+   */
+  from?: string
 }
 
 /** What a person on call does with a mesh. */
 export interface Operations extends Disposable {
   readonly letters: Letters
   readonly runs: Runs
+  readonly audit: AuditLog
 }
 
 /**
  * Opens the operations of a mesh. To look needs `$JS.API.STREAM.INFO`, `$JS.API.DIRECT.GET` and `$JS.API.STREAM.MSG.GET` of
- * `DEAD_LETTERS` and `OPERATIONS`, nothing else.
+ * `DEAD_LETTERS`, `OPERATIONS` and `AUDIT`, nothing else. What is done is written into `AUDIT` first.
  * @throws OperationsError OPERATIONS_INDEX_FAILED
  */
 export async function openOperations(
   mesh: Mesh,
-  { indexFile = ':memory:' }: OperationsOptions = {},
+  { indexFile = ':memory:', from = thisPlace(mesh) }: OperationsOptions = {},
 ): Promise<Operations> {
   if (indexFile !== ':memory:') await mkdir(dirname(indexFile), { recursive: true, mode: 0o700 })
   const index = new LetterIndex(indexFile)
+  const desk = { mesh, from }
   return {
-    letters: lettersOf(mesh, index),
-    runs: runsOf(mesh, index),
+    letters: lettersOf(desk, index),
+    runs: runsOf(desk, index),
+    audit: auditLogOf(mesh),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   }
 }

@@ -61,7 +61,7 @@ test('with the rights of the page letters are looked through and sent again, and
   isMended = true
   using operations = await openOperations(admin)
   const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
-  expect(await operations.runs.work(id)).toMatchObject({ state: 'done', counts: { ok: 1 } })
+  expect(await operations.runs.work(id, { who: 'ana' })).toMatchObject({ state: 'done', counts: { ok: 1 } })
   await view.letters.refresh()
   expect(view.letters.list().letters).toMatchObject([{ subject, state: 'resolved', run: id }])
   await running.stop()

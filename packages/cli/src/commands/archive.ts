@@ -19,7 +19,9 @@ export function register(program: Command): void {
 function registerAudit(archive: Command, clickhouse: string): void {
   archive
     .command('audit')
-    .description('compare the archive with the streams, message by message; exits with 1 unless all is there, once')
+    .description(
+      'compare the archive with the streams, message by message; exits with 1 unless all is there, once (who did what: malha audit list)',
+    )
     .option('--nats <url>', 'NATS server; default NATS_URL with its credentials, or nats://127.0.0.1:4222')
     .option('--clickhouse <url>', 'ClickHouse; CLICKHOUSE_URL', clickhouse)
     .option('--stream <name...>', 'only these streams, by their full names')

@@ -1,4 +1,4 @@
-import { type LetterFilter, openOperations, type WholeLetter } from '@malha/operations'
+import { type Actor, type LetterFilter, openOperations, type WholeLetter } from '@malha/operations'
 import type { Command } from 'commander'
 import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
@@ -9,6 +9,7 @@ import { drawPlan } from '../view/runs-view.ts'
 import { time, wholeNumber } from './arguments.ts'
 
 type Json = ConnectOptions & { json?: true }
+type Decision = Json & Actor
 type Selection = Omit<LetterFilter, 'state'>
 type ListOptions = Json & LetterFilter & { limit: number; after?: number }
 type RedriveOptions = Json &
@@ -129,7 +130,7 @@ Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or 
       }
       const limits = { perSecond: rate, atOnce: concurrency, mostFailures: stopAfter, mostRedrives: most }
       const { id } = await operations.runs.redrive({ filter, who, reason, limits })
-      await followRun(operations.runs, id, { json })
+      await followRun(operations.runs, id, { json, who, reason })
     })
 }
 
@@ -138,10 +139,10 @@ function registerDecision(dlq: Command, name: 'discard' | 'reopen', description:
     .description(description)
     .argument('<letter>', 'its number, as the list says', wholeNumber)
     .option('--json', 'the letter as one JSON value')
-    .action(async (letter: number, { json, who, reason, ...connection }: Json & { who: string; reason: string }) => {
+    .action(async (letter: number, { json, who, reason, ...connection }: Decision) => {
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openIndexed(mesh)
-      const now = await operations.letters[name](letter, { who, reason: reason ?? '' })
+      const now = await operations.letters[name](letter, { who, reason })
       print(json ? JSON.stringify(now) : `letter ${letter} is ${now.state}`)
     })
 }

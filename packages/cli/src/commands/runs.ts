@@ -1,6 +1,6 @@
-import { openOperations, type Operations } from '@malha/operations'
+import { type Actor, openOperations, type Run, type Runs } from '@malha/operations'
 import type { Command } from 'commander'
-import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
 import { followRun } from '../runs/follow-run.ts'
 import { print, screen } from '../view/print.ts'
@@ -20,35 +20,41 @@ export function register(program: Command): void {
       const list = await operations.runs.list()
       print(json ? JSON.stringify({ runs: list }) : drawRuns(list, screen()))
     })
-  registerOne(runs, 'show', 'how a run stands', ({ runs: all }, id) => all.read(id))
-  registerOne(runs, 'pause', 'send nothing more until it is resumed', ({ runs: all }, id) => all.pause(id))
-  registerOne(runs, 'resume', 'let its runner send again', ({ runs: all }, id) => all.resume(id))
-  registerOne(runs, 'cancel', 'send nothing more; what was sent is handled', ({ runs: all }, id) => all.cancel(id))
-  withConnection(runs.command('work'))
-    .description('go on with a run that nobody works on, or take it over')
-    .argument('<run>')
-    .option('--json', 'the run as one JSON value when it is over')
-    .action(async (id: string, { json, ...connection }: Json) => {
-      await using mesh = await connectToMesh(connection, { acts: true })
-      using operations = await openIndexed(mesh)
-      await followRun(operations.runs, id, { json })
-    })
-}
-
-function registerOne(
-  runs: Command,
-  name: string,
-  description: string,
-  act: (operations: Operations, id: string) => ReturnType<Operations['runs']['read']>,
-): void {
-  withConnection(runs.command(name))
-    .description(description)
+  withConnection(runs.command('show'))
+    .description('how a run stands')
     .argument('<run>')
     .option('--json', 'the run as one JSON value')
     .action(async (id: string, { json, ...connection }: Json) => {
+      await using mesh = await connectToMesh(connection)
+      using operations = await openOperations(mesh)
+      show(await operations.runs.read(id), json)
+    })
+  registerTurn(runs, 'pause', 'send nothing more until it is resumed')
+  registerTurn(runs, 'resume', 'let its runner send again')
+  registerTurn(runs, 'cancel', 'send nothing more; what was sent is handled')
+  asActor(withConnection(runs.command('work')))
+    .description('go on with a run that nobody works on, or take it over')
+    .argument('<run>')
+    .option('--json', 'the run as one JSON value when it is over')
+    .action(async (id: string, { json, who, reason, ...connection }: Json & Actor) => {
+      await using mesh = await connectToMesh(connection, { acts: true })
+      using operations = await openIndexed(mesh)
+      await followRun(operations.runs, id, { json, who, reason })
+    })
+}
+
+function registerTurn(runs: Command, verb: keyof Pick<Runs, 'pause' | 'resume' | 'cancel'>, description: string): void {
+  asActor(withConnection(runs.command(verb)))
+    .description(description)
+    .argument('<run>')
+    .option('--json', 'the run as one JSON value')
+    .action(async (id: string, { json, who, reason, ...connection }: Json & Actor) => {
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openOperations(mesh)
-      const run = await act(operations, id)
-      print(json ? JSON.stringify(run) : drawRun(run, screen()))
+      show(await operations.runs[verb](id, { who, reason }), json)
     })
+}
+
+function show(run: Run, json: true | undefined): void {
+  print(json ? JSON.stringify(run) : drawRun(run, screen()))
 }

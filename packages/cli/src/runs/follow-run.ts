@@ -1,4 +1,4 @@
-import type { Run, Runs } from '@malha/operations'
+import type { Actor, Run, Runs } from '@malha/operations'
 import { createLogUpdate } from 'log-update'
 import { listenForStop } from '../system/stop-request.ts'
 import { print, screen } from '../view/print.ts'
@@ -10,10 +10,14 @@ const NOT_ALL = 3
 const PLAIN_EVERY_MS = 3000
 
 /** Works on a run until it is over or somebody stops this process, and shows how it goes. */
-export async function followRun(runs: Runs, id: string, { json }: { json?: true | undefined }): Promise<void> {
+export async function followRun(
+  runs: Runs,
+  id: string,
+  { json, who, reason }: Actor & { json?: true | undefined },
+): Promise<void> {
   using stop = listenForStop()
   say(`run ${id}`)
-  const run = await runs.work(id, { signal: stop.signal, onProgress: progressOn(process.stderr) })
+  const run = await runs.work(id, { who, reason, signal: stop.signal, onProgress: progressOn(process.stderr) })
   print(json ? JSON.stringify(run) : drawRun(run, screen()))
   const { sent, ok } = run.counts
   if (run.state !== 'done' || ok < sent) process.exitCode = NOT_ALL

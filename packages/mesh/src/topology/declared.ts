@@ -2,6 +2,7 @@ import type { Names } from './names.ts'
 import type { StreamDef } from './stream.ts'
 import { overlap } from './subject-overlap.ts'
 import {
+  auditStream,
   checkpointStream,
   deadLetterStream,
   delayStream,
@@ -15,7 +16,7 @@ import {
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
-const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops']
+const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit']
 
 /**
  * Every stream a service needs, as it should be, and what is wrong with them among themselves. Pure.
@@ -62,7 +63,8 @@ function same(a: StreamDef, b: StreamDef): boolean {
 }
 
 function reservedFaults(def: StreamDef): string[] {
-  if (def.name === meshStream.name) return [`stream ${def.name}: the mesh keeps this name for itself; take another`]
+  if (def.name === meshStream.name || def.name === auditStream.name)
+    return [`stream ${def.name}: the mesh keeps this name for itself; take another`]
   return def.subjects
     .filter((subject) => RESERVED.includes(subject.split('.')[0] ?? ''))
     .map(

@@ -28,6 +28,8 @@ const SEMANTIC = [
   'allow_atomic',
   'allow_msg_schedules',
   'allow_rollup_hdrs',
+  'deny_delete',
+  'deny_purge',
 ] as const
 
 /** Sizes: growing is harmless, shrinking evicts or refuses messages. 0 and -1 mean without limit. */

@@ -13,7 +13,7 @@ import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
-import { type DesiredStream, operationsStream } from './system.ts'
+import { auditLogStream, type DesiredStream, operationsStream } from './system.ts'
 import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
@@ -105,15 +105,31 @@ function topologyError(faults: readonly string[]): Error {
   return faultsError('MESH_TOPOLOGY', 'streams', faults)
 }
 
+type Place = { nats: NatsConnection; names: Names }
+
 /**
  * Makes the stream `OPERATIONS` where it is missing: whoever begins the first run does. As many replicas as the dead letters have.
  * @throws MeshError MESH_TOPOLOGY
  */
-export async function provisionOperations({ nats, names }: { nats: NatsConnection; names: Names }): Promise<void> {
+export async function provisionOperations(place: Place): Promise<void> {
+  await provisionLike(place, operationsStream)
+}
+
+/**
+ * Makes the stream `AUDIT` where it is missing: whoever does something first does. As many replicas as the dead letters have.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function provisionAudit(place: Place): Promise<void> {
+  await provisionLike(place, auditLogStream)
+}
+
+async function provisionLike(
+  { nats, names }: Place,
+  desired: (names: Names, replicas?: number) => DesiredStream,
+): Promise<void> {
   const jsm = await jetstreamManager(nats, { checkAPI: false, timeout: ASK_MS })
   const letters = await infoOf(jsm, names.stream('DEAD_LETTERS'))
-  const replicas = letters?.config.num_replicas
-  await bringAbout(nats, names, { desired: [operationsStream(names, replicas)], mode: 'ensure' })
+  await bringAbout(nats, names, { desired: [desired(names, letters?.config.num_replicas)], mode: 'ensure' })
 }
 
 /** Runs all, so that one failure does not hide another. */

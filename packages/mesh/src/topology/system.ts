@@ -10,12 +10,13 @@ import { days, minutes } from '../durations.ts'
 import type { Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, a service's retries, what is published for later, floors of durables. */
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables. */
 export type StreamKind =
   | 'events'
   | 'mesh'
   | 'dead-letters'
   | 'operations'
+  | 'audit'
   | 'lanes'
   | 'delays'
   | 'checkpoints'
@@ -30,7 +31,8 @@ export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_co
   > &
   Pick<StreamUpdateConfig, 'allow_direct' | 'allow_msg_ttl'> &
   Partial<Pick<StreamUpdateConfig, 'allow_atomic' | 'allow_msg_schedules' | 'allow_rollup_hdrs'>> &
-  Partial<Pick<StreamUpdateConfig, 'discard_new_per_subject'>>
+  Partial<Pick<StreamUpdateConfig, 'discard_new_per_subject'>> &
+  Partial<Pick<StreamConfig, 'deny_delete' | 'deny_purge'>>
 
 /** A stream as it should be on the server. */
 export type DesiredStream = {
@@ -63,6 +65,12 @@ export const meshStream: StreamDef = stream('MESH', {
   maxAgeMs: days(7),
   maxBytes: 256 * 1024 ** 2,
 })
+
+/**
+ * Who did what, from where and why. Its contract hangs on this definition; on the server it has no age
+ * ({@link auditLogStream}).
+ */
+export const auditStream: StreamDef = stream('AUDIT', { subjects: ['audit.>'], maxAgeMs: days(36_500) })
 
 /** Bucket with the floor of every durable, so that a lost one is made again where it stood. */
 export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
@@ -136,6 +144,27 @@ export function operationsStream(names: Names, replicas?: number): DesiredStream
   return {
     ...system('operations', names.operations(), replicas),
     config: { ...base([names.subject('ops.>')]), max_bytes: 1024 * MIB },
+  }
+}
+
+/**
+ * Who did what. Made by whoever does something first. No age: that is asked years later, and not everybody has an archive.
+ * 1 GiB is half a million acts; full, it refuses entries and with them acts, never forgets one. The server itself refuses to
+ * delete or purge entries, whatever rights somebody has, and no entry can be given a time to live (ADR 29).
+ */
+export function auditLogStream(names: Names, replicas?: number): DesiredStream {
+  const events = eventStream(names, auditStream, replicas)
+  return {
+    ...events,
+    kind: 'audit',
+    metadata: { ...events.metadata, 'malha.kind': 'audit' },
+    config: {
+      ...base([names.subject('audit.>')]),
+      max_bytes: 1024 * MIB,
+      allow_msg_ttl: false,
+      deny_delete: true,
+      deny_purge: true,
+    },
   }
 }
 

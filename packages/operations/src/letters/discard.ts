@@ -1,43 +1,53 @@
-import { type Mesh, type OperationRecord, provisionOperations } from '@malha/mesh'
+import { type OperationRecord, provisionOperations } from '@malha/mesh'
 import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream'
+import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { catchUp } from './follow.ts'
 import type { LetterIndex, ListedLetter } from './letter-index.ts'
 
-export type Decided = { who: string; reason: string }
+type Kind = 'discarded' | 'reopened'
+
+const DECISIONS = {
+  discarded: { action: 'letter.discard', from: 'open', to: 'discarded' },
+  reopened: { action: 'letter.reopen', from: 'discarded', to: 'open' },
+} as const
 
 /**
  * Says of an open letter that it need not be done, or of a discarded one that it must be after all.
- * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED
+ * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED
  */
 export async function decide(
-  { mesh, index }: { mesh: Mesh; index: LetterIndex },
+  { desk, index }: { desk: Desk; index: LetterIndex },
   seq: number,
-  { kind, who, reason }: Decided & { kind: 'discarded' | 'reopened' },
+  { kind, who, reason = '' }: Actor & { kind: Kind },
 ): Promise<ListedLetter> {
-  if (who.trim() === '' || reason.trim() === '')
-    throw new OperationsError('OPERATIONS_INVALID_OPTIONS', 'who and reason must say something: others will read them')
-  await provisionOperations(mesh)
+  checkActor({ who, reason }, { needsReason: true })
+  const { mesh } = desk
   await catchUp(mesh, index)
   const letter = index.letter(seq)
   if (!letter) throw new OperationsError('OPERATIONS_LETTER_GONE', `letter ${seq} is not in its stream (any more)`)
-  const from = kind === 'discarded' ? 'open' : 'discarded'
-  if (letter.state !== from) throw moved(letter)
-  const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
+  const { action, from, to } = DECISIONS[kind]
+  const act = { action, who, reason, target: letter.subject, before: { state: letter.state }, after: { state: to } }
+  await audited(desk, act, async () => {
+    if (letter.state !== from) throw moved(letter)
+    await provisionOperations(mesh)
+    await append(desk, letter, { v: 1, kind, who, reason, at: new Date().toISOString() })
+  })
+  await catchUp(mesh, index)
+  return index.letter(seq)!
+}
+
+async function append({ mesh }: Desk, letter: ListedLetter, record: OperationRecord): Promise<void> {
   try {
     await jetstream(mesh.nats, { checkAPI: false }).publish(
       mesh.names.letterRecord(letter.subject),
       JSON.stringify(record),
-      {
-        expect: { lastSubjectSequence: letter.recordSeq },
-      },
+      { expect: { lastSubjectSequence: letter.recordSeq } },
     )
   } catch (error) {
     const isLate = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence
     throw isLate ? moved(letter) : error
   }
-  await catchUp(mesh, index)
-  return index.letter(seq)!
 }
 
 function moved({ seq, state }: ListedLetter): OperationsError {

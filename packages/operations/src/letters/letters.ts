@@ -1,6 +1,6 @@
-import type { Mesh } from '@malha/mesh'
+import type { Actor, Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
-import { decide, type Decided } from './discard.ts'
+import { decide } from './discard.ts'
 import { catchUp } from './follow.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
 import type { LetterGroup, LetterIndex, ListedLetter } from './letter-index.ts'
@@ -32,18 +32,19 @@ export interface Letters {
    */
   read(letter: number | string): Promise<WholeLetter>
   /**
-   * Says of an open letter that it need not be done; it stays where it is.
-   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED
+   * Says of an open letter that it need not be done; it stays where it is. Needs a reason.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED
    */
-  discard(seq: number, decided: Decided): Promise<ListedLetter>
+  discard(seq: number, actor: Actor): Promise<ListedLetter>
   /** The opposite, with the same errors. */
-  reopen(seq: number, decided: Decided): Promise<ListedLetter>
+  reopen(seq: number, actor: Actor): Promise<ListedLetter>
 }
 
 const MOST_GROUPS = 100
 const MOST_LETTERS = 1000
 
-export function lettersOf(mesh: Mesh, index: LetterIndex): Letters {
+export function lettersOf(desk: Desk, index: LetterIndex): Letters {
+  const { mesh } = desk
   return {
     refresh: (onRead) => catchUp(mesh, index, onRead),
     list(filter = {}, page = {}) {
@@ -51,8 +52,8 @@ export function lettersOf(mesh: Mesh, index: LetterIndex): Letters {
       return { ...index.page(filter, page), groups: index.groups(filter, MOST_GROUPS), total: index.count(filter) }
     },
     read: (letter) => readWhole(mesh, letter),
-    discard: (seq, decided) => decide({ mesh, index }, seq, { ...decided, kind: 'discarded' }),
-    reopen: (seq, decided) => decide({ mesh, index }, seq, { ...decided, kind: 'reopened' }),
+    discard: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'discarded' }),
+    reopen: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'reopened' }),
   }
 }
 

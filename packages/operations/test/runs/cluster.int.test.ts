@@ -27,7 +27,7 @@ it('on three servers a redrive outlives the leader of its records, and handles e
   })
   isMended = true
   const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 20 } })
-  const done = operations.runs.work(id)
+  const done = operations.runs.work(id, { who: 'ana' })
   await eventually(() => expect(called.length).toBeGreaterThan(5))
   await cluster.restart(await cluster.leader(mesh.nats, mesh.names.operations()))
   expect(await done).toMatchObject({

@@ -87,7 +87,7 @@ describe('a redrive', () => {
       reason: 'room was made',
       limits: { perSecond: 1000 },
     })
-    const run = await operations.runs.work(id)
+    const run = await operations.runs.work(id, { who: 'ana' })
     expect(run).toMatchObject({
       state: 'done',
       total: 40,
@@ -108,7 +108,10 @@ describe('a redrive', () => {
     const { operations } = test
     const shop = await startShop(test.mesh, ({ n }) => (n === 1 ? refuse({ id: '', n, attempt: 1 }) : undefined))
     const first = await operations.runs.redrive({ filter: {}, who: 'ana' })
-    expect(await operations.runs.work(first.id)).toMatchObject({ state: 'done', counts: { sent: 3, ok: 2, failed: 1 } })
+    expect(await operations.runs.work(first.id, { who: 'ana' })).toMatchObject({
+      state: 'done',
+      counts: { sent: 3, ok: 2, failed: 1 },
+    })
     await operations.letters.refresh()
     expect(operations.letters.list({ state: 'open' }).letters).toMatchObject([
       { key: 'o-1', redrives: 1, run: first.id },
@@ -116,9 +119,11 @@ describe('a redrive', () => {
     expect(operations.letters.list().total).toBe(3)
 
     const second = await operations.runs.redrive({ filter: {}, who: 'ana' })
-    expect(await operations.runs.work(second.id)).toMatchObject({ counts: { sent: 1, ok: 0, failed: 1, skipped: 2 } })
+    expect(await operations.runs.work(second.id, { who: 'ana' })).toMatchObject({
+      counts: { sent: 1, ok: 0, failed: 1, skipped: 2 },
+    })
     const last = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { mostRedrives: 2 } })
-    expect(await operations.runs.work(last.id)).toMatchObject({ counts: { sent: 0, skipped: 3 } })
+    expect(await operations.runs.work(last.id, { who: 'ana' })).toMatchObject({ counts: { sent: 0, skipped: 3 } })
     await shop.running.stop()
   })
 
@@ -130,7 +135,7 @@ describe('a redrive', () => {
       who: 'ana',
       limits: { mostFailures: 3, atOnce: 2 },
     })
-    const run = await test.operations.runs.work(id)
+    const run = await test.operations.runs.work(id, { who: 'ana' })
     expect(run.state).toBe('stopped')
     expect(run.counts.sent).toBeLessThan(20)
     // What was under way when it stopped is handled all the same.
@@ -182,6 +187,7 @@ describe('a redrive', () => {
     // Nobody handles yet, so all that the first one sends is under way when it goes.
     const gone = new AbortController()
     const first = await operations.runs.work(id, {
+      who: 'ana',
       signal: gone.signal,
       onProgress: ({ counts }) => counts.sent >= 5 && gone.abort(),
     })
@@ -189,7 +195,10 @@ describe('a redrive', () => {
     expect(first.counts.sent).toBeLessThan(30)
     const shop = await startShop(test.mesh, () => undefined)
     using again = await openOperations(test.mesh)
-    expect(await again.runs.work(id)).toMatchObject({ state: 'done', counts: { sent: 30, ok: 30, overtaken: 0 } })
+    expect(await again.runs.work(id, { who: 'ana' })).toMatchObject({
+      state: 'done',
+      counts: { sent: 30, ok: 30, overtaken: 0 },
+    })
     expect(shop.called).toHaveLength(30)
     await shop.running.stop()
   })
@@ -202,7 +211,10 @@ describe('a redrive', () => {
     const one = await operations.runs.redrive({ filter: {}, who: 'ana', limits })
     const two = await other.runs.redrive({ filter: {}, who: 'rui', limits })
     const shop = await startShop(test.mesh, () => undefined)
-    const runs = await Promise.all([operations.runs.work(one.id), other.runs.work(two.id)])
+    const runs = await Promise.all([
+      operations.runs.work(one.id, { who: 'ana' }),
+      other.runs.work(two.id, { who: 'ana' }),
+    ])
     expect(shop.called).toHaveLength(30)
     const counts = runs.map((run) => run.counts)
     expect(counts[0]!.ok + counts[1]!.ok).toBe(30)
@@ -218,7 +230,7 @@ describe('a redrive', () => {
     const { operations } = test
     const first = await startShop(test.mesh, () => Promise.reject(new Error('the partner is away')))
     const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
-    const done = operations.runs.work(id)
+    const done = operations.runs.work(id, { who: 'ana' })
     await eventually(() => expect(first.called).toHaveLength(1))
     await first.running.stop()
     const second = await startShop(test.mesh, () => undefined)
@@ -233,20 +245,20 @@ describe('a redrive', () => {
     using other = await openOperations(test.mesh)
     const shop = await startShop(test.mesh, () => undefined)
     const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 10 } })
-    const done = operations.runs.work(id)
+    const done = operations.runs.work(id, { who: 'ana' })
     await eventually(() => expect(shop.called.length).toBeGreaterThan(0))
-    await other.runs.pause(id)
+    await other.runs.pause(id, { who: 'ana' })
     await eventually(async () => {
       const { counts, state } = await other.runs.read(id)
       expect(state).toBe('paused')
       expect(counts.ok).toBe(counts.sent)
     })
-    await other.runs.cancel(id)
+    await other.runs.cancel(id, { who: 'ana' })
     const run = await done
     expect(run.state).toBe('cancelled')
     expect(run.counts.sent).toBeLessThan(20)
     expect(shop.called).toHaveLength(run.counts.ok)
-    await expect(other.runs.resume(id)).rejects.toThrow(/OPERATIONS_RUN_OVER/)
+    await expect(other.runs.resume(id, { who: 'ana' })).rejects.toThrow(/OPERATIONS_RUN_OVER/)
     await expect(other.runs.read('nothing')).rejects.toThrow(/OPERATIONS_NO_RUN/)
     await shop.running.stop()
   })
@@ -269,7 +281,7 @@ describe('a redrive', () => {
     await jsm.streams.deleteMessage(mesh.names.stream(orders), 1)
     const shop = await startShop(mesh, () => undefined)
     const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
-    const run = await operations.runs.work(id)
+    const run = await operations.runs.work(id, { who: 'ana' })
     expect(run).toMatchObject({ state: 'done', counts: { sent: 1, ok: 1, gone: 1 } })
     expect(run.gone).toHaveLength(1)
     expect(shop.called.map(({ n }) => n)).toEqual([1])

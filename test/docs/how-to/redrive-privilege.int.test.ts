@@ -13,18 +13,20 @@ import { keepRefusals } from './refusals.ts'
 const confOf = (page: string): string[] =>
   fences(readText(page)).flatMap(({ info, body }) => (info === 'conf' ? [body] : []))
 const [base] = confOf('docs/how-to/run-on-your-own-nats.md')
-const [onlooker, handler] = confOf('docs/how-to/send-dead-letters-again.md').map((rights) =>
+const [onlooker, operator, handler] = confOf('docs/how-to/send-dead-letters-again.md').map((rights) =>
   rights.replaceAll('shop_bill', 'welcome_letter').replaceAll('LANES_SHOP', 'LANES_WELCOME'),
 )
-const ONLOOKER = `{ user: onlooker, password: onlooker-pw, permissions: {
-  subscribe: { allow: ["_INBOX_onlooker.>"] }, publish: { allow: [ ${onlooker} ] } } }`
+const person = (name: string, ...rights: (string | undefined)[]): string =>
+  `{ user: ${name}, password: ${name}-pw, permissions: {
+  subscribe: { allow: ["_INBOX_${name}.>"] }, publish: { allow: [ ${rights.join('\n')} ] } } }`
+const PEOPLE = [person('onlooker', onlooker), person('operator', onlooker, operator)].join('\n')
 const config = base!
   .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
   .replace('$WELCOME_PASSWORD', 'welcome-pw')
   .replace('"dlq.welcome_letter.>"', `"dlq.welcome_letter.>"\n${handler}\n`)
-  .replace('users: [', `users: [\n${ONLOOKER}\n`)
+  .replace('users: [', `users: [\n${PEOPLE}\n`)
 
-test('with the rights of the page letters are looked through and sent again, and an onlooker can do nothing else', async () => {
+test('with the rights of the page letters are looked through, written off and sent again, an onlooker can do nothing, and nobody removes what is written down', async () => {
   let isMended = false
   await using shop = await printShop(() => (isMended ? 201 : 422))
   await using server = await testServer({ config })
@@ -56,14 +58,39 @@ test('with the rights of the page letters are looked through and sent again, and
   const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
   await expect(jsm.consumers.add('DEAD_LETTERS', { name: 'mine' })).rejects.toThrow(/ermission/)
   await expect(jsm.streams.purge('DEAD_LETTERS')).rejects.toThrow(/ermission/)
-  await expect(view.letters.discard(seq, { who: 'ana', reason: 'no' })).rejects.toThrow(/may not use|ermission/)
+  await expect(view.letters.discard(seq, { who: 'ana', reason: 'no' })).rejects.toThrow(
+    /OPERATIONS_NOT_AUDITED: [^]*may not use/,
+  )
 
   isMended = true
-  using operations = await openOperations(admin)
+  await using acting = await connectMesh(meshOptions(user('operator')))
+  using operations = await openOperations(acting)
+  await operations.letters.discard(seq, { who: 'ana', reason: 'closed' })
+  // The stream is there now: an onlooker is refused its entry, and so the act.
+  await expect(view.letters.reopen(seq, { who: 'eva', reason: 'no' })).rejects.toThrow(
+    /OPERATIONS_NOT_AUDITED: [^]*(may not|ermission)/,
+  )
+  await operations.letters.reopen(seq, { who: 'ana', reason: 'open again' })
   const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
   expect(await operations.runs.work(id, { who: 'ana' })).toMatchObject({ state: 'done', counts: { ok: 1 } })
   await view.letters.refresh()
   expect(view.letters.list().letters).toMatchObject([{ subject, state: 'resolved', run: id }])
+
+  const { acts } = await view.audit.list()
+  expect(acts.map(({ who, action, outcome }) => [who, action, outcome])).toEqual([
+    ['ana', 'run.work', 'done'],
+    ['ana', 'run.begin', 'done'],
+    ['ana', 'letter.reopen', 'done'],
+    ['ana', 'letter.discard', 'done'],
+  ])
+  const own = await jetstreamManager(acting.nats, { checkAPI: false, timeout: 1000 })
+  const tries = [
+    () => own.streams.deleteMessage('AUDIT', 1),
+    () => own.streams.purge('AUDIT'),
+    () => own.streams.delete('AUDIT'),
+    () => own.streams.update('AUDIT', { max_msgs: 1 }),
+  ]
+  for (const attempt of tries) await expect(attempt()).rejects.toThrow(/ermission/)
   await running.stop()
   // The one warning there is says that a letter was written.
   expect(refusals).toMatchObject([{ code: 'MESH_REJECTED' }])

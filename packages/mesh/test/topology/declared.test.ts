@@ -41,6 +41,8 @@ test('no contract takes the mesh’s own name or subjects', () => {
     stream('A', { subjects: ['lane.x.>'] }),
     stream('B', { subjects: ['dlq.>'] }),
     stream('C', { subjects: ['delay.>'] }),
+    stream('D', { subjects: ['audit.>'] }),
+    stream('AUDIT', { subjects: ['other.>'] }),
   ])
     expect(declared(names(''), { streams: [def] }).faults).toHaveLength(1)
 })

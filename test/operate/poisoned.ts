@@ -1,5 +1,5 @@
 import { connectMesh, type Mesh } from '@malha/mesh'
-import { openOperations, type Operations, type Run } from '@malha/operations'
+import { type AuditList, openOperations, type Operations, type Run } from '@malha/operations'
 import { eventually, type TestServer, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect } from 'vitest'
@@ -36,6 +36,7 @@ export async function redriveUnderKills({ orders: count, seed, kills }: Poisoned
   expect(run).toMatchObject({ state: 'done', total: poison, counts: { ok: poison, failed: 0, overtaken: 0, gone: 0 } })
   await operations.letters.refresh()
   expect(operations.letters.list({ state: 'resolved' }).total).toBe(poison)
+  await expectAudited(server, run)
   // Each order was billed and counted once, whoever was killed.
   await expectOnce(mesh, count)
 }
@@ -75,6 +76,15 @@ async function redriveWithKills(server: TestServer, { shop, operations, random, 
     }
     args = ['runs', 'work', run!.id, ...where]
   }
+}
+
+/** The command that began it, and each that took it over. */
+async function expectAudited(server: TestServer, { id, total }: Run): Promise<void> {
+  await using command = malha('audit', 'list', '--target', id, '--server', server.url, '--json')
+  expect([await command.ended, command.stderr]).toEqual([0, ''])
+  const { acts } = JSON.parse(command.stdout) as AuditList
+  expect(acts.at(-1)).toMatchObject({ action: 'run.begin', who: 'test', after: { total }, outcome: 'done' })
+  expect(new Set(acts.slice(0, -1).map(({ action }) => action))).toEqual(new Set(['run.work']))
 }
 
 async function sentBy({ runs }: Operations): Promise<number> {

@@ -121,8 +121,8 @@ describe('what is done with letters and runs', () => {
     await expect(operations.letters.discard(seq, ana)).rejects.toThrow(/OPERATIONS_LETTER_MOVED/)
     const { acts } = await operations.audit.list({ target, action: 'letter.discard' })
     expect(acts.map(({ outcome }) => outcome).toSorted()).toEqual(['done', 'refused', 'refused'])
-    for (const { outcome, fault } of acts)
-      if (outcome === 'refused') expect(fault).toMatch(/OPERATIONS_LETTER_MOVED: letter \d+ is .*nothing was written/)
+    for (const { fault } of acts.filter(({ outcome }) => outcome === 'refused'))
+      expect(fault).toMatch(/OPERATIONS_LETTER_MOVED: letter \d+ is .*nothing was written/)
 
     const { id } = await operations.runs.redrive({ filter: {}, ...ana }).catch(async () => {
       await operations.letters.reopen(seq, ana)

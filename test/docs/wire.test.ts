@@ -87,6 +87,9 @@ test('names in a namespace are those of the page', () => {
     staging.durable('provider', 'senninha'),
     staging.bucket('MESH_CHECKPOINTS'),
     staging.request('price.quote'),
+    staging.bucket('HANDLERS'),
+    staging.control('provider'),
+    staging.status('provider'),
   ]
   for (const name of given) expect(page).toContain(`\`${name}\``)
   expect(names('').laneSchedule('s', 'h', { stream: 'CENTERS', epoch: 1, seq: 2, storedAt: '3' })).toBe(
@@ -94,6 +97,7 @@ test('names in a namespace are those of the page', () => {
   )
   expect(names('').requestControl('price.quote', 'i')).toBe('request.price.quote._.i')
   expect([names('').micro('pricing'), staging.micro('pricing')]).toEqual(['pricing', 'staging_pricing'])
+  expect(staging.handlerControl('s', 'h')).toBe('$KV.staging_HANDLERS.s.h')
   expect(names('').laneTarget('s', 'h')).toBe('lane.s.h.now')
   expect(names('').deadLetter('s_h', { stream: 'CENTERS', epoch: 1, from: 2, to: 3 })).toBe('dlq.s_h.CENTERS.1.2-3')
 })

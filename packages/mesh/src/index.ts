@@ -11,8 +11,17 @@ export {
   type SnapshotOptions,
 } from './compatibility/snapshot.ts'
 export type { JsonSchema } from './compatibility/json-schema.ts'
-export type { Limits } from './consume/handler-runner.ts'
-export type { RateLimit } from './consume/rate-limit.ts'
+export { askStatus } from './control/ask-status.ts'
+export {
+  type HandlerControl,
+  type Pause,
+  pauseAt,
+  readControlOf,
+  readControls,
+  type StoredControl,
+} from './control/handler-control.ts'
+export type { HandlerStatus, InstanceStatus } from './control/status.ts'
+export { type Limits, limitFaults, type RateLimit } from './consume/rate-limit.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
 export type { DelayApi } from './delay/api.ts'
 export type { DelayOptions } from './delay/delay.ts'
@@ -111,7 +120,7 @@ export {
 export type { OperationRecord, Outcome } from './run/record.ts'
 export { type RunMessage, runMessage } from './run/run-message.ts'
 export { type MessagePlace, type Names, names } from './topology/names.ts'
-export { type BootStream, provisionAudit, provisionOperations } from './topology/provision.ts'
+export { type BootStream, provisionAudit, provisionControls, provisionOperations } from './topology/provision.ts'
 export { auditStream, meshStream } from './topology/system.ts'
 export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'

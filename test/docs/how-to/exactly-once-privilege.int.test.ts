@@ -26,7 +26,9 @@ const usual = [
   '$JS.API.STREAM.MSG.GET.LANES_BILLING',
   '$JS.API.DIRECT.GET.KV_MESH_CHECKPOINTS.>',
   '$KV.MESH_CHECKPOINTS.*',
+  '$JS.API.STREAM.MSG.GET.KV_HANDLERS',
 ]
+const heard = ['_INBOX_billing.>', 'control.billing', 'status.billing']
 /** What the page adds. */
 const added = [
   '_done.ORDERS.>',
@@ -39,7 +41,7 @@ test('with the permissions of the page outputs are stored once and an inbox is k
   const allow = JSON.stringify([...usual, ...added])
   const config = `authorization { users: [
     { user: admin, password: admin-pw }
-    { user: billing, password: billing-pw, permissions: { subscribe: { allow: ["_INBOX_billing.>"] }, publish: { allow: ${allow} } } }
+    { user: billing, password: billing-pw, permissions: { subscribe: { allow: ${JSON.stringify(heard)} }, publish: { allow: ${allow} } } }
   ] }`
   await using server = await testServer({ config })
   const service = billing(async () => Promise.resolve(Response.json({})))

@@ -10,7 +10,7 @@ import { judge, type Judgement, type Tried } from './try-once.ts'
 
 export type ConclusionPort = {
   /** Nothing is to be started for so long. */
-  onPause: (delayMs: number) => void
+  onDelay: (delayMs: number) => void
   onLeaked: (delivery: Delivery) => void
   onNotTried: (delivery: Delivery) => Maybe<void>
 }
@@ -102,7 +102,7 @@ export class Conclusion {
 
   async #retry(delivery: Delivery, retry: Extract<Judgement, { kind: 'retry' }>): Promise<void> {
     const { delayMs, verdict, pausesHandler } = retry.decision
-    if (pausesHandler) this.#port.onPause(delayMs)
+    if (pausesHandler) this.#port.onDelay(delayMs)
     sayRetry(this.#options, delivery, retry)
     // Another instance may be of the release that knows it: over the lane it comes to any of them.
     await this.#retries.postpone(delivery, delayMs, verdict.code === 'MESH_NEWER_VERSION')

@@ -1,4 +1,4 @@
-import { type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
+import { type BreakerReading, type BreakerState, HandlerBreaker } from '../failure/breaker.ts'
 import { LONGEST_TIMER_MS } from '../given.ts'
 import type { Maybe } from '../maybe.ts'
 import { type RateLimit, TokenBucket } from './rate-limit.ts'
@@ -20,13 +20,16 @@ export type GatePort = {
 }
 
 /**
- * Says when a handler may start a message: not while its breaker is open, but for a probe, nor before a time it was told,
- * nor faster than its rate limit.
+ * Says when a handler may start a message: not while it is paused, nor while its breaker is open, but for a probe, nor before
+ * a time it was told, nor faster than its rate limit.
  */
 export class Gate {
   readonly #port: GatePort
   readonly #breaker: HandlerBreaker
+  /** By `performance.now()`; never while it is paused, so that one look at it tells both. */
   #notBefore = 0
+  #delayedUntil = 0
+  #isPaused = false
   #timer: NodeJS.Timeout | undefined
   #bucket: TokenBucket | undefined
   #tokenTimer: NodeJS.Timeout | undefined
@@ -42,6 +45,31 @@ export class Gate {
   /** Everything may start: the other side answers. */
   get isFlowing(): boolean {
     return this.#breaker.state === 'closed'
+  }
+
+  /** Messages may be asked for. */
+  get mayPull(): boolean {
+    return this.isFlowing && !this.#isPaused
+  }
+
+  /** How its breaker stands, and until when it was told to start nothing; times by `performance.now()`. */
+  reading(): BreakerReading & { delayedUntil: number | undefined } {
+    const delayedUntil = this.#delayedUntil > performance.now() ? this.#delayedUntil : undefined
+    return { ...this.#breaker.reading(), delayedUntil }
+  }
+
+  /** Nothing starts and nothing is asked for until it is let go again; the breaker keeps what it knows. */
+  setPaused(isPaused: boolean): void {
+    if (this.#isStopped || isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    this.#notBefore = isPaused ? Infinity : this.#delayedUntil
+    this.#probeDue = false
+    if (!this.mayPull) this.#port.onLimit(0)
+    if (isPaused) return
+    if (this.isFlowing) {
+      this.#port.onLimit(undefined)
+      queueMicrotask(this.#port.onGo)
+    } else if (this.#breaker.state === 'open') this.#breaker.probeLater()
   }
 
   /** Asked before each start; a yes while the breaker is open uses the probe up. */
@@ -67,10 +95,11 @@ export class Gate {
   }
 
   /** Nothing is started for `delayMs`. */
-  pause(delayMs: number): void {
+  delay(delayMs: number): void {
     const until = performance.now() + delayMs
-    if (this.#isStopped || until <= this.#notBefore) return
-    this.#notBefore = until
+    if (this.#isStopped || until <= this.#delayedUntil) return
+    this.#delayedUntil = until
+    if (!this.#isPaused) this.#notBefore = until
     clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#port.onGo, delayMs + 1)
   }
@@ -106,13 +135,13 @@ export class Gate {
     this.#port.onState(state, isNews)
     if (state === 'open') this.#port.onLimit(0)
     if (state !== 'closed') return
-    this.#port.onLimit(undefined)
+    if (this.mayPull) this.#port.onLimit(undefined)
     this.#port.onRecovered()
     queueMicrotask(this.#port.onGo)
   }
 
   #onProbe(): void {
-    if (this.#isStopped || this.#breaker.state !== 'open') return
+    if (this.#isStopped || this.#isPaused || this.#breaker.state !== 'open') return
     this.#probeDue = true
     this.#port.onTryOne()
     if (!this.#probeDue) return

@@ -6,6 +6,7 @@
  * R2  No more than `concurrency` attempts run at once; a leaked one keeps its slot.
  * R3  While the breaker is open nothing is pulled and nothing starts but the probe (gate.ts).
  * R4  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
+ * R5  While it is paused the same is done with what is here, and nothing is pulled and nothing starts; no attempt is counted.
  */
 import { AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,9 +18,9 @@ import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
 import type { PullLoop } from './pull-loop.ts'
-import { creditsFor, type RateLimit } from './rate-limit.ts'
+import { creditsFor, type Limits, type RateLimit } from './rate-limit.ts'
 import { Retries } from './retries.ts'
-import type { RunnerOptions } from './runner-options.ts'
+import type { RunnerOptions, RunnerState } from './runner-options.ts'
 import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
@@ -55,7 +56,10 @@ export class HandlerRunner {
   #concurrency: number
   #rateLimit: RateLimit | undefined
   #isPumping = false
+  #isPaused = false
   #stopping = false
+  /** It stops, or is paused: what comes goes back. */
+  #handsBack = false
 
   constructor(options: RunnerOptions) {
     const { def, metrics, labels } = options
@@ -65,10 +69,11 @@ export class HandlerRunner {
       onDue: (delivery) => this.#start(delivery),
       mostHeld: () => this.#mostHeld,
       isFlowing: () => this.#gate.isFlowing,
+      isPaused: () => this.#isPaused,
       isStopping: () => this.#stopping,
     })
     const port = {
-      onPause: (delayMs: number) => this.#gate.pause(delayMs),
+      onDelay: (delayMs: number) => this.#gate.delay(delayMs),
       onLeaked: (delivery: Delivery) => this.#onLeaked(delivery),
       onNotTried: (delivery: Delivery) => this.#onNotTried(delivery),
     }
@@ -94,7 +99,7 @@ export class HandlerRunner {
 
   start(): void {
     const { names, service, handler, stream, durables } = this.#options
-    const { event, lane } = this.#credits()
+    const { event, lane } = this.#gate.mayPull ? this.#credits() : { event: 0, lane: 0 }
     this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit: event }))
     const onLane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
     this.#lane = this.#intake.open({ via: 'lane', ...onLane, limit: lane })
@@ -113,10 +118,28 @@ export class HandlerRunner {
     this.#rateLimit = rateLimit ?? undefined
     this.#slots.resize(concurrency)
     this.#gate.limitRate(this.#rateLimit)
-    if (this.#gate.isFlowing) this.#setLimits(undefined)
+    if (this.#gate.mayPull) this.#setLimits(undefined)
     this.#sayLimits()
     checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
     this.#pump()
+  }
+
+  /** Upholds R5. What runs ends as always. */
+  setPaused(isPaused: boolean): void {
+    if (this.#stopping || isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    this.#handsBack = isPaused
+    this.#gate.setPaused(isPaused)
+    if (!isPaused) return
+    const ready = this.#ready.takeAll().map((delivery) => this.#retries.setAside(delivery))
+    void Promise.all([...this.#retries.setAllAside(), ...ready])
+  }
+
+  /** What it does now. */
+  state(): RunnerState {
+    const [ready, retrying] = [this.#ready.length, this.#retries.size]
+    const limits = { concurrency: this.#concurrency, rateLimit: this.#rateLimit }
+    return { ...limits, ...this.#slots.counts, ready, retrying, gate: this.#gate.reading() }
   }
 
   renewEpoch(epoch: number): void {
@@ -126,6 +149,7 @@ export class HandlerRunner {
   /** Upholds R4. `drainMs` bounds the wait for running attempts; then their signal aborts. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true
+    this.#handsBack = true
     this.#gate.stop()
     await this.#intake.stopPulling()
     const waiting = this.#retries.leaveAll()
@@ -140,7 +164,7 @@ export class HandlerRunner {
   }
 
   #onDelivery(delivery: Delivery): void {
-    if (this.#stopping) {
+    if (this.#handsBack) {
       this.#intake.handBack(delivery)
       return
     }
@@ -246,6 +270,7 @@ export class HandlerRunner {
 
   #onNotTried(delivery: Delivery): Maybe<void> {
     if (this.#stopping) return this.#retries.leave(delivery)
+    if (this.#isPaused) return this.#retries.setAside(delivery)
     this.#ready.unshift(delivery)
   }
 
@@ -273,6 +298,3 @@ export class HandlerRunner {
     this.#options.metrics.limits(this.#options.labels, this.#concurrency, this.#rateLimit?.perSecond)
   }
 }
-
-/** What may change while a handler runs. `rateLimit: null` takes the limit away. */
-export type Limits = { concurrency?: number; rateLimit?: RateLimit | null }

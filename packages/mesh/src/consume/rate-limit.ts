@@ -8,6 +8,9 @@ export type RateLimit = {
   burst?: number
 }
 
+/** What may change while a handler runs. `rateLimit: null` takes the limit away. */
+export type Limits = { concurrency?: number; rateLimit?: RateLimit | null }
+
 /** Faults of a rate limit or a concurrency, one sentence each; none when all is well. */
 export function limitFaults({
   concurrency,

@@ -11,11 +11,14 @@ export type RetriesPort = {
   mostHeld: () => number
   /** The breaker lets everything through. */
   isFlowing: () => boolean
+  isPaused: () => boolean
   isStopping: () => boolean
 }
 
 /** A longer wait goes to the lane. */
 const HOLD_MOST_MS = 30_000
+/** When what a paused handler has in hand could not be put on its lane. */
+const AGAIN_MS = 5000
 /** What waited for a partner goes to it over this time when it is back. */
 const RAMP_MS = 5000
 
@@ -36,7 +39,8 @@ export class Retries {
   /** Where it waits is decided here; over the lane it comes to any instance, which `isForOthers` asks for. */
   async postpone(delivery: Delivery, delayMs: number, isForOthers: boolean): Promise<void> {
     const hasRoom = delayMs <= HOLD_MOST_MS && this.#held.size < this.#port.mostHeld()
-    const mayHold = !this.#port.isStopping() && hasRoom && !isForOthers
+    const staysHere = !this.#port.isStopping() && !this.#port.isPaused()
+    const mayHold = staysHere && hasRoom && !isForOthers
     if (mayHold || !fitsLane(this.#options.lane, delivery)) this.hold(delivery, delayMs)
     else await this.#moveToLane(delivery, delayMs)
   }
@@ -55,6 +59,44 @@ export class Retries {
     if (!delivery.isTouched) this.#intake.handBack(delivery)
     // Without a server there is nobody to hand it to: it comes back after `ack_wait`, as after a crash.
     else if (this.#options.connection.isUp()) await this.#moveToLane(delivery, delayMs)
+  }
+
+  /** How many wait in this process. */
+  get size(): number {
+    return this.#held.size
+  }
+
+  /**
+   * Its handler is paused, for who knows how long: it goes back to the server, with its counters to the lane where it was
+   * tried. Never throws: what cannot go there waits here.
+   */
+  async setAside(delivery: Delivery, delayMs = 0): Promise<void> {
+    if (!delivery.isTouched) {
+      this.#intake.handBack(delivery)
+      return
+    }
+    // Its letter is all that is missing: over the lane it would be tried again.
+    if (delivery.burial || !fitsLane(this.#options.lane, delivery)) {
+      this.hold(delivery, delayMs)
+      return
+    }
+    try {
+      await this.#moveToLane(delivery, delayMs)
+    } catch (error) {
+      this.#options.log.warn(
+        { ...this.#options.labels, err: error },
+        'a retry of a paused handler waits in this process',
+      )
+      this.hold(delivery, AGAIN_MS)
+    }
+  }
+
+  /** Sets all aside that wait here. */
+  setAllAside(): Promise<void>[] {
+    return this.#held.takeAll().map(({ delivery, delayMs }) => {
+      delivery.credit.reclaim()
+      return this.setAside(delivery, delayMs)
+    })
   }
 
   /** Leaves all that wait here. */

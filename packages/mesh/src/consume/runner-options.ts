@@ -11,10 +11,27 @@ import type { PublisherDeps } from '../publish/publisher.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import type { Names } from '../topology/names.ts'
 import type { Delivery } from './delivery.ts'
+import type { Gate } from './gate.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { Settler } from './settler.ts'
 
 /** A failed attempt as it is recorded. */
 export type FailedAttempt = { delivery: Delivery; envelope: Envelope; verdict: Verdict; nextAttemptAt: string | null }
+
+/** What a runner does now. */
+export type RunnerState = {
+  concurrency: number
+  rateLimit: RateLimit | undefined
+  running: number
+  leaked: number
+  /** Messages in hand that wait for a slot, or for what stands before the handler. */
+  ready: number
+  /** Messages, or keys of an ordered handler, that wait in this process for their next attempt. */
+  retrying: number
+  gate: ReturnType<Gate['reading']>
+  /** Of an ordered handler: how many of its partitions this process has. */
+  partitions?: number
+}
 
 export type HandlerLabels = { readonly service: string; readonly handler: string }
 

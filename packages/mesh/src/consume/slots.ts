@@ -23,6 +23,11 @@ export class Slots {
     return this.#running >= this.#size
   }
 
+  /** Attempts that run, and those that never came back. */
+  get counts(): { running: number; leaked: number } {
+    return { running: this.#running - this.#leaked, leaked: this.#leaked }
+  }
+
   get leaked(): number {
     return this.#leaked
   }

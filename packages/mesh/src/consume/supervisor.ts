@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { ConsumerGauges, MeshMetrics } from '../observe/mesh-metrics.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { type Checkpoint, readCheckpoint, type Seen, writeCheckpoint } from '../topology/checkpoint.ts'
 import type { EnsuredConsumer } from '../topology/consumer.ts'
@@ -67,6 +67,7 @@ export class Supervisor {
   #busy = false
   #doubt: string | undefined
   #fault: string | undefined
+  #gauges: ConsumerGauges | undefined
   /** A loss of power of all servers ends the connection. */
   #mustCheckLane = true
   readonly #unlisten: () => void
@@ -77,6 +78,11 @@ export class Supervisor {
     this.#durables = options.durables.map(watched)
     this.#unlisten = options.connection.listen({ up: () => (this.#mustCheckLane = true) })
     this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, options.maxAgeMs / 4)))
+  }
+
+  /** As of the last look; undefined before the first. */
+  get gauges(): ConsumerGauges | undefined {
+    return this.#gauges
   }
 
   /** Why the handler cannot work, for readiness. */
@@ -148,7 +154,8 @@ export class Supervisor {
       sum.ackPending += floor.ackPending
       sum.oldestMs = Math.max(sum.oldestMs, await this.#settle(look, state))
     }
-    metrics.consumer(labels, { ...sum, expiresInMs: Math.max(0, state.maxAgeMs - sum.oldestMs) })
+    this.#gauges = { ...sum, expiresInMs: Math.max(0, state.maxAgeMs - sum.oldestMs) }
+    metrics.consumer(labels, this.#gauges)
     return true
   }
 

@@ -5,6 +5,9 @@ import { classify, isConnectionRefused } from './classify.ts'
 
 export type BreakerState = 'closed' | 'half-open' | 'open'
 
+/** How a breaker stands; times by `performance.now()`. `openSince` counts failed probes in. */
+export type BreakerReading = { state: BreakerState; openSince: number | undefined; probeAt: number | undefined }
+
 export type BreakerOptions = {
   onState: (state: BreakerState) => void
   /** It is time to try one message. */
@@ -28,6 +31,8 @@ export class HandlerBreaker {
   readonly #policy
   readonly #options: BreakerOptions
   #probe: NodeJS.Timeout | undefined
+  #probeAt = 0
+  #openSince: number | undefined
   #probeMs = PROBE_MIN_MS
 
   constructor(options: BreakerOptions) {
@@ -71,6 +76,11 @@ export class HandlerBreaker {
     }
   }
 
+  reading(): BreakerReading {
+    const probeAt = this.#probe === undefined ? undefined : this.#probeAt
+    return { state: this.state, openSince: this.#openSince, probeAt }
+  }
+
   /** The probe ended before it reached the other side: ask again soon. One that was made has set its own time. */
   probeLater(): void {
     if (this.#probe === undefined) this.#arm(PROBE_MIN_MS)
@@ -104,11 +114,13 @@ export class HandlerBreaker {
       this.#probeMs = PROBE_MIN_MS
       this.#breaker.reset()
     }
+    this.#openSince = state === CircuitState.Closed ? undefined : (this.#openSince ?? performance.now())
     this.#options.onState(this.state)
   }
 
   #arm(delayMs: number): void {
     this.stop()
+    this.#probeAt = performance.now() + delayMs
     this.#probe = setTimeout(() => {
       this.#probe = undefined
       this.#options.onProbe()

@@ -7,6 +7,7 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
+import { isOfControl } from '../control/control.ts'
 import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
@@ -160,6 +161,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
     error(error) {
       if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
+      else if (isOfControl(names, error)) log.debug({ err: error }, 'NATS refused what pausing handlers needs')
       else log.error({ err: error }, 'NATS refused something')
     },
   })

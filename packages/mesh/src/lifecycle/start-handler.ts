@@ -17,8 +17,11 @@ import type { ServiceDeps } from './start-service.ts'
 /** A handler that runs, and who looks after it. */
 export type StartedHandler = {
   handler: string
-  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust'>
-  supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault'>
+  /** Names on the server; an ordered handler has no durable on its stream. */
+  stream: string
+  durables: readonly string[]
+  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust' | 'setPaused' | 'state'>
+  supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault' | 'gauges'>
 }
 
 type HandlerParts = Bound & { checkpoints: KV; clock: ServerClock; onFatal: (error: Error) => void }
@@ -73,7 +76,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     const store = partitionStoreOf(deps, service, handler)
     const ordered = startOrdered({ ...runnerOptions, store, beginning: parts.beginning })
     doubt = () => void ordered.supervisor.look()
-    return { handler, ...ordered }
+    return { handler, stream, durables: [], ...ordered }
   }
   const runner = new HandlerRunner(runnerOptions)
   const supervisor = new Supervisor({
@@ -93,7 +96,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     onEpoch: (epoch) => runner.renewEpoch(epoch),
   })
   doubt = (why) => supervisor.doubt(why)
-  return { handler, runner, supervisor }
+  return { handler, stream, durables: runnerOptions.durables, runner, supervisor }
 }
 
 /** A failure of a handler of the mesh's own events leaves no record: it would feed itself. */

@@ -1,8 +1,8 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { KV } from '@nats-io/kv'
-import type { Limits } from '../consume/handler-runner.ts'
-import { limitFaults } from '../consume/rate-limit.ts'
+import { type Limits, limitFaults } from '../consume/rate-limit.ts'
 import type { Settler } from '../consume/settler.ts'
+import { sourceName, startControl } from '../control/start-control.ts'
 import { readStream, ServerClock } from './server-clock.ts'
 import { faultsError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -10,7 +10,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
 import { startReplies } from '../request/start-replies.ts'
 import { batchFaults } from '../service/batch-faults.ts'
-import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import type { ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionStreams } from '../topology/provision.ts'
@@ -112,6 +112,7 @@ async function running(
   }: { report: BootReport; bound: Bound[]; checkpoints: KV; onStopped: () => void },
 ): Promise<RunningService> {
   const stopped = Promise.withResolvers<void>()
+  let stopping: Promise<void> | undefined
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
   const replies = await startReplies(deps, service, stopped.reject)
@@ -120,11 +121,21 @@ async function running(
   const knowsTime = clock.now().catch(() => undefined)
   const parts = { checkpoints, clock, onFatal: stopped.reject }
   const handlers = bound.map((one) => startHandler(deps, service, { ...one, ...parts }))
-  // Before anything is delivered: what aged out while nobody was here shows only now.
-  await Promise.all([knowsTime, ...handlers.map(({ supervisor }) => supervisor.look())])
+  const control = startControl(deps, service, { handlers, clock, faults: () => faults() })
+  const faults = (): string[] => [
+    ...(stopping ? ['the service stops'] : []),
+    ...replies.faults(),
+    ...control.faults(),
+    ...handlers.flatMap(({ runner, supervisor }) => [
+      ...runner.faults(),
+      ...(supervisor.fault ? [supervisor.fault] : []),
+    ]),
+  ]
+  // Before anything is delivered: what aged out while nobody was here shows only now, and who is paused starts nothing.
+  await Promise.all([knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
-  let stopping: Promise<void> | undefined
   const stop = async (): Promise<void> => {
+    control.stop()
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
     clock.close()
@@ -134,14 +145,7 @@ async function running(
   return {
     report,
     stopped: stopped.promise,
-    faults: () => [
-      ...(stopping ? ['the service stops'] : []),
-      ...replies.faults(),
-      ...handlers.flatMap(({ runner, supervisor }) => [
-        ...runner.faults(),
-        ...(supervisor.fault ? [supervisor.fault] : []),
-      ]),
-    ],
+    faults,
     adjust(name, limits) {
       const faults = limitFaults({ concurrency: limits.concurrency, rateLimit: limits.rateLimit ?? undefined })
       const found = handlers.find(({ handler }) => handler === name)
@@ -164,5 +168,3 @@ function streamsOf(service: ServiceDef): StreamDef[] {
   const contracts = [...Object.values(service.handlers).map(({ source }) => source), ...service.publishes]
   return [...new Set(contracts.map((contract) => contract.stream))].filter((def) => def !== meshStream)
 }
-
-const sourceName = ({ source }: HandlerDef): string => (source.kind === 'topic' ? source.pattern : source.type)

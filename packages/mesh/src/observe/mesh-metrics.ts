@@ -42,6 +42,7 @@ export function meshMetrics(metrics: Metrics): {
   leaked(handler: Labels, count: number): void
   limits(handler: Labels, concurrency: number, perSecond: number | undefined): void
   breaker(handler: Labels, state: 0 | 1 | 2): void
+  paused(handler: Labels, isPaused: boolean): void
   consumer(handler: Labels, state: ConsumerGauges): void
   expired(handler: Labels, count: number): void
   requested(type: string, outcome: string, ms: number, traceId?: string): void
@@ -124,6 +125,7 @@ export function meshMetrics(metrics: Metrics): {
   const concurrency = gauge('mesh_concurrency', 'Messages this process may handle at once.')
   const rateLimit = gauge('mesh_rate_limit_per_second', 'Messages this process may start a second; 0 without a limit.')
   const breaker = gauge('mesh_breaker_state', '0 closed, 1 half open, 2 open.')
+  const paused = gauge('mesh_handler_paused', '1 while somebody has paused the handler, else 0.')
   const owned = gauge('mesh_partitions_owned', 'Partitions of an ordered handler this process has.')
   const keysHeld = gauge('mesh_keys_held', 'Keys whose first event waits for a retry.')
   const keysParked = gauge('mesh_keys_parked', 'Keys with events left in the stream until their turn comes.')
@@ -199,6 +201,7 @@ export function meshMetrics(metrics: Metrics): {
       rateLimit.set(handler, perSecond)
     },
     breaker: (handler, state) => breaker.set(handler, state),
+    paused: (handler, isPaused) => paused.set(handler, isPaused ? 1 : 0),
     expired: (handler, count) => expired.add(handler, count),
     requested: (type, outcome, ms, traceId) => requestSeconds.observe({ type, outcome }, ms / 1000, traceId),
     requesting: (type, count) => requests.set({ type }, count),

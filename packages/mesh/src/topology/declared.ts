@@ -16,7 +16,7 @@ import {
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
-const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit']
+const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit', 'control', 'status']
 
 /**
  * Every stream a service needs, as it should be, and what is wrong with them among themselves. Pure.

@@ -59,6 +59,12 @@ export type Names = {
   operations(): string
   /** Where it stands what became of a letter. `letter` is its subject without the namespace. */
   letterRecord(letter: string): string
+  /** Where the instances of a service hear that something was said of its handlers. Nothing is stored there. */
+  control(service: string): string
+  /** Where the instances of a service are asked how they are. Nothing is stored there. */
+  status(service: string): string
+  /** Where the bucket of what is said of handlers has one of them; `*` stands for all. */
+  handlerControl(service: string, handler: string): string
   /** Where a stream holds the markers of handlers that published into it with `effects: 'once'`. */
   doneMarkers(def: StreamDef | string): string
   /** The marker of one handled message in the stream of its outputs. `id` is its `ce-id`. */
@@ -69,6 +75,9 @@ export type Names = {
 
 /** The name of the stream of delayed events, without a namespace. */
 export const DELAYS = 'DELAYS'
+
+/** The name of the bucket of what is said of handlers while they run, without a namespace. */
+export const HANDLERS = 'HANDLERS'
 
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
 export function names(namespace: string): Names {
@@ -102,6 +111,9 @@ export function names(namespace: string): Names {
       `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
     operations: () => `${scored}OPERATIONS`,
     letterRecord: (letter: string) => `${dotted}ops.letter.${letter.slice('dlq.'.length)}`,
+    control: (service: string) => `${dotted}control.${service}`,
+    status: (service: string) => `${dotted}status.${service}`,
+    handlerControl: (service: string, handler: string) => `$KV.${scored}${HANDLERS}.${service}.${handler}`,
     spoolLetter: (stream: string, spoolId: string, seq: number) =>
       `${dotted}dlq._spool.${plain(stream)}.${spoolId}.${seq}`,
   })

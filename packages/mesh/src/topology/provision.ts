@@ -13,7 +13,7 @@ import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
-import { auditLogStream, type DesiredStream, operationsStream } from './system.ts'
+import { auditLogStream, controlStream, type DesiredStream, operationsStream } from './system.ts'
 import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
@@ -121,6 +121,14 @@ export async function provisionOperations(place: Place): Promise<void> {
  */
 export async function provisionAudit(place: Place): Promise<void> {
   await provisionLike(place, auditLogStream)
+}
+
+/**
+ * Makes the bucket `HANDLERS` where it is missing: whoever first pauses a handler does. As many replicas as the dead letters have.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function provisionControls(place: Place): Promise<void> {
+  await provisionLike(place, controlStream)
 }
 
 async function provisionLike(

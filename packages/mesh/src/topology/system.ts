@@ -7,7 +7,7 @@ import {
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { days, minutes } from '../durations.ts'
-import type { Names } from './names.ts'
+import { HANDLERS, type Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
 /** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables. */
@@ -22,6 +22,7 @@ export type StreamKind =
   | 'checkpoints'
   | 'partitions'
   | 'inbox'
+  | 'controls'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -221,6 +222,15 @@ export function partitionStream(names: Names, replicas?: number): DesiredStream 
   return {
     ...system('partitions', `KV_${bucket}`, replicas),
     config: { ...base([`$KV.${bucket}.>`]), max_bytes: 256 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
+  }
+}
+
+/** The stream under the bucket of what is said of handlers. Made by whoever says something first; a value is small, and one a handler. */
+export function controlStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(HANDLERS)
+  return {
+    ...system('controls', `KV_${bucket}`, replicas),
+    config: { ...base([`$KV.${bucket}.>`]), max_bytes: 16 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
   }
 }
 

@@ -17,10 +17,10 @@ const port = (onGo: () => void): GatePort => ({
   onState: ignore,
 })
 
-test('a pause ends in its time, also when the wall clock steps back meanwhile', async () => {
+test('a delay ends in its time, also when the wall clock steps back meanwhile', async () => {
   const onGo = vi.fn<() => void>()
   const gate = new Gate(port(onGo))
-  gate.pause(1000)
+  gate.delay(1000)
   expect(gate.mayStart()).toBe(false)
   vi.spyOn(Date, 'now').mockReturnValue(0)
   await vi.advanceTimersByTimeAsync(1001)
@@ -28,10 +28,10 @@ test('a pause ends in its time, also when the wall clock steps back meanwhile', 
   expect(gate.mayStart()).toBe(true)
 })
 
-test('a shorter pause does not end a longer one', async () => {
+test('a shorter delay does not end a longer one', async () => {
   const gate = new Gate(port(ignore))
-  gate.pause(1000)
-  gate.pause(10)
+  gate.delay(1000)
+  gate.delay(10)
   await vi.advanceTimersByTimeAsync(500)
   expect(gate.mayStart()).toBe(false)
 })

@@ -58,7 +58,7 @@ test('a gate that was stopped begins no pause, and one that waits for weeks does
   await vi.advanceTimersByTimeAsync(1000)
   expect(onGo).not.toHaveBeenCalled()
   gate.stop()
-  gate.pause(60_000)
+  gate.delay(60_000)
   expect(vi.getTimerCount()).toBe(0)
 })
 

@@ -3,7 +3,7 @@
  *
  * R1  Nothing starts while this instance's lease is in doubt, by its own clocks, looked at before each start.
  * R2  No more than `concurrency` attempts run at once, over all partitions; a leaked one keeps its slot and its key.
- * R3  While the breaker is open nothing is read and nothing starts but the probe (gate.ts).
+ * R3  While the breaker is open nothing is read and nothing starts but the probe; while it is paused, nothing at all (gate.ts).
  * R4  What an attempt came to counts only if the partition is still this instance's; its outputs are published only then.
  * R5  After `stop()` every partition is free for others, with all that is settled written down.
  */
@@ -12,9 +12,8 @@ import type { AttemptDeps } from '../../service/attempt.ts'
 import { bury, leaveRecord, sayRetry } from '../after-failure.ts'
 import type { Burial, Delivery } from '../delivery.ts'
 import { Gate } from '../gate.ts'
-import type { Limits } from '../handler-runner.ts'
-import { creditsFor, type RateLimit } from '../rate-limit.ts'
-import type { RunnerOptions } from '../runner-options.ts'
+import { creditsFor, type Limits, type RateLimit } from '../rate-limit.ts'
+import type { RunnerOptions, RunnerState } from '../runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker, sayLeak } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, type Judgement, tryOnce } from '../try-once.ts'
@@ -74,6 +73,7 @@ export class OrderedRunner {
       leaseMs,
       filterOf,
       limit: () => this.#limit ?? this.#credits(),
+      usualLimit: () => this.#credits(),
       onReady: (partition, line) => {
         this.#ready.push({ partition, line })
         this.#pump()
@@ -113,10 +113,29 @@ export class OrderedRunner {
     this.#rateLimit = rateLimit ?? undefined
     this.#slots.resize(concurrency)
     this.#gate.limitRate(this.#rateLimit)
-    if (this.#gate.isFlowing) this.#setLimits(undefined)
+    if (this.#gate.mayPull) this.#setLimits(undefined)
     this.#sayLimits()
     checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
     this.#pump()
+  }
+
+  /** Nothing is read and nothing starts; what is read waits here, unacked as ever, and what runs ends as always. */
+  setPaused(isPaused: boolean): void {
+    this.#gate.setPaused(isPaused)
+  }
+
+  /** What it does now. */
+  state(): RunnerState {
+    const all = [...this.partitions.values()]
+    return {
+      concurrency: this.#concurrency,
+      rateLimit: this.#rateLimit,
+      ...this.#slots.counts,
+      ready: this.#ready.filter(({ partition, line }) => partition.mayBegin(line)).length,
+      retrying: all.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
+      gate: this.#gate.reading(),
+      partitions: all.length,
+    }
   }
 
   renewEpoch(epoch: number): void {
@@ -196,7 +215,7 @@ export class OrderedRunner {
 
   #retry({ partition, line }: Ready, delivery: Delivery, retry: Retry): void {
     const { delayMs, pausesHandler } = retry.decision
-    if (pausesHandler) this.#gate.pause(delayMs)
+    if (pausesHandler) this.#gate.delay(delayMs)
     sayRetry(this.#options, delivery, retry)
     hold({ partition, line }, delivery, delayMs)
   }

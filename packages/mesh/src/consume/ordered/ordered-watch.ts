@@ -4,6 +4,7 @@
  */
 import { writeExpiredLetter } from '../../failure/dead-letter.ts'
 import { getStored } from '../../publish/stored-message.ts'
+import type { ConsumerGauges } from '../../observe/mesh-metrics.ts'
 import { type StreamState, streamState } from '../../topology/stream-state.ts'
 import { progress, type Range, united } from '../progress.ts'
 import type { RunnerOptions } from '../runner-options.ts'
@@ -36,12 +37,18 @@ export class OrderedWatch {
   #epoch: number
   #busy: Promise<void> | undefined
   #fault: string | undefined
+  #gauges: ConsumerGauges | undefined
 
   constructor(options: OrderedWatchOptions) {
     this.#options = options
     this.#epoch = options.epoch
     const { maxAgeMs } = options.def.source.stream
     this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, maxAgeMs / 4)))
+  }
+
+  /** As of the last look; undefined before the first. */
+  get gauges(): ConsumerGauges | undefined {
+    return this.#gauges
   }
 
   /** Why the handler cannot work, for readiness. */
@@ -93,15 +100,13 @@ export class OrderedWatch {
     for (const range of united(expired)) await this.#onExpired(range)
     const each = await Promise.all(looked.map((one) => this.#measureOne(one, state)))
     const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
-    metrics.consumer(
-      { service: service.name, handler },
-      {
-        pending: each.reduce((sum, one) => sum + one.pending, 0),
-        ackPending: each.reduce((sum, one) => sum + one.open, 0),
-        oldestMs,
-        expiresInMs: Math.max(0, state.maxAgeMs - oldestMs),
-      },
-    )
+    this.#gauges = {
+      pending: each.reduce((sum, one) => sum + one.pending, 0),
+      ackPending: each.reduce((sum, one) => sum + one.open, 0),
+      oldestMs,
+      expiresInMs: Math.max(0, state.maxAgeMs - oldestMs),
+    }
+    metrics.consumer({ service: service.name, handler }, this.#gauges)
   }
 
   #progressOf(partition: Partition, { firstSeq }: StreamState): Looked {

@@ -37,6 +37,8 @@ export type PartitionOptions = {
   /** As this instance wrote it when it took it over. */
   claimed: StoredRecord
   limit: number
+  /** The same when nothing stands before the handler. @default `limit` */
+  usualLimit?: number
   port: PartitionPort
 }
 
@@ -65,14 +67,14 @@ export class Partition implements Claim {
   #released: Promise<void> | undefined
 
   constructor(options: PartitionOptions) {
-    const { runner, partition, claimed, filter, limit, store, port } = options
+    const { runner, partition, claimed, filter, limit, usualLimit = limit, store, port } = options
     const { log, nc, stream, epoch, def } = runner
     const { record } = claimed
     this.#options = options
     this.partition = partition
     this.fence = record.fence
     this.#restMs = Math.min(REST_MS, def.source.stream.maxAgeMs / 8)
-    const mostPerKey = Math.max(2, Math.min(MOST_PER_KEY, Math.floor(limit * KEY_SHARE)))
+    const mostPerKey = Math.max(2, Math.min(MOST_PER_KEY, Math.floor(usualLimit * KEY_SHARE)))
     const lines = new KeyLines<Delivery>(record, mostPerKey)
     const parts = { lines, slice: { nc, stream, epoch, filter }, claim: this }
     this.#lines = lines

@@ -26,8 +26,9 @@ export type SharingOptions = {
   leaseMs: number
   /** What each partition takes, as the server sees it. */
   filterOf: (partition: number) => string
-  /** How many events of a partition are asked for at once. */
+  /** How many events of a partition are asked for at once; `usualLimit` when nothing stands before the handler. */
   limit: () => number
+  usualLimit: () => number
   onReady: PartitionPort['onReady']
   /** This instance's lease holds again after a doubt, or what it had is gone. */
   onChange: () => void
@@ -223,6 +224,7 @@ export class Sharing {
         filter,
         claimed: { record, revision },
         limit: this.#options.limit(),
+        usualLimit: this.#options.usualLimit(),
         port: { onReady, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
       }),
     )

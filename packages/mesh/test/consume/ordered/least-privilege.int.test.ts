@@ -10,12 +10,14 @@ authorization {
     {
       user: billing, password: billing-pw
       permissions {
-        subscribe { allow: [ "_INBOX_billing.>", "$KV.MESH_PARTITIONS.billing_bill.>" ] }
+        subscribe { allow: [ "_INBOX_billing.>", "$KV.MESH_PARTITIONS.billing_bill.>", "control.billing", "status.billing" ] }
+        allow_responses: true
         publish {
           allow: [
             "mesh.>", "lane.billing.>", "dlq.billing_bill.>"
             "$JS.API.INFO", "$JS.API.STREAM.INFO.*"
             "$JS.API.STREAM.MSG.GET.ORDERS", "$JS.API.STREAM.MSG.GET.KV_MESH_PARTITIONS"
+            "$JS.API.STREAM.MSG.GET.KV_HANDLERS"
             "$JS.API.CONSUMER.INFO.*.billing_bill", "$JS.API.CONSUMER.LIST.ORDERS", "$JS.API.CONSUMER.LIST.LANES_BILLING"
             "$JS.API.DIRECT.GET.KV_MESH_CHECKPOINTS.>", "$JS.API.DIRECT.GET.KV_MESH_PARTITIONS"
             "$JS.API.STREAM.PURGE.KV_MESH_PARTITIONS"

@@ -1,0 +1,56 @@
+import { type Msg, type NatsConnection, NoRespondersError, RequestError } from '@nats-io/transport-node'
+import { isObject } from '../given.ts'
+import type { Names } from '../topology/names.ts'
+import type { InstanceStatus } from './status.ts'
+
+/** How long answers are waited for in all, and after the last one, ms. */
+const WAIT_MS = 1000
+const QUIET_MS = 250
+
+/**
+ * Asks every process that runs one of these services how it is, and gives what they say, by service and name. Resolves when none of a
+ * service has answered for a quarter of a second, after a second at the most: who is busier than that is missing. Nothing is
+ * stored. Needs to publish on `status.<service>`.
+ * @throws PermissionViolationError, or that the connection is closed
+ */
+export async function askStatus(
+  place: { nats: NatsConnection; names: Names },
+  services: readonly string[],
+): Promise<InstanceStatus[]> {
+  const answers = await Promise.all([...new Set(services)].map((service) => askOne(place, service)))
+  const order = ({ service, instance, id }: InstanceStatus): string => `${service} ${instance} ${id}`
+  return answers.flat().sort((a, b) => (order(a) < order(b) ? -1 : 1))
+}
+
+async function askOne(
+  { nats, names }: { nats: NatsConnection; names: Names },
+  service: string,
+): Promise<InstanceStatus[]> {
+  const answers: InstanceStatus[] = []
+  const endsAt = performance.now() + WAIT_MS
+  try {
+    const options = { strategy: 'stall', maxWait: WAIT_MS, stall: QUIET_MS } as const
+    for await (const msg of await nats.requestMany(names.status(service), '', options)) {
+      const answer = readAnswer(msg, service)
+      if (answer) answers.push(answer)
+      if (performance.now() > endsAt) break
+    }
+  } catch (error) {
+    if (!isNobody(error)) throw error
+  }
+  return answers
+}
+
+const isNobody = (error: unknown): boolean =>
+  error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
+
+/** Anybody may answer; what is no answer of an instance is passed over. */
+function readAnswer(msg: Msg, service: string): InstanceStatus | undefined {
+  try {
+    const said = msg.json<InstanceStatus>()
+    const isWhole = isObject(said) && said.v === 1 && said.service === service && Array.isArray(said.handlers)
+    return isWhole && said.handlers.every((one) => typeof one?.handler === 'string') ? said : undefined
+  } catch {
+    return undefined
+  }
+}

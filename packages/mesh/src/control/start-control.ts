@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import type { ServerClock } from '../lifecycle/server-clock.ts'
+import type { ServiceDeps } from '../lifecycle/start-service.ts'
+import type { StartedHandler } from '../lifecycle/start-handler.ts'
+import type { ConsumerGauges } from '../observe/mesh-metrics.ts'
+import type { HandlerDef, ServiceDef } from '../service/define.ts'
+import { Control } from './control.ts'
+import { Controlled } from './controlled.ts'
+import { answerStatus, type HandlerStatus, type InstanceStatus } from './status.ts'
+
+export type StartedControl = Pick<Control, 'look' | 'faults'> & { stop: () => void }
+
+/**
+ * Keeps the handlers as operators want them, and says how they are to whoever asks. From here on none of them starts anything
+ * before the first `look()` is over.
+ */
+export function startControl(
+  deps: ServiceDeps,
+  service: ServiceDef,
+  { handlers, clock, faults }: { handlers: readonly StartedHandler[]; clock: ServerClock; faults: () => string[] },
+): StartedControl {
+  if (handlers.length === 0) return NOTHING_TO_CONTROL
+  const controlled = handlers.map(({ handler, runner }) => {
+    const labels = { service: service.name, handler }
+    const def = service.handlers[handler]!
+    return new Controlled({ ...deps, handler, def, runner, labels, now: () => clock.estimate() })
+  })
+  const control = new Control({ ...deps, clock, service: service.name, handlers: controlled })
+  const startedAt = new Date(clock.estimate()).toISOString()
+  const id = randomBytes(6).toString('hex')
+  const status = (): InstanceStatus => ({
+    v: 1,
+    service: service.name,
+    version: service.version,
+    instance: deps.options.name,
+    id,
+    at: new Date(clock.estimate()).toISOString(),
+    startedAt,
+    faults: faults(),
+    denied: control.denied ?? null,
+    handlers: handlers.map((one, index) => handlerStatus(one, controlled[index]!, { service, clock })),
+  })
+  const answers = answerStatus(deps, { service: service.name, status })
+  return {
+    look: () => control.look(),
+    faults: () => control.faults(),
+    stop() {
+      control.stop()
+      answers.unsubscribe()
+    },
+  }
+}
+
+/** Of a service that only replies. */
+const NOTHING_TO_CONTROL: StartedControl = { look: () => Promise.resolve(), faults: () => [], stop: () => undefined }
+
+function handlerStatus(
+  { handler, stream, durables, runner, supervisor }: StartedHandler,
+  controlled: Controlled,
+  { service, clock }: { service: ServiceDef; clock: ServerClock },
+): HandlerStatus {
+  const def = service.handlers[handler]!
+  const { concurrency, rateLimit = null, running, ready, retrying, leaked, gate, partitions = null } = runner.state()
+  const when = (at: number | undefined): string | null =>
+    at === undefined ? null : new Date(clock.estimate() + at - performance.now()).toISOString()
+  return {
+    handler,
+    source: sourceName(def),
+    stream,
+    durables,
+    batch: def.batch?.size ?? null,
+    concurrency,
+    rateLimit,
+    declared: { concurrency: def.concurrency, rateLimit: def.rateLimit ?? null },
+    running,
+    ready,
+    retrying,
+    leaked,
+    breaker: { state: gate.state, since: when(gate.openSince), probeAt: when(gate.probeAt) },
+    delayedUntil: when(gate.delayedUntil),
+    paused: controlled.pause ?? null,
+    fault: controlled.fault ?? null,
+    partitions,
+    seen: seen(supervisor.gauges),
+  }
+}
+
+/** Infinity has no place in JSON. */
+function seen(gauges: ConsumerGauges | undefined): HandlerStatus['seen'] {
+  if (!gauges) return null
+  return { ...gauges, expiresInMs: Number.isFinite(gauges.expiresInMs) ? gauges.expiresInMs : null }
+}
+
+/** Type or topic pattern. */
+export const sourceName = ({ source }: HandlerDef): string => (source.kind === 'topic' ? source.pattern : source.type)

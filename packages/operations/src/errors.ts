@@ -5,6 +5,8 @@ export const operationsErrors = {
   OPERATIONS_LETTER_GONE: 'list the letters again; somebody removed this one from its stream',
   OPERATIONS_NOTHING_TO_SEND: 'look with the same filter at the list of letters; none that is open fits it',
   OPERATIONS_HANDLER_UNFIT: 'correct what the message says of each handler, or leave its letters out',
+  OPERATIONS_NO_HANDLER: 'list the handlers; there is none of that name, or its service has not started yet',
+  OPERATIONS_HANDLER_MOVED: 'list the handlers again, and decide again',
   OPERATIONS_NO_RUN: 'list the runs; there is none of that name',
   OPERATIONS_RUN_TAKEN: 'nothing: another runner goes on with it',
   OPERATIONS_RUN_OVER: 'begin another run; one that is over stays over',

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Mesh } from '@malha/mesh'
 import { thisPlace } from './audit/audited.ts'
 import { type AuditLog, auditLogOf } from './audit/list.ts'
+import { type Handlers, handlersOf } from './handlers/handlers.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
@@ -19,6 +20,7 @@ export type OperationsOptions = {
 
 /** What a person on call does with a mesh. */
 export interface Operations extends Disposable {
+  readonly handlers: Handlers
   readonly letters: Letters
   readonly runs: Runs
   readonly audit: AuditLog
@@ -37,6 +39,7 @@ export async function openOperations(
   const index = new LetterIndex(indexFile)
   const desk = { mesh, from }
   return {
+    handlers: handlersOf(desk),
     letters: lettersOf(desk, index),
     runs: runsOf(desk, index),
     audit: auditLogOf(mesh),

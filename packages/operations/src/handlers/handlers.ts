@@ -1,0 +1,112 @@
+import { askStatus, limitFaults, type Mesh, pauseAt, type RateLimit } from '@malha/mesh'
+import { OperationsError } from '../errors.ts'
+import { changeHandler, type HandlerChange, limitsOf, textFaults, type Told } from './change.ts'
+import { type ListedHandler, listHandlers } from './list.ts'
+
+/** Paused until a time, or for so long from now, ms; neither: until somebody resumes it. */
+export type PauseOptions = Told & {
+  readonly reason: string
+  readonly until?: Date | undefined
+  readonly forMs?: number | undefined
+}
+
+/** What is left out stays as it is; `'declared'` is what the service itself says. */
+export type SetOptions = Told & {
+  /** Messages at once, in each process. */
+  readonly concurrency?: number | 'declared' | undefined
+  /** In each process; `'none'` takes the declared limit away. */
+  readonly rateLimit?: RateLimit | 'none' | 'declared' | undefined
+}
+
+/**
+ * The handlers of a mesh. What is said of one is heard by every instance of its service, those that start later too, and
+ * stays until something else is said.
+ */
+export interface Handlers {
+  /** All there are, with how they stand and what each running process says of them. Changes nothing on the server. */
+  list(): Promise<ListedHandler[]>
+  /**
+   * Has a handler start nothing more, in all instances, until a time or until it is resumed. What runs ends as always.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_NO_HANDLER | OPERATIONS_HANDLER_MOVED
+   */
+  pause(options: PauseOptions): Promise<HandlerChange>
+  /** One that is not paused stays as it is: `before` and `after` are the same. @throws as `pause` */
+  resume(options: Told): Promise<HandlerChange>
+  /** How much each process does at once, or a second. @throws as `pause` */
+  set(options: SetOptions): Promise<HandlerChange>
+}
+
+export function handlersOf(mesh: Mesh): Handlers {
+  return {
+    list: () => listHandlers(mesh),
+    pause: async ({ until, forMs, ...told }) => {
+      const faults = [...textFaults('reason', told.reason), ...untilFaults(until, forMs)]
+      if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
+      return await changeHandler(mesh, told, (before, now) => {
+        const end = forMs === undefined ? until : new Date(now.getTime() + forMs)
+        if (end && end.getTime() <= now.getTime())
+          throw new OperationsError(
+            'OPERATIONS_INVALID_OPTIONS',
+            `until is ${end.toISOString()}, and at the server it is ${now.toISOString()} already`,
+          )
+        const { who, reason } = told
+        const paused = { until: end?.toISOString() ?? null, who, reason, at: now.toISOString() }
+        return { ...limitsOf(before ?? {}), paused }
+      })
+    },
+    resume: (told) =>
+      changeHandler(mesh, told, (before, now) =>
+        pauseAt(before, now.getTime()) ? { ...limitsOf(before ?? {}), paused: null } : undefined,
+      ),
+    set: async ({ concurrency, rateLimit, ...told }) => {
+      const faults = [...setFaults({ concurrency, rateLimit }), ...(await batchFaults(mesh, told, concurrency))]
+      if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
+      return await changeHandler(mesh, told, (before, now) => {
+        const limits = {
+          concurrency: concurrency === undefined ? before?.concurrency : numberOf(concurrency),
+          rateLimit: rateLimit === undefined ? before?.rateLimit : rateOf(rateLimit),
+        }
+        return { ...limitsOf(limits), paused: pauseAt(before, now.getTime()) ?? null }
+      })
+    },
+  }
+}
+
+/** As they stand in the bucket. */
+const rateOf = (rateLimit: RateLimit | 'none' | 'declared'): RateLimit | null | undefined =>
+  rateLimit === 'declared' ? undefined : rateLimit === 'none' ? null : rateLimit
+const numberOf = (concurrency: number | 'declared'): number | undefined =>
+  concurrency === 'declared' ? undefined : concurrency
+
+const FOREVER_MS = 100 * 365 * 86_400_000
+
+function untilFaults(until: Date | undefined, forMs: number | undefined): string[] {
+  if (until !== undefined && forMs !== undefined) return ['until and forMs are both given; one of them']
+  if (until !== undefined && Number.isNaN(until.getTime())) return ['until is no valid date']
+  if (forMs === undefined || (Number.isFinite(forMs) && forMs > 0 && forMs <= FOREVER_MS)) return []
+  return [`forMs is ${forMs}; over 0, to a hundred years`]
+}
+
+function setFaults({ concurrency, rateLimit }: Pick<SetOptions, 'concurrency' | 'rateLimit'>): string[] {
+  if (concurrency === undefined && rateLimit === undefined) return ['neither concurrency nor rateLimit is given']
+  const atOnce = concurrency === undefined ? undefined : numberOf(concurrency)
+  const rate = rateLimit === undefined ? undefined : rateOf(rateLimit)
+  return limitFaults({ concurrency: atOnce, rateLimit: rate ?? undefined })
+}
+
+/** A batch that could never be full would wait for its age each time; only a process that runs knows its size. */
+async function batchFaults(
+  mesh: Mesh,
+  { service, handler }: Told,
+  concurrency: SetOptions['concurrency'],
+): Promise<string[]> {
+  if (typeof concurrency !== 'number') return []
+  const instances = await askStatus({ nats: mesh.nats, names: mesh.names }, [service])
+  const sizes = instances.flatMap(({ handlers }) =>
+    handlers.flatMap((one) => (one.handler === handler ? (one.batch ?? 1) : [])),
+  )
+  const size = Math.max(1, ...sizes)
+  return concurrency < size
+    ? [`concurrency is ${concurrency}, and a batch of ${size} would never be full; at least ${size}`]
+    : []
+}

@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   bench: () => import('./commands/bench.ts'),
   chaos: () => import('./commands/chaos.ts'),
   archive: () => import('./commands/archive.ts'),
+  handlers: () => import('./commands/handlers.ts'),
   dlq: () => import('./commands/dlq.ts'),
   runs: () => import('./commands/runs.ts'),
   audit: () => import('./commands/audit.ts'),

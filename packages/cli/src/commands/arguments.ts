@@ -11,3 +11,15 @@ export function time(text: string): string {
   if (Number.isNaN(ms)) throw new InvalidArgumentError('a time such as 2026-11-21T10:00:00Z')
   return new Date(ms).toISOString()
 }
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time to come, or a length from now in ms, such as `90s`, `30m`, `2h`, `1d`. */
+export function timeOrLength(text: string): Date | number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  if (count !== undefined && unit !== undefined && Number(count) > 0) return Number(count) * UNITS[unit]!
+  const ms = Date.parse(text)
+  if (!/^\d{4}-/.test(text) || Number.isNaN(ms))
+    throw new InvalidArgumentError('a time such as 2026-11-22T18:00:00Z, or a length such as 90s, 30m, 2h or 1d')
+  return new Date(ms)
+}

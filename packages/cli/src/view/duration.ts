@@ -7,3 +7,15 @@ export function showDuration(ms: number): string {
   const whole = Math.round(ms / 1000)
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
 }
+
+/** An age, in the unit that says enough of it: `12 s`, `4 min`, `3 h`, `29 d`. */
+export function showAge(ms: number): string {
+  const [size, unit] = (
+    [
+      [86_400_000, 'd'],
+      [3_600_000, 'h'],
+      [60_000, 'min'],
+    ] as const
+  ).find(([least]) => ms >= 2 * least) ?? [1000, 's']
+  return `${Math.floor(ms / size)} ${unit}`
+}

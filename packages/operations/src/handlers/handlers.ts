@@ -1,6 +1,7 @@
-import { askStatus, limitFaults, type Mesh, pauseAt, type RateLimit } from '@malha/mesh'
+import { askStatus, type HandlerControl, limitFaults, type Mesh, pauseAt, type RateLimit } from '@malha/mesh'
+import type { Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
-import { changeHandler, type HandlerChange, limitsOf, textFaults, type Told } from './change.ts'
+import { changeHandler, type HandlerChange, type Told } from './change.ts'
 import { type ListedHandler, listHandlers } from './list.ts'
 
 /** Paused until a time, or for so long from now, ms; neither: until somebody resumes it. */
@@ -36,40 +37,55 @@ export interface Handlers {
   set(options: SetOptions): Promise<HandlerChange>
 }
 
-export function handlersOf(mesh: Mesh): Handlers {
+export function handlersOf(desk: Desk): Handlers {
   return {
-    list: () => listHandlers(mesh),
+    list: () => listHandlers(desk.mesh),
     pause: async ({ until, forMs, ...told }) => {
-      const faults = [...textFaults('reason', told.reason), ...untilFaults(until, forMs)]
-      if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
-      return await changeHandler(mesh, told, (before, now) => {
+      refuse(untilFaults(until, forMs))
+      const { who, reason } = told
+      const to = (before: HandlerControl | undefined, now: Date): Said => {
         const end = forMs === undefined ? until : new Date(now.getTime() + forMs)
-        if (end && end.getTime() <= now.getTime())
-          throw new OperationsError(
-            'OPERATIONS_INVALID_OPTIONS',
-            `until is ${end.toISOString()}, and at the server it is ${now.toISOString()} already`,
-          )
-        const { who, reason } = told
+        if (end && end <= now)
+          refuse([`until is ${end.toISOString()}, and at the server it is ${now.toISOString()} already`])
         const paused = { until: end?.toISOString() ?? null, who, reason, at: now.toISOString() }
         return { ...limitsOf(before ?? {}), paused }
-      })
+      }
+      return await changeHandler(desk, told, { verb: 'pause', to })
     },
-    resume: (told) =>
-      changeHandler(mesh, told, (before, now) =>
-        pauseAt(before, now.getTime()) ? { ...limitsOf(before ?? {}), paused: null } : undefined,
-      ),
+    resume: async (told) => {
+      const to = (before: HandlerControl | undefined, now: Date): Said | undefined =>
+        pauseAt(before, now.getTime()) ? { ...limitsOf(before ?? {}), paused: null } : undefined
+      return await changeHandler(desk, told, { verb: 'resume', to })
+    },
     set: async ({ concurrency, rateLimit, ...told }) => {
-      const faults = [...setFaults({ concurrency, rateLimit }), ...(await batchFaults(mesh, told, concurrency))]
-      if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
-      return await changeHandler(mesh, told, (before, now) => {
+      refuse([...setFaults({ concurrency, rateLimit }), ...(await batchFaults(desk.mesh, told, concurrency))])
+      const to = (before: HandlerControl | undefined, now: Date): Said => {
         const limits = {
           concurrency: concurrency === undefined ? before?.concurrency : numberOf(concurrency),
           rateLimit: rateLimit === undefined ? before?.rateLimit : rateOf(rateLimit),
         }
         return { ...limitsOf(limits), paused: pauseAt(before, now.getTime()) ?? null }
-      })
+      }
+      return await changeHandler(desk, told, { verb: 'set', to })
     },
   }
+}
+
+type Said = Omit<HandlerControl, 'v' | 'changed'>
+
+/** Its limits as they are to stand there: one that is absent is as declared. */
+function limitsOf({
+  concurrency,
+  rateLimit,
+}: {
+  concurrency?: number | undefined
+  rateLimit?: RateLimit | null | undefined
+}): Pick<HandlerControl, 'concurrency' | 'rateLimit'> {
+  return { ...(concurrency === undefined ? {} : { concurrency }), ...(rateLimit === undefined ? {} : { rateLimit }) }
+}
+
+function refuse(faults: readonly string[]): void {
+  if (faults.length > 0) throw new OperationsError('OPERATIONS_INVALID_OPTIONS', faults.join('; '))
 }
 
 /** As they stand in the bucket. */

@@ -124,13 +124,38 @@ describe('the handlers of a mesh', () => {
     expect(bill!.revision).toBe(0)
     await handlers.pause({ ...BILL, reason: 'first', revision: 0 })
     await expect(handlers.pause({ ...BILL, reason: 'second', revision: 0 })).rejects.toThrow(/OPERATIONS_HANDLER_MOVED/)
-    // Two at once: both are told what was before, and the last one holds.
-    const both = await Promise.all([
-      handlers.pause({ ...BILL, who: 'bo', reason: 'third' }),
-      handlers.set({ ...BILL, who: 'ana', concurrency: 7 }),
-    ])
-    const [after] = await handlers.list()
-    expect(after).toMatchObject({ paused: { who: 'bo' }, said: { concurrency: 7 } })
-    expect(both.map(({ before }) => before?.paused?.reason)).toContain('first')
+  })
+
+  it('keep what each of several people says at the same moment, and who did what is written down', async () => {
+    await using test = await testMesh()
+    using operations = await openOperations(test.mesh)
+    const { handlers, audit } = operations
+    await test.mesh.start(shop(newBook()))
+    await handlers.set({ ...BILL, concurrency: 7 })
+    for (let round = 1; round <= 5; round++) {
+      const [paused, limited] = await Promise.all([
+        handlers.pause({ ...BILL, who: 'bo', reason: `round ${round}` }),
+        handlers.set({ ...BILL, rateLimit: { perSecond: round } }),
+      ])
+      const [bill] = await handlers.list()
+      expect(bill).toMatchObject({
+        paused: { who: 'bo', reason: `round ${round}` },
+        said: { concurrency: 7, rateLimit: { perSecond: round } },
+      })
+      // One of them came second, and was told what the first one had written.
+      expect([
+        paused.before?.rateLimit?.perSecond === round,
+        limited.before?.paused?.reason === `round ${round}`,
+      ]).toContain(true)
+    }
+    const { acts } = await audit.list({ target: 'shop.bill' })
+    const done = acts.filter(({ outcome }) => outcome === 'done')
+    expect(done).toHaveLength(11)
+    expect(acts.filter(({ outcome }) => outcome !== 'done' && outcome !== 'refused')).toEqual([])
+    expect(done.find(({ action }) => action === 'handler.pause')).toMatchObject({
+      who: 'bo',
+      reason: 'round 5',
+      after: { paused: { reason: 'round 5' } },
+    })
   })
 })

@@ -29,7 +29,9 @@ async function expectStill(book: Book): Promise<void> {
 async function withTwo(book: Book): Promise<TestMesh & { second: Mesh; operations: Operations }> {
   const test = await testMesh()
   const second = await test.connect()
-  await Promise.all([test.mesh.start(shop(book, { by: 'a' })), second.start(shop(book, { by: 'b' }))])
+  // Few at once, so that there is always something in hand that was not begun.
+  const slow = { concurrency: 2, ms: 1 }
+  await Promise.all([test.mesh.start(shop(book, { by: 'a', ...slow })), second.start(shop(book, { by: 'b', ...slow }))])
   return { ...test, second, operations: await openOperations(test.mesh) }
 }
 
@@ -66,7 +68,8 @@ describe('a paused handler', () => {
     await untilPaused(test.operations, 2)
     await place(test.mesh, 0, 20)
     await expectStill(book)
-    await eventually(() => expect(sorted(book.done)).toEqual(numbers(0, 20)))
+    // Sooner than an instance looks by itself.
+    await eventually(() => expect(sorted(book.done)).toEqual(numbers(0, 20)), { timeoutMs: 20_000 })
     const [bill] = await test.operations.handlers.list()
     expect(bill!.paused).toBeNull()
     expect(bill!.instances.map(({ paused }) => paused)).toEqual([null, null])

@@ -49,7 +49,9 @@ test('with the rights of the page a handler is looked at and paused, and an onlo
   const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
   await expect(jsm.consumers.add('KV_HANDLERS', { name: 'mine' })).rejects.toThrow(/ermission/)
   await expect(jsm.streams.purge('KV_HANDLERS')).rejects.toThrow(/ermission/)
-  const { acts } = await operations.audit.list()
+  await using admin = await connectMesh(meshOptions(rightsOf('deployer')))
+  using auditing = await openOperations(admin)
+  const { acts } = await auditing.audit.list()
   expect(acts).toMatchObject([{ action: 'handler.pause', target: 'welcome.letter', outcome: 'done', who: 'ana' }])
   // The one warning there is says that it is paused, and why.
   expect(refusals).toMatchObject([{ reason: 'the printer is moved' }])

@@ -7,6 +7,7 @@
  * C3  What cannot be read changes nothing: what was known holds. Who may not read is told so once, and his handlers run.
  */
 import type { NatsConnection, Subscription } from '@nats-io/transport-node'
+import { permissionViolation } from '../lifecycle/connect-errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { ServerClock } from '../lifecycle/server-clock.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -28,11 +29,11 @@ export type ControlOptions = {
 const LOOK_MS = 30_000
 const AGAIN_MS = 1000
 
-/** Whether it was refused for want of a right that only this needs; who starts a service is told in a line of his own. */
+/** Whether a service was refused what only this needs: that is told in a line of its own. */
 export function isOfControl(names: Names, refusal: Error): boolean {
-  const subject = deniedSubject(refusal) ?? ''
-  const stream = `.KV_${names.bucket(HANDLERS)}`
-  return subject.endsWith(stream) || [names.control(''), names.status('')].some((start) => subject.startsWith(start))
+  const denied = permissionViolation(refusal)
+  if (denied?.operation === 'publish') return denied.subject === `$JS.API.STREAM.MSG.GET.KV_${names.bucket(HANDLERS)}`
+  return [names.control(''), names.status('')].some((start) => denied?.subject.startsWith(start))
 }
 
 export class Control {

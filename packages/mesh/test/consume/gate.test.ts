@@ -35,3 +35,63 @@ test('a shorter delay does not end a longer one', async () => {
   await vi.advanceTimersByTimeAsync(500)
   expect(gate.mayStart()).toBe(false)
 })
+
+test('while it is paused nothing starts and nothing is asked for, whatever else ends meanwhile', async () => {
+  const [onGo, onLimit] = [vi.fn<() => void>(), vi.fn<(limit: number | undefined) => void>()]
+  const gate = new Gate({ ...port(onGo), onLimit })
+  gate.delay(1000)
+  gate.setPaused(true)
+  gate.setPaused(true)
+  expect(onLimit.mock.calls).toEqual([[0]])
+  await vi.advanceTimersByTimeAsync(2000)
+  expect([gate.mayStart(), gate.mayPull]).toEqual([false, false])
+  gate.delay(1000)
+  gate.setPaused(false)
+  expect(onLimit.mock.calls).toEqual([[0], [undefined]])
+  expect([gate.mayStart(), gate.mayPull]).toEqual([false, true])
+  await vi.advanceTimersByTimeAsync(1001)
+  expect(gate.mayStart()).toBe(true)
+})
+
+test('a breaker that is open stays so over a pause, and its probe comes when the pause is over', async () => {
+  const [onTryOne, onLimit] = [vi.fn<() => void>(), vi.fn<(limit: number | undefined) => void>()]
+  const gate = new Gate({ ...port(ignore), onTryOne, onLimit })
+  const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+  const fail = async (): Promise<void> => {
+    await Promise.resolve(gate.guard<void, void>(() => Promise.reject(refused), undefined)).catch(ignore)
+  }
+  for (let call = 0; call < 10; call++) await fail()
+  expect(gate.reading()).toMatchObject({ state: 'open', openSince: expect.any(Number) as number })
+  gate.setPaused(true)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(onTryOne).not.toHaveBeenCalled()
+  expect(gate.mayStart()).toBe(false)
+  gate.setPaused(false)
+  expect(onLimit.mock.lastCall).toEqual([0])
+  await vi.advanceTimersByTimeAsync(1001)
+  expect(onTryOne).toHaveBeenCalledOnce()
+  expect(gate.mayStart()).toBe(true)
+})
+
+test('a breaker that closes while the handler is paused lets nothing be asked for', async () => {
+  const onLimit = vi.fn<(limit: number | undefined) => void>()
+  const gate = new Gate({ ...port(ignore), onLimit })
+  const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+  const call = async (result: () => Promise<void>): Promise<void> => {
+    await Promise.resolve(gate.guard<void, void>(result, undefined)).catch(ignore)
+  }
+  for (let n = 0; n < 10; n++) await call(() => Promise.reject(refused))
+  // The breaker itself goes by the wall clock.
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 1100)
+  await vi.advanceTimersByTimeAsync(1100)
+  expect(gate.mayStart()).toBe(true)
+  const probe = Promise.withResolvers<void>()
+  const probing = call(() => probe.promise)
+  gate.setPaused(true)
+  probe.resolve()
+  await probing
+  expect(gate.isFlowing).toBe(true)
+  expect(onLimit.mock.calls.at(-1)).toEqual([0])
+  gate.setPaused(false)
+  expect(onLimit.mock.calls.at(-1)).toEqual([undefined])
+})

@@ -143,6 +143,29 @@ describe('a paused handler', () => {
       expect(events!.map(({ n }) => n)).toEqual(sorted(events!.map(({ n }) => n)))
   })
 
+  it('lets messages of a redrive wait on its lane', async () => {
+    const book = newBook()
+    await using test = await testMesh()
+    using operations = await openOperations(test.mesh)
+    const rejecting = await test.mesh.start(shop(book, { rejects: true }))
+    await place(test.mesh, 0, 5)
+    await eventually(async () => {
+      await operations.letters.refresh()
+      expect(operations.letters.list().total).toBe(5)
+    })
+    await rejecting.stop()
+    await operations.handlers.pause({ ...BILL, reason: 'not before noon' })
+    await test.mesh.start(shop(book))
+    await untilPaused(operations, 1)
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
+    const work = operations.runs.work(id, { who: 'ana' })
+    await eventually(async () => expect((await operations.handlers.list())[0]!.lane.pending).toBe(5))
+    expect(book.begun).toHaveLength(5)
+    await operations.handlers.resume(BILL)
+    expect(await work).toMatchObject({ state: 'done', counts: { sent: 5, ok: 5 } })
+    expect(sorted(book.done)).toEqual(numbers(0, 5))
+  })
+
   it('begins no batch', async () => {
     const book = newBook()
     await using test = await testMesh()

@@ -1,5 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, event, type HandlerOptions, type Mesh, on, onBatch, type ServiceDef, stream } from '@malha/mesh'
+import {
+  defineService,
+  event,
+  type HandlerOptions,
+  type Mesh,
+  on,
+  onBatch,
+  Reject,
+  type ServiceDef,
+  stream,
+} from '@malha/mesh'
 import { z } from 'zod'
 
 export const orders = stream('ORDERS', { subjects: ['order.>'], maxBytes: 64 * 1024 ** 2 })
@@ -26,14 +36,16 @@ export function shop(
     by = 'a',
     ms = 5,
     failsFirst = false,
+    rejects = false,
     ...options
-  }: HandlerOptions & { by?: string; ms?: number; failsFirst?: boolean } = {},
+  }: HandlerOptions & { by?: string; ms?: number; failsFirst?: boolean; rejects?: boolean } = {},
 ): ServiceDef {
   const bill = on(placed, { startFrom: 'all', ...options }, async ({ n }, { attempt }) => {
     book.begun.push({ n, by, attempt })
     book.peak = Math.max(book.peak, ++book.running)
     await sleep(ms)
     book.running--
+    if (rejects) throw new Reject('not now')
     if (failsFirst && attempt === 1) throw new Error('not the first time')
     book.done.push(n)
   })

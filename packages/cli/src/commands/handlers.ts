@@ -80,7 +80,7 @@ Examples:
       const { until, reason } = options
       if (reason === undefined) command.error("error: say why, with --reason '…'")
       const end = typeof until === 'number' ? { forMs: until } : { until }
-      await act(name, options, ({ handlers: all }, told) => all.pause({ ...told, ...end, reason: reason! }))
+      await act(name, options, ({ handlers: all }, told) => all.pause({ ...told, ...end, reason }))
     })
 }
 

@@ -43,7 +43,8 @@ export interface RunningService extends AsyncDisposable {
   faults(): string[]
   /**
    * Changes how much of a handler this process does at once or a second, from now on and until it ends; the service's
-   * own declaration holds again after a restart. `rateLimit: null` takes the limit away.
+   * own declaration holds again after a restart. `rateLimit: null` takes the limit away. What is said to all instances
+   * (`malha handlers set`) takes its place when that changes.
    * @throws MeshError MESH_INVALID_OPTIONS: no such handler, or a limit out of bounds
    */
   adjust(handler: string, limits: Limits): void

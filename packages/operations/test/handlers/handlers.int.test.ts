@@ -6,7 +6,7 @@ import { bulkShop, newBook, place, shop } from './shop.ts'
 
 const BILL = { service: 'shop', handler: 'bill', who: 'ana' } as const
 
-describe('the handlers of a mesh', () => {
+describe.concurrent('the handlers of a mesh', () => {
   it('are listed with what they have before them and how each instance is, and no consumer or stream is another one after', async () => {
     const book = newBook()
     await using test = await testMesh()
@@ -33,8 +33,8 @@ describe('the handlers of a mesh', () => {
         }
         streams.push({ config, last: state.last_seq, messages: state.messages, consumers })
       }
-      const { config } = await jsm.streams.info(`KV_${mesh.names.bucket('HANDLERS')}`)
-      return { streams, config, all: (await jsm.getAccountInfo()).consumers }
+      const { config, state } = await jsm.streams.info(`KV_${mesh.names.bucket('HANDLERS')}`)
+      return { streams, config, consumers: state.consumer_count, messages: state.messages }
     }
     // What was asked for before the pause is over, and came back.
     await eventually(async () => {

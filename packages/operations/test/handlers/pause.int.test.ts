@@ -30,12 +30,12 @@ async function withTwo(book: Book): Promise<TestMesh & { second: Mesh; operation
   const test = await testMesh()
   const second = await test.connect()
   // Few at once, so that there is always something in hand that was not begun.
-  const slow = { concurrency: 2, ms: 1 }
+  const slow = { concurrency: 2, ms: 3 }
   await Promise.all([test.mesh.start(shop(book, { by: 'a', ...slow })), second.start(shop(book, { by: 'b', ...slow }))])
   return { ...test, second, operations: await openOperations(test.mesh) }
 }
 
-describe('a paused handler', () => {
+describe.concurrent('a paused handler', () => {
   it('starts nothing in any instance under load, and loses and doubles nothing once it is resumed', async () => {
     const book = newBook()
     await using test = await withTwo(book)
@@ -64,7 +64,7 @@ describe('a paused handler', () => {
   it('goes on by itself when its time is over', async () => {
     const book = newBook()
     await using test = await withTwo(book)
-    await test.operations.handlers.pause({ ...BILL, reason: 'a moment', forMs: 2500 })
+    await test.operations.handlers.pause({ ...BILL, reason: 'a moment', forMs: 6000 })
     await untilPaused(test.operations, 2)
     await place(test.mesh, 0, 20)
     await expectStill(book)
@@ -110,13 +110,14 @@ describe('a paused handler', () => {
     await using test = await testMesh()
     using operations = await openOperations(test.mesh)
     const book = newBook()
-    const policy = retry({ attempts: 5, minDelayMs: 700, maxDelayMs: 700 })
+    const policy = retry({ attempts: 5, minDelayMs: 1500, maxDelayMs: 1500 })
     await test.mesh.start(shop(book, { failsFirst: true, retry: policy }))
     await place(test.mesh, 0, 10)
     await eventually(() => expect(book.begun).toHaveLength(10))
     await operations.handlers.pause({ ...BILL, reason: 'later' })
     await untilPaused(operations, 1)
-    await sleep(1000)
+    // Their time has come by then.
+    await sleep(1800)
     expect(book.begun).toHaveLength(10)
     const [bill] = await operations.handlers.list()
     expect(bill).toMatchObject({ instances: [{ retrying: 0, ready: 0 }], lag: { messages: 0 } })

@@ -42,6 +42,16 @@ export interface ChaosLink {
   readonly proxy: FaultProxy
 }
 
+/** How a command ended; `code` is null where a signal ended it. */
+export type Done = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
+
+/** The `malha` command, as somebody on call uses it. */
+export interface CommandLine {
+  run(...args: string[]): Promise<Done>
+  /** For one that may be killed before its end. */
+  begin(...args: string[]): { readonly done: Promise<Done>; kill(): Promise<void> }
+}
+
 /** The reference mesh as it is shipped and the load of the run, each a process, each connection through a proxy. */
 export interface ChaosSystem {
   readonly topology: Topology
@@ -51,6 +61,7 @@ export interface ChaosSystem {
   readonly operator: NatsConnection
   /** The same to the brokers' system account. */
   readonly systemAccount: NatsConnection
+  readonly malha: CommandLine
   /** ClickHouse itself, not through a proxy: for what an operator does. */
   readonly clickhouseUrl: string
   /** How the simulator of a partner (`senninha`) misbehaves: the body of its `PUT /_fault`. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { joinFacts } from '../history/join-facts.ts'
 import { judge } from './judge.ts'
 import { deleteStream } from './support/delete-stream.ts'
+import { effectsOf } from './support/plant.ts'
 import { plants } from './support/planted.ts'
 import { type Run, validRun } from './support/valid-run.ts'
 
@@ -37,9 +38,9 @@ describe('the rules of a run', { timeout: 60_000 }, () => {
       const later = changed.operations.flatMap((one) =>
         one.op === 'publish' && one.phase === 'invoke' && (one.type === 'job.made' || one.at > at) ? [one.id] : [],
       )
-      const effects = changed.operations.filter((one) => one.op === 'effect' && later.includes(one.id))
+      const effects = effectsOf(changed).filter(({ id }) => later.includes(id))
       const lost = effects[number % effects.length]
-      fc.pre(lost?.op === 'effect')
+      fc.pre(lost !== undefined)
       const { id, handler } = lost
       changed.operations = changed.operations.filter(
         (one) => one.op !== 'effect' || one.id !== id || one.handler !== handler,

@@ -20,6 +20,8 @@ export type Stranger = { id: string; handler: string }
 export type Facts = {
   beganAt: number
   handlers: readonly HandlerFacts[]
+  /** In the end every dead letter was sent again, to handlers that refuse nothing any more. */
+  isMended: boolean
   /** Numbers of the handlers of a type. */
   takers: ReadonlyMap<number, readonly number[]>
   /** What handlers publish. Columns of `outputs`. */
@@ -76,12 +78,13 @@ export type Facts = {
   lives: StreamLife[]
 }
 
-export function noFacts(beganAt: number, handlers: readonly HandlerFacts[]): Facts {
+export function noFacts(beganAt: number, handlers: readonly HandlerFacts[], isMended = false): Facts {
   const outputTypes = [...new Set(handlers.flatMap(({ output }) => (output === undefined ? [] : [output])))]
   const types = names()
   return {
     beganAt,
     handlers,
+    isMended,
     takers: Map.groupBy(handlers.keys(), (handler) => types.number(handlers[handler]!.type)),
     outputTypes,
     ids: names(),

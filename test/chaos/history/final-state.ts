@@ -3,6 +3,8 @@ export type FinalState = {
   /** When the run began, Unix ms: `at` and `due` of the operations count from here. */
   beganAt: number
   handlers: readonly HandlerFacts[]
+  /** In the end every dead letter was sent again, to handlers that refuse nothing any more. @default false */
+  isMended?: boolean
   /** Of every archived stream, also of DEAD_LETTERS and MESH. */
   streams: Iterable<StoredMessage>
   letters: Iterable<Letter>
@@ -28,7 +30,7 @@ export type HandlerFacts = {
   leadsTo?: string
   /** How often it is tried before it ends as a dead letter. */
   attempts?: number
-  /** Of how many messages the n-th is refused and ends as a dead letter without an effect: `n % rejectEvery === 0`. */
+  /** Of how many messages the n-th is refused and ends as a dead letter, and has no effect unless it is mended: `n % rejectEvery === 0`. */
   rejectEvery?: number
 }
 

@@ -6,8 +6,8 @@ import type { Letter, StoredMessage } from './final-state.ts'
 import { finalFile } from './saved-run.ts'
 import { openWriter } from './write-lines.ts'
 
-/** What the archive keeps: streams of contracts, the dead letters, and what the mesh says of itself. */
-const ARCHIVED: ReadonlySet<string> = new Set(['events', 'dead-letters', 'mesh'])
+/** What the archive keeps: streams of contracts, the dead letters and what was done with them, and what the mesh says of itself. */
+const ARCHIVED: ReadonlySet<string> = new Set(['events', 'dead-letters', 'mesh', 'operations', 'audit'])
 
 /** Writes down every message of every archived stream, and the dead letters among them. */
 export async function gatherStreams(nats: NatsConnection, run: string): Promise<void> {

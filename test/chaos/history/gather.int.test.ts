@@ -80,7 +80,15 @@ it('gathers streams, dead letters, archive and effects so that the rules hold of
 
   const ledger = join(folder, 'partners', 'dmitri.sqlite')
   const partners = [{ process: 'partner-dmitri', ledger, handler: 'few.remind', at: recorder.now() }]
-  await gather({ run: folder, beganAt, handlers: HANDLERS, nats, clickhouseUrl: clickhouse.url, partners })
+  await gather({
+    run: folder,
+    beganAt,
+    handlers: HANDLERS,
+    isMended: false,
+    nats,
+    clickhouseUrl: clickhouse.url,
+    partners,
+  })
   const verdict = checkSaved(folder)
   expect(verdict.rules.filter(({ count }) => count > 0)).toEqual([])
   expect(verdict).toMatchObject({ holds: true, torn: [] })

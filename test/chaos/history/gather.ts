@@ -11,14 +11,15 @@ export type GatherOptions = {
   /** When the run began, Unix ms. */
   beganAt: number
   handlers: readonly HandlerFacts[]
+  isMended: boolean
   nats: NatsConnection
   clickhouseUrl: string
   partners: readonly PartnerEffects[]
 }
 
 /** Adds to the history of a run all that is there now that everything has come to rest, so that it can be checked. */
-export async function gather({ run, nats, clickhouseUrl, partners, beganAt, handlers }: GatherOptions): Promise<void> {
-  saveAbout(run, { beganAt, handlers })
+export async function gather({ run, nats, clickhouseUrl, partners, ...about }: GatherOptions): Promise<void> {
+  saveAbout(run, about)
   for (const partner of partners) await gatherPartner(partner, run)
   await gatherStreams(nats, run)
   await gatherArchive(clickhouseUrl, run)

@@ -4,14 +4,14 @@ import type { FinalState, StoredMessage } from './final-state.ts'
 import type { Operation } from './operation.ts'
 
 /** Streams that say something of messages, and are not where they are published to. */
-const ABOUT_MESSAGES: ReadonlySet<string> = new Set(['DEAD_LETTERS', 'MESH'])
+const ABOUT_MESSAGES: ReadonlySet<string> = new Set(['DEAD_LETTERS', 'MESH', 'OPERATIONS', 'AUDIT'])
 
 /**
  * Reads a history and the final state once and joins them by message. Effects must come in the order in which the outside
  * world saw them, as far as handlers keep an order.
  */
 export function joinFacts(operations: Iterable<Operation>, final: FinalState): Facts {
-  const facts = noFacts(final.beganAt, final.handlers)
+  const facts = noFacts(final.beganAt, final.handlers, final.isMended)
   const handlers = new Map(final.handlers.map(({ handler }, number) => [handler, number]))
   for (const operation of operations) addOperation(facts, handlers, operation)
   const lives = new Map<string, number>()

@@ -19,7 +19,7 @@ const OPERATIONS = 'operations'
 const FINAL = 'final'
 const PARTS = ['streams', 'letters', 'archive'] as const
 type Part = (typeof PARTS)[number]
-type About = Pick<FinalState, 'beganAt' | 'handlers'>
+type About = Pick<FinalState, 'beganAt' | 'handlers' | 'isMended'>
 
 /** Where each process of a run writes its operations. Makes the folders of a run. */
 export function operationsFolder(run: string): string {
@@ -31,8 +31,9 @@ export function operationsFolder(run: string): string {
 /** Where one part of the final state is written, a line each. */
 export const finalFile = (run: string, part: Part): string => join(run, FINAL, `${part}.jsonl`)
 
-export function saveAbout(run: string, { beganAt, handlers }: About): void {
-  writeFileSync(join(run, FINAL, 'about.json'), `${JSON.stringify({ beganAt, handlers }, undefined, 2)}\n`)
+export function saveAbout(run: string, { beganAt, handlers, isMended = false }: About): void {
+  const about: About = { beganAt, handlers, isMended }
+  writeFileSync(join(run, FINAL, 'about.json'), `${JSON.stringify(about, undefined, 2)}\n`)
 }
 
 /** Every line of a saved run: operations in the order of each file, then the final state. */
@@ -53,13 +54,18 @@ export type SavedRun = { operations: Iterable<Operation>; final: FinalState; tor
  */
 export function readSavedRun(run: string): SavedRun {
   const torn: Torn = []
-  const { beganAt, handlers } = JSON.parse(readFileSync(join(run, FINAL, 'about.json'), 'utf8')) as About
+  const {
+    beganAt,
+    handlers,
+    isMended = false,
+  } = JSON.parse(readFileSync(join(run, FINAL, 'about.json'), 'utf8')) as About
   const part = <T>(name: Part): Iterable<T> => again(() => values<T>(numbered(run, finalOf(name))))
   return {
     operations: again(() => operationsOf(run, torn)),
     final: {
       beganAt,
       handlers,
+      isMended,
       streams: part<StoredMessage>('streams'),
       letters: part<Letter>('letters'),
       archive: part<ArchiveRow>('archive'),

@@ -9,6 +9,7 @@ import { cutLink, delayLink, isolateBroker, oneWayLink, stallLink } from './link
 import type { Nemesis } from './nemesis.ts'
 import { partnerFault } from './partner-fault.ts'
 import { pauseProcess } from './pause-process.ts'
+import { redrive } from './redrive.ts'
 import { rollingUpgrade } from './rolling-upgrade.ts'
 import { stepDownConsumer, stepDownMeta, stepDownStream } from './step-down.ts'
 import { retireBroker, stopBroker } from './stop-broker.ts'
@@ -42,4 +43,5 @@ export const nemeses: readonly Nemesis[] = [
   deleteStream,
   rollingUpgrade,
   failingClickhouse,
+  redrive,
 ]

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { freePorts } from '@malha/stack'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { startBrokers, SYSTEM_USER } from '../system/brokers.ts'
+import { commandLine } from '../system/command-line.ts'
 import { openDisks } from '../system/disks.ts'
 import { openLinks } from '../system/links.ts'
 import { nodeProcess } from '../system/node-process.ts'
@@ -68,6 +69,9 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
   }
   const processes = [...brokers.processes, Object.defineProperties(clock, { release: { value: release } })]
   const faults: object[] = []
+  const malha = opened.use(
+    commandLine({ urls: brokers.urls, cache: join(folder, 'operator'), onLine: () => undefined }),
+  )
   const all = opened.move()
   return {
     topology,
@@ -75,6 +79,7 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
     links: links.all,
     operator,
     systemAccount,
+    malha,
     urls: brokers.urls,
     clickhouseUrl: '',
     faults,

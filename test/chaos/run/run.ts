@@ -16,6 +16,7 @@ import { type RunningSystem, startSystem } from '../system/start-system.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
 import { heal } from './heal.ts'
+import { finishRuns, mend } from './mend.ts'
 import { partnerEffects } from './partner-effects.ts'
 import { type Rest, untilQuiet } from './quiet.ts'
 
@@ -97,24 +98,35 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const loadMs = Math.round(performance.now() - loadedAt)
   say('healing everything')
   const unhealed = await heal(system)
+  unhealed.push(...(await finishRuns(system)))
   for (const trouble of unhealed) say(trouble)
   const unheard = await untilHeard(tally)
   await system.endLoad()
-  const rest = await untilQuiet({
-    nats: system.operator,
-    clickhouseUrl: system.clickhouseUrl,
-    tally,
-    publishers: system.publishers,
-    mostMs: MOST_REST_MS,
-    ...(plant && { hopelessMs: PLANTED_HOPELESS_MS }),
-    signal: AbortSignal.any([]),
-    onPoll: (open) => say(`coming to rest: ${open.length === 0 ? 'nothing is open' : open.join(', ')}`),
-  })
+  const quiet = (): Promise<Rest> =>
+    untilQuiet({
+      nats: system.operator,
+      clickhouseUrl: system.clickhouseUrl,
+      tally,
+      publishers: system.publishers,
+      mostMs: MOST_REST_MS,
+      ...(plant && { hopelessMs: PLANTED_HOPELESS_MS }),
+      signal: AbortSignal.any([]),
+      onPoll: (open) => say(`coming to rest: ${open.length === 0 ? 'nothing is open' : open.join(', ')}`),
+    })
+  const first = await quiet()
+  // A plant takes away what would be mended.
+  const isMended = first.isQuiet && plant === undefined
+  if (isMended) {
+    say('mending the handlers, and sending every dead letter again')
+    for (const trouble of await mend(system)) unhealed.push(trouble)
+  }
+  const rest = isMended ? await quiet() : first
   say('gathering streams and archive')
   await gather({
     run: folder,
     beganAt: began.at,
     handlers: handlerFacts,
+    isMended,
     nats: system.operator,
     clickhouseUrl: system.clickhouseUrl,
     partners: partnerEffects((partner) => system.partnerLedger(partner), recorder.now()),

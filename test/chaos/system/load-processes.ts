@@ -24,13 +24,20 @@ export function startLedger(site: Site): NodeProcess {
   })
 }
 
+/** Once it is there, handlers do what they refused before. */
+export const mendedFile = (folder: string): string => join(folder, 'mended')
+
 /** Workers that run the handlers of the load. */
 export function startWorkers(site: Site): Promise<NodeProcess[]> {
   const names = Array.from({ length: WORKERS }, (_, index) => `load-worker-${index + 1}`)
   return Promise.all(
     names.map(async (name) => {
       const ledger = await site.links.between(name, 'ledger', site.port('ledger'))
-      return startLoad(site, { name, file: 'worker', env: { LEDGER_URL: at(ledger) } })
+      return startLoad(site, {
+        name,
+        file: 'worker',
+        env: { LEDGER_URL: at(ledger), MENDED_FILE: mendedFile(site.folder) },
+      })
     }),
   )
 }

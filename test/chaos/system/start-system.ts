@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '@malha/stack'
@@ -8,11 +8,12 @@ import { type PartnerName, partnerNames, serviceNames } from '../../reference/pr
 import { recorderEnv } from '../history/recorder.ts'
 import type { Plant, PlantEnv } from '../plants/plants.ts'
 import type { ChaosSystem, Topology } from '../system.ts'
+import { commandLine } from './command-line.ts'
 import { startDatabase } from './database.ts'
 import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
 import { openDisks } from './disks.ts'
 import { openLinks } from './links.ts'
-import { startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
+import { mendedFile, startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
 import type { NodeProcess } from './node-process.ts'
 import { previousRelease } from './previous-release.ts'
 import { controlPort, processOfPartner, startPartners, startServices } from './reference-processes.ts'
@@ -44,6 +45,8 @@ export interface RunningSystem extends ChaosSystem, AsyncDisposable {
   readonly publishers: readonly string[]
   /** How often processes ended of an error that nobody caught, by name. */
   crashes(): Record<string, number>
+  /** From now on handlers do what they refused before. */
+  mended(): Promise<void>
   /** Ends the load. Resolves when it is over: all clients of the API have been answered. */
   endLoad(): Promise<void>
 }
@@ -87,6 +90,10 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const systemAccount = await openOperator(brokers, SYSTEM_USER)
   opened.defer(() => systemAccount.close())
 
+  const malha = opened.use(
+    commandLine({ urls: brokers.urls, cache: join(folder, 'operator'), onLine: site.onLine('operator') }),
+  )
+
   const harmed = outside.filter(({ kind }) => kind === 'partner')
   const processes = [...brokers.processes, clickhouse.process, ...harmed, ...services, ...workers, ...publishers]
   const control = (partner: PartnerName): string => at(site.port(controlPort(partner)))
@@ -97,6 +104,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     links: links.all,
     operator,
     systemAccount,
+    malha,
+    mended: () => writeFile(mendedFile(folder), ''),
     setPartnerFault: (partner, fault) => setFault(control(partner as PartnerName), fault),
     fillDisk: (owner) => site.disks.fill(processes.find(({ name }) => name === owner)!),
     clickhouseUrl: at(site.port('clickhouse')),

@@ -4,6 +4,8 @@ import { FAIL_ATTEMPTS, FAIL_EVERY } from './handler-facts.ts'
 
 /** What handlers do in the world outside. */
 export type Outside = {
+  /** Whether what was refused before is done now. */
+  isMended(): boolean
   /** A handler begins with a message. */
   begins(handler: string, ctx: HandlerContext): void
   /** Acts once for each handler and `ctx.id`, however often it is asked. */
@@ -52,7 +54,7 @@ export function loadService(outside: Outside): ServiceDef {
       }),
       doubt: on(doubted, SOON, async (data, ctx) => {
         outside.begins('doubt', ctx)
-        if (data.n % FAIL_EVERY === 0) throw new Reject('it is one of those that are refused')
+        if (data.n % FAIL_EVERY === 0 && !outside.isMended()) throw new Reject('it is one of those that are refused')
         await outside.act('doubt', data, ctx)
       }),
       fail: on(
@@ -60,7 +62,7 @@ export function loadService(outside: Outside): ServiceDef {
         { ...SOON, retry: retry({ attempts: FAIL_ATTEMPTS, minDelayMs: 200, maxDelayMs: 1000 }) },
         (data, ctx) => {
           outside.begins('fail', ctx)
-          if (data.n % FAIL_EVERY === 0) throw new Error('it is one of those that always fail')
+          if (data.n % FAIL_EVERY === 0 && !outside.isMended()) throw new Error('it is one of those that always fail')
         },
       ),
     },

@@ -1,5 +1,6 @@
 /** A process that runs the load's handlers, as a service of one's own is run. To be killed, stopped and cut off. */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { subscribe } from 'node:diagnostics_channel'
 import { connectMesh, type HandlerContext, meshOptions, type StageEvent } from '@malha/mesh'
 import { runMain } from '@malha/partner-client'
@@ -43,6 +44,7 @@ await runMain('load', async (stopping) => {
     return ledger.write(entry, { idempotencyKey, signal: ctx.signal })
   }
   const outside: Outside = {
+    isMended: () => existsSync(process.env['MENDED_FILE'] ?? ''),
     begins(handler, { id, attempt, source }) {
       inHand.set(placeOf(handler, source.stream, source.seq), id)
       recorder.record({ op: 'delivery', handler: `load.${handler}`, id, attempt })

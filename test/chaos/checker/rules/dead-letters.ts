@@ -7,7 +7,8 @@ import { type Rule, violation } from '../violation.ts'
  */
 export const deadLetters: Rule = {
   name: 'dead-letters',
-  claim: 'What a handler must reject has exactly one dead letter and no effect, and nothing else has a dead letter.',
+  claim:
+    'What a handler must reject has exactly one dead letter, and no effect before it is sent again to one that is mended; then it has exactly one. Nothing else has a dead letter.',
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
       if (isExcused(facts, message)) continue
@@ -30,8 +31,11 @@ function fault(facts: Facts, message: number, { handler, isIts }: By): string | 
   if (letters === 0)
     return effects > 0 ? 'must be rejected and had an effect' : 'must be rejected and has no dead letter'
   if (letters > 1) return `has ${letters} dead letters`
-  if (effects > 0) return 'has a dead letter and an effect'
-  const { attempts = 0 } = facts.handlers[handler]!
+  const { attempts = 0, effect } = facts.handlers[handler]!
+  if (facts.isMended) {
+    if (effect === 'once' && effects !== 1)
+      return effects === 0 ? 'was sent again and has no effect' : `was sent again and has ${effects} effects`
+  } else if (effects > 0) return 'has a dead letter and an effect'
   const called = facts.deliveries.at(message, handler)
   return called < attempts ? `has a dead letter after ${called} of ${attempts} attempts` : undefined
 }

@@ -5,7 +5,7 @@ import { type Rule, violation, type Violation } from '../violation.ts'
 /**
  * With `order: 'key'` an event of a key begins only when the one before it in the stream is done or a dead letter. So the
  * first effect of an event never comes after that of a later event of its key. What a killed process was at may be handled
- * again, which the outside world sees as a repeat: only first effects count. A dead letter is passed over.
+ * again, which the outside world sees as a repeat: only first effects count. A dead letter is passed over, also when it was sent again.
  *
  * The order is that of the stream. Where a publisher waits for each event of a key before it publishes the next, that is
  * the order of `n`: so it must be in the stream, and it serves for what was acknowledged and is not in one.
@@ -49,7 +49,7 @@ function* overtaken(facts: Facts, handler: number, effects: Column): Generator<V
   for (let index = 0; index < effects.length; index++) {
     const message = effects.at(index)
     const key = facts.key.at(message)
-    if (key === NONE || !isOwed(facts, message)) continue
+    if (key === NONE || !isOwed(facts, message) || facts.letters.at(message, handler) > 0) continue
     const ahead = furthest.at(key)
     if (ahead === NONE || isBefore(facts, ahead, message)) furthest.set(key, message)
     else {

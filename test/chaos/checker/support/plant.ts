@@ -16,7 +16,12 @@ type Pick = <T>(from: readonly T[]) => T | undefined
 
 type Effect = Extract<Operation, { op: 'effect' }>
 
-export const effectsOf = (run: Run): Effect[] => run.operations.filter((one) => one.op === 'effect')
+/** But for those of dead letters that were sent again. */
+export const effectsOf = (run: Run): Effect[] =>
+  run.operations.filter(
+    (one) =>
+      one.op === 'effect' && !run.final.letters.some(({ id, handler }) => id === one.id && handler === one.handler),
+  ) as Effect[]
 export const dueOf = (run: Run, id: string): number | undefined =>
   run.operations.flatMap((one) => (one.op === 'publish' && one.id === id ? [one.due] : []))[0]
 export const isLetter = ({ stream }: StoredMessage): boolean => stream === 'DEAD_LETTERS'

@@ -76,9 +76,9 @@ export const eventPlants: readonly Plant[] = [
   {
     title: 'two events of a key in another order',
     plant(run, pick) {
-      const ordered = run.operations.flatMap((one, index) =>
-        one.op === 'effect' && one.handler === 'steps.count' ? [{ effect: one, index }] : [],
-      )
+      const ordered = effectsOf(run)
+        .filter(({ handler }) => handler === 'steps.count')
+        .map((effect) => ({ effect, index: run.operations.indexOf(effect) }))
       const pairs = ordered.flatMap((one, nth) => {
         const next = ordered.slice(nth + 1).find(({ effect }) => effect.key === one.effect.key)
         return next ? [{ one, next }] : []

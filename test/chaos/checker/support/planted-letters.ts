@@ -1,6 +1,34 @@
+import type { Letter } from '../../history/final-state.ts'
 import { effectsOf, isLetter, unstore, type Plant } from './plant.ts'
+import type { Run } from './valid-run.ts'
+
+/** What stands for effects of letters in a run whose handlers were mended. */
+function sentAgain(run: Run): Letter[] {
+  return run.final.isMended ? run.final.letters : []
+}
 
 export const letterPlants: readonly Plant[] = [
+  {
+    title: 'a dead letter that was sent again and has no effect',
+    plant(run, pick) {
+      const lost = pick(sentAgain(run))
+      if (!lost) return undefined
+      const { id, handler } = lost
+      run.operations = run.operations.filter((one) => one.op !== 'effect' || one.id !== id || one.handler !== handler)
+      return { rule: 'dead-letters', id, handler }
+    },
+  },
+  {
+    title: 'a dead letter that was sent again and has two effects',
+    plant(run, pick) {
+      const twice = pick(sentAgain(run))
+      if (!twice) return undefined
+      const { id, handler } = twice
+      const effect = run.operations.find((one) => one.op === 'effect' && one.id === id && one.handler === handler)!
+      run.operations.push({ ...effect, at: effect.at + 1 })
+      return { rule: 'dead-letters', id, handler }
+    },
+  },
   {
     title: 'a dead letter of what was not tried',
     plant(run, pick) {
@@ -17,6 +45,8 @@ export const letterPlants: readonly Plant[] = [
       const dropped = pick(run.final.letters)
       if (!dropped) return undefined
       run.final.letters = run.final.letters.filter((one) => one !== dropped)
+      const { id, handler } = dropped
+      run.operations = run.operations.filter((one) => one.op !== 'effect' || one.id !== id || one.handler !== handler)
       unstore(
         run,
         run.final.streams.find((one) => isLetter(one) && one.id === dropped.id)!,

@@ -65,11 +65,14 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 })
 
 /** A run in which everything is as promised, whatever was killed and came twice. */
-export const validRun: fc.Arbitrary<Run> = fc.array(plan, { minLength: 1, maxLength: 25 }).map(runOf)
+export const validRun: fc.Arbitrary<Run> = fc
+  .record({ plans: fc.array(plan, { minLength: 1, maxLength: 25 }), isMended: fc.boolean() })
+  .map(runOf)
 
 /** Everything that happened, in the order in which it did. */
-function runOf(plans: Plan[]): Run {
-  const run: Run = { operations: [], final: { beganAt: BEGAN_AT, handlers, streams: [], letters: [], archive: [] } }
+function runOf({ plans, isMended }: { plans: Plan[]; isMended: boolean }): Run {
+  const final = { beganAt: BEGAN_AT, handlers, isMended, streams: [], letters: [], archive: [] }
+  const run: Run = { operations: [], final }
   const nextOfKey = new Map<string, number>()
   const keyFreeAt = new Map<string, number>()
   plans.forEach((plan, index) => {
@@ -100,6 +103,9 @@ function runOf(plans: Plan[]): Run {
   return run
 }
 
+/** Until all is over, and what was refused is sent again. */
+const LATER_MS = 1_000_000
+
 type Handling = { plan: Plan; facts: HandlerFacts; id: string; key: string; n: number; beginAt: number }
 
 /** @returns when it was done */
@@ -117,7 +123,13 @@ function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): numbe
   if (rejectEvery !== undefined && n % rejectEvery === 0) {
     op('delivery', plan.failures + 1)
     letter(run, { handler, id, type: facts.type, at })
-    return at
+    const refusedAt = at
+    if (run.final.isMended) {
+      at += LATER_MS
+      op('delivery', plan.failures + 2)
+      op('effect', 0)
+    }
+    return refusedAt
   }
   for (let again = 0; again <= plan.repeats; again++) {
     op('delivery', plan.failures + again + 1)

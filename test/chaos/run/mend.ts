@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RunningSystem } from '../system/start-system.ts'
+
+type RunLine = { id: string; state: string }
+
+const OVER: ReadonlySet<string> = new Set(['done', 'stopped', 'cancelled'])
+
+/** Redrives that were killed are brought to their end. Resolves with what could not be, a sentence each. */
+export async function finishRuns({ malha }: RunningSystem): Promise<string[]> {
+  const listed = await malha.run('runs', 'list', '--json')
+  if (listed.code !== 0) return [`the runs could not be listed: ${listed.stderr}`]
+  const { runs } = JSON.parse(listed.stdout) as { runs: RunLine[] }
+  const troubles: string[] = []
+  for (const { id, state } of runs) {
+    if (OVER.has(state)) continue
+    const worked = await malha.run('runs', 'work', id, '--json')
+    if (worked.code !== 0 && worked.code !== FAILED_AGAIN) troubles.push(`run ${id} has no end: ${worked.stderr}`)
+  }
+  return troubles
+}
+
+/** Exit code of a run after which letters are open still. */
+const FAILED_AGAIN = 3
+const TRIES = 5
+
+/** Mends the handlers and sends every dead letter again. Resolves with what speaks against it, a sentence each. */
+export async function mend(system: RunningSystem): Promise<string[]> {
+  await system.mended()
+  let last = ''
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const limits = ['--rate', '5000', '--stop-after', '1000000', '--most', '1000000']
+    const { code, stderr } = await system.malha.run('dlq', 'redrive', '--service', 'load', ...limits, '--json')
+    if (code === 0 || stderr.includes('OPERATIONS_NOTHING_TO_SEND')) return []
+    last = `exit code ${String(code)}: ${stderr}`
+    await sleep(1000)
+  }
+  return [`not every dead letter could be sent again: ${last}`]
+}

@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { inheritedEnv } from '../../reference/processes.ts'
+import type { CommandLine, Done } from '../system.ts'
+
+const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url))
+
+/** The `malha` command as somebody on call runs it: a process of its own, which finds all brokers through no proxy. */
+export function commandLine({
+  urls,
+  cache,
+  onLine,
+}: {
+  urls: readonly string[]
+  /** Where it keeps its index of letters. */
+  cache: string
+  onLine: (line: string) => void
+}): CommandLine & AsyncDisposable {
+  const running = new Set<ChildProcess>()
+  const begin = (args: readonly string[]): { child: ChildProcess; done: Promise<Done> } => {
+    const env = { ...inheritedEnv(), MALHA_CACHE: cache, NATS_URL: urls.join(','), MALHA_WHO: 'chaos' }
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
+    running.add(child)
+    const written = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => (written[name] += text))
+    const done = once(child, 'close').then(([code]): Done => {
+      running.delete(child)
+      onLine(`malha ${args.join(' ')}: ${String(code)}\n${written.stderr}`)
+      return { ...written, code: code as number | null }
+    })
+    return { child, done }
+  }
+  return {
+    run: (...args) => begin(args).done,
+    begin(...args) {
+      const { child, done } = begin(args)
+      return {
+        done,
+        async kill() {
+          child.kill('SIGKILL')
+          await done
+        },
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const child of running) child.kill('SIGKILL')
+      await Promise.all([...running].map((child) => once(child, 'close')))
+    },
+  }
+}

@@ -20,6 +20,8 @@ const NEMESES = [
   'partner-fault',
   'clock-jump',
   'delete-consumer',
+  'redrive',
+  'pause-handler',
 ]
 const OPTIONS = ['--seed', '20', '--minutes', '1', '--rate', '200', '--only', NEMESES.join(',')]
 

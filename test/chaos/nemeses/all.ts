@@ -8,6 +8,7 @@ import { killProcess } from './kill-process.ts'
 import { cutLink, delayLink, isolateBroker, oneWayLink, stallLink } from './links.ts'
 import type { Nemesis } from './nemesis.ts'
 import { partnerFault } from './partner-fault.ts'
+import { pauseHandler } from './pause-handler.ts'
 import { pauseProcess } from './pause-process.ts'
 import { redrive } from './redrive.ts'
 import { rollingUpgrade } from './rolling-upgrade.ts'
@@ -44,4 +45,5 @@ export const nemeses: readonly Nemesis[] = [
   rollingUpgrade,
   failingClickhouse,
   redrive,
+  pauseHandler,
 ]

@@ -9,7 +9,7 @@ export const redrive: Nemesis = {
   on: ['single', 'cluster'],
   begin({ malha }) {
     const limits = ['--rate', RATE, '--stop-after', '1000000', '--most', '1000']
-    const { kill } = malha.begin('dlq', 'redrive', '--service', 'load', ...limits, '--json')
-    return Promise.resolve({ target: 'the dead letters of load', end: kill })
+    const command = malha.begin('dlq', 'redrive', '--service', 'load', ...limits, '--json')
+    return Promise.resolve({ target: 'the dead letters of load', end: () => command.kill() })
   },
 }

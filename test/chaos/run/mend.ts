@@ -1,12 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { CommandLine } from '../system.ts'
 import type { RunningSystem } from '../system/start-system.ts'
 
+type HandlerLine = { service: string; handler: string; paused: object | null }
 type RunLine = { id: string; state: string }
 
 const OVER: ReadonlySet<string> = new Set(['done', 'stopped', 'cancelled'])
 
-/** Redrives that were killed are brought to their end. Resolves with what could not be, a sentence each. */
-export async function finishRuns({ malha }: RunningSystem): Promise<string[]> {
+/**
+ * What operators began is brought to its end: redrives that were killed go on, and handlers that are paused are resumed.
+ * Resolves with what could not be, a sentence each.
+ */
+export async function finishWork({ malha }: RunningSystem): Promise<string[]> {
+  return [...(await resumeAll(malha)), ...(await finishRuns(malha))]
+}
+
+async function resumeAll(malha: CommandLine): Promise<string[]> {
+  const listed = await malha.run('handlers', 'list', '--json')
+  if (listed.code !== 0) return [`the handlers could not be listed: ${listed.stderr}`]
+  const { handlers } = JSON.parse(listed.stdout) as { handlers: HandlerLine[] }
+  const troubles: string[] = []
+  for (const { service, handler, paused } of handlers) {
+    if (!paused) continue
+    const resumed = await malha.run('handlers', 'resume', `${service}/${handler}`)
+    if (resumed.code !== 0) troubles.push(`${service}/${handler} could not be resumed: ${resumed.stderr}`)
+  }
+  return troubles
+}
+
+async function finishRuns(malha: CommandLine): Promise<string[]> {
   const listed = await malha.run('runs', 'list', '--json')
   if (listed.code !== 0) return [`the runs could not be listed: ${listed.stderr}`]
   const { runs } = JSON.parse(listed.stdout) as { runs: RunLine[] }

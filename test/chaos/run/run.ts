@@ -16,7 +16,7 @@ import { type RunningSystem, startSystem } from '../system/start-system.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
 import { heal } from './heal.ts'
-import { finishRuns, mend } from './mend.ts'
+import { finishWork, mend } from './mend.ts'
 import { partnerEffects } from './partner-effects.ts'
 import { type Rest, untilQuiet } from './quiet.ts'
 
@@ -98,7 +98,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const loadMs = Math.round(performance.now() - loadedAt)
   say('healing everything')
   const unhealed = await heal(system)
-  unhealed.push(...(await finishRuns(system)))
+  unhealed.push(...(await finishWork(system)))
   for (const trouble of unhealed) say(trouble)
   const unheard = await untilHeard(tally)
   await system.endLoad()

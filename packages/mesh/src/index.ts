@@ -22,6 +22,8 @@ export {
 } from './control/handler-control.ts'
 export type { HandlerStatus, InstanceStatus } from './control/status.ts'
 export { type Limits, limitFaults, type RateLimit } from './consume/rate-limit.ts'
+export { decodeRecord, type KeptRetry, type OpenKey, type PartitionRecord } from './consume/ordered/partition-record.ts'
+export { nanosOf } from './consume/ordered/stored-delivery.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
 export type { DelayApi } from './delay/api.ts'
 export type { DelayOptions } from './delay/delay.ts'
@@ -40,6 +42,7 @@ export {
 } from './failure/mesh-events.ts'
 export { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from './given.ts'
 export { LETTER_HEADER } from './failure/dead-letter.ts'
+export { LANE_HEADER } from './failure/lane-headers.ts'
 export { defaultRetry, retry, type RetryPolicy, untilBack } from './failure/retry-policy.ts'
 export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
 export type { BucketOptions } from './lifecycle/bucket.ts'
@@ -52,6 +55,7 @@ export {
   command,
   type Contract,
   type ContractOptions,
+  covers,
   event,
   topic,
   type Topic,

@@ -14,6 +14,7 @@ export const operationsErrors = {
   OPERATIONS_LETTER_MOVED: 'look at the letter again, and decide again',
   OPERATIONS_NOT_AUDITED:
     'nothing was done; see to the stream AUDIT: rights to publish audit.>, room in it, a server that answers',
+  OPERATIONS_UNREADABLE: 'give this user the rights that the page on finding out what happened names, or look again',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

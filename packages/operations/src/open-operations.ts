@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { ClickHouseOptions } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
 import { thisPlace } from './audit/audited.ts'
 import { type AuditLog, auditLogOf } from './audit/list.ts'
 import { type Handlers, handlersOf } from './handlers/handlers.ts'
+import { type Investigations, investigationsOf } from './investigations.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
@@ -16,10 +18,14 @@ export type OperationsOptions = {
    * as the server sees it
    */
   from?: string
+  /** The ClickHouse of the archive, which finds events by id at once, and those that their streams forgot. @default none */
+  archive?: ClickHouseOptions | undefined
+  /** Base address of Jaeger or another store with its API, e.g. `http://127.0.0.1:16686`. @default none */
+  traces?: string | undefined
 }
 
 /** What a person on call does with a mesh. */
-export interface Operations extends Disposable {
+export interface Operations extends Investigations, Disposable {
   readonly handlers: Handlers
   readonly letters: Letters
   readonly runs: Runs
@@ -28,12 +34,13 @@ export interface Operations extends Disposable {
 
 /**
  * Opens the operations of a mesh. To look needs `$JS.API.STREAM.INFO`, `$JS.API.DIRECT.GET` and `$JS.API.STREAM.MSG.GET` of
- * `DEAD_LETTERS`, `OPERATIONS` and `AUDIT`, nothing else. What is done is written into `AUDIT` first.
+ * `DEAD_LETTERS`, `OPERATIONS` and `AUDIT`; to find out what happened, what docs/how-to/find-out-what-happened.md names. What is
+ * done is written into `AUDIT` first.
  * @throws OperationsError OPERATIONS_INDEX_FAILED
  */
 export async function openOperations(
   mesh: Mesh,
-  { indexFile = ':memory:', from = thisPlace(mesh) }: OperationsOptions = {},
+  { indexFile = ':memory:', from = thisPlace(mesh), archive, traces }: OperationsOptions = {},
 ): Promise<Operations> {
   if (indexFile !== ':memory:') await mkdir(dirname(indexFile), { recursive: true, mode: 0o700 })
   const index = new LetterIndex(indexFile)
@@ -43,6 +50,7 @@ export async function openOperations(
     letters: lettersOf(desk, index),
     runs: runsOf(desk, index),
     audit: auditLogOf(mesh),
+    ...investigationsOf({ mesh, index, archive, traces }),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   }
 }

@@ -3,7 +3,13 @@ import { type ArchivedEvent, EVENT_COLUMNS, eventOf, type EventRow } from './arc
 import { type ReadLimits, withReader } from './read-only.ts'
 
 /** An event and what it caused. */
-export type JourneyEvent = { readonly event: ArchivedEvent; readonly caused: readonly JourneyEvent[] }
+export type Caused<E> = { readonly event: E; readonly caused: readonly Caused<E>[] }
+
+/** The same of events of the archive. */
+export type JourneyEvent = Caused<ArchivedEvent>
+
+/** What is asked of an event to be put into a tree; an empty text says nothing. */
+type Linked = { readonly id: string | undefined; readonly causationId: string | undefined }
 
 /**
  * All that happened under one correlation id, as a tree of causes, oldest first. The tree is built here: a recursive
@@ -27,14 +33,14 @@ export async function queryJourney(
   })
 }
 
-/** Orders events by their causes. An event whose cause is not among them, or is itself, is a root. */
-export function treeOf(events: readonly ArchivedEvent[]): JourneyEvent[] {
-  const nodes = events.map((event) => ({ event, caused: [] as JourneyEvent[] }))
+/** Orders events by their causes, in the order in which they are given. An event whose cause is not among them, or is itself, is a root. */
+export function treeOf<E extends Linked>(events: readonly E[]): Caused<E>[] {
+  const nodes = events.map((event) => ({ event, caused: [] as Caused<E>[] }))
   const byId = new Map<string, (typeof nodes)[number]>()
-  for (const node of nodes) if (node.event.id !== '' && !byId.has(node.event.id)) byId.set(node.event.id, node)
-  const roots: JourneyEvent[] = []
+  for (const node of nodes) if (node.event.id && !byId.has(node.event.id)) byId.set(node.event.id, node)
+  const roots: Caused<E>[] = []
   for (const node of nodes) {
-    const cause = byId.get(node.event.causationId)
+    const cause = byId.get(node.event.causationId ?? '')
     if (cause && cause !== node && !leadsTo(node.event, cause.event, byId)) cause.caused.push(node)
     else roots.push(node)
   }
@@ -42,13 +48,9 @@ export function treeOf(events: readonly ArchivedEvent[]): JourneyEvent[] {
 }
 
 // Two events that name each other as cause would vanish from the tree together.
-function leadsTo(
-  from: ArchivedEvent,
-  start: ArchivedEvent,
-  byId: ReadonlyMap<string, { event: ArchivedEvent }>,
-): boolean {
+function leadsTo(from: Linked, start: Linked, byId: ReadonlyMap<string, { event: Linked }>): boolean {
   const seen = new Set<string>()
-  for (let at: ArchivedEvent | undefined = start; at && !seen.has(at.id); at = byId.get(at.causationId)?.event) {
+  for (let at: Linked | undefined = start; at?.id && !seen.has(at.id); at = byId.get(at.causationId ?? '')?.event) {
     if (at.id === from.id) return true
     seen.add(at.id)
   }

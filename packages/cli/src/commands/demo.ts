@@ -14,7 +14,7 @@ import { echoTo, wantsColors } from '../view/say.ts'
 import { openStage } from '../view/stage.ts'
 import { drawChecks, drawSummary } from '../view/summary-view.ts'
 import { drawSystem } from '../view/system-view.ts'
-import { orphans } from '../view/spans.ts'
+import { orphans } from '@malha/operations'
 import { plural } from '../view/text.ts'
 import { drawWaterfall } from '../view/waterfall.ts'
 

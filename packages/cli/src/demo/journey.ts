@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { orphans, readSpans, type Span, type TraceAnswer } from '../view/spans.ts'
+import { orphans, readTrace, type Span } from '@malha/operations'
 import type { CenterView } from './center-api.ts'
 import type { Journey } from './checks.ts'
 
@@ -35,16 +35,6 @@ export async function findJourney(
     await sleep(500, undefined, { signal }).catch(() => undefined)
   }
   return undefined
-}
-
-/** The spans of a trace; none while the store does not know it. */
-export async function readTrace(traces: string, traceId: string): Promise<Span[]> {
-  const response = await fetch(new URL(`/api/v3/traces/${traceId}`, traces), { signal: AbortSignal.timeout(10_000) })
-  if (!response.ok) {
-    await response.body?.cancel()
-    return []
-  }
-  return readSpans((await response.json()) as TraceAnswer)
 }
 
 /** How many dmitri attempts failed before one succeeded; 0 unless both are there. */

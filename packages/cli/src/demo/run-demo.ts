@@ -1,6 +1,6 @@
 import type { System } from '../system/start-system.ts'
 import { partnerNames, readReceived, type Received, type PartnerName } from '../system/partners.ts'
-import type { Span } from '../view/spans.ts'
+import type { Span } from '@malha/operations'
 import type { Stage } from '../view/stage.ts'
 import { settledAudit } from './audit.ts'
 import { type CenterView, listCenters } from './center-api.ts'

@@ -1,4 +1,4 @@
-import type { Span } from './spans.ts'
+import type { Span } from '@malha/operations'
 
 /** One line of a waterfall: a span, or several alike that were folded into one line. */
 export type SpanRow = {

@@ -1,4 +1,4 @@
-import type { Span } from './spans.ts'
+import type { Span } from '@malha/operations'
 
 /**
  * What a span did, in as few words as tell it from its neighbours: `dmitri ← center.registered` for a handler,

@@ -1,4 +1,4 @@
-import type { Span } from './spans.ts'
+import type { Span } from '@malha/operations'
 
 /** A stretch of columns: linear time in which something ran, or a break that stands for time in which nothing did. */
 export type Stretch = {

@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
 import { type SpanRow, spanRows } from './span-rows.ts'
-import type { Span } from './spans.ts'
+import type { Span } from '@malha/operations'
 import { titleOf } from './span-title.ts'
 import { fit } from './text.ts'
 import { timeScale, type TimeScale } from './time-scale.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { failedBeforeDone } from '../../src/demo/journey.ts'
-import type { Span } from '../../src/view/spans.ts'
+import type { Span } from '@malha/operations'
 
 const attempt = (at: number, failed: boolean, over: Partial<Span> = {}): Span => ({
   traceId: 't',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { titleOf } from '../../src/view/span-title.ts'
-import type { Span } from '../../src/view/spans.ts'
+import type { Span } from '@malha/operations'
 
 const span = (name: string, attributes: Span['attributes'], failed = false): Span => ({
   traceId: 't',

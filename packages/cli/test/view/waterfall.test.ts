@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Span } from '../../src/view/spans.ts'
+import type { Span } from '@malha/operations'
 import { drawWaterfall } from '../../src/view/waterfall.ts'
 
 const T0 = 1_790_000_000_000_000_000n

@@ -30,6 +30,22 @@ type OtlpResourceSpans = {
   scopeSpans?: { spans?: OtlpSpan[] }[]
 }
 
+/** For how long a store of traces is waited for, ms. */
+const READ_MS = 10_000
+
+/**
+ * The spans of a trace, from a store with the API of Jaeger; none while it does not know it.
+ * @throws TypeError, or a `TimeoutError`, when the store does not answer
+ */
+export async function readTrace(traces: string, traceId: string): Promise<Span[]> {
+  const response = await fetch(new URL(`/api/v3/traces/${traceId}`, traces), { signal: AbortSignal.timeout(READ_MS) })
+  if (!response.ok) {
+    await response.body?.cancel()
+    return []
+  }
+  return readSpans((await response.json()) as TraceAnswer)
+}
+
 /** What `GET /api/v3/traces/{id}` answers: OTLP JSON under `result` (Jaeger 2.19 and later). */
 export type TraceAnswer = { result?: { resourceSpans?: OtlpResourceSpans[] } }
 

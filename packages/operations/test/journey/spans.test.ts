@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readSpans } from '../../src/view/spans.ts'
+import { readSpans } from '../../src/journey/spans.ts'
 
 const exported = {
   traceId: '5b8aa5a2d2c872e8321cf37308d69df2',

@@ -1,0 +1,190 @@
+import type { HandlerFacts, LetterFact } from './facts.ts'
+
+/** What an event waits for, or what became of it; the gravest first. */
+export const SITUATIONS = [
+  'dead-letter',
+  'expired',
+  'no-instance',
+  'paused',
+  'breaker-open',
+  'asked-to-wait',
+  'behind-key',
+  'retry',
+  'redriving',
+  'waiting',
+  'in-hand',
+  'discarded',
+  'not-taken',
+  'done',
+] as const
+
+export type Situation = (typeof SITUATIONS)[number]
+
+/** One sentence about an event and a handler, and what to do next. */
+export type Verdict = {
+  readonly situation: Situation
+  readonly sentence: string
+  /** What to do, or to look at; undefined: nothing. */
+  readonly next: string | undefined
+}
+
+/** Pure: the same facts, the same verdict. */
+export function decide(facts: HandlerFacts): Verdict {
+  return (
+    ofLetter(facts) ?? ofExpired(facts) ?? ofDone(facts) ?? ofBlocked(facts) ?? ofWaiting(facts) ?? ofProgress(facts)
+  )
+}
+
+/** Whether the first of two is the graver one. */
+export const isGraver = (a: Situation, b: Situation): boolean => SITUATIONS.indexOf(a) < SITUATIONS.indexOf(b)
+
+type Facts = HandlerFacts
+
+const whose = ({ service, handler }: Facts): string => `${service}/${handler}`
+
+function ofLetter(facts: Facts): Verdict | undefined {
+  const { letter, event } = facts
+  if (!letter) return undefined
+  const { state, seq, run, who, why } = letter
+  const at = letter.changedAt === undefined ? '' : ` at ${letter.changedAt}`
+  const show = `malha dlq show ${seq}`
+  if (state === 'resolved') return said('done', `${event} is done by ${whose(facts)}${at}, sent again by run ${run}`)
+  if (state === 'redriven')
+    return said(
+      'redriving',
+      `${event} was sent to ${whose(facts)} again by run ${run}, which began with it${at}${lastOf(facts)}`,
+      `malha runs show ${run}`,
+    )
+  if (state === 'discarded')
+    return said('discarded', `${event} was discarded for ${whose(facts)} by ${who}${at}: ${why}`, show)
+  return said('dead-letter', `${event} is dead letter ${seq} of ${whose(facts)} (open): ${reasonOf(letter)}`, show)
+}
+
+const reasonOf = ({ code, reason }: Pick<LetterFact, 'code' | 'reason'>): string =>
+  reason === '' ? code : reason.startsWith(`${code}: `) ? reason : `${code}: ${reason}`
+
+function ofExpired(facts: Facts): Verdict | undefined {
+  const { expired, event, stream, isInStream, position } = facts
+  if (expired)
+    return said(
+      'expired',
+      `${event} left ${stream} before ${whose(facts)} was done with it: letter ${expired.letter}, sequences ${expired.range}`,
+      `malha dlq show ${expired.letter}`,
+    )
+  const isUndone = position.kind === 'ahead' || position.kind === 'unread'
+  if (isInStream || !isUndone) return undefined
+  return said(
+    'expired',
+    `${event} left ${stream} before ${whose(facts)} came to it; its letter is written when the handler comes there`,
+  )
+}
+
+/** Ahead of what blocks a handler: what is done is not blocked. */
+function ofDone(facts: Facts): Verdict | undefined {
+  const { position, doneAt, waiting, isQueued, event } = facts
+  if (position.kind === 'before') return said('not-taken', `${whose(facts)} began behind ${event}: ${position.since}`)
+  const isDone = doneAt !== undefined || (position.kind === 'settled' && !waiting && !isQueued)
+  if (!isDone) return undefined
+  const at = doneAt === undefined ? '' : ` at ${doneAt}`
+  return said('done', `${event} is done by ${whose(facts)}${at}${afterAttempts(facts)}`)
+}
+
+/** What keeps a handler from working at all. */
+function ofBlocked(facts: Facts): Verdict | undefined {
+  const { live, event, isPulled, service, position } = facts
+  if (live?.paused) {
+    const { who, until, reason } = live.paused
+    const end = until === null ? '' : ` until ${until}`
+    return said(
+      'paused',
+      `${event} waits: ${whose(facts)} is paused by ${who}${end} (${reason})`,
+      `malha handlers resume ${whose(facts)}`,
+    )
+  }
+  const isNobody = live === undefined ? !isPulled && position.kind !== 'delivered' : live.instances === 0
+  if (isNobody)
+    return said(
+      'no-instance',
+      `${event} waits: no instance of ${service} pulls for ${whose(facts)}${lastOf(facts)}`,
+      `start ${service}, or see why it does not come up`,
+    )
+  if (live?.breaker) {
+    const { since, probeAt } = live.breaker
+    const probe = probeAt === null ? '' : ` and tries one message at ${probeAt}`
+    return said(
+      'breaker-open',
+      `${event} waits: the breaker of ${whose(facts)} is open since ${since}${probe}${lastOf(facts)}`,
+      'see that what it calls is back; what waits goes on by itself then',
+    )
+  }
+  if (!live?.delayedUntil) return undefined
+  return said(
+    'asked-to-wait',
+    `${event} waits: what ${whose(facts)} calls asked to be left alone until ${live.delayedUntil}${lastOf(facts)}`,
+  )
+}
+
+/** What it itself waits for. */
+function ofWaiting(facts: Facts): Verdict | undefined {
+  const { position, event, waiting, isQueued, attempts, nowMs } = facts
+  if (position.kind === 'behind') {
+    const { seq, id, retry } = position
+    const due = retry ? `, which waits for attempt ${retry.attempts + 1} at ${isoOf(retry.dueAt)}` : ''
+    return said(
+      'behind-key',
+      `${event} waits behind sequence ${seq} of its key in ${whose(facts)}${due}`,
+      id === undefined ? undefined : `malha why ${id}`,
+    )
+  }
+  const retry = (attempt: number, dueAt: string): Verdict =>
+    said('retry', `${event} waits for attempt ${attempt} of ${whose(facts)} at ${dueAt}${lastOf(facts)}`)
+  if (position.kind === 'held' && position.retry) return retry(position.retry.attempts + 1, isoOf(position.retry.dueAt))
+  if (waiting) return retry(waiting.attempts + 1, waiting.dueAt)
+  const last = attempts.at(-1)
+  if (last?.nextAttemptAt && Date.parse(last.nextAttemptAt) > nowMs) return retry(last.attempt + 1, last.nextAttemptAt)
+  if (!isQueued) return undefined
+  return said('in-hand', `${event} is due on the lane of ${whose(facts)}: it is in hand, or next${lastOf(facts)}`)
+}
+
+/** How far its handler is. */
+function ofProgress(facts: Facts): Verdict {
+  const { position, event, stream, service } = facts
+  if (position.kind === 'ahead')
+    return said(
+      'waiting',
+      `${event} was not delivered to ${whose(facts)} yet: ${position.before} before it in ${stream} at most`,
+      HOW_FAR,
+    )
+  if (position.kind === 'unread')
+    return said(
+      'waiting',
+      `${event} was not read by ${whose(facts)} yet, which is at sequence ${position.read} of ${stream}`,
+      HOW_FAR,
+    )
+  if (position.kind === 'nowhere')
+    return said(
+      'waiting',
+      `${event} was not delivered to ${whose(facts)}: its durable on ${stream} is missing, and is made again when ${service} starts`,
+      `start ${service}`,
+    )
+  return said(
+    'in-hand',
+    `${event} was delivered to ${whose(facts)}, which has it in hand or has just done it${lastOf(facts)}`,
+  )
+}
+
+const HOW_FAR = 'malha handlers list'
+
+const said = (situation: Situation, sentence: string, next?: string): Verdict => ({ situation, sentence, next })
+
+const isoOf = (ms: number): string => new Date(ms).toISOString()
+
+function lastOf({ attempts }: Facts): string {
+  const last = attempts.at(-1)
+  return last ? ` (attempt ${last.attempt} failed: ${reasonOf({ code: last.code, reason: last.message })})` : ''
+}
+
+function afterAttempts({ attempts }: Facts): string {
+  const failed = attempts.at(-1)?.attempt ?? 0
+  return failed === 0 ? '' : `, after ${failed} failed ${failed === 1 ? 'attempt' : 'attempts'}`
+}

@@ -1,0 +1,159 @@
+import { type AttemptFailed, LANE_HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
+import type { ConsumerInfo } from '@nats-io/jetstream'
+import { type FoundEvent, tailOf } from '../journey/found-event.ts'
+import type { LetterIndex } from '../letters/letter-index.ts'
+import { nextOf } from '../read/direct.ts'
+import type { HandlerFacts, Position } from './facts.ts'
+import { type LiveFacts, liveFacts } from './live.ts'
+import { orderedPosition } from './partition-facts.ts'
+import { attemptsOf, readWritten, type Written } from './records.ts'
+import { durableFor, isFor, nameOf, type PlacedHandler, type Topology } from './topology.ts'
+
+/** Facts about one event: of each handler that takes it. */
+export type EventFacts = { readonly event: FoundEvent; readonly handlers: readonly HandlerFacts[] }
+
+type Known = {
+  readonly mesh: Mesh
+  readonly index: LetterIndex
+  readonly topology: Topology
+  readonly written: Written
+  readonly attempts: readonly AttemptFailed[]
+  readonly live: LiveFacts
+  /** What is due on a lane, by handler; read where it is asked for. */
+  readonly queued: Map<string, Promise<ReadonlySet<string>>>
+}
+
+/** Reads all that is known of some events and the handlers that take them. Nothing on the server changes. */
+export async function gatherFacts(
+  { mesh, index }: { mesh: Mesh; index: LetterIndex },
+  topology: Topology,
+  events: readonly FoundEvent[],
+): Promise<EventFacts[]> {
+  const taken = topology.handlers.filter((handler) => events.some((event) => isFor(handler, event)))
+  const keys = events.flatMap(({ key, id }) => key ?? id ?? [])
+  const [written, attempts, live] = await Promise.all([
+    readWritten(mesh, topology, events),
+    attemptsOf(mesh, topology, keys),
+    liveFacts(mesh, taken),
+  ])
+  const known: Known = { mesh, index, topology, written, attempts, live, queued: new Map() }
+  return await Promise.all(
+    events.map(async (event) => ({
+      event,
+      handlers: await Promise.all(
+        taken.filter((handler) => isFor(handler, event)).map((handler) => factsOf(known, handler, event)),
+      ),
+    })),
+  )
+}
+
+/** `center.registered c-17` */
+export const titleOf = ({ type, subject, key, id, seq }: FoundEvent): string =>
+  `${type ?? subject} ${key ?? id ?? `at sequence ${seq}`}`
+
+async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent): Promise<HandlerFacts> {
+  const { mesh, written, live, topology } = known
+  const about = `${nameOf(handler)} ${tailOf(mesh, event)}`
+  const stream = topology.streams.find(({ name }) => name === event.stream)
+  const isInStream = event.foundIn === 'stream' || (stream !== undefined && stands(stream.info, event))
+  const { position, isPulled } = await whereIs(known, handler, event)
+  return {
+    service: handler.service,
+    handler: handler.handler,
+    nowMs: Date.now(),
+    event: titleOf(event),
+    stream: event.stream,
+    seq: event.seq,
+    isInStream,
+    position,
+    isPulled,
+    attempts: known.attempts.filter((each) => isAttemptAt(each, handler, event)),
+    letter: written.letters.get(about),
+    expired: isInStream ? undefined : expiredIn(known, handler, event),
+    waiting: written.waiting.get(about),
+    isQueued: written.waiting.has(about) ? false : await isQueued(known, handler, tailOf(mesh, event)),
+    doneAt: written.doneAt.get(about),
+    live: live(handler),
+  }
+}
+
+const isAttemptAt = (attempt: AttemptFailed, { service, handler }: PlacedHandler, event: FoundEvent): boolean =>
+  attempt.service === service &&
+  attempt.handler === handler &&
+  attempt.id === event.id &&
+  attempt.stream === event.stream &&
+  attempt.epoch === event.epoch &&
+  attempt.seq === event.seq
+
+function stands(
+  { created, state }: { created: string; state: { first_seq: number; last_seq: number } },
+  event: FoundEvent,
+): boolean {
+  return (
+    Math.floor(Date.parse(created) / 1000) === event.epoch &&
+    event.seq >= state.first_seq &&
+    event.seq <= state.last_seq
+  )
+}
+
+async function whereIs(
+  { mesh, topology }: Known,
+  handler: PlacedHandler,
+  event: FoundEvent,
+): Promise<{ position: Position; isPulled: boolean }> {
+  const stream = topology.streams.find(({ name }) => name === event.stream)
+  if (handler.isOrdered && stream) return await orderedPosition(mesh, { stream, handler, event })
+  const durable = durableFor(mesh, handler, event)
+  const isPulled = [handler.lane, ...handler.durables].some((each) => each.num_waiting > 0)
+  return { position: durable ? positionIn(durable, event) : { kind: 'nowhere' }, isPulled }
+}
+
+/** Pure. */
+export function positionIn(durable: ConsumerInfo, { seq, storedAt }: Pick<FoundEvent, 'seq' | 'storedAt'>): Position {
+  const { config, ack_floor: floor, delivered, num_pending: pending, num_ack_pending: unacked, created } = durable
+  const { opt_start_time: from = config.deliver_policy === 'new' ? created : undefined } = config
+  if (from !== undefined && Date.parse(storedAt) < Date.parse(from))
+    return { kind: 'before', since: `it takes what came from ${from} on` }
+  // One that was lost is made again behind its floor, so what is before that is settled.
+  if (seq <= floor.stream_seq) return { kind: 'settled' }
+  if (seq > delivered.stream_seq && pending > 0) {
+    const between = seq - delivered.stream_seq - 1
+    return { kind: 'ahead', before: Math.min(between, pending - 1) }
+  }
+  return unacked === 0 ? { kind: 'settled' } : { kind: 'delivered', floor: floor.stream_seq }
+}
+
+/** The letter of a range that aged out, with this event in it. */
+function expiredIn({ index }: Known, { service, handler }: PlacedHandler, event: FoundEvent): HandlerFacts['expired'] {
+  const { letters } = index.page({ kind: 'expired', service, handler }, { limit: 1000 })
+  const found = letters.find(({ origin }) => {
+    const [from = 0, to = 0] = origin.seq.split('-').map(Number)
+    return origin.stream === event.stream && origin.epoch === event.epoch && from <= event.seq && event.seq <= to
+  })
+  return found && { letter: found.seq, range: found.origin.seq }
+}
+
+/** Due messages of a lane that are looked at. What is acked is gone from there. */
+const MOST_QUEUED = 2000
+
+async function isQueued({ mesh, queued }: Known, handler: PlacedHandler, tail: string): Promise<boolean> {
+  const { lane } = handler
+  if (lane.num_pending + lane.num_ack_pending === 0) return false
+  const name = nameOf(handler)
+  const subject = mesh.names.laneTarget(handler.service, handler.handler)
+  const read = async (): Promise<ReadonlySet<string>> => {
+    const due = await nextOf(mesh, lane.stream_name, { subject, most: MOST_QUEUED })
+    return new Set(due.map(({ header }) => originOf(mesh, receivedHeaders(header))))
+  }
+  const all = queued.get(name) ?? read()
+  queued.set(name, all)
+  return (await all).has(tail)
+}
+
+/** The tail of the names of what is about the event that a copy is of. */
+function originOf(mesh: Mesh, headers: Readonly<Record<string, string>>): string {
+  const text = (name: string): string => headers[name] ?? ''
+  const [stream, storedNs] = [text(LANE_HEADER.stream), text(LANE_HEADER.storedAt)]
+  const [epoch, seq] = [Number(text(LANE_HEADER.epoch)), Number(text(LANE_HEADER.seq))]
+  return tailOf(mesh, { stream, epoch, seq, storedNs } as FoundEvent)
+}

@@ -1,0 +1,176 @@
+import {
+  type AttemptFailed,
+  attemptFailed,
+  keyToken,
+  LANE_HEADER,
+  LETTER_HEADER,
+  type Mesh,
+  type OperationRecord,
+  partitionOf,
+  receivedHeaders,
+} from '@malha/mesh'
+import { type FoundEvent, tailOf } from '../journey/found-event.ts'
+import type { LetterState } from '../letters/letter.ts'
+import { readLetter } from '../letters/letter.ts'
+import { lastOf, nextOf } from '../read/direct.ts'
+import type { MeshStream } from '../streams/mesh-streams.ts'
+import type { LetterFact } from './facts.ts'
+import type { Topology } from './topology.ts'
+
+/** By a name of what it is about. */
+export type By<T> = ReadonlyMap<string, T>
+
+/** What was written down about events, by `<service>/<handler> <tail of the event>`. */
+export type Written = {
+  readonly letters: By<LetterFact>
+  readonly waiting: By<{ dueAt: string; attempts: number }>
+  readonly doneAt: By<string>
+}
+
+const streamOf = ({ streams }: Topology, kind: string): MeshStream | undefined =>
+  streams.find((each) => each.kind === kind)
+
+/** Records of failed attempts are keyed like what they are about: by its key, or its id where it has none. */
+export async function attemptsOf(
+  mesh: Mesh,
+  topology: Topology,
+  keysOrIds: Iterable<string>,
+): Promise<AttemptFailed[]> {
+  const stream = streamOf(topology, 'mesh')
+  if (!stream) return []
+  const partitions = Number(stream.info.config.metadata?.['malha.partitions'] ?? 16)
+  const found: AttemptFailed[] = []
+  await Promise.all(
+    [...new Set(keysOrIds)].map(async (text) => {
+      const token = tokenOf(text)
+      if (token === undefined) return
+      const subject = mesh.names.subject(`${attemptFailed.type}.${partitionOf(token, partitions)}.${token}`)
+      for (const message of await nextOf(mesh, stream.name, { subject, most: 1000 })) found.push(message.json())
+    }),
+  )
+  return found.toSorted((a, b) => (a.at < b.at ? -1 : 1))
+}
+
+/** Undefined for what can be no key. */
+export function tokenOf(key: string): string | undefined {
+  try {
+    return keyToken(key)
+  } catch {
+    return undefined
+  }
+}
+
+/** Letters, copies on lanes and what says that a handler is done, of some events. */
+export async function readWritten(mesh: Mesh, topology: Topology, events: readonly FoundEvent[]): Promise<Written> {
+  const tails = events.map((event) => tailOf(mesh, event))
+  const [letters, waiting, doneAt] = await Promise.all([
+    lettersOf(mesh, topology, tails),
+    waitingOf(mesh, topology, tails),
+    doneOf(mesh, topology, events),
+  ])
+  return { letters, waiting, doneAt }
+}
+
+async function lettersOf(mesh: Mesh, topology: Topology, tails: readonly string[]): Promise<By<LetterFact>> {
+  const stream = streamOf(topology, 'dead-letters')
+  const operations = streamOf(topology, 'operations')
+  if (!stream) return new Map()
+  const [stored, records] = await Promise.all([
+    lastOf(
+      mesh,
+      stream.name,
+      tails.map((tail) => mesh.names.subject(`dlq.*.${tail}`)),
+    ),
+    operations
+      ? lastOf(
+          mesh,
+          operations.name,
+          tails.map((tail) => mesh.names.subject(`ops.letter.*.${tail}`)),
+        )
+      : [],
+  ])
+  const recordOf = new Map(records.map((each) => [each.subject, each.json<OperationRecord>()]))
+  return new Map(
+    stored.map((message): [string, LetterFact] => {
+      const { seq, subject, timestamp: time, header, data } = message
+      const headers = receivedHeaders(header)
+      const letter = readLetter(mesh.names, { seq, subject, time, headers, payloadBytes: data.length })
+      const record = recordOf.get(mesh.names.letterRecord(letter.subject))
+      const tail = letter.subject.split('.').slice(2).join('.')
+      const whose = `${headers[LETTER_HEADER.service]}/${headers[LETTER_HEADER.handler]}`
+      return [`${whose} ${tail}`, { seq, code: letter.code, reason: letter.reason, at: letter.at, ...standing(record) }]
+    }),
+  )
+}
+
+type Standing = Pick<LetterFact, 'state' | 'changedAt' | 'run' | 'who' | 'why'>
+
+const STATES: Readonly<Record<OperationRecord['kind'], LetterState>> = {
+  claimed: 'redriven',
+  ok: 'resolved',
+  failed: 'open',
+  discarded: 'discarded',
+  reopened: 'open',
+}
+
+function standing(record: OperationRecord | undefined): Standing {
+  if (!record) return { state: 'open', changedAt: undefined, run: undefined, who: undefined, why: undefined }
+  return {
+    state: STATES[record.kind],
+    changedAt: record.at,
+    run: 'run' in record ? record.run : undefined,
+    who: 'who' in record ? record.who : undefined,
+    why: 'reason' in record ? record.reason : undefined,
+  }
+}
+
+async function waitingOf(mesh: Mesh, { streams }: Topology, tails: readonly string[]): Promise<Written['waiting']> {
+  const found = new Map<string, { dueAt: string; attempts: number }>()
+  const lanes = streams.filter(({ kind }) => kind === 'lanes')
+  await Promise.all(
+    lanes.map(async ({ name, info }) => {
+      const [lane = ''] = info.config.subjects
+      const patterns = tails.map((tail) => `${lane.slice(0, -1)}*.at.${tail}`)
+      for (const { subject, header } of await lastOf(mesh, name, patterns)) {
+        const [, service, handler, , ...tail] = mesh.names.strip(subject).split('.')
+        const headers = receivedHeaders(header)
+        const dueAt = /^@at (.+)$/.exec(headers['nats-schedule'] ?? '')?.[1]
+        if (dueAt !== undefined)
+          found.set(`${service}/${handler} ${tail.join('.')}`, {
+            dueAt,
+            attempts: Number(headers[LANE_HEADER.attempts]) || 0,
+          })
+      }
+    }),
+  )
+  return found
+}
+
+/** Handlers with `effects: 'once'` leave a marker beside their outputs, those with an inbox a record. */
+async function doneOf(mesh: Mesh, { streams }: Topology, events: readonly FoundEvent[]): Promise<By<string>> {
+  const found = new Map<string, string>()
+  const tails = new Map(events.flatMap((event) => (event.id ? [[textToken(event.id), tailOf(mesh, event)]] : [])))
+  const holders = streams.filter(({ kind }) => kind === 'events' || kind === 'inbox')
+  await Promise.all(
+    holders.map(async ({ kind, name, info }) => {
+      const root =
+        kind === 'inbox'
+          ? (info.config.subjects[0] ?? '').slice(0, -2)
+          : mesh.names.doneMarkers(bare(mesh, name)).slice(0, -2)
+      const patterns = [...tails.keys()].map((token) => `${root}.*.*.${token}`)
+      for (const { subject, timestamp } of await lastOf(mesh, name, patterns)) {
+        const [service, handler, token] = subject.slice(root.length + 1).split('.')
+        const tail = tails.get(token ?? '')
+        if (tail !== undefined) found.set(`${service}/${handler} ${tail}`, timestamp)
+      }
+    }),
+  )
+  return found
+}
+
+/** Ids are made tokens as keys are, and may be longer. */
+const textToken = (text: string): string =>
+  /^[A-Za-z0-9_-]+$/.test(text) ? text : `=${Buffer.from(text).toString('base64url')}`
+
+const bare = ({ names }: Mesh, stream: string): string =>
+  names.namespace === '' ? stream : stream.slice(names.namespace.length + 1)

@@ -1,0 +1,118 @@
+import { defineService, on, Reject, retry } from '@malha/mesh'
+import { eventually, testMesh } from '@malha/testing'
+import { jetstream } from '@nats-io/jetstream'
+import { headers } from '@nats-io/nats-core'
+import { describe, expect, it } from 'vitest'
+import { type Hop, openOperations } from '../../src/index.ts'
+import { billed, bills, orders, placed } from '../why/shop.ts'
+
+/** Bills an order at the second attempt, and cannot send the bill. */
+const shop = () => {
+  let isDown = true
+  return defineService('shop', {
+    handlers: {
+      bill: on(placed, { startFrom: 'all', retry: retry({ minDelayMs: 10, maxDelayMs: 10 }) }, ({ orderId }, ctx) => {
+        if (isDown && orderId === 'o-1') {
+          isDown = false
+          throw new Error('no ink')
+        }
+        ctx.publish(billed, { orderId })
+      }),
+      send: on(billed, { startFrom: 'all' }, () => Promise.reject(new Reject('no such street'))),
+    },
+    publishes: [billed],
+  })
+}
+
+/** What of a tree a test is about. */
+const shape = (hops: readonly Hop[]): unknown =>
+  hops.map(({ event, publishedBy, handlers, caused }) => ({
+    event: `${event.type} ${event.key}`,
+    ...(publishedBy && { publishedBy }),
+    handlers: handlers.map((each) =>
+      `${each.handler} ${each.situation} ${each.attempts.map(({ code }) => code).join(' ')}`.trim(),
+    ),
+    caused: shape(caused),
+  }))
+
+const TREE = [
+  {
+    event: 'order.placed o-1',
+    handlers: ['bill done Error'],
+    caused: [
+      { event: 'bill.made b-o-1', publishedBy: 'bill', handlers: ['send dead-letter MESH_REJECTED'], caused: [] },
+    ],
+  },
+]
+
+describe('a journey', () => {
+  it('is the tree of what a message led to, by its key, its id, that of what it caused, and its trace', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    using operations = await openOperations(await test.connect({ topology: 'none' }))
+    const running = await mesh.start(shop())
+    const { id } = (await mesh.publish(placed, { orderId: 'o-1' })) as { id: string }
+    await mesh.publish(placed, { orderId: 'o-2' })
+    await eventually(async () => expect(shape((await operations.journey('o-1')).roots)).toEqual(TREE))
+
+    const journey = await operations.journey('o-1')
+    expect(journey).toMatchObject({ as: 'key', events: 2, missing: [], traces: [] })
+    expect(journey.roots[0]!.event).toMatchObject({ id, stream: mesh.names.stream(orders), seq: 1, foundIn: 'stream' })
+    const [output] = journey.roots[0]!.caused
+    expect(output!.event).toMatchObject({ stream: mesh.names.stream(bills), service: 'shop', correlationId: id })
+
+    for (const [asked, as] of [
+      [id, 'id'],
+      [output!.event.id!, 'id'],
+      ['b-o-1', 'key'],
+    ] as const) {
+      const other = await operations.journey(asked)
+      expect(other).toMatchObject({ as, events: 2, missing: [] })
+      expect(shape(other.roots)).toEqual(TREE)
+    }
+    expect(await operations.journey('o-9')).toMatchObject({ as: undefined, events: 0, roots: [] })
+    await running.stop()
+  })
+
+  it('is found by its correlation id and its trace', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    using operations = await openOperations(mesh)
+    await mesh.provision(shop())
+    await mesh.publish(placed, { orderId: 'o-1' }, { correlationId: 'visit 7' })
+    await mesh.publish(billed, { orderId: 'o-1' }, { correlationId: 'visit 7' })
+    expect(await operations.journey('visit 7')).toMatchObject({ as: 'correlation', events: 2 })
+
+    // Of another client, with a trace.
+    const traced = headers()
+    const trace = '0af7651916cd43dd8448eb211c80319c'
+    traced.set('ce-id', 'e-1')
+    traced.set('traceparent', `00-${trace}-b7ad6b7169203331-01`)
+    await jetstream(test.nats).publish(mesh.names.subject('order.seen'), '{}', { headers: traced })
+    const found = await operations.journey(trace.toUpperCase())
+    expect(found).toMatchObject({
+      as: 'trace',
+      events: 1,
+      roots: [{ event: { id: 'e-1', type: undefined, traceId: trace } }],
+    })
+  })
+
+  it('says what it did not look at where a stream is longer than it may look', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    using operations = await openOperations(mesh)
+    await mesh.provision(shop())
+    const { id } = (await mesh.publish(placed, { orderId: 'o-1' })) as { id: string }
+    await Promise.all(Array.from({ length: 2500 }, (_, n) => mesh.publish(placed, { orderId: `o-${n + 2}` })))
+    const looked: number[] = []
+    const short = await operations.journey(id, { scan: 1500, onScan: (some) => looked.push(some) })
+    expect(short).toMatchObject({
+      as: undefined,
+      missing: [expect.stringMatching(/^older events: the newest 1500 of 2501 were looked at one by one/)],
+    })
+    expect(looked).toEqual([1000, 1500])
+    expect(await operations.journey(id)).toMatchObject({ as: 'id', events: 1, missing: [] })
+    // A key is found at once, and what it led to is looked for no further back than itself.
+    expect(await operations.journey('o-2501', { scan: 1000 })).toMatchObject({ as: 'key', events: 1, missing: [] })
+  })
+})

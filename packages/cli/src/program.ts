@@ -15,6 +15,10 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   dlq: () => import('./commands/dlq.ts'),
   runs: () => import('./commands/runs.ts'),
   audit: () => import('./commands/audit.ts'),
+  streams: () => import('./commands/streams.ts'),
+  tail: () => import('./commands/tail.ts'),
+  journey: () => import('./commands/journey.ts'),
+  why: () => import('./commands/why.ts'),
 }
 
 /**

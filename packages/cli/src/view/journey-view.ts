@@ -1,0 +1,100 @@
+import type { FoundEvent, HandlerHop, Hop, Journey } from '@malha/operations'
+import { createColors } from 'picocolors'
+import type { Screen } from './print.ts'
+import { plural } from './text.ts'
+import { inOneLine, visible } from './visible.ts'
+import { drawWaterfall } from './waterfall.ts'
+import { paintOf } from './why-view.ts'
+
+/** The tree, then the spans, then what is missing. */
+export function drawJourney(journey: Journey, screen: Screen): string {
+  const pc = createColors(screen.colors)
+  const { asked, as, roots, events, traces, missing } = journey
+  const left = missing.map((text) => pc.dim(`not looked at: ${inOneLine(text)}`))
+  if (as === undefined) return [`Nothing here has the id or key ${visible(asked)}.`, ...left].join('\n')
+  const tree = roots.flatMap((root) => hopLines(root, screen.colors))
+  const spans = traces.flatMap(({ traceId, spans: all }) => [
+    '',
+    pc.dim(`trace ${traceId}`),
+    ...drawWaterfall(all, screen),
+  ])
+  return [`${plural(events, 'event')}, found by ${as}`, ...tree, ...spans, ...left].join('\n')
+}
+
+/** A line of the tree, and what hangs below it. */
+type Branch = { lines: readonly string[]; below: readonly Branch[] }
+
+function hopLines(root: Hop, colors: boolean): string[] {
+  const { lines, below } = hopBranch(root, colors)
+  return [...lines, ...branchLines(below)]
+}
+
+/** What a handler published hangs below it; what nobody says who published, below the event. */
+function hopBranch({ event, handlers, caused, publishedBy }: Hop, colors: boolean): Branch {
+  const isOf = (hop: Hop, handler: HandlerHop): boolean =>
+    hop.publishedBy === handler.handler && hop.event.service === handler.service
+  const rest = caused.filter((hop) => !handlers.some((handler) => isOf(hop, handler)))
+  return {
+    lines: [eventLine(event, publishedBy, colors)],
+    below: [
+      ...handlers.map((handler) =>
+        handlerBranch(
+          handler,
+          caused.filter((hop) => isOf(hop, handler)),
+          colors,
+        ),
+      ),
+      ...rest.map((hop) => hopBranch(hop, colors)),
+    ],
+  }
+}
+
+function eventLine(event: FoundEvent, publishedBy: string | undefined, colors: boolean): string {
+  const pc = createColors(colors)
+  const { type, subject, key, id, service, stream, seq, storedAt, foundIn } = event
+  const from = publishedBy === undefined ? service : `${service}/${publishedBy}`
+  const where = foundIn === 'stream' ? `${stream} ${seq}` : `${stream} ${seq} (${foundIn})`
+  return `${pc.bold(visible(type ?? subject))} ${visible(key ?? '')} ${pc.dim(visible(`${storedAt.slice(0, 23)}Z from ${from ?? '?'}, ${where}, ${id ?? 'no id'}`))}`
+}
+
+/** Attempts shown of one handler: the first and the last ones. */
+const FIRST = 2
+const LAST = 3
+
+function handlerBranch(hop: HandlerHop, published: readonly Hop[], colors: boolean): Branch {
+  const { service, handler, situation, sentence, attempts } = hop
+  const shown = attempts.filter((_, index) => index < FIRST || index >= attempts.length - LAST)
+  const folded = attempts.length - shown.length
+  const lines = shown.map((attempt) => leaf(attemptLine(attempt)))
+  if (folded > 0) lines.splice(FIRST, 0, leaf(`⋮ ${folded} more failed attempts`))
+  const said = situation === 'done' ? '' : `  ${inOneLine(sentence)}`
+  return {
+    lines: [`${visible(`${service}/${handler}`)}  ${paintOf(situation, colors)(situation)}${said}`],
+    below: [...lines, ...published.map((each) => hopBranch(each, colors))],
+  }
+}
+
+const leaf = (line: string): Branch => ({ lines: [line], below: [] })
+
+function attemptLine({ attempt, at, code, message, nextAttemptAt }: HandlerHop['attempts'][number]): string {
+  const next = nextAttemptAt === null ? 'given up' : `next ${nextAttemptAt}`
+  const why = message.startsWith(code) ? message : `${code} ${message}`
+  return inOneLine(`↻${attempt} ${at}  ${why}  (${next})`)
+}
+
+function branchLines(branches: readonly Branch[]): string[] {
+  return branches.flatMap(({ lines, below }, index) => {
+    const isLast = index === branches.length - 1
+    const [first = '', ...more] = [...lines, ...branchLines(below)]
+    return [`${isLast ? '└─' : '├─'} ${first}`, ...more.map((line) => `${isLast ? '  ' : '│ '} ${line}`)]
+  })
+}
+
+/** Nanoseconds are no numbers of JSON. */
+export function journeyJson(journey: Journey): object {
+  const traces = journey.traces.map(({ traceId, spans }) => ({
+    traceId,
+    spans: spans.map(({ startNs, endNs, ...span }) => ({ ...span, startNs: String(startNs), endNs: String(endNs) })),
+  }))
+  return { ...journey, as: journey.as ?? null, traces }
+}

@@ -1,5 +1,6 @@
 import type { FoundEvent, HandlerHop, Hop, Journey } from '@malha/operations'
 import { createColors } from 'picocolors'
+import { whyOf } from './letters-view.ts'
 import type { Screen } from './print.ts'
 import { plural } from './text.ts'
 import { inOneLine, visible } from './visible.ts'
@@ -78,8 +79,7 @@ const leaf = (line: string): Branch => ({ lines: [line], below: [] })
 
 function attemptLine({ attempt, at, code, message, nextAttemptAt }: HandlerHop['attempts'][number]): string {
   const next = nextAttemptAt === null ? 'given up' : `next ${nextAttemptAt}`
-  const why = message.startsWith(code) ? message : `${code} ${message}`
-  return inOneLine(`↻${attempt} ${at}  ${why}  (${next})`)
+  return `↻${attempt} ${visible(at)}  ${inOneLine(code)} ${whyOf({ code, reason: message })}  (${inOneLine(next)})`
 }
 
 function branchLines(branches: readonly Branch[]): string[] {

@@ -2,6 +2,7 @@ import type { TailEvent } from '@malha/operations'
 import { createColors } from 'picocolors'
 import type { Screen } from './print.ts'
 import { fit } from './text.ts'
+import { whyOf } from './letters-view.ts'
 import { inOneLine, visible } from './visible.ts'
 
 const TIME = 12
@@ -17,7 +18,7 @@ export function tailLine(event: TailEvent, { width, colors }: Screen): string {
         .map((text) => visible(text))
         .join(' ')
   const rest = failed
-    ? `${inOneLine(failed.code)} ${inOneLine(failed.message)}${failed.outcome === 'dead-letter' ? ' → dead letter' : ''}`
+    ? `${inOneLine(failed.code)} ${whyOf({ code: failed.code, reason: failed.message })}${failed.outcome === 'dead-letter' ? ' → dead letter' : ''}`
     : event.payload === undefined
       ? `(${event.payloadBytes} bytes that are no text)`
       : inOneLine(event.payload)

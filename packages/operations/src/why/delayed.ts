@@ -9,7 +9,7 @@ const MOST_TOKENS = 8
 
 /** Of what is in no stream of events: it may be published for later, by its id or the key its publisher gave. */
 export async function delayed(
-  { mesh, topology }: Sources,
+  { mesh, topology, archive }: Sources,
   asked: string,
 ): Promise<Pick<Answer, 'situation' | 'sentence' | 'next'>> {
   const delays = topology.streams.find(({ kind }) => kind === 'delays')
@@ -31,6 +31,6 @@ export async function delayed(
   return {
     situation: 'unknown',
     sentence: `nothing here has the key or id ${asked}: it was never published, or has left its stream`,
-    next: `malha archive query --id ${asked}`,
+    next: archive ? undefined : `malha archive query --id ${asked}`,
   }
 }

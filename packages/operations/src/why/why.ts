@@ -68,7 +68,8 @@ export function gravest(explained: readonly ExplainedEvent[]): Pick<Answer, 'sit
   }
   const worst = all.reduce((one, other) => (isGraver(other.situation, one.situation) ? other : one), first)
   if (worst.situation !== 'done' || all.length === 1) return worst
-  const titles = [...new Set(explained.map(({ event }) => titleOf(event)))]
+  const taken = explained.filter(({ handlers }) => handlers.length > 0)
+  const titles = [...new Set(taken.map(({ event }) => titleOf(event)))]
   const whose = [...new Set(all.map(({ service, handler }) => `${service}/${handler}`))]
   return {
     situation: 'done',

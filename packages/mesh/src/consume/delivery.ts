@@ -133,7 +133,7 @@ class Arrival implements Delivery {
   failingSince: number | undefined = undefined
   attemptTimes: readonly number[] = NO_TIMES
   previousAttempt: SpanContext | undefined = undefined
-  lastRecordAt = 0
+  lastRecordAt = -Infinity
   startedAt = 0
   isTouched = false
   wasSentToLane = false

@@ -40,6 +40,10 @@ export const isGraver = (a: Situation, b: Situation): boolean => SITUATIONS.inde
 
 type Facts = HandlerFacts
 
+const HOW_FAR = 'malha handlers list'
+
+const said = (situation: Situation, sentence: string, next?: string): Verdict => ({ situation, sentence, next })
+
 const whose = ({ service, handler }: Facts): string => `${service}/${handler}`
 
 function ofLetter(facts: Facts): Verdict | undefined {
@@ -64,18 +68,19 @@ const reasonOf = ({ code, reason }: Pick<LetterFact, 'code' | 'reason'>): string
   reason === '' ? code : reason.startsWith(`${code}: `) ? reason : `${code}: ${reason}`
 
 function ofExpired(facts: Facts): Verdict | undefined {
-  const { expired, event, stream, isInStream, position } = facts
+  const { expired, event, stream, isInStream, isAccounted, position, doneAt } = facts
   if (expired)
     return said(
       'expired',
       `${event} left ${stream} before ${whose(facts)} was done with it: letter ${expired.letter}, sequences ${expired.range}`,
       `malha dlq show ${expired.letter}`,
     )
-  const isUndone = position.kind === 'ahead' || position.kind === 'unread'
-  if (isInStream || !isUndone) return undefined
+  const isUndone = position.kind === 'ahead' || position.kind === 'unread' || !isAccounted
+  if (isInStream || !isUndone || doneAt !== undefined) return undefined
   return said(
     'expired',
-    `${event} left ${stream} before ${whose(facts)} came to it; its letter is written when the handler comes there`,
+    `${event} left ${stream}, and ${whose(facts)} is not known to have been done with it; its letter is written once the handler is past it`,
+    HOW_FAR,
   )
 }
 
@@ -92,7 +97,7 @@ function ofDone(facts: Facts): Verdict | undefined {
 /** What keeps a handler from working at all. */
 function ofBlocked(facts: Facts): Verdict | undefined {
   const { live, event, isPulled, service, position } = facts
-  if (live?.paused) {
+  if (live.paused) {
     const { who, until, reason } = live.paused
     const end = until === null ? '' : ` until ${until}`
     return said(
@@ -101,14 +106,15 @@ function ofBlocked(facts: Facts): Verdict | undefined {
       `malha handlers resume ${whose(facts)}`,
     )
   }
-  const isNobody = live === undefined ? !isPulled && position.kind !== 'delivered' : live.instances === 0
-  if (isNobody)
+  // What is delivered may be in the hands of one that could not be asked.
+  const isInHand = live.instances === undefined && position.kind === 'delivered'
+  if (!isPulled && !live.instances && !isInHand)
     return said(
       'no-instance',
       `${event} waits: no instance of ${service} pulls for ${whose(facts)}${lastOf(facts)}`,
       `start ${service}, or see why it does not come up`,
     )
-  if (live?.breaker) {
+  if (live.breaker) {
     const { since, probeAt } = live.breaker
     const probe = probeAt === null ? '' : ` and tries one message at ${probeAt}`
     return said(
@@ -117,7 +123,7 @@ function ofBlocked(facts: Facts): Verdict | undefined {
       'see that what it calls is back; what waits goes on by itself then',
     )
   }
-  if (!live?.delayedUntil) return undefined
+  if (!live.delayedUntil) return undefined
   return said(
     'asked-to-wait',
     `${event} waits: what ${whose(facts)} calls asked to be left alone until ${live.delayedUntil}${lastOf(facts)}`,
@@ -172,10 +178,6 @@ function ofProgress(facts: Facts): Verdict {
     `${event} was delivered to ${whose(facts)}, which has it in hand or has just done it${lastOf(facts)}`,
   )
 }
-
-const HOW_FAR = 'malha handlers list'
-
-const said = (situation: Situation, sentence: string, next?: string): Verdict => ({ situation, sentence, next })
 
 const isoOf = (ms: number): string => new Date(ms).toISOString()
 

@@ -42,7 +42,8 @@ export type LetterFact = {
 
 /** What running instances say of a handler, and what operators said. Times are RFC 3339. */
 export type LiveFact = {
-  readonly instances: number
+  /** Undefined: nobody could be asked. */
+  readonly instances: number | undefined
   readonly paused: { readonly until: string | null; readonly who: string; readonly reason: string } | undefined
   /** Of one that is not closed. */
   readonly breaker: { readonly since: string; readonly probeAt: string | null } | undefined
@@ -61,6 +62,8 @@ export type HandlerFacts = {
   readonly stream: string
   readonly seq: number
   readonly isInStream: boolean
+  /** Of one that left its stream: the handler's checkpoint is past it, so a letter would be there. */
+  readonly isAccounted: boolean
   readonly position: Position
   /** Failed ones that were written down, oldest first. */
   readonly attempts: readonly AttemptFailed[]
@@ -75,6 +78,5 @@ export type HandlerFacts = {
   readonly doneAt: string | undefined
   /** A pull request waits at the server, or an instance holds a lease. */
   readonly isPulled: boolean
-  /** `undefined`: nobody could be asked. */
-  readonly live: LiveFact | undefined
+  readonly live: LiveFact
 }

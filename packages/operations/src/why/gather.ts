@@ -1,8 +1,9 @@
 import { type AttemptFailed, LANE_HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
 import type { ConsumerInfo } from '@nats-io/jetstream'
+import { serverTime } from '../handlers/find-handler.ts'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterIndex } from '../letters/letter-index.ts'
-import { nextOf } from '../read/direct.ts'
+import { lastOf, nextOf } from '../read/direct.ts'
 import type { HandlerFacts, Position } from './facts.ts'
 import { type LiveFacts, liveFacts } from './live.ts'
 import { orderedPosition } from './partition-facts.ts'
@@ -19,24 +20,25 @@ type Known = {
   readonly written: Written
   readonly attempts: readonly AttemptFailed[]
   readonly live: LiveFacts
+  readonly nowMs: number
   /** What is due on a lane, by handler; read where it is asked for. */
   readonly queued: Map<string, Promise<ReadonlySet<string>>>
 }
 
 /** Reads all that is known of some events and the handlers that take them. Nothing on the server changes. */
 export async function gatherFacts(
-  { mesh, index }: { mesh: Mesh; index: LetterIndex },
-  topology: Topology,
+  { mesh, index, topology, missing }: Pick<Known, 'mesh' | 'index' | 'topology'> & { missing: string[] },
   events: readonly FoundEvent[],
 ): Promise<EventFacts[]> {
   const taken = topology.handlers.filter((handler) => events.some((event) => isFor(handler, event)))
+  const nowMs = serverNow(taken)
   const keys = events.flatMap(({ key, id }) => key ?? id ?? [])
   const [written, attempts, live] = await Promise.all([
     readWritten(mesh, topology, events),
     attemptsOf(mesh, topology, keys),
-    liveFacts(mesh, taken),
+    liveFacts(mesh, { handlers: taken, nowMs, missing }),
   ])
-  const known: Known = { mesh, index, topology, written, attempts, live, queued: new Map() }
+  const known: Known = { mesh, index, topology, written, attempts, live, nowMs, queued: new Map() }
   return await Promise.all(
     events.map(async (event) => ({
       event,
@@ -46,6 +48,10 @@ export async function gatherFacts(
     })),
   )
 }
+
+/** Times of records and pauses are by the server's clock. */
+const serverNow = ([handler]: readonly PlacedHandler[]): number =>
+  handler ? serverTime(handler.lane).getTime() : Date.now()
 
 /** `center.registered c-17` */
 export const titleOf = ({ type, subject, key, id, seq }: FoundEvent): string =>
@@ -60,11 +66,12 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
   return {
     service: handler.service,
     handler: handler.handler,
-    nowMs: Date.now(),
+    nowMs: known.nowMs,
     event: titleOf(event),
     stream: event.stream,
     seq: event.seq,
     isInStream,
+    isAccounted: isInStream || (await isAccounted(known, handler, event)),
     position,
     isPulled,
     attempts: known.attempts.filter((each) => isAttemptAt(each, handler, event)),
@@ -121,6 +128,16 @@ export function positionIn(durable: ConsumerInfo, { seq, storedAt }: Pick<FoundE
     return { kind: 'ahead', before: Math.min(between, pending - 1) }
   }
   return unacked === 0 ? { kind: 'settled' } : { kind: 'delivered', floor: floor.stream_seq }
+}
+
+/** A durable's own floor does not tell: it is moved past what is purged. An ordered handler has its records instead. */
+async function isAccounted({ mesh }: Known, handler: PlacedHandler, event: FoundEvent): Promise<boolean> {
+  const durable = durableFor(mesh, handler, event)
+  if (!durable) return true
+  const bucket = mesh.names.bucket('MESH_CHECKPOINTS')
+  const [stored] = await lastOf(mesh, `KV_${bucket}`, [`$KV.${bucket}.${durable.name}`])
+  const checkpoint = stored?.json<{ epoch: number; settled: number }>()
+  return checkpoint !== undefined && (checkpoint.epoch > event.epoch || checkpoint.settled >= event.seq)
 }
 
 /** The letter of a range that aged out, with this event in it. */

@@ -35,7 +35,7 @@ export async function explain(sources: Sources, asked: string): Promise<Answer> 
 
 /** What each handler has to do with each of some events. */
 export async function explainEvents(sources: Sources, events: readonly FoundEvent[]): Promise<ExplainedEvent[]> {
-  const facts = await gatherFacts(sources, sources.topology, events)
+  const facts = await gatherFacts(sources, events)
   return facts.map(({ event, handlers }) => ({
     event,
     handlers: handlers.map((each) => ({ service: each.service, handler: each.handler, ...decide(each) })),

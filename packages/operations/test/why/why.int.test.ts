@@ -154,6 +154,43 @@ describe('why says of a message', () => {
     expect(await until(operations, 'o-1', { situation: 'no-instance' })).toMatchObject({ as: 'key' })
   })
 
+  it('who paused its handler, until when and why', async () => {
+    await using both = await asked()
+    const { test, operations } = both
+    const running = await test.mesh.start(shopWith(() => undefined))
+    using acting = await openOperations(test.mesh)
+    const end = new Date(Date.now() + 3_600_000)
+    const place = { service: 'shop', handler: 'bill', who: 'ana' }
+    await acting.handlers.pause({ ...place, until: end, reason: 'the printer moves' })
+    await eventually(async () => {
+      const [listed] = await acting.handlers.list()
+      expect(listed!.instances).toMatchObject([{ paused: { who: 'ana' } }])
+    })
+    await test.mesh.publish(placed, { orderId: 'o-1' })
+    expect(await operations.why('o-1')).toMatchObject({
+      situation: 'paused',
+      sentence: `order.placed o-1 waits: shop/bill is paused by ana until ${end.toISOString()} (the printer moves)`,
+      next: 'malha handlers resume shop/bill',
+    })
+    await acting.handlers.resume(place)
+    await until(operations, 'o-1', { situation: 'done' })
+    await running.stop()
+  })
+
+  it('since when the breaker of its handler is open, and when it tries again', async () => {
+    await using both = await asked()
+    const { test, operations } = both
+    const refused = (): Promise<void> =>
+      Promise.reject(Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }))
+    const running = await test.mesh.start(shopWith(refused, { retry: slowly }))
+    for (let n = 1; n <= 30; n++) await test.mesh.publish(placed, { orderId: `o-${n}` })
+    const { sentence } = await until(operations, 'o-1', { situation: 'breaker-open' })
+    expect(sentence).toMatch(
+      /^order\.placed o-1 waits: the breaker of shop\/bill is open since \d{4}-\S+( and tries one message at \d{4}-\S+)? \(attempt 1 failed: ECONNREFUSED: connect ECONNREFUSED 127\.0\.0\.1:1\)$/,
+    )
+    await running.stop()
+  })
+
   it('that it comes later, where it is published for later', async () => {
     await using both = await asked()
     const { test, operations } = both

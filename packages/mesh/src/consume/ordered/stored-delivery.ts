@@ -34,7 +34,7 @@ export function storedDelivery(
     failingSince: retry && failingSince(retry),
     attemptTimes: [],
     previousAttempt: undefined,
-    lastRecordAt: 0,
+    lastRecordAt: -Infinity,
     startedAt: 0,
     isTouched: false,
     wasSentToLane: false,

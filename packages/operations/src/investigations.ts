@@ -51,12 +51,12 @@ export function investigationsOf({ mesh, index, archive, traces }: Place): Inves
     check(asked, scan)
     const topology = await readTopology(mesh)
     if (topology.streams.some(({ kind }) => kind === 'dead-letters')) await catchUp(mesh, index)
-    return { mesh, index, archive, topology, scan, onScan, missing: [] }
+    return { mesh, index, archive, traces, topology, scan, onScan, missing: [] }
   }
   return {
     streams: () => streamViews(mesh),
     tail: (filter) => tailEvents(mesh, filter),
-    journey: async (asked, options = {}) => await follow(await sourcesFor(asked, options), asked, traces),
+    journey: async (asked, options = {}) => await follow(await sourcesFor(asked, options), asked),
     why: async (asked, options = {}) => await explain(await sourcesFor(asked, options), asked),
   }
 }

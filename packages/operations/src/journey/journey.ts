@@ -4,7 +4,7 @@ import { type Explanation, explainEvents } from '../why/why.ts'
 import { attemptsOf } from '../why/records.ts'
 import { isFor, type Topology } from '../why/topology.ts'
 import { type FoundEvent, onceEach, placeOf } from './found-event.ts'
-import { allOfKey, archivedBy, lastOfKey, scanFor, type Sources, troubledBy } from './look-up.ts'
+import { allOfKey, archivedBy, lastOfKey, scanBehind, scanFor, type Sources, tracedBy, troubledBy } from './look-up.ts'
 import { readTrace, type Span } from './spans.ts'
 
 /** What one handler did with an event. */
@@ -42,7 +42,7 @@ const MOST_TRACES = 5
 const MOST_CORRELATIONS = 50
 
 /** Follows a message by its id, a correlation id, a trace id or a key, through all that it caused. */
-export async function follow(sources: Sources, asked: string, traces: string | undefined): Promise<Journey> {
+export async function follow(sources: Sources, asked: string): Promise<Journey> {
   const { as, events: begun } = await begin(sources, asked)
   const all = onceEach(as === undefined ? begun : await relatedTo(sources, begun))
   const events = all.slice(0, MOST_EVENTS)
@@ -54,7 +54,7 @@ export async function follow(sources: Sources, asked: string, traces: string | u
     as,
     roots: treeOf(events).map((root) => hopOf(sources.topology, hops, root)),
     events: events.length,
-    traces: await tracesOf(sources, events, traces),
+    traces: await tracesOf(sources, events),
     missing,
   }
 }
@@ -72,6 +72,7 @@ async function begin(sources: Sources, asked: string): Promise<{ as: Journey['as
   const known = [
     ...(await troubledBy(sources, id, 'id')),
     ...(await archivedBy(sources, [{ id }, { correlation: id }, ...(mayBeTrace ? [{ trace }] : [])])),
+    ...(mayBeTrace ? await tracedBy(sources, trace) : []),
   ]
   // The archive is behind the streams by seconds, and a letter says nothing of what else there is.
   const isWanted = (event: FoundEvent): boolean =>
@@ -102,7 +103,9 @@ async function relatedTo(sources: Sources, begun: readonly FoundEvent[]): Promis
   const ids = new Set(known.flatMap(({ id }) => id ?? []))
   const isComplete = [...correlations].every((one) => ids.has(one))
   const oldest = known.reduce((one, other) => (BigInt(other.storedNs) < BigInt(one.storedNs) ? other : one))
-  const scanned = await scanFor(sources, { isWanted, notBefore: isComplete ? oldest.storedAt : undefined })
+  const scanned = isComplete
+    ? await scanBehind(sources, { isWanted, since: oldest.storedAt })
+    : await scanFor(sources, { isWanted })
   return [...known, ...scanned]
 }
 
@@ -171,11 +174,7 @@ function publisherOf(
   )?.handler
 }
 
-async function tracesOf(
-  { missing }: Sources,
-  events: readonly FoundEvent[],
-  traces: string | undefined,
-): Promise<Journey['traces']> {
+async function tracesOf({ missing, traces }: Sources, events: readonly FoundEvent[]): Promise<Journey['traces']> {
   const ids = [...new Set(events.flatMap(({ traceId }) => traceId ?? []))]
   if (traces === undefined || ids.length === 0) return []
   if (ids.length > MOST_TRACES) missing.push(`${ids.length - MOST_TRACES} more traces`)

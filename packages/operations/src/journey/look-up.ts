@@ -8,13 +8,16 @@ import type { MeshStream } from '../streams/mesh-streams.ts'
 import { attemptsOf, tokenOf } from '../why/records.ts'
 import type { Topology } from '../why/topology.ts'
 import { archivedEvent, eventIn, eventOfLetter, type FoundEvent } from './found-event.ts'
-import { scan, type ScanOptions } from './scan.ts'
+import { scan, type ScanOptions, scanSince } from './scan.ts'
+import { readTrace } from './spans.ts'
 
 /** Where events are looked for. */
 export type Sources = {
   readonly mesh: Mesh
   readonly index: LetterIndex
   readonly archive: ClickHouseOptions | undefined
+  /** Base address of the store of traces. */
+  readonly traces: string | undefined
   readonly topology: Topology
   /** Messages looked at where nothing but looking helps. */
   readonly scan: number
@@ -121,19 +124,64 @@ export async function archivedBy(sources: Sources, filters: readonly EventFilter
   }
 }
 
-/** Looks through the streams themselves, and says so where it did not get to their end. */
+/** Looks through the streams themselves, the newest first, and says so where it did not get to their end. */
 export async function scanFor(
   sources: Sources,
-  options: Pick<ScanOptions, 'isWanted' | 'notBefore' | 'isEnough'>,
+  options: Pick<ScanOptions, 'isWanted' | 'isEnough'>,
 ): Promise<readonly FoundEvent[]> {
-  const { mesh, missing, archive, onScan } = sources
-  const { events, looked, total, isCut } = await scan(mesh, eventStreams(sources), {
-    ...options,
-    most: sources.scan,
-    onScan,
-  })
-  const isArchived = archive !== undefined && !missing.some((text) => text.startsWith(AWAY))
-  const text = `older events: the newest ${looked} of ${total} were looked at one by one; an archive finds all by id, and a key is found at once`
-  if (isCut && !isArchived && !missing.includes(text)) missing.push(text)
+  const { mesh, scan: most, onScan } = sources
+  const { events, looked, total, isCut } = await scan(mesh, eventStreams(sources), { ...options, most, onScan })
+  if (isCut)
+    sayCut(
+      sources,
+      `older events: the newest ${looked} of ${total} were looked at one by one; an archive finds all by id, and a key is found at once`,
+    )
   return events
 }
+
+/** The same from a time on, for what an event led to. */
+export async function scanBehind(
+  sources: Sources,
+  { since, isWanted }: Pick<ScanOptions, 'isWanted'> & { since: string },
+): Promise<readonly FoundEvent[]> {
+  const { mesh, scan: most, onScan } = sources
+  const { events, looked, total, isCut } = await scanSince(mesh, eventStreams(sources), {
+    since,
+    isWanted,
+    most,
+    onScan,
+  })
+  if (isCut)
+    sayCut(
+      sources,
+      `what came later: ${looked} of ${total} events behind it were looked at one by one; an archive has all that it led to`,
+    )
+  return events
+}
+
+/** An archive that was asked has what was not looked at. */
+function sayCut({ archive, missing }: Sources, text: string): void {
+  const isArchived = archive !== undefined && !missing.some((each) => each.startsWith(AWAY))
+  if (!isArchived && !missing.includes(text)) missing.push(text)
+}
+
+/** Events that the spans of a trace name by where they were stored. */
+export async function tracedBy(sources: Sources, traceId: string): Promise<FoundEvent[]> {
+  const { mesh, traces, missing } = sources
+  if (traces === undefined) return []
+  const spans = await readTrace(traces, traceId).catch(() => [])
+  const places = new Set(spans.map(({ attributes }) => String(attributes['messaging.message.id'] ?? '')))
+  const found = await Promise.all(
+    [...places].slice(0, MOST_TRACED).map(async (place) => {
+      const [, name, seq] = /^(.+):(\d+)$/.exec(place) ?? []
+      const stream = eventStreams(sources).find((each) => each.name === name)
+      const [message] = stream ? await nextOf(mesh, stream.name, { seq: Number(seq), most: 1 }) : []
+      return stream && message ? eventIn(mesh, stream, message) : undefined
+    }),
+  )
+  if (places.size > MOST_TRACED) missing.push(`${places.size - MOST_TRACED} more messages of trace ${traceId}`)
+  // A stream that was made again gives its sequences again.
+  return found.filter((event) => event !== undefined && event.traceId === traceId) as FoundEvent[]
+}
+
+const MOST_TRACED = 200

@@ -18,8 +18,6 @@ export type ScanOptions = {
   /** Messages looked at, at most, over all streams. */
   readonly most: number
   readonly isWanted: (event: FoundEvent) => boolean
-  /** Nothing before it is looked at, RFC 3339. */
-  readonly notBefore?: string | undefined
   /** Told how far it is. */
   readonly onScan?: ((looked: number, total: number) => void) | undefined
   /** Whether what was found is enough. @default no */
@@ -34,9 +32,8 @@ const BLOCK = 1000
  * traces. Some 40 000 messages a second on one machine.
  */
 export async function scan(mesh: Mesh, streams: readonly MeshStream[], options: ScanOptions): Promise<Scanned> {
-  const { most, isWanted, notBefore, onScan, isEnough } = options
+  const { most, isWanted, onScan, isEnough } = options
   const total = streams.reduce((sum, { info }) => sum + info.state.messages, 0)
-  const notBeforeMs = notBefore === undefined ? -Infinity : Date.parse(notBefore)
   let open = streams
     .filter(({ info }) => info.state.messages > 0)
     .map((stream) => ({ stream, until: stream.info.state.last_seq }))
@@ -60,13 +57,42 @@ export async function scan(mesh: Mesh, streams: readonly MeshStream[], options: 
     }
     onScan?.(looked, total)
     open = blocks
-      .filter(({ stream, from, messages }) => {
-        const isOld = (messages[0]?.time.getTime() ?? Infinity) < notBeforeMs
-        return from > stream.info.state.first_seq && !isOld
-      })
+      .filter(({ stream, from }) => from > stream.info.state.first_seq)
       .map(({ stream, from }) => ({ stream, until: from - 1 }))
   }
   return { events, looked, total, isCut: open.length > 0 && !isEnough?.(events) }
+}
+
+/** The opposite: from a time on (RFC 3339), the oldest first. What an event led to came soon behind it, mostly. */
+export async function scanSince(
+  mesh: Mesh,
+  streams: readonly MeshStream[],
+  { since, most, isWanted, onScan }: Omit<ScanOptions, 'isEnough'> & { since: string },
+): Promise<Scanned> {
+  type Place = { stream: MeshStream; from: { seq: number } | { since: string } }
+  let open = streams.filter(({ info }) => info.state.messages > 0).map((stream): Place => ({ stream, from: { since } }))
+  const events: FoundEvent[] = []
+  let [looked, total] = [0, 0]
+  for (let isFirst = true; open.length > 0 && looked < most; isFirst = false) {
+    const size = Math.min(BLOCK, most - looked)
+    const blocks = await Promise.all(
+      open.slice(0, Math.ceil((most - looked) / size)).map(async ({ stream, from }) => {
+        const messages = await nextOf(mesh, stream.name, { ...from, most: size })
+        return { stream, messages }
+      }),
+    )
+    for (const { stream, messages } of blocks) {
+      looked += messages.length
+      if (isFirst) total += messages.length === 0 ? 0 : messages.length + (messages.at(-1)?.pending ?? 0)
+      events.push(...messages.flatMap((message) => eventIn(mesh, stream, message) ?? []).filter(isWanted))
+    }
+    onScan?.(looked, total)
+    open = blocks.flatMap(({ stream, messages }) => {
+      const last = messages.at(-1)
+      return last && last.seq < stream.info.state.last_seq ? [{ stream, from: { seq: last.seq + 1 } }] : []
+    })
+  }
+  return { events, looked, total: Math.max(looked, total), isCut: open.length > 0 }
 }
 
 /** A block may be cut by its bytes, and has holes where messages were removed. */

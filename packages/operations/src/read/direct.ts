@@ -2,31 +2,37 @@ import type { Mesh } from '@malha/mesh'
 import { type DirectBatchOptions, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 
-/** Patterns in one request at most: a server refuses more than 1024 results. */
-const AT_ONCE = 500
+/** Requests that are under way at once. */
+const AT_ONCE = 32
 /** In one answer: messages may have a megabyte. */
 const BATCH_BYTES = 8 * 1024 ** 2
 
 /**
  * The last message of each subject that fits one of the patterns (with the namespace). Nothing on the server changes, here
- * and below: no consumer is made.
+ * and below: no consumer is made. A request has one pattern: with two a server 2.15 walks all subjects of the stream, which takes
+ * it 300 ms for 200 000 of them in place of 0.5 ms.
  * @throws OperationsError OPERATIONS_UNREADABLE
  */
 export async function lastOf(mesh: Mesh, stream: string, patterns: readonly string[]): Promise<StoredMsg[]> {
   const found: StoredMsg[] = []
   for (let from = 0; from < patterns.length; from += AT_ONCE) {
     const some = patterns.slice(from, from + AT_ONCE)
-    found.push(...(await read(mesh, stream, { multi_last: some })))
+    found.push(...(await Promise.all(some.map((pattern) => read(mesh, stream, { multi_last: [pattern] })))).flat())
   }
   return found
 }
 
-export type Next = { seq?: number; subject?: string; most: number }
+/** `since`, RFC 3339, goes before `seq`. */
+export type Next = { seq?: number; since?: string; subject?: string; most: number }
 
-/** Messages from a sequence on, of a subject or pattern (with the namespace), oldest first. */
-export async function nextOf(mesh: Mesh, stream: string, { seq = 1, subject, most }: Next): Promise<StoredMsg[]> {
+/** Messages from a sequence or time on, of a subject or pattern (with the namespace), oldest first. */
+export async function nextOf(
+  mesh: Mesh,
+  stream: string,
+  { seq = 1, since, subject, most }: Next,
+): Promise<StoredMsg[]> {
   return await read(mesh, stream, {
-    seq: Math.max(1, seq),
+    ...(since === undefined ? { seq: Math.max(1, seq) } : { start_time: since }),
     batch: most,
     max_bytes: BATCH_BYTES,
     ...(subject !== undefined && { next_by_subj: subject }),

@@ -62,6 +62,7 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
   const about = `${nameOf(handler)} ${tailOf(mesh, event)}`
   const stream = topology.streams.find(({ name }) => name === event.stream)
   const isInStream = event.foundIn === 'stream' || (stream !== undefined && stands(stream.info, event))
+  const attempts = known.attempts.filter((each) => isAttemptAt(each, handler, event))
   const { position, isPulled } = await whereIs(known, handler, event)
   return {
     service: handler.service,
@@ -74,11 +75,13 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
     isAccounted: isInStream || (await isAccounted(known, handler, event)),
     position,
     isPulled,
-    attempts: known.attempts.filter((each) => isAttemptAt(each, handler, event)),
+    attempts,
     letter: written.letters.get(about),
     expired: isInStream ? undefined : expiredIn(known, handler, event),
     waiting: written.waiting.get(about),
-    isQueued: written.waiting.has(about) ? false : await isQueued(known, handler, tailOf(mesh, event)),
+    isQueued: written.waiting.has(about)
+      ? false
+      : await isQueued(known, handler, { tail: tailOf(mesh, event), attempts }),
     doneAt: written.doneAt.get(about),
     live: live(handler),
   }
@@ -153,18 +156,24 @@ function expiredIn({ index }: Known, { service, handler }: PlacedHandler, event:
 /** Due messages of a lane that are looked at. What is acked is gone from there. */
 const MOST_QUEUED = 2000
 
-async function isQueued({ mesh, queued }: Known, handler: PlacedHandler, tail: string): Promise<boolean> {
+async function isQueued(
+  { mesh, queued }: Known,
+  handler: PlacedHandler,
+  { tail, attempts }: { tail: string; attempts: readonly AttemptFailed[] },
+): Promise<boolean> {
   const { lane } = handler
-  if (lane.num_pending + lane.num_ack_pending === 0) return false
+  const due = lane.num_pending + lane.num_ack_pending
+  if (due === 0) return false
   const name = nameOf(handler)
   const subject = mesh.names.laneTarget(handler.service, handler.handler)
   const read = async (): Promise<ReadonlySet<string>> => {
-    const due = await nextOf(mesh, lane.stream_name, { subject, most: MOST_QUEUED })
-    return new Set(due.map(({ header }) => originOf(mesh, receivedHeaders(header))))
+    const messages = await nextOf(mesh, lane.stream_name, { subject, most: MOST_QUEUED })
+    return new Set(messages.map(({ header }) => originOf(mesh, receivedHeaders(header))))
   }
   const all = queued.get(name) ?? read()
   queued.set(name, all)
-  return (await all).has(tail)
+  // Behind so many that it was not looked at: a success leaves no record, so the last failure counts.
+  return (await all).has(tail) || (due > MOST_QUEUED && attempts.at(-1)?.outcome === 'retry')
 }
 
 /** The tail of the names of what is about the event that a copy is of. */

@@ -112,7 +112,11 @@ describe('a journey', () => {
     })
     expect(looked).toEqual([1000, 1500])
     expect(await operations.journey(id)).toMatchObject({ as: 'id', events: 1, missing: [] })
-    // A key is found at once, and what it led to is looked for no further back than itself.
+    // A key is found at once, and what it led to is looked for from there on.
     expect(await operations.journey('o-2501', { scan: 1000 })).toMatchObject({ as: 'key', events: 1, missing: [] })
+    expect(await operations.journey('o-1', { scan: 1500 })).toMatchObject({
+      as: 'key',
+      missing: [expect.stringMatching(/^what came later: 1500 of 2501 events behind it were looked at one by one/)],
+    })
   })
 })

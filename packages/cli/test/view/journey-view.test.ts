@@ -1,0 +1,128 @@
+import type { FoundEvent, HandlerHop, Hop, Journey } from '@malha/operations'
+import { expect, test } from 'vitest'
+import { drawJourney, journeyJson } from '../../src/view/journey-view.ts'
+
+const HOSTILE = '\u001B[31m<b>\u202E'
+const event = (over: Partial<FoundEvent>): FoundEvent => ({
+  stream: 'CENTERS',
+  epoch: 1,
+  seq: 1,
+  subject: 'center.registered.4.c-1',
+  storedAt: '2026-11-22T17:35:22.810123456Z',
+  storedNs: '1',
+  id: 'e-1',
+  type: 'center.registered',
+  service: 'api',
+  key: 'c-1',
+  correlationId: 'e-1',
+  causationId: undefined,
+  traceId: undefined,
+  payloadBytes: 2,
+  foundIn: 'stream',
+  ...over,
+})
+const attempt = (n: number): HandlerHop['attempts'][number] => ({
+  id: 'e-1',
+  type: 'center.registered',
+  service: 'provider',
+  handler: 'senninha',
+  attempt: n,
+  code: 'HTTP_503',
+  message: `HTTP_503: ${HOSTILE}`,
+  at: '2026-11-22T17:35:23.000Z',
+  nextAttemptAt: null,
+  outcome: 'dead-letter',
+  stream: 'CENTERS',
+  epoch: 1,
+  seq: 1,
+})
+const handler = (over: Partial<HandlerHop>): HandlerHop => ({
+  service: 'provider',
+  handler: 'senninha',
+  situation: 'done',
+  sentence: 'it is done',
+  next: undefined,
+  attempts: [],
+  ...over,
+})
+const hop = (over: Partial<Hop>): Hop => ({
+  event: event({}),
+  publishedBy: undefined,
+  handlers: [],
+  caused: [],
+  ...over,
+})
+const journey = (roots: Hop[]): Journey => ({
+  asked: 'c-1',
+  as: 'key',
+  roots,
+  events: roots.length,
+  traces: [],
+  missing: [],
+})
+const screen = { width: 120, colors: false }
+
+test('what a handler published hangs below it, and what nobody says who published below the event', () => {
+  const output = hop({
+    event: event({ id: 'e-2', type: 'provider.created', service: 'provider' }),
+    publishedBy: 'senninha',
+  })
+  const other = hop({ event: event({ id: 'e-3', type: 'center.seen', service: 'other' }) })
+  const text = drawJourney(
+    journey([hop({ handlers: [handler({}), handler({ handler: 'maas' })], caused: [output, other] })]),
+    screen,
+  )
+  expect(text.split('\n').map((line) => line.replace(/ 2026.*/, ''))).toEqual([
+    '1 event, found by key',
+    'center.registered c-1',
+    '├─ provider/senninha  done',
+    '│  └─ provider.created c-1',
+    '├─ provider/maas  done',
+    '└─ center.seen c-1',
+  ])
+})
+
+test('of many attempts the first and the last are shown, and how many are between', () => {
+  const attempts = Array.from({ length: 20 }, (_, index) => attempt(index + 1))
+  const text = drawJourney(journey([hop({ handlers: [handler({ attempts })] })]), screen)
+  expect([...text.matchAll(/↻(\d+)/g)].map(([, n]) => n)).toEqual(['1', '2', '18', '19', '20'])
+  expect(text).toContain('⋮ 15 more failed attempts')
+})
+
+test('hostile text in any place does nothing to the terminal', () => {
+  const hostile = event({
+    id: HOSTILE,
+    type: HOSTILE,
+    key: HOSTILE,
+    service: HOSTILE,
+    stream: HOSTILE,
+    subject: HOSTILE,
+  })
+  const bad = handler({ situation: 'retry', sentence: HOSTILE, service: HOSTILE, attempts: [attempt(1)] })
+  const text = drawJourney(
+    { ...journey([hop({ event: hostile, handlers: [bad], caused: [hop({ event: hostile })] })]), missing: [HOSTILE] },
+    screen,
+  )
+  expect(text).not.toMatch(/[\u001B\u202E]/)
+  expect(drawJourney({ ...journey([]), as: undefined, asked: HOSTILE }, screen)).not.toMatch(/[\u001B\u202E]/)
+})
+
+test('nanoseconds of spans are text in JSON, and nothing that was found is null', () => {
+  const span = {
+    traceId: 't',
+    spanId: 's',
+    parentId: undefined,
+    service: 'a',
+    name: 'b',
+    startNs: 1n,
+    endNs: 2n,
+    failed: false,
+    message: '',
+    attributes: {},
+  }
+  const given = { ...journey([]), as: undefined, traces: [{ traceId: 't', spans: [span] }] }
+  expect(JSON.parse(JSON.stringify(journeyJson(given)))).toMatchObject({
+    as: null,
+    traces: [{ spans: [{ startNs: '1', endNs: '2' }] }],
+  })
+})

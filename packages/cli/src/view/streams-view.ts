@@ -1,8 +1,8 @@
 import type { StreamView } from '@malha/operations'
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
-import { showAge } from './age.ts'
 import { showBytes } from './bytes.ts'
+import { showAge } from './duration.ts'
 import type { Screen } from './print.ts'
 import { tableStyle } from './table-style.ts'
 import { plural } from './text.ts'
@@ -16,7 +16,7 @@ export function drawStreams(streams: readonly StreamView[], { colors }: Screen, 
   const pc = createColors(colors)
   const red = (isAlarm: boolean, text: string): string => (isAlarm ? pc.red(text) : text)
   const table = new Table({ ...tableStyle(colors), head: HEAD })
-  const ago = (at: string | undefined): string => (at === undefined ? '' : showAge(nowMs - Date.parse(at)))
+  const ago = (at: string | undefined): string => (at === undefined ? '' : showAge(Math.max(0, nowMs - Date.parse(at))))
   for (const each of streams) {
     const { alarms, headroom, maxAgeMs } = each
     table.push([
@@ -29,7 +29,7 @@ export function drawStreams(streams: readonly StreamView[], { colors }: Screen, 
       maxAgeMs === undefined ? '' : showAge(maxAgeMs),
       red(alarms.includes('replicas'), replicasOf(each)),
       String(each.consumers),
-      headroom ? red(alarms.includes('age'), showAge(headroom.leftMs)) : '',
+      headroom ? red(alarms.includes('age'), showAge(Math.max(0, headroom.leftMs))) : '',
     ])
   }
   const told = streams.flatMap((each) => alarmsOf(each).map((text) => pc.red(text)))

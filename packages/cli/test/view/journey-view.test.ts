@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { drawJourney, journeyJson } from '../../src/view/journey-view.ts'
 
 const HOSTILE = '\u001B[31m<b>\u202E'
+const ACTING = /\p{Cc}|\p{Cf}/u
 const event = (over: Partial<FoundEvent>): FoundEvent => ({
   stream: 'CENTERS',
   epoch: 1,
@@ -103,8 +104,8 @@ test('hostile text in any place does nothing to the terminal', () => {
     { ...journey([hop({ event: hostile, handlers: [bad], caused: [hop({ event: hostile })] })]), missing: [HOSTILE] },
     screen,
   )
-  expect(text).not.toMatch(/[\u001B\u202E]/)
-  expect(drawJourney({ ...journey([]), as: undefined, asked: HOSTILE }, screen)).not.toMatch(/[\u001B\u202E]/)
+  expect(text.replaceAll('\n', '')).not.toMatch(ACTING)
+  expect(drawJourney({ ...journey([]), as: undefined, asked: HOSTILE }, screen)).not.toMatch(ACTING)
 })
 
 test('nanoseconds of spans are text in JSON, and nothing that was found is null', () => {

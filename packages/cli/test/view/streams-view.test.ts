@@ -1,6 +1,5 @@
 import type { StreamView, TailEvent } from '@malha/operations'
 import { expect, test } from 'vitest'
-import { showAge } from '../../src/view/age.ts'
 import { showBytes } from '../../src/view/bytes.ts'
 import { drawStreams } from '../../src/view/streams-view.ts'
 import { tailLine } from '../../src/view/tail-view.ts'
@@ -37,7 +36,7 @@ const RED = '\u001B[31m'
 test('what is near its limit is red, and said in a sentence', () => {
   const text = drawStreams([view], { width: 200, colors: true }, NOW)
   expect(text).toContain(`${RED}800 MiB of 1 GiB (78 %)`)
-  expect(text).toContain(`${RED}1 h`)
+  expect(text).toContain(`${RED}60 min`)
   expect(text).toContain('CENTERS is 78 % full: at 100 % what is published is refused (MESH_STREAM_FULL)')
   expect(text).toContain(
     'provider_senninha is not past sequence 7, which leaves the stream at 2026-11-22T18:35:22.810Z',
@@ -46,7 +45,7 @@ test('what is near its limit is red, and said in a sentence', () => {
   expect(drawStreams([{ ...view, alarms: [] }], { width: 200, colors: true }, NOW)).not.toContain(RED)
 })
 
-test('sizes and ages are shown as people read them', () => {
+test('sizes are shown as people read them', () => {
   expect([0, 812, 1536, 1024 ** 2, 5.5 * 1024 ** 3].map(showBytes)).toEqual([
     '0 B',
     '812 B',
@@ -54,7 +53,6 @@ test('sizes and ages are shown as people read them', () => {
     '1 MiB',
     '5.5 GiB',
   ])
-  expect([-5, 900, 61_000, 7_200_000, 3 * 86_400_000].map(showAge)).toEqual(['0 s', '0 s', '1 min', '2 h', '3 d'])
 })
 
 test('an event is one line, whatever is in it', () => {
@@ -73,7 +71,7 @@ test('an event is one line, whatever is in it', () => {
     failed: undefined,
   }
   const line = tailLine(event, { width: 100, colors: false })
-  expect(line).not.toMatch(/[\u001B\u202E\n]/)
+  expect(line).not.toMatch(/\p{Cc}|\p{Cf}/u)
   expect(line.startsWith('17:35:22.810 ')).toBe(true)
   expect(tailLine({ ...event, payload: undefined }, { width: 200, colors: false })).toContain(
     '(3 bytes that are no text)',

@@ -85,6 +85,32 @@ describe('why says of a message', () => {
     await running.stop()
   })
 
+  it('that a run sent it again, and that it is done since', async () => {
+    await using both = await asked()
+    const { test, operations } = both
+    let isMended = false
+    const mended = Promise.withResolvers<void>()
+    const running = await test.mesh.start(
+      shopWith(() => (isMended ? mended.promise : Promise.reject(new Reject('no such city')))),
+    )
+    await test.mesh.publish(placed, { orderId: 'o-1' })
+    await until(operations, 'o-1', { situation: 'dead-letter' })
+    isMended = true
+    using acting = await openOperations(test.mesh)
+    const { id } = await acting.runs.redrive({ filter: {}, who: 'ana' })
+    const working = acting.runs.work(id, { who: 'ana' })
+    expect(await until(operations, 'o-1', { situation: 'redriving' })).toMatchObject({
+      sentence: expect.stringContaining(`was sent to shop/bill again by run ${id}, which began with it at `),
+      next: `malha runs show ${id}`,
+    })
+    mended.resolve()
+    await working
+    expect((await operations.why('o-1')).sentence).toMatch(
+      new RegExp(`^order\\.placed o-1 is done by shop/bill at .*, sent again by run ${id}$`),
+    )
+    await running.stop()
+  })
+
   it('by whom and when it is tried again, on the lane as in the process', async () => {
     await using both = await asked()
     const { test, operations } = both

@@ -10,6 +10,7 @@ export {
   type ContractsSnapshot,
   type SnapshotOptions,
 } from './compatibility/snapshot.ts'
+export type { HandlerSnapshot, ServiceContracts } from './compatibility/service-contracts.ts'
 export type { JsonSchema } from './compatibility/json-schema.ts'
 export { askStatus } from './control/ask-status.ts'
 export {

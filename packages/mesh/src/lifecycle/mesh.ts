@@ -34,6 +34,7 @@ import { type BucketOptions, openBucket } from './bucket.ts'
 import { connectNats } from './connect.ts'
 import { watchConnection } from './connection-watch.ts'
 import { type MeshOptions, type ResolvedMeshOptions, resolveMeshOptions } from './options.ts'
+import { haveBucket, isAboutContracts } from './say-contracts.ts'
 import { type Connected, spoolingMesh } from './spooling-mesh.ts'
 import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
@@ -162,6 +163,8 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     error(error) {
       if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
       else if (isOfControl(names, error)) log.debug({ err: error }, 'NATS refused what pausing handlers needs')
+      else if (isAboutContracts(names, error))
+        log.debug({ err: error }, 'what services say of themselves is out of reach')
       else log.error({ err: error }, 'NATS refused something')
     },
   })
@@ -219,7 +222,12 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       const running = await start(service)
       await untilStopped(running, { signal, log })
     },
-    provision: (service) => provisionService(deps, service),
+    async provision(service) {
+      const report = await provisionService(deps, service)
+      // For services that may not make it themselves; it fails no release.
+      if (resolved.topology === 'ensure') await haveBucket(deps)
+      return report
+    },
     health() {
       const reasons = [
         ...(closing ? ['the mesh closes'] : []),

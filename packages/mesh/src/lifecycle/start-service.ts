@@ -20,6 +20,7 @@ import { bindAll, type Bound } from './bind-handlers.ts'
 import { type BootReport, logReport } from './boot-report.ts'
 import { type ConnectionWatch, untilUp } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
+import { sayContracts } from './say-contracts.ts'
 import { startHandler } from './start-handler.ts'
 import { hasOrder } from './start-ordered.ts'
 
@@ -135,6 +136,8 @@ async function running(
   // Before anything is delivered: what aged out while nobody was here shows only now, and who is paused starts nothing.
   await Promise.all([knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
+  // Behind the first messages: schemas take a moment to be written down, and nobody waits for it.
+  setImmediate(() => void sayContracts(deps, service))
   const stop = async (): Promise<void> => {
     control.stop()
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])

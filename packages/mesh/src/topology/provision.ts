@@ -13,7 +13,7 @@ import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
-import { auditLogStream, controlStream, type DesiredStream, operationsStream } from './system.ts'
+import { auditLogStream, contractsStream, controlStream, type DesiredStream, operationsStream } from './system.ts'
 import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
@@ -138,6 +138,18 @@ async function provisionLike(
   const jsm = await jetstreamManager(nats, { checkAPI: false, timeout: ASK_MS })
   const letters = await infoOf(jsm, names.stream('DEAD_LETTERS'))
   await bringAbout(nats, names, { desired: [desired(names, letters?.config.num_replicas)], mode: 'ensure' })
+}
+
+/**
+ * Makes the bucket in which services say their contracts, where it is missing.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function provisionContracts(
+  nc: NatsConnection,
+  names: Names,
+  { replicas, log }: { replicas: number | undefined; log: Logger },
+): Promise<void> {
+  await bringAbout(nc, names, { desired: [contractsStream(names, replicas)], mode: 'ensure', log })
 }
 
 /** Runs all, so that one failure does not hide another. */

@@ -10,7 +10,7 @@ import { days, minutes } from '../durations.ts'
 import { HANDLERS, type Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables. */
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts. */
 export type StreamKind =
   | 'events'
   | 'mesh'
@@ -23,6 +23,7 @@ export type StreamKind =
   | 'partitions'
   | 'inbox'
   | 'controls'
+  | 'contracts'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -81,6 +82,9 @@ export const PARTITION_BUCKET = 'MESH_PARTITIONS'
 
 /** Bucket of handlers with an inbox: which messages they are done with. */
 export const INBOX_BUCKET = 'MESH_INBOX'
+
+/** Bucket of what services say that they handle and publish. */
+export const CONTRACTS_BUCKET = 'MESH_CONTRACTS'
 
 const MIB = 1024 ** 2
 
@@ -240,6 +244,15 @@ export function inboxStream(names: Names, replicas?: number): DesiredStream {
   return {
     ...system('inbox', `KV_${bucket}`, replicas),
     config: { ...base([`$KV.${bucket}.>`]), max_bytes: 1024 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
+  }
+}
+
+/** The stream under the bucket of contracts, a key a service. Nothing depends on it but those who look. */
+export function contractsStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(CONTRACTS_BUCKET)
+  return {
+    ...system('contracts', `KV_${bucket}`, replicas),
+    config: { ...base([`$KV.${bucket}.>`]), max_bytes: 64 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
   }
 }
 

@@ -15,6 +15,9 @@ export const operationsErrors = {
   OPERATIONS_NOT_AUDITED:
     'nothing was done; see to the stream AUDIT: rights to publish audit.>, room in it, a server that answers',
   OPERATIONS_UNREADABLE: 'give this user the rights that the page on finding out what happened names, or look again',
+  OPERATIONS_NO_CONTRACTS: 'start a service with this release: it says its contracts; or give their module',
+  OPERATIONS_UNKNOWN_TYPE: 'take one of the types that the message lists, or give the module of its contract',
+  OPERATIONS_PAYLOAD_REFUSED: 'correct what the message says of the payload; nothing was published',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

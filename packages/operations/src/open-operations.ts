@@ -6,6 +6,7 @@ import { thisPlace } from './audit/audited.ts'
 import { type AuditLog, auditLogOf } from './audit/list.ts'
 import { type Handlers, handlersOf } from './handlers/handlers.ts'
 import { type Investigations, investigationsOf } from './investigations.ts'
+import { type Contracts, contractsOf } from './contracts/contracts.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
@@ -30,6 +31,7 @@ export interface Operations extends Investigations, Disposable {
   readonly letters: Letters
   readonly runs: Runs
   readonly audit: AuditLog
+  readonly contracts: Contracts
 }
 
 /**
@@ -51,6 +53,7 @@ export async function openOperations(
     runs: runsOf(desk, index),
     audit: auditLogOf(mesh),
     ...investigationsOf({ mesh, index, archive, traces }),
+    contracts: contractsOf(desk),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   }
 }

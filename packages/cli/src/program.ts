@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addCompletion } from './commands/completion.ts'
 
 /** What each file of `commands/` exports: it adds its command, with options and action, to the program. */
 export type CommandModule = { register(program: Command): void }
@@ -19,6 +20,10 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   tail: () => import('./commands/tail.ts'),
   journey: () => import('./commands/journey.ts'),
   why: () => import('./commands/why.ts'),
+  publish: () => import('./commands/publish.ts'),
+  contracts: () => import('./commands/contracts.ts'),
+  describe: () => import('./commands/describe.ts'),
+  context: () => import('./commands/context.ts'),
 }
 
 /**
@@ -31,5 +36,6 @@ export async function createProgram(argv: readonly string[]): Promise<Command> {
     .showHelpAfterError('(malha --help lists what there is)')
   const load = commands[argv[0] ?? '']
   for (const one of load ? [load] : Object.values(commands)) (await one()).register(program)
+  if (!load) await addCompletion(program)
   return program
 }

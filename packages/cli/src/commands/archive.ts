@@ -1,32 +1,45 @@
 import { type ArchiveAudit, auditArchive, type EventFilter, queryArchive, queryArchiveSql } from '@malha/archive'
-import { type Command, InvalidArgumentError } from 'commander'
-import { connectToMesh } from '../connection/connect-options.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import {
+  apart,
+  type ConnectOptions,
+  connectionEnv,
+  connectToMesh,
+  withConnection,
+  withContext,
+} from '../connection/connect-options.ts'
 import { drawAudit, drawEvents, drawRows } from '../view/archive-view.ts'
 import { wantsColors } from '../view/say.ts'
 
-type Clickhouse = { clickhouse: string; json?: true }
+type Clickhouse = ConnectOptions & { clickhouse?: string; json?: true }
 type AuditCommandOptions = Clickhouse & { nats?: string; stream?: string[]; wait: number }
 type QueryCommandOptions = Clickhouse & Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number }
 
 /** `malha archive audit` and `malha archive query`. */
 export function register(program: Command): void {
   const archive = program.command('archive').description('look into the archive of all events')
-  const clickhouse = process.env['CLICKHOUSE_URL'] || 'http://127.0.0.1:8123'
-  registerAudit(archive, clickhouse)
-  registerQuery(archive, clickhouse)
+  registerAudit(archive)
+  registerQuery(archive)
 }
 
-function registerAudit(archive: Command, clickhouse: string): void {
-  archive
-    .command('audit')
+function registerAudit(archive: Command): void {
+  withConnection(archive.command('audit'))
     .description(
       'compare the archive with the streams, message by message; exits with 1 unless all is there, once (who did what: malha audit list)',
     )
-    .option('--nats <url>', 'NATS server; default NATS_URL with its credentials, or nats://127.0.0.1:4222')
-    .option('--clickhouse <url>', 'ClickHouse; CLICKHOUSE_URL', clickhouse)
+    .addOption(new Option('--nats <url>', 'the same as --server').hideHelp())
+    .option('--clickhouse <url>', CLICKHOUSE)
     .option('--stream <name...>', 'only these streams, by their full names')
     .option('--wait <seconds>', 'how long to wait for the archive to catch up first', wholeNumber, 0)
     .option('--json', 'the whole result as one JSON line')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha archive audit --wait 60
+  malha archive audit --stream CENTERS --context production --json
+Exit codes: 0 all is there, once; 1 it is not, or an error.`,
+    )
     .action(async (options: AuditCommandOptions) => {
       const result = await audit(options)
       print(options, result, () => drawAudit(result, wantsColors(process.stdout)))
@@ -34,12 +47,11 @@ function registerAudit(archive: Command, clickhouse: string): void {
     })
 }
 
-function registerQuery(archive: Command, clickhouse: string): void {
-  archive
-    .command('query')
+function registerQuery(archive: Command): void {
+  withContext(archive.command('query'))
     .description('look up archived events, newest first; or run read-only SQL over archive.events')
     .argument('[sql]', "e.g. 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'")
-    .option('--clickhouse <url>', 'ClickHouse; CLICKHOUSE_URL', clickhouse)
+    .option('--clickhouse <url>', CLICKHOUSE)
     .option('--id <id>', 'the event with this id')
     .option('--key <key>', "events of this key, e.g. a centre's id")
     .option('--type <type>', 'events of this type, e.g. center.registered')
@@ -50,23 +62,39 @@ function registerQuery(archive: Command, clickhouse: string): void {
     .option('--until <time>', 'stored before')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
     .option('--json', 'one JSON line an event or row')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha archive query --key c-1
+  malha archive query 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'
+Exit codes: 0 looked up, 1 an error.`,
+    )
     .action((sql: string | undefined, options: QueryCommandOptions) => query(sql, options))
 }
 
-async function audit({ nats, clickhouse, stream, wait }: AuditCommandOptions): Promise<ArchiveAudit> {
-  await using mesh = await connectToMesh({ server: nats })
+const CLICKHOUSE = 'ClickHouse; default that of the context, CLICKHOUSE_URL, or http://127.0.0.1:8123'
+
+async function clickhouseOf({ clickhouse, ...connection }: Clickhouse): Promise<{ url: string }> {
+  return { url: clickhouse ?? ((await connectionEnv(connection))['CLICKHOUSE_URL'] || 'http://127.0.0.1:8123') }
+}
+
+async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): Promise<ArchiveAudit> {
+  const { connection } = apart(options)
+  const clickhouse = await clickhouseOf(options)
+  await using mesh = await connectToMesh({ ...connection, server: connection.server ?? nats })
   return await auditArchive({
     nats: mesh.nats,
     namespace: mesh.names.namespace,
-    clickhouse: { url: clickhouse },
+    clickhouse,
     waitMs: wait * 1000,
     ...(stream && { streams: stream }),
   })
 }
 
 async function query(sql: string | undefined, options: QueryCommandOptions): Promise<void> {
-  const { clickhouse, json, limit, ...filter } = options
-  const at = { url: clickhouse }
+  const { clickhouse: _, json, limit, ...filter } = apart(options).rest
+  const at = await clickhouseOf(options)
   if (sql !== undefined) {
     const rows = await queryArchiveSql(at, sql, { limit })
     for (const row of json ? rows : []) process.stdout.write(`${JSON.stringify(row)}\n`)

@@ -5,6 +5,15 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** `30s`, `5m`, `1.5h` in ms. */
+export function duration(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
+  if (amount === undefined || unit === undefined) throw new InvalidArgumentError('a duration such as 30s, 5m, 2h or 1d')
+  return Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS])
+}
+
 /** As the mesh writes times, so that text is compared with text. */
 export function time(text: string): string {
   const ms = Date.parse(text)

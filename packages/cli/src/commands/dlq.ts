@@ -1,6 +1,6 @@
 import { type Actor, type LetterFilter, openOperations, type WholeLetter } from '@malha/operations'
 import type { Command } from 'commander'
-import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
 import { followRun } from '../runs/follow-run.ts'
 import { print, screen } from '../view/print.ts'
@@ -62,8 +62,10 @@ Examples:
   malha dlq list --service provider --code HTTP_422
   malha dlq list --group 9f3c1a77e0 --json | jq -r '.letters[].id'`,
     )
-    .action(async ({ limit, after, json, server, creds, namespace, ...filter }: ListOptions) => {
-      await using mesh = await connectToMesh({ server, creds, namespace })
+    .action(async (options: ListOptions) => {
+      const { connection, rest } = apart(options)
+      const { limit, after, json, ...filter } = rest
+      await using mesh = await connectToMesh(connection)
       using operations = await openIndexed(mesh)
       const list = operations.letters.list(filter, { limit, after })
       print(json ? JSON.stringify({ ...list, next: list.next ?? null }) : drawLetters(list, screen()))
@@ -104,24 +106,11 @@ Examples:
 Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or the run is not over.`,
     )
     .action(async (options: RedriveOptions, command: Command) => {
-      const {
-        server,
-        creds,
-        namespace,
-        json,
-        all,
-        dryRun,
-        rate,
-        concurrency,
-        stopAfter,
-        most,
-        who,
-        reason,
-        ...filter
-      } = options
+      const { connection, rest } = apart(options)
+      const { json, all, dryRun, rate, concurrency, stopAfter, most, who, reason, ...filter } = rest
       const isNarrow = Object.values(filter).some((value) => value !== undefined)
       if (!isNarrow && !all) command.error('error: say which letters, e.g. --group or --service, or --all')
-      await using mesh = await connectToMesh({ server, creds, namespace }, { acts: !dryRun })
+      await using mesh = await connectToMesh(connection, { acts: !dryRun })
       using operations = await openIndexed(mesh)
       if (dryRun) {
         const plan = await operations.runs.plan(filter)

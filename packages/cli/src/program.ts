@@ -23,6 +23,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   publish: () => import('./commands/publish.ts'),
   contracts: () => import('./commands/contracts.ts'),
   describe: () => import('./commands/describe.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   context: () => import('./commands/context.ts'),
 }
 

@@ -56,7 +56,6 @@ export {
   command,
   type Contract,
   type ContractOptions,
-  covers,
   event,
   topic,
   type Topic,
@@ -129,3 +128,4 @@ export { type BootStream, provisionAudit, provisionControls, provisionOperations
 export { auditStream, meshStream } from './topology/system.ts'
 export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
+export { contains, overlap } from './topology/subject-overlap.ts'

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   apart,
   type ConnectOptions,
-  connectionEnv,
+  clickhouseUrl,
   connectToMesh,
   withConnection,
   withContext,
@@ -76,7 +76,7 @@ Exit codes: 0 looked up, 1 an error.`,
 const CLICKHOUSE = 'ClickHouse; default that of the context, CLICKHOUSE_URL, or http://127.0.0.1:8123'
 
 async function clickhouseOf({ clickhouse, ...connection }: Clickhouse): Promise<{ url: string }> {
-  return { url: clickhouse ?? ((await connectionEnv(connection))['CLICKHOUSE_URL'] || 'http://127.0.0.1:8123') }
+  return { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' }
 }
 
 async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): Promise<ArchiveAudit> {

@@ -73,6 +73,11 @@ export async function connectionEnv({ server, creds, namespace, context }: Conne
   }
 }
 
+/** ClickHouse of the archive: as given, of the context, or of the environment; undefined where nobody says. */
+export async function clickhouseUrl(connection: ConnectOptions, given?: string): Promise<string | undefined> {
+  return given ?? ((await connectionEnv(connection))['CLICKHOUSE_URL'] || undefined)
+}
+
 const SECRETS = ['NATS_NKEY_SEED_FILE', 'NATS_TOKEN', 'NATS_USER', 'NATS_PASSWORD']
 
 /**

@@ -1,4 +1,4 @@
-import { covers } from '@malha/mesh'
+import { contains } from '@malha/mesh'
 import { answersOf } from './asyncapi-messages.ts'
 import { replyChannel, type Said } from './asyncapi-channels.ts'
 import type { Json } from './asyncapi.ts'
@@ -12,7 +12,7 @@ export function operationsOf(mesh: Said): Json {
     const of = { tags: [{ name: service }] }
     for (const { handler, source, isTopic, stream, order } of handlers) {
       const taken = isTopic
-        ? mesh.contracts.filter((one) => one.stream?.name === stream && covers(source, one.type))
+        ? mesh.contracts.filter((one) => one.stream?.name === stream && contains(source, one.type))
         : [byType.get(source)].filter((one) => one !== undefined)
       for (const contract of taken)
         operations[isTopic ? `${service}.${handler}.${contract.type}` : `${service}.${handler}`] = {

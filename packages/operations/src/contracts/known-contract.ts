@@ -1,4 +1,4 @@
-import { type ContractSnapshot, covers, isObject, type JsonSchema, type ServiceContracts } from '@malha/mesh'
+import { type ContractSnapshot, contains, isObject, type JsonSchema, type ServiceContracts } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 
 /** What the services of a mesh say of one type, in its newest version. */
@@ -72,7 +72,7 @@ function handlersOf(
   { type, stream }: { type: string; stream: string | undefined },
 ): string[] {
   const named = handlers.filter(
-    (one) => one.stream === stream && (one.isTopic ? covers(one.source, type) : one.source === type),
+    (one) => one.stream === stream && (one.isTopic ? contains(one.source, type) : one.source === type),
   )
   return [
     ...named.map(({ handler }) => `${service}.${handler}`),

@@ -1,0 +1,85 @@
+/** What the server says, read once for all checks. Reads only. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Mesh, Names, ServiceContracts } from '@malha/mesh'
+import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
+import { OperationsError } from '../errors.ts'
+import { readSaid } from '../contracts/said.ts'
+
+/** A durable of a handler at two moments, so that one that stands still can be told from one between two pulls. */
+export type Watched = { readonly first: ConsumerInfo; readonly now: ConsumerInfo }
+
+export type Facts = {
+  readonly names: Names
+  /** Of this namespace. */
+  readonly streams: readonly StreamInfo[]
+  /** Streams of this namespace that have no leader, by name. */
+  readonly leaderless: readonly string[]
+  /** Durables of handlers and of delays. */
+  readonly durables: readonly Watched[]
+  /** Undefined where no service said anything. */
+  readonly services: readonly ServiceContracts[] | undefined
+}
+
+const ASK_MS = 10_000
+
+type Page<Name extends string, Info> = { total?: number; missing?: string[]; error?: { description?: string } } & {
+  [name in Name]?: Info[]
+}
+
+/** `againAfterMs`: what lies between the two looks at a durable that seems to stand still. */
+export async function readFacts(mesh: Mesh, { againAfterMs }: { againAfterMs: number }): Promise<Facts> {
+  const { names } = mesh
+  const { found, missing } = await listed<'streams', StreamInfo>(mesh, 'STREAM.LIST', 'streams')
+  const streams = found.filter(({ config }) => namespaceOf(config.name) === names.namespace)
+  const first = await durablesOf(mesh, streams)
+  const isStill = ({ num_pending, num_ack_pending }: ConsumerInfo): boolean => num_pending + num_ack_pending > 0
+  const again = first.some(isStill) ? (await pause(againAfterMs), await durablesOf(mesh, streams)) : first
+  const later = new Map(again.map((info) => [`${info.stream_name} ${info.name}`, info]))
+  return {
+    names,
+    streams,
+    leaderless: missing.filter((name) => namespaceOf(name) === names.namespace),
+    durables: first.flatMap((info) => {
+      const now = later.get(`${info.stream_name} ${info.name}`)
+      return now ? [{ first: info, now }] : []
+    }),
+    services: await readSaid(mesh).catch((error: unknown) => {
+      if (error instanceof OperationsError && error.code === 'OPERATIONS_NO_CONTRACTS') return undefined
+      throw error
+    }),
+  }
+}
+
+/** `staging` of `staging_CENTERS` and `KV_staging_RUNS`; names of streams begin with a capital, namespaces do not. */
+export function namespaceOf(stream: string): string {
+  return /^(?:KV_)?([a-z0-9-]+)_[A-Z]/.exec(stream)?.[1] ?? ''
+}
+
+async function durablesOf(mesh: Mesh, streams: readonly StreamInfo[]): Promise<ConsumerInfo[]> {
+  const all: ConsumerInfo[] = []
+  for (const { config, state } of streams) {
+    if (state.consumer_count === 0) continue
+    const { found } = await listed<'consumers', ConsumerInfo>(mesh, `CONSUMER.LIST.${config.name}`, 'consumers')
+    all.push(...found.filter((info) => info.config.durable_name !== undefined))
+  }
+  return all
+}
+
+/** All pages of a list of the JetStream API. */
+async function listed<Name extends string, Info>(
+  { nats }: Mesh,
+  api: string,
+  field: Name,
+): Promise<{ found: Info[]; missing: string[] }> {
+  const found: Info[] = []
+  const missing = new Set<string>()
+  for (;;) {
+    const query = JSON.stringify({ offset: found.length })
+    const page = (await nats.request(`$JS.API.${api}`, query, { timeout: ASK_MS })).json<Page<Name, Info>>()
+    if (page.error) throw new Error(`${api}: ${page.error.description}`)
+    const infos: Info[] = page[field] ?? []
+    found.push(...infos)
+    for (const name of page.missing ?? []) missing.add(name)
+    if (infos.length === 0 || found.length >= (page.total ?? 0)) return { found, missing: [...missing] }
+  }
+}

@@ -1,0 +1,84 @@
+import { contains, type Mesh, type Names, overlap } from '@malha/mesh'
+import type { StreamInfo } from '@nats-io/jetstream'
+import { type Finding, findingsOf } from './finding.ts'
+
+const { ok, warn } = findingsOf('permissions')
+const ASK_MS = 5000
+
+type Rights = { allow?: string[]; deny?: string[] }
+type UserInfo = { user?: string; account?: string; permissions?: { publish?: Rights; subscribe?: Rights } }
+
+/** What somebody may want to do, and the subjects it takes to publish on. */
+type Task = { readonly task: string; readonly isLooking: boolean; readonly subjects: readonly string[] }
+
+/**
+ * What this user may do of what people do with a mesh, as the server tells its rights: nothing is tried. Needs
+ * `$SYS.REQ.USER.INFO`.
+ */
+export async function checkPermissions({ nats, names }: Mesh, streams: readonly StreamInfo[]): Promise<Finding[]> {
+  const answer = await nats.request('$SYS.REQ.USER.INFO', '', { timeout: ASK_MS })
+  const { data = {} } = answer.json<{ data?: UserInfo }>()
+  return permissionFindings(data, tasksOf(names, streams))
+}
+
+/** Pure. To look is what `doctor` itself is for; whoever only looks needs no more. */
+export function permissionFindings({ user, permissions }: UserInfo, tasks: readonly Task[]): Finding[] {
+  const rights = permissions?.publish ?? {}
+  const about = user === undefined || user === '' ? 'this user' : `user ${user}`
+  const found = tasks.map(({ task, isLooking, subjects }) => {
+    const missing = subjects.filter((subject) => !mayUse(rights, subject))
+    if (missing.length === 0) return { may: task }
+    const fix = `to let it: allow publish on ${missing.join(', ')}`
+    return { not: (isLooking ? warn : ok)(about, `may not ${task}`, fix) }
+  })
+  const may = found.flatMap((one) => one.may ?? [])
+  return [...(may.length > 0 ? [ok(about, `may ${may.join(', ')}`)] : []), ...found.flatMap((one) => one.not ?? [])]
+}
+
+/** Allowed as a whole: where a part of it is denied, some of the task fails. */
+function mayUse({ allow, deny }: Rights, subject: string): boolean {
+  const isAllowed = allow === undefined || allow.length === 0 || allow.some((pattern) => contains(pattern, subject))
+  return isAllowed && !(deny ?? []).some((pattern) => overlap(pattern, subject))
+}
+
+export function tasksOf(names: Names, streams: readonly StreamInfo[]): Task[] {
+  const letters = names.stream('DEAD_LETTERS')
+  const records = names.operations()
+  const runs = `KV_${names.bucket('RUNS')}`
+  const contracts = `KV_${names.bucket('MESH_CONTRACTS')}`
+  const events = streams.filter(({ config }) => config.metadata?.['malha.kind'] === 'events')
+  const read = (stream: string): string[] => [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}`,
+  ]
+  return [
+    {
+      task: 'look at streams and consumers',
+      isLooking: true,
+      subjects: ['$JS.API.INFO', '$JS.API.STREAM.LIST', '$JS.API.STREAM.INFO.*', '$JS.API.CONSUMER.LIST.*'],
+    },
+    { task: 'look at dead letters', isLooking: true, subjects: [...read(letters), ...read(records)] },
+    {
+      task: 'look at contracts',
+      isLooking: true,
+      subjects: [`$JS.API.STREAM.INFO.${contracts}`, `$JS.API.STREAM.MSG.GET.${contracts}`],
+    },
+    {
+      task: 'publish events',
+      isLooking: false,
+      subjects: events.flatMap(({ config }) => config.subjects.filter((one) => !one.includes('_done.'))),
+    },
+    {
+      task: 'send letters again and discard them',
+      isLooking: false,
+      subjects: [
+        names.subject('lane.>'),
+        names.subject('ops.>'),
+        `$KV.${names.bucket('RUNS')}.>`,
+        ...read(runs).slice(0, 2),
+      ],
+    },
+    { task: 'make streams', isLooking: false, subjects: ['$JS.API.STREAM.CREATE.*', '$JS.API.STREAM.UPDATE.*'] },
+  ]
+}

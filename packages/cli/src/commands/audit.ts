@@ -1,6 +1,6 @@
 import { type AuditFilter, openOperations } from '@malha/operations'
 import type { Command } from 'commander'
-import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { apart, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { drawActs } from '../view/acts-view.ts'
 import { print, screen } from '../view/print.ts'
 import { time, wholeNumber } from './arguments.ts'
@@ -29,8 +29,10 @@ Examples:
   malha audit list --target 20261122-101500-3fa9c1 --json | jq -r '.acts[].reason'
 Exit codes: 0 listed, 1 an error.`,
     )
-    .action(async ({ server, creds, namespace, json, ...filter }: ListOptions) => {
-      await using mesh = await connectToMesh({ server, creds, namespace })
+    .action(async (options: ListOptions) => {
+      const { connection, rest } = apart(options)
+      const { json, ...filter } = rest
+      await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
       const list = await operations.audit.list(filter)
       print(json ? JSON.stringify({ ...list, next: list.next ?? null }) : drawActs(list, screen()))

@@ -18,6 +18,13 @@ export function register(program: Command): void {
       '--only <scenarios>',
       'only these, comma separated; with --json they replace theirs in a file that is there',
     )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha bench --quick
+Exit codes: 0 measured, 1 an error.`,
+    )
     .action(async (options: BenchOptions) => {
       process.exitCode = await bench(options)
     })

@@ -34,6 +34,13 @@ export function register(program: Command): void {
     .option('--out <folder>', 'where the run is kept; chaos-<seed> unless said otherwise')
     .option('--plan', 'say what would happen when, as JSON, and run nothing')
     .option('--json', 'the report as one line of JSON on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha chaos --seed 7 --minutes 2
+Exit codes: 0 every rule held, 1 one did not, or an error.`,
+    )
     .action(async (options: ChaosOptions) => {
       const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
       const minutes = options.minutes ?? (options.plant === undefined ? 5 : 0.25)
@@ -43,6 +50,7 @@ export function register(program: Command): void {
     .command('check')
     .description('check the saved history of a run again')
     .argument('<folder>', 'where the run was kept')
+    .addHelpText('after', '\nExamples:\n  malha chaos check chaos-7\nExit codes: 0 every rule held, 1 one did not.')
     .action(async (folder: string, _options, command: Command) => {
       const { json } = command.optsWithGlobals<{ json?: true }>()
       await script('chaos/check.ts', [folder, ...(json ? ['--json'] : [])])

@@ -31,7 +31,7 @@ function registerList(contracts: Command): void {
   withConnection(contracts.command('list'))
     .description('the contracts that the services of a mesh said at their last start')
     .option('--json', 'one JSON value: { contracts }, with schemas')
-    .addHelpText('after', '\nExit codes: 0 listed, 1 an error.')
+    .addHelpText('after', '\nExamples:\n  malha contracts list --context production\nExit codes: 0 listed, 1 an error.')
     .action(async ({ json, ...connection }: Json) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)

@@ -39,6 +39,14 @@ export function register(program: Command): void {
     .option('--json', 'the summary as one JSON line on stdout, all else on stderr')
     .option('--verbose', "show the processes' logs on stderr")
   addPortOptions(command, 'random')
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  malha demo
+  malha demo --centers 50 --keep
+Exit codes: 0 every check held, 1 one did not, or an error; 130 stopped by Ctrl-C.`,
+  )
   command.action(async (options: DemoCommandOptions) => {
     const ended = await demo(options).catch((error: unknown) => error)
     if (ended instanceof StopRequested) process.exitCode = 130

@@ -60,7 +60,8 @@ function registerList(dlq: Command): void {
 Examples:
   malha dlq list --state open
   malha dlq list --service provider --code HTTP_422
-  malha dlq list --group 9f3c1a77e0 --json | jq -r '.letters[].id'`,
+  malha dlq list --group 9f3c1a77e0 --json | jq -r '.letters[].id'
+Exit codes: 0 listed, 1 an error.`,
     )
     .action(async (options: ListOptions) => {
       const { connection, rest } = apart(options)
@@ -77,6 +78,14 @@ function registerShow(dlq: Command): void {
     .description('one letter whole: payload, headers, stack, attempts')
     .argument('<letter>', 'its number or its subject, as the list says')
     .option('--json', 'one JSON value; the payload in base64, and as text where it is text')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha dlq show 17
+  malha dlq show 17 --json | jq -r .payload
+Exit codes: 0 shown, 1 an error.`,
+    )
     .action(async (letter: string, { json, ...connection }: Json) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
@@ -128,6 +137,13 @@ function registerDecision(dlq: Command, name: 'discard' | 'reopen', description:
     .description(description)
     .argument('<letter>', 'its number, as the list says', wholeNumber)
     .option('--json', 'the letter as one JSON value')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha dlq ${name} 17 --reason 'the order was ${name === 'discard' ? 'cancelled' : 'not cancelled'}'
+Exit codes: 0 done, 1 an error, or somebody else was first.`,
+    )
     .action(async (letter: number, { json, who, reason, ...connection }: Decision) => {
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openIndexed(mesh)

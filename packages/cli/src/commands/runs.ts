@@ -14,6 +14,7 @@ export function register(program: Command): void {
   withConnection(runs.command('list'))
     .description('the newest first')
     .option('--json', 'one JSON value: { runs }')
+    .addHelpText('after', '\nExamples:\n  malha runs list\nExit codes: 0 listed, 1 an error.')
     .action(async ({ json, ...connection }: Json) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
@@ -24,6 +25,7 @@ export function register(program: Command): void {
     .description('how a run stands')
     .argument('<run>')
     .option('--json', 'the run as one JSON value')
+    .addHelpText('after', '\nExamples:\n  malha runs show 20261122-101500-3fa9c1\nExit codes: 0 shown, 1 an error.')
     .action(async (id: string, { json, ...connection }: Json) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
@@ -36,6 +38,13 @@ export function register(program: Command): void {
     .description('go on with a run that nobody works on, or take it over')
     .argument('<run>')
     .option('--json', 'the run as one JSON value when it is over')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha runs work 20261122-101500-3fa9c1
+Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or the run is not over.`,
+    )
     .action(async (id: string, { json, who, reason, ...connection }: Json & Actor) => {
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openIndexed(mesh)
@@ -48,6 +57,7 @@ function registerTurn(runs: Command, verb: keyof Pick<Runs, 'pause' | 'resume' |
     .description(description)
     .argument('<run>')
     .option('--json', 'the run as one JSON value')
+    .addHelpText('after', `\nExamples:\n  malha runs ${verb} 20261122-101500-3fa9c1\nExit codes: 0 done, 1 an error.`)
     .action(async (id: string, { json, who, reason, ...connection }: Json & Actor) => {
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openOperations(mesh)

@@ -15,6 +15,15 @@ export function register(program: Command): void {
     .option('--filter <text>', 'only test files whose path contains this; without --only it runs unit, int and e2e')
     .option('--long', 'also the tests that take minutes each (*.long.test.ts)')
     .option('--json', 'progress on stderr, and before the last line one line of JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha test
+  malha test --only types,lint
+  malha test --filter packages/mesh
+Exit codes: 0 all holds, 1 something does not.`,
+    )
     .action(async ({ only, filter, long, json }: TestOptions) => {
       const chosen = only ?? (filter === undefined ? defaultSteps : (['unit', 'int', 'e2e'] as const))
       const steps = long && !chosen.includes('long') ? [...chosen, 'long' as const] : chosen

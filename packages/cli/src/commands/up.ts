@@ -18,6 +18,14 @@ export function register(program: Command): void {
     .option('--json', 'one line on stdout once all is ready, nothing else')
     .option('--verbose', "show the processes' logs on stderr")
   addPortOptions(command, 'default')
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  malha up
+  malha up --data ./data --ports random --json
+Exit codes: 1 an error, 130 stopped by Ctrl-C.`,
+  )
   command.action(async (options: UpOptions) => {
     const stopped = await up(options).catch((error: unknown) => error)
     if (stopped instanceof StopRequested) process.exitCode = 130

@@ -26,7 +26,7 @@ export async function checkClock({ nats }: Mesh, stream: string | undefined): Pr
 /** Pure. `apartMs`: by how much this clock is ahead. */
 export function clockFinding({ apartMs, errorMs }: { apartMs: number; errorMs: number }): Finding {
   const beyondMs = Math.max(0, Math.abs(apartMs) - errorMs)
-  const said = `this machine is ${Math.round(Math.abs(apartMs))} ms ${apartMs < 0 ? 'behind' : 'ahead of'} the server (±${Math.ceil(errorMs)} ms)`
+  const said = `its clock is ${Math.round(Math.abs(apartMs))} ms ${apartMs < 0 ? 'behind' : 'ahead of'} the server’s (±${Math.ceil(errorMs)} ms)`
   const fix = 'let NTP set both clocks; the mesh goes by the server’s, logs and traces go by each machine’s own'
   if (beyondMs >= HARMFUL_MS) return fail('this machine', said, fix)
   return beyondMs >= WORTH_SAYING_MS ? warn('this machine', said, fix) : ok('this machine', said)

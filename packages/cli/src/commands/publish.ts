@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { type AnyContract, type Priority } from '@malha/mesh'
-import { openOperations, OperationsError, type PublishEventOptions } from '@malha/operations'
+import { type Actor, openOperations, OperationsError, type PublishEventOptions } from '@malha/operations'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
-import { apart, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { loadContracts } from '../contracts/load-contracts.ts'
 import { print, screen } from '../view/print.ts'
 import { drawPublished } from '../view/publish-view.ts'
@@ -12,22 +12,23 @@ import { say } from '../view/say.ts'
 import { duration } from './arguments.ts'
 import { EXIT_NO } from './exit-codes.ts'
 
-type PublishCommandOptions = ConnectOptions & {
-  data: string
-  contracts?: string
-  key?: string
-  id?: string
-  in?: number
-  priority?: Priority
-  once?: true
-  correlation?: string
-  dryRun?: true
-  json?: true
-}
+type PublishCommandOptions = ConnectOptions &
+  Actor & {
+    data: string
+    contracts?: string
+    key?: string
+    id?: string
+    in?: number
+    priority?: Priority
+    once?: true
+    correlation?: string
+    dryRun?: true
+    json?: true
+  }
 
 /** `malha publish`: one event, checked against its contract. */
 export function register(program: Command): void {
-  withConnection(program.command('publish'))
+  asActor(withConnection(program.command('publish')))
     .description('publish one event or command, checked against its contract')
     .argument('<type>', 'e.g. center.registered')
     .requiredOption('--data <json>', 'the payload: JSON, @file, or - for standard input')
@@ -72,6 +73,8 @@ Exit codes: 0 stored, or fit in a dry run; 1 an error; 3 refused: the payload do
 }
 
 function publishOptions({
+  who,
+  reason,
   key,
   id,
   in: deliverIn,
@@ -79,8 +82,8 @@ function publishOptions({
   once,
   correlation,
   dryRun,
-}: PublishCommandOptions): PublishEventOptions {
-  return { key, id, deliverIn, priority, once, correlationId: correlation, dryRun }
+}: Omit<PublishCommandOptions, keyof ConnectOptions>): Actor & PublishEventOptions {
+  return { who, reason, key, id, deliverIn, priority, once, correlationId: correlation, dryRun }
 }
 
 /** @throws CliError CLI_INVALID_OPTION */

@@ -1,4 +1,5 @@
-import type { AnyContract, Mesh, ServiceContracts } from '@malha/mesh'
+import type { AnyContract, ServiceContracts } from '@malha/mesh'
+import type { Actor, Desk } from '../audit/audited.ts'
 import { type AsyncApi, asyncApi } from './asyncapi.ts'
 import { payloadFaults } from './check-payload.ts'
 import { type KnownContract, knownContract, knownContracts } from './known-contract.ts'
@@ -16,15 +17,16 @@ export interface Contracts {
   /** All that is wrong with a payload for a type; empty when it may be published. @throws as `read` */
   check(type: string, data: unknown): Promise<string[]>
   /**
-   * Publishes an event of a type, or of a contract that the caller has.
-   * @throws OperationsError as `read`, OPERATIONS_PAYLOAD_REFUSED | OPERATIONS_INVALID_OPTIONS; MeshError as `mesh.publish`
+   * Publishes an event of a type, or of a contract that the caller has. Audited as `event.publish`, without its payload.
+   * @throws OperationsError as `read`, OPERATIONS_PAYLOAD_REFUSED | OPERATIONS_INVALID_OPTIONS | OPERATIONS_NOT_AUDITED; MeshError as `mesh.publish`
    */
-  publish(of: string | AnyContract, data: unknown, options?: PublishEventOptions): Promise<PublishedEvent>
+  publish(of: string | AnyContract, data: unknown, options: Actor & PublishEventOptions): Promise<PublishedEvent>
   /** The mesh as an AsyncAPI 3 document. @throws OperationsError OPERATIONS_NO_CONTRACTS */
   describe(): Promise<AsyncApi>
 }
 
-export function contractsOf(mesh: Mesh): Contracts {
+export function contractsOf(desk: Desk): Contracts {
+  const { mesh } = desk
   const read = async (type: string): Promise<KnownContract> => knownContract(await readSaid(mesh), type)
   return {
     services: () => readSaid(mesh),
@@ -32,7 +34,7 @@ export function contractsOf(mesh: Mesh): Contracts {
     read,
     check: async (type, data) => payloadFaults(await read(type), data),
     publish: async (of, data, options) =>
-      publishEvent(mesh, { contract: typeof of === 'string' ? await read(of) : of, data }, options),
+      publishEvent(desk, { contract: typeof of === 'string' ? await read(of) : of, data }, options),
     describe: async () => asyncApi(await readSaid(mesh), { names: mesh.names, server: mesh.nats.getServer() }),
   }
 }

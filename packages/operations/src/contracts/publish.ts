@@ -2,13 +2,13 @@ import {
   type AnyContract,
   command,
   event,
-  type Mesh,
   MeshError,
   type Priority,
   prepareEvent,
   type PublishOptions,
   stream,
 } from '@malha/mesh'
+import { type Actor, audited, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { payloadFaults } from './check-payload.ts'
 import { keyOf } from './key-of.ts'
@@ -50,13 +50,14 @@ export type PublishedEvent = {
 /**
  * Publishes an event as its contract says it: what is wrong with the payload is told whole, and nothing is stored then.
  * `contract` is a declaration, or what the services of the mesh said of the type.
- * @throws OperationsError OPERATIONS_PAYLOAD_REFUSED | OPERATIONS_INVALID_OPTIONS; MeshError as `mesh.publish`
+ * @throws OperationsError OPERATIONS_PAYLOAD_REFUSED | OPERATIONS_INVALID_OPTIONS | OPERATIONS_NOT_AUDITED; MeshError as `mesh.publish`
  */
 export async function publishEvent(
-  mesh: Mesh,
+  desk: Desk,
   { contract: given, data }: { contract: AnyContract | KnownContract; data: unknown },
-  { key, dryRun = false, deliverIn, ...more }: PublishEventOptions = {},
+  { who, reason, key, dryRun = false, deliverIn, ...more }: Actor & PublishEventOptions,
 ): Promise<PublishedEvent> {
+  const { mesh } = desk
   const contract = 'schemas' in given ? asContract(given, { data, key }) : given
   const options = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) as PublishOptions
   // Fixes the id and the subject, and tells what is wrong before anything is sent.
@@ -77,11 +78,11 @@ export async function publishEvent(
     stream: mesh.names.stream(contract.stream),
   }
   if (dryRun) return { ...event, seq: null, duplicate: false, waitsUntil: null }
-  const stored = await mesh.publish(contract, data, {
-    ...options,
-    id: envelope.id,
-    ...(deliverIn !== undefined && { deliverIn }),
-  })
+  const { id: target, ...after } = event
+  const act = { action: 'event.publish', who, reason, target, before: null, after }
+  const stored = await audited(desk, act, () =>
+    mesh.publish(contract, data, { ...options, id: target, ...(deliverIn !== undefined && { deliverIn }) }),
+  )
   if (stored.queued) return { ...event, seq: null, duplicate: false, waitsUntil: null }
   return {
     ...event,

@@ -3,7 +3,7 @@ import { getStored } from '@malha/mesh'
 import { eventually, testMesh, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openOperations, type Operations } from '../../src/index.ts'
+import { openOperations, type Operations, type PublishedEvent, type PublishEventOptions } from '../../src/index.ts'
 import { billing, shop } from './some-services.ts'
 
 const order = { orderId: 'o-1', total: 990, currency: 'BRL' }
@@ -23,6 +23,12 @@ describe('contracts of a running mesh', () => {
     operations[Symbol.dispose]()
     await test[Symbol.asyncDispose]()
   })
+
+  const publish = (
+    type: string,
+    data: unknown,
+    options: PublishEventOptions & { reason?: string } = {},
+  ): Promise<PublishedEvent> => operations.contracts.publish(type, data, { who: 'ana', ...options })
 
   it('are known by type: version, key, who handles it, who publishes it', async () => {
     const list = await operations.contracts.list()
@@ -66,8 +72,8 @@ describe('contracts of a running mesh', () => {
   })
 
   it('an event is published on its keyed subject, under the id given, and a second time stores nothing', async () => {
-    const given = { id: 'by-hand-1' }
-    const first = await operations.contracts.publish('order.placed', order, given)
+    const given = { id: 'by-hand-1', reason: 'ticket 7' }
+    const first = await publish('order.placed', order, given)
     expect(first).toMatchObject({
       id: 'by-hand-1',
       key: 'o-1',
@@ -85,14 +91,27 @@ describe('contracts of a running mesh', () => {
       'ce-dataschema': 'order.placed/1',
     })
     expect(JSON.parse(stored!.payload.toString())).toEqual(order)
-    const second = await operations.contracts.publish('order.placed', order, given)
+    const second = await publish('order.placed', order, given)
     expect(second).toMatchObject({ seq: first.seq, duplicate: true })
+    // Who did it is written down; the payload is not, which may be anything.
+    const { acts } = await operations.audit.list({ target: 'by-hand-1' })
+    expect(acts).toMatchObject([
+      {
+        action: 'event.publish',
+        who: 'ana',
+        reason: 'ticket 7',
+        after: { type: 'order.placed', key: 'o-1' },
+        outcome: 'done',
+      },
+      { action: 'event.publish' },
+    ])
+    expect(JSON.stringify(acts)).not.toContain('990')
   })
 
   it('a payload that does not fit is refused with all faults at once, no value repeated, and nothing stored', async () => {
     const before = await lastSeq()
     const wrong = { total: -3, currency: 'hunter2', at: [1, 'x'] }
-    const refused = operations.contracts.publish('order.placed', wrong)
+    const refused = publish('order.placed', wrong)
     await expect(refused).rejects.toThrow(
       /OPERATIONS_PAYLOAD_REFUSED[^]*must have required property 'orderId'[^]*at\[1\] must be number[^]*currency must be equal to one of the allowed values: "BRL", "EUR"[^]*total must be > 0/,
     )
@@ -102,35 +121,41 @@ describe('contracts of a running mesh', () => {
     expect(await lastSeq()).toBe(before)
   })
 
+  it('what is refused, or only tried, is no act', async () => {
+    const before = await lastSeq(test.mesh.names.stream('AUDIT'))
+    await expect(publish('order.placed', {})).rejects.toThrow(/OPERATIONS_PAYLOAD_REFUSED/)
+    await publish('order.placed', order, { dryRun: true })
+    expect(await lastSeq(test.mesh.names.stream('AUDIT'))).toBe(before)
+    expect(before).toBeGreaterThan(0)
+  })
+
   it('a dry run says where it would go, and stores nothing', async () => {
     const before = await lastSeq()
-    const would = await operations.contracts.publish('order.placed', order, { dryRun: true })
+    const would = await publish('order.placed', order, { dryRun: true })
     expect(would).toMatchObject({ key: 'o-1', seq: null })
     expect(await lastSeq()).toBe(before)
   })
 
   it('a key that only code computes must be given, one that the contract tells must be the same', async () => {
     const parcel = { parcel: 'P-1' }
-    await expect(operations.contracts.publish('parcel.shipped', parcel)).rejects.toThrow(/computed by code; say it/)
-    expect(await operations.contracts.publish('parcel.shipped', parcel, { key: 'p-1' })).toMatchObject({ key: 'p-1' })
-    await expect(operations.contracts.publish('order.placed', order, { key: 'o-2' })).rejects.toThrow(
+    await expect(publish('parcel.shipped', parcel)).rejects.toThrow(/computed by code; say it/)
+    expect(await publish('parcel.shipped', parcel, { key: 'p-1' })).toMatchObject({ key: 'p-1' })
+    await expect(publish('order.placed', order, { key: 'o-2' })).rejects.toThrow(
       /the key of this order\.placed is "o-1" by its contract/,
     )
-    await expect(operations.contracts.publish('invoice.issue', { orderId: 'o' }, { key: 'k' })).rejects.toThrow(
-      /has no key/,
-    )
+    await expect(publish('invoice.issue', { orderId: 'o' }, { key: 'k' })).rejects.toThrow(/has no key/)
   })
 
   it('a command goes by priority, and an event later if asked to', async () => {
-    const urgent = await operations.contracts.publish('invoice.issue', { orderId: 'o-1' }, { priority: 'high' })
+    const urgent = await publish('invoice.issue', { orderId: 'o-1' }, { priority: 'high' })
     expect(urgent.subject).toMatch(/invoice\.issue\._high$/)
-    const waiting = await operations.contracts.publish('order.placed', order, { deliverIn: 3_600_000 })
+    const waiting = await publish('order.placed', order, { deliverIn: 3_600_000 })
     expect(waiting).toMatchObject({ stream: test.mesh.names.delays(), waitsUntil: expect.any(String) })
   })
 
   it('what is no event, or that nobody knows, is refused', async () => {
-    await expect(operations.contracts.publish('price.quote', { sku: 'a' })).rejects.toThrow(/is a request/)
-    await expect(operations.contracts.publish('order.plcaed', order)).rejects.toThrow(
+    await expect(publish('price.quote', { sku: 'a' })).rejects.toThrow(/is a request/)
+    await expect(publish('order.plcaed', order)).rejects.toThrow(
       /OPERATIONS_UNKNOWN_TYPE.*they know invoice\.issue, order\.placed/,
     )
   })

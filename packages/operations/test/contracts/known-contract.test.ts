@@ -113,5 +113,7 @@ it('many faults are told as many, and the path of each by its names', () => {
 
 it('a schema that cannot be compiled is an error that says so, and no payload fits it', () => {
   const known = knownContract([said('a', { type: 'object', $ref: 'https://elsewhere.example/schema' })], 'order.placed')
-  expect(() => payloadFaults(known, {})).toThrow(/elsewhere/)
+  expect(() => payloadFaults(known, {})).toThrow(
+    /OPERATIONS_UNKNOWN_TYPE: the schema that a has for order\.placed .*elsewhere/,
+  )
 })

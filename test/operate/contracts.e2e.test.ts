@@ -40,7 +40,7 @@ describe('malha', () => {
     await test.mesh.start(billing)
     await test.mesh.start(shop)
     operations = await openOperations(test.mesh)
-    await eventually(async () => expect(await operations.contracts.services()).toHaveLength(2))
+    await untilSaid(operations, 2)
   })
   afterAll(async () => {
     operations[Symbol.dispose]()
@@ -126,3 +126,7 @@ describe('malha', () => {
     })
   }
 })
+
+async function untilSaid({ contracts }: Operations, services: number): Promise<void> {
+  await eventually(async () => expect(await contracts.services()).toHaveLength(services))
+}

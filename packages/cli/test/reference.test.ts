@@ -58,7 +58,7 @@ Commands that look change nothing. Those that act write down who did it (\`--who
 | 0    | it is done, or the answer is yes                                                                            |
 | 1    | an error: the message has a [code](errors.md) and what to do                                                |
 | 3    | it ran, and the answer is no: incompatible, refused, some failed again, worth a look (each help says which) |
-| 4    | of \`malha doctor\`: something is broken                                                                    |
+| 4    | of \`malha doctor\`: something is broken                                                                      |
 | 130  | stopped by Ctrl-C                                                                                           |
 
 ## Connections

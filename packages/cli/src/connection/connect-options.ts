@@ -61,7 +61,7 @@ function userName(): string {
 export async function connectionEnv({ server, creds, namespace, context }: ConnectOptions): Promise<NodeJS.ProcessEnv> {
   const name = context ?? (process.env['MALHA_CONTEXT'] || undefined)
   const named = name === undefined ? undefined : await readContext(name, process.env)
-  const own = Object.entries(process.env).filter(([variable]) => !named || !/^NATS_/.test(variable))
+  const own = Object.entries(process.env).filter(([variable]) => !named || !variable.startsWith('NATS_'))
   const base: NodeJS.ProcessEnv = { NATS_URL: 'nats://127.0.0.1:4222', ...Object.fromEntries(own), ...named }
   // One way to say who you are: a file that is given stands for what there was.
   if (creds) for (const variable of SECRETS) delete base[variable]

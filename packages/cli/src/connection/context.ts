@@ -128,7 +128,8 @@ function settingsOf(text: string, env: Env): { settings: ContextSettings; faults
     else settings[variable] = FILES.includes(field) ? atHome(value, env) : value
   }
   settings['NATS_URL'] ??= DEFAULT_URL
-  return { settings, faults, description: String(context['description'] ?? '') }
+  const { description } = context
+  return { settings, faults, description: typeof description === 'string' ? description : '' }
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {

@@ -25,7 +25,7 @@ const placed = event('order.placed', {
 })
 const issue = command('invoice.issue', { stream: orders, schema: z.object({ orderId: z.string() }) })
 const quote = request('price.quote', { schema: z.object({ sku: z.string() }), reply: z.object({ cents: z.number() }) })
-const plain: StandardSchemaV1<unknown> = {
+const plain: StandardSchemaV1 = {
   '~standard': { version: 1, vendor: 'plain', validate: (value) => ({ value }) },
 }
 const mute = event('order.mute', { stream: orders, schema: plain })

@@ -22,15 +22,22 @@ export type Facts = {
 
 const ASK_MS = 10_000
 
-type Page<Name extends string, Info> = { total?: number; missing?: string[]; error?: { description?: string } } & {
-  [name in Name]?: Info[]
+type Page = {
+  total?: number
+  streams?: StreamInfo[]
+  consumers?: ConsumerInfo[]
+  missing?: string[]
+  error?: { description?: string }
 }
 
 /** `againAfterMs`: what lies between the two looks at a durable that seems to stand still. */
 export async function readFacts(mesh: Mesh, { againAfterMs }: { againAfterMs: number }): Promise<Facts> {
   const { names } = mesh
-  const { found, missing } = await listed<'streams', StreamInfo>(mesh, 'STREAM.LIST', 'streams')
-  const streams = found.filter(({ config }) => namespaceOf(config.name) === names.namespace)
+  const listed = await pages(mesh, 'STREAM.LIST')
+  const missing = new Set(listed.flatMap((page) => page.missing ?? []))
+  const streams = listed
+    .flatMap((page) => page.streams ?? [])
+    .filter(({ config }) => namespaceOf(config.name) === names.namespace)
   const first = await durablesOf(mesh, streams)
   const isStill = ({ num_pending, num_ack_pending }: ConsumerInfo): boolean => num_pending + num_ack_pending > 0
   const again = first.some(isStill) ? (await pause(againAfterMs), await durablesOf(mesh, streams)) : first
@@ -38,7 +45,7 @@ export async function readFacts(mesh: Mesh, { againAfterMs }: { againAfterMs: nu
   return {
     names,
     streams,
-    leaderless: missing.filter((name) => namespaceOf(name) === names.namespace),
+    leaderless: [...missing].filter((name) => namespaceOf(name) === names.namespace),
     durables: first.flatMap((info) => {
       const now = later.get(`${info.stream_name} ${info.name}`)
       return now ? [{ first: info, now }] : []
@@ -59,27 +66,22 @@ async function durablesOf(mesh: Mesh, streams: readonly StreamInfo[]): Promise<C
   const all: ConsumerInfo[] = []
   for (const { config, state } of streams) {
     if (state.consumer_count === 0) continue
-    const { found } = await listed<'consumers', ConsumerInfo>(mesh, `CONSUMER.LIST.${config.name}`, 'consumers')
+    const found = (await pages(mesh, `CONSUMER.LIST.${config.name}`)).flatMap((page) => page.consumers ?? [])
     all.push(...found.filter((info) => info.config.durable_name !== undefined))
   }
   return all
 }
 
 /** All pages of a list of the JetStream API. */
-async function listed<Name extends string, Info>(
-  { nats }: Mesh,
-  api: string,
-  field: Name,
-): Promise<{ found: Info[]; missing: string[] }> {
-  const found: Info[] = []
-  const missing = new Set<string>()
-  for (;;) {
-    const query = JSON.stringify({ offset: found.length })
-    const page = (await nats.request(`$JS.API.${api}`, query, { timeout: ASK_MS })).json<Page<Name, Info>>()
+async function pages({ nats }: Mesh, api: string): Promise<Page[]> {
+  const read: Page[] = []
+  for (let offset = 0; ;) {
+    const query = JSON.stringify({ offset })
+    const page = (await nats.request(`$JS.API.${api}`, query, { timeout: ASK_MS })).json<Page>()
     if (page.error) throw new Error(`${api}: ${page.error.description}`)
-    const infos: Info[] = page[field] ?? []
-    found.push(...infos)
-    for (const name of page.missing ?? []) missing.add(name)
-    if (infos.length === 0 || found.length >= (page.total ?? 0)) return { found, missing: [...missing] }
+    read.push(page)
+    const count = (page.streams ?? page.consumers ?? []).length
+    offset += count
+    if (count === 0 || offset >= (page.total ?? 0)) return read
   }
 }

@@ -20,12 +20,14 @@ export function worst(findings: readonly Finding[]): CheckState {
   return RANK[Math.max(0, ...findings.map(({ state }) => RANK.indexOf(state)))]!
 }
 
-/** Findings of one check. */
-export function findingsOf(check: string): {
-  ok(about: string, what: string, fix?: string): Finding
-  warn(about: string, what: string, fix: string): Finding
-  fail(about: string, what: string, fix: string): Finding
-} {
+/** Makers of the findings of one check. */
+export type Findings = {
+  readonly ok: (about: string, what: string, fix?: string) => Finding
+  readonly warn: (about: string, what: string, fix: string) => Finding
+  readonly fail: (about: string, what: string, fix: string) => Finding
+}
+
+export function findingsOf(check: string): Findings {
   const make = (state: CheckState) => (about: string, what: string, fix?: string) => ({
     check,
     state,

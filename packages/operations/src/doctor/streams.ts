@@ -10,19 +10,19 @@ const NEARLY_FULL = 0.7
 const ALMOST_FULL = 0.9
 
 /** Settings that what the mesh promises hangs on, by kind of stream; docs/reference/wire.md. */
-const SETTINGS: Readonly<Record<string, Partial<StreamConfig> & { max_msgs?: number }>> = {
-  events: { retention: 'limits', discard: 'new', allow_atomic: true } as Partial<StreamConfig>,
-  mesh: { retention: 'limits', discard: 'old' } as Partial<StreamConfig>,
+const SETTINGS: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
+  events: { retention: 'limits', discard: 'new', allow_atomic: true },
+  mesh: { retention: 'limits', discard: 'old' },
   'dead-letters': {
     retention: 'limits',
     discard: 'new',
     max_msgs_per_subject: 1,
     discard_new_per_subject: true,
     max_age: 0,
-  } as Partial<StreamConfig>,
-  operations: { retention: 'limits', discard: 'new', max_age: 0 } as Partial<StreamConfig>,
-  lanes: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 } as Partial<StreamConfig>,
-  delays: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 } as Partial<StreamConfig>,
+  },
+  operations: { retention: 'limits', discard: 'new', max_age: 0 },
+  lanes: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 },
+  delays: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 },
 }
 
 /** What each stream that the mesh knows is like. Pure. */
@@ -99,7 +99,7 @@ function checkStream({ config, state, cluster }: StreamInfo): Finding[] {
 }
 
 function drift(config: StreamConfig, kind: string): Finding[] {
-  const given = config as unknown as Record<string, unknown>
+  const given = config as unknown as Record<string, string | number | boolean | undefined>
   return Object.entries(SETTINGS[kind] ?? {}).flatMap(([setting, wanted]) => {
     // The server leaves out what is false, or 0.
     const is = given[setting] ?? (typeof wanted === 'boolean' ? false : 0)

@@ -55,7 +55,7 @@ describe('services that disagree', () => {
     const at = { names: names('staging'), server: '[::1]:4222' }
     const document = asyncApi([said('a', needs('x')), said('b', { ...Object(needs('y')), prefixItems: [true] })], at)
     const { diagnostics } = await new Parser().parse(JSON.stringify(document))
-    expect(diagnostics.filter(({ severity }) => severity <= 1)).toEqual([])
+    expect(diagnostics.filter(({ severity }) => [0, 1].includes(severity))).toEqual([])
   })
 })
 

@@ -51,12 +51,12 @@ it('what was changed by hand, what nobody handles, and what is nobody’s is tol
   const jsm = await jetstreamManager(test.nats)
   const durable = names.durable('shop', 'bill')
   await jsm.consumers.update(names.stream('ORDERS'), durable, { max_deliver: 3 })
-  await jsm.streams.update(names.stream('ORDERS'), { discard: 'old' as never })
+  await jsm.streams.update(names.stream('ORDERS'), { discard: 'old' })
   await jsm.consumers.delete(names.delays(), names.delayDurable('order.placed'))
   const { metadata } = (await jsm.consumers.info(names.stream('ORDERS'), durable)).config
   await jsm.consumers.add(names.stream('ORDERS'), {
     durable_name: names.durable('shop', 'old'),
-    ack_policy: 'explicit' as never,
+    ack_policy: 'explicit',
     filter_subject: names.subject('order.old'),
     metadata: { ...metadata, 'malha.handler': 'old' },
   })

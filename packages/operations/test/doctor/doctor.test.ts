@@ -67,7 +67,7 @@ describe('streams', () => {
   ])('%j is told', (config, expected) => {
     const found = checkStreams({ streams: [stream(config)], leaderless: [] })
     expect(brief(found)).toEqual([expect.stringMatching(expected)])
-    if (found[0]!.state !== 'ok') expect(found[0]!.fix).toMatch(/\w/)
+    expect(found.filter(({ state, fix }) => state !== 'ok' && fix === null)).toEqual([])
   })
 
   it('without a leader, or with a replica behind, are told', () => {

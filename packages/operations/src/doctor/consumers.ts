@@ -16,6 +16,7 @@ export const consumerName = ({ stream_name: stream, name }: ConsumerInfo): strin
 
 function settings(info: ConsumerInfo): Finding[] {
   const { config, stream_name: stream, name } = info
+  const service = config.metadata?.['malha.service']
   const edit = (flags: string): string => `nats consumer edit ${stream} ${name} ${flags}`
   const found: Finding[] = []
   if ((config.max_deliver ?? -1) > 0)
@@ -23,7 +24,15 @@ function settings(info: ConsumerInfo): Finding[] {
       fail(
         consumerName(info),
         `max_deliver is ${config.max_deliver}: a message delivered so often is forgotten without a letter`,
-        edit('--max-deliver=-1'),
+        `restart the instances of ${service}: at its start each puts its durables right; lifted by hand, what was given up stays so`,
+      ),
+    )
+  else if (info.num_redelivered > info.num_ack_pending)
+    found.push(
+      fail(
+        consumerName(info),
+        `the server gave ${info.num_redelivered - info.num_ack_pending} messages up, so that nobody gets them: it had a max_deliver`,
+        `restart the instances of ${service}`,
       ),
     )
   if ((config.backoff?.length ?? 0) > 0)

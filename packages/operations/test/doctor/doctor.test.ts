@@ -31,6 +31,7 @@ const consumer = (more: Loose = {}, config: Loose = {}): ConsumerInfo => {
   const state = {
     num_pending: 0,
     num_ack_pending: 0,
+    num_redelivered: 0,
     num_waiting: 1,
     delivered: { consumer_seq: 5 },
     ack_floor: { consumer_seq: 5 },
@@ -93,6 +94,11 @@ describe('consumers', () => {
   it.each([
     ['one that moves', consumer(), /^ok/],
     ['changed by hand', consumer({}, { max_deliver: 5 }), /^fail: max_deliver is 5/],
+    [
+      'that gave messages up',
+      consumer({ num_redelivered: 3, num_ack_pending: 1 }),
+      /^fail: the server gave 2 messages up/,
+    ],
     ['with a backoff', consumer({}, { backoff: [1] }), /^fail: it has a backoff/],
     [
       'full of unacked messages',

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 import { inspect } from 'node:util'
 import { createProgram } from './program.ts'
+import { visible } from './view/visible.ts'
 
 const argv = process.argv.slice(2)
 try {
   const program = await createProgram(argv)
   await program.parseAsync(argv, { from: 'user' })
 } catch (error) {
-  process.stderr.write(`malha: ${explain(error)}\n`)
+  // Names of types and the like in it may be anybody's.
+  process.stderr.write(`malha: ${visible(explain(error), { lines: true })}\n`)
   process.exitCode = 1
 }
 

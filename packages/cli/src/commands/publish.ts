@@ -9,6 +9,7 @@ import { loadContracts } from '../contracts/load-contracts.ts'
 import { print, screen } from '../view/print.ts'
 import { drawPublished } from '../view/publish-view.ts'
 import { say } from '../view/say.ts'
+import { visible } from '../view/visible.ts'
 import { duration } from './arguments.ts'
 import { EXIT_NO } from './exit-codes.ts'
 
@@ -66,7 +67,7 @@ Exit codes: 0 stored, or fit in a dry run; 1 an error; 3 refused: the payload do
         print(rest.json ? JSON.stringify(published) : drawPublished(published, screen()))
       } catch (error) {
         if (!(error instanceof OperationsError) || error.code !== 'OPERATIONS_PAYLOAD_REFUSED') throw error
-        say(error.message)
+        say(visible(error.message, { lines: true }))
         process.exitCode = EXIT_NO
       }
     })

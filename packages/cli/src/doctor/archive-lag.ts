@@ -9,8 +9,12 @@ const WORTH_SAYING_MS = 60_000
 const ALMOST_GONE = 0.8
 const NOT_ARCHIVED = ['lanes', 'delays']
 
-/** How far the archive is behind each stream. Reads only. */
-export async function archiveFindings(mesh: Mesh, clickhouse: string): Promise<Finding[]> {
+/** How far the archive is behind each stream, where it is by `lateMs` or more. Reads only. */
+export async function archiveFindings(
+  mesh: Mesh,
+  clickhouse: string,
+  { lateMs = WORTH_SAYING_MS }: { lateMs?: number } = {},
+): Promise<Finding[]> {
   const host = clickhouse.replace(/^\w+:\/\/([^@/]*@)?/, '').replace(/[/?].*$/, '')
   try {
     const { namespace } = mesh.names
@@ -20,7 +24,7 @@ export async function archiveFindings(mesh: Mesh, clickhouse: string): Promise<F
     for await (const info of (await jetstreamManager(mesh.nats, { checkAPI: false })).streams.list()) {
       const { 'malha.format': format, 'malha.kind': kind = '' } = info.config.metadata ?? {}
       if (format === undefined || NOT_ARCHIVED.includes(kind) || !prefix.test(info.config.name)) continue
-      const lag = await lagOf(mesh, info, clickhouse)
+      const lag = await lagOf(mesh, info, { clickhouse, lateMs })
       if (lag) found.push(lag)
       else archived += 1
     }
@@ -37,7 +41,11 @@ export async function archiveFindings(mesh: Mesh, clickhouse: string): Promise<F
   }
 }
 
-async function lagOf({ nats }: Mesh, info: StreamInfo, clickhouse: string): Promise<Finding | undefined> {
+async function lagOf(
+  { nats }: Mesh,
+  info: StreamInfo,
+  { clickhouse, lateMs }: { clickhouse: string; lateMs: number },
+): Promise<Finding | undefined> {
   const { name, max_age: maxAgeNs } = info.config
   const [row] = await queryArchiveSql(
     { url: clickhouse },
@@ -49,7 +57,7 @@ async function lagOf({ nats }: Mesh, info: StreamInfo, clickhouse: string): Prom
   const next = await getStored(nats, name, { seq: until + 1, next_by_subj: '>' })
   if (next === undefined) return undefined
   const lagMs = Date.now() - Date.parse(next.time)
-  if (lagMs < WORTH_SAYING_MS) return undefined
+  if (lagMs < lateMs) return undefined
   const share = maxAgeNs > 0 ? (lagMs * 1e6) / maxAgeNs : 0
   const what = `the archive is ${Math.min(info.state.last_seq - until, info.state.messages)} messages behind, the oldest stored ${next.time}`
   const fix = 'start the archive of this namespace, and see its log; malha archive audit says what is missing'

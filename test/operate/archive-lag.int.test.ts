@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { archiveStreams, migrateArchive } from '@malha/archive'
+import { defineService, event, stream } from '@malha/mesh'
+import { startClickHouse } from '@malha/stack'
+import { eventually, testMesh } from '@malha/testing'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { archiveFindings } from '../../packages/cli/src/doctor/archive-lag.ts'
+
+const orders = stream('ORDERS', { subjects: ['order.>'] })
+const placed = event('order.placed', { stream: orders, schema: z.object({ id: z.string() }) })
+const now = { lateMs: 0 }
+
+it('an archive that is behind is told by stream, one that is up to date is well, one that is away is said to be', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'malha-lag-'))
+  await using end = new AsyncDisposableStack()
+  end.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }))
+  const { CLICKHOUSE_URL: _, ...env } = process.env
+  const clickhouse = await startClickHouse({ dataDir, env })
+  end.defer(() => clickhouse.stop())
+  const { url } = clickhouse
+  await using test = await testMesh()
+  const { mesh } = test
+  const source = { nats: mesh.nats, namespace: test.namespace }
+  await migrateArchive({ ...source, clickhouse: { url } })
+  await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
+  await mesh.publish(placed, { id: '1' })
+
+  const behind = await archiveFindings(mesh, url, now)
+  expect(behind).toMatchObject([{ check: 'archive', state: 'warn', about: mesh.names.stream('ORDERS') }])
+  expect(behind[0]!.what).toMatch(/1 messages behind, the oldest stored /)
+  // It has just come: an archive that runs has it in a moment.
+  expect(await archiveFindings(mesh, url)).toMatchObject([{ state: 'ok' }])
+
+  {
+    await using _running = archiveStreams(source, { url })
+    await eventually(async () => expect(await archiveFindings(mesh, url, now)).toMatchObject([{ state: 'ok' }]))
+  }
+  await clickhouse.stop()
+  const away = await archiveFindings(mesh, url.replace('//', '//reader:hunter2@'))
+  expect(away).toMatchObject([{ state: 'warn', what: expect.stringContaining('could not be asked') }])
+  expect(JSON.stringify(away)).not.toContain('hunter2')
+})

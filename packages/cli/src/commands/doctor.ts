@@ -5,6 +5,7 @@ import {
   clickhouseUrl,
   type ConnectOptions,
   connectToMesh,
+  serversOf,
   withConnection,
 } from '../connection/connect-options.ts'
 import { archiveFindings } from '../doctor/archive-lag.ts'
@@ -44,7 +45,10 @@ Exit codes: 0 all is well, 1 an error, 3 something is worth a look, 4 something 
       const { connection, rest } = apart(options)
       const clickhouse = await clickhouseUrl(connection, rest.clickhouse)
       await using mesh = await connectToMesh(connection)
-      const { findings: seen } = await examine(mesh, { againAfterMs: rest.wait * 1000 })
+      const { findings: seen } = await examine(mesh, {
+        againAfterMs: rest.wait * 1000,
+        servers: await serversOf(connection),
+      })
       const findings = [...seen, ...(clickhouse === undefined ? [] : await archiveFindings(mesh, clickhouse))]
       const state = worst(findings)
       print(rest.json ? JSON.stringify({ state, findings }) : drawDiagnosis({ state, findings }, screen()))

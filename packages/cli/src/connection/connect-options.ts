@@ -73,6 +73,15 @@ export async function connectionEnv({ server, creds, namespace, context }: Conne
   }
 }
 
+/** `host:port` of the servers that the connection is given, without credentials. */
+export async function serversOf(connection: ConnectOptions): Promise<string[]> {
+  const urls = (await connectionEnv(connection))['NATS_URL'] ?? ''
+  return urls.split(',').flatMap((url) => {
+    const { hostname, port } = URL.parse(url.trim().replace(/^(?!\w+:\/\/)/, 'nats://')) ?? {}
+    return hostname ? [`${hostname}:${port || '4222'}`] : []
+  })
+}
+
 /** ClickHouse of the archive: as given, of the context, or of the environment; undefined where nobody says. */
 export async function clickhouseUrl(connection: ConnectOptions, given?: string): Promise<string | undefined> {
   return given ?? ((await connectionEnv(connection))['CLICKHOUSE_URL'] || undefined)

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connectionEnv } from '../../src/connection/connect-options.ts'
+import { connectionEnv, serversOf } from '../../src/connection/connect-options.ts'
 import { listContexts, readContext } from '../../src/connection/context.ts'
 
 let home = ''
@@ -120,6 +120,14 @@ describe('a connection', () => {
     })
     vi.stubEnv('MALHA_CONTEXT', 'production')
     expect(await connectionEnv({})).toMatchObject({ NATS_URL: byNats.url })
+  })
+
+  it.each([
+    ['nats://ana:s3cret@a:4333, tls://b', ['a:4333', 'b:4222']],
+    ['a:4333', ['a:4333']],
+    ['nats://[::1]:4222', ['[::1]:4222']],
+  ])('to %s is to these servers', async (server, expected) => {
+    expect(await serversOf({ server })).toEqual(expected)
   })
 
   it('by a credentials file that is given leaves no other credentials beside it', async () => {

@@ -17,19 +17,24 @@ export type Diagnosis = { readonly state: CheckState; readonly findings: readonl
 export type ExamineOptions = {
   /** Between two looks at durables with work, ms: one that did not move stands still. @default 2000 */
   againAfterMs?: number
+  /** `host:port` of servers that should be there; the one it is connected to names those that are. @default none */
+  servers?: readonly string[]
 }
 
 /**
  * Looks a mesh over: servers, account, permissions, clock, streams, consumers, services, delays. Reads only. What this user may
  * not look at is a finding of its own; the other checks go on.
  */
-export async function examine(mesh: Mesh, { againAfterMs = 2000 }: ExamineOptions = {}): Promise<Diagnosis> {
+export async function examine(
+  mesh: Mesh,
+  { againAfterMs = 2000, servers = [] }: ExamineOptions = {},
+): Promise<Diagnosis> {
   const findings: Finding[] = []
   const check = async (name: string, run: () => Promise<Finding[]>): Promise<void> => {
     findings.push(...(await run().catch((error: unknown) => [unseen(name, error)])))
   }
   let facts: Facts | undefined
-  await check('servers', () => checkServers(mesh))
+  await check('servers', () => checkServers(mesh, servers))
   await check('account', () => checkAccount(mesh))
   await check('streams', async () => {
     facts = await readFacts(mesh, { againAfterMs })

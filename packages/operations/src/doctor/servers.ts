@@ -11,13 +11,13 @@ const LEAST = [2, 14]
 export type Server = { readonly address: string; readonly name?: string; readonly version?: string }
 
 /**
- * Versions of the server this is connected to, and of those it names as its cluster: each says it to whoever opens a
- * connection, before any credentials.
+ * Versions of the server this is connected to, of those it names as its cluster, and of `known` ones, which may be away: each
+ * says it to whoever opens a connection, before any credentials.
  */
-export async function checkServers({ nats }: Mesh): Promise<Finding[]> {
+export async function checkServers({ nats }: Mesh, known: readonly string[]): Promise<Finding[]> {
   const { version, server_name: name, connect_urls: others = [] } = nats.info!
   const own = { address: nats.getServer(), name, version }
-  const rest = await Promise.all([...new Set(others)].filter((one) => one !== own.address).map(greeted))
+  const rest = await Promise.all([...new Set([...known, ...others])].filter((one) => one !== own.address).map(greeted))
   // One server may have several addresses.
   const seen = new Map<string, Server>([own, ...rest].map((one) => [one.name ?? one.address, one]))
   return serverFindings([...seen.values()])

@@ -6,6 +6,7 @@ const { ok, warn, fail } = findingsOf('streams')
 
 /** The format of the wire that this release knows. */
 const FORMAT = '1'
+const SHOWN = 5
 const NEARLY_FULL = 0.7
 const ALMOST_FULL = 0.9
 
@@ -37,6 +38,7 @@ export function checkStreams({ streams, leaderless }: Pick<Facts, 'streams' | 'l
       ),
     ),
     ...known.flatMap(checkStream),
+    ...replicasBehind(known),
   ]
   if (known.length === 0 && leaderless.length === 0)
     return [warn('streams', 'there is no stream of the mesh', 'start a service, or see whether --namespace is right')]
@@ -80,15 +82,6 @@ function checkStream({ config, state, cluster }: StreamInfo): Finding[] {
         'bring its servers back, or see nats stream report',
       ),
     )
-  for (const replica of cluster?.replicas ?? [])
-    if (replica.offline || !replica.current)
-      found.push(
-        warn(
-          name,
-          `its replica on ${replica.name} is ${replica.offline ? 'offline' : 'behind'}`,
-          `bring ${replica.name} back; nats stream report`,
-        ),
-      )
   const share = config.max_bytes > 0 ? state.bytes / config.max_bytes : 0
   if (share >= NEARLY_FULL && config.discard === 'new') {
     const what = `it is ${Math.floor(share * 100)} % full; a full stream refuses its publishers`
@@ -96,6 +89,22 @@ function checkStream({ config, state, cluster }: StreamInfo): Finding[] {
     found.push(share >= ALMOST_FULL ? fail(name, what, fix) : warn(name, what, fix))
   }
   return found
+}
+
+/** One a server: when it is away, it is so for all its streams. */
+function replicasBehind(streams: readonly StreamInfo[]): Finding[] {
+  const behind = new Map<string, string[]>()
+  for (const { config, cluster } of streams)
+    for (const { name, offline, current } of cluster?.replicas ?? [])
+      if (offline || !current) behind.set(name, [...(behind.get(name) ?? []), config.name])
+  return [...behind].map(([server, names]) => {
+    const some = names.length > SHOWN ? `${names.slice(0, SHOWN).join(', ')} …` : names.join(', ')
+    return warn(
+      `server ${server}`,
+      `its replicas of ${names.length} streams are offline or behind: ${some}`,
+      `bring ${server} back, and let it catch up: nats stream report`,
+    )
+  })
 }
 
 function drift(config: StreamConfig, kind: string): Finding[] {

@@ -76,7 +76,7 @@ describe('streams', () => {
     expect(brief(checkStreams({ streams: [stream({}, { cluster })], leaderless: ['LOST'] }))).toEqual([
       expect.stringMatching(/^fail: it has no leader/),
       expect.stringMatching(/^fail: it has no leader/),
-      'warn: its replica on n2 is behind',
+      'warn: its replicas of 1 streams are offline or behind: ORDERS',
     ])
   })
 

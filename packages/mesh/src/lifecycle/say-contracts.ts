@@ -7,6 +7,7 @@ import { serviceContracts } from '../compatibility/service-contracts.ts'
 import { PublishRefused } from '../publish/pub-ack.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { apiCodes, apiSentence } from '../topology/api-errors.ts'
+import { askAgain } from '../topology/ask-again.ts'
 import type { Names } from '../topology/names.ts'
 import { provisionContracts } from '../topology/provision.ts'
 import { CONTRACTS_BUCKET } from '../topology/system.ts'
@@ -24,7 +25,7 @@ export async function sayContracts(deps: ServiceDeps, service: ServiceDef): Prom
   // A user with few rights is told once what is missing; nothing else depends on it.
   try {
     const record = JSON.stringify(serviceContracts(service))
-    const said = await read(deps, service.name)
+    const said = await askAgain(() => read(deps, service.name))
     if (said === record) return
     if (said === undefined && !(await haveBucket(deps))) return
     await write(deps, service.name, record)

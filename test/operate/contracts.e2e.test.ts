@@ -37,6 +37,7 @@ describe('malha', () => {
     await mkdir(join(home, '.config/malha/context'), { recursive: true })
     const context = { url: test.url, namespace: test.namespace, description: 'of this test' }
     await writeFile(join(home, '.config/malha/context/here.json'), JSON.stringify(context))
+    await writeFile(join(home, '.config/malha/context/$(id).json'), '{}')
     await test.mesh.start(billing)
     await test.mesh.start(shop)
     operations = await openOperations(test.mesh)
@@ -107,16 +108,20 @@ describe('malha', () => {
     ])
     expect(JSON.parse(doctor.stdout)).toMatchObject({ state: 'ok' })
     expect(doctor.code).toBe(0)
-    expect(JSON.parse(contexts.stdout)).toMatchObject({ contexts: [{ name: 'here', namespace: test.namespace }] })
+    expect(JSON.parse(contexts.stdout)).toMatchObject({ contexts: [{}, { name: 'here', namespace: test.namespace }] })
   })
 
-  it('completes commands, and has the script by which a shell asks for them', async () => {
-    const [script, commands] = await Promise.all([
+  it('completes choices and contexts, and has the script by which a shell asks for them', async () => {
+    const [script, modes, contexts] = await Promise.all([
       malha(['completion', 'bash']),
       malha(['complete', '--', 'contracts', 'check', '--mode', '']),
+      malha(['complete', '--', 'doctor', '--context', '']),
     ])
     expect(script).toMatchObject({ code: 0, stdout: expect.stringContaining('malha complete -- ') })
-    expect(commands.stdout).toMatch(/^backward[^]*^forward[^]*^full/m)
+    expect(modes.stdout).toMatch(/^backward[^]*^forward[^]*^full/m)
+    expect(contexts.stdout).toMatch(/^here\tof this test$/m)
+    // A shell would run it.
+    expect(contexts.stdout).not.toContain('$(')
   })
 
   function git(...args: string[]): Promise<void> {

@@ -5,15 +5,6 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-/** `30s`, `5m`, `1.5h` in ms. */
-export function duration(text: string): number {
-  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
-  if (amount === undefined || unit === undefined) throw new InvalidArgumentError('a duration such as 30s, 5m, 2h or 1d')
-  return Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS])
-}
-
 /** As the mesh writes times, so that text is compared with text. */
 export function time(text: string): string {
   const ms = Date.parse(text)
@@ -23,10 +14,22 @@ export function time(text: string): string {
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** A length such as `90s`, `30m`, `2h`, `1d`, in ms; undefined where it is none. */
+function lengthMs(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  return count !== undefined && unit !== undefined && Number(count) > 0 ? Number(count) * UNITS[unit]! : undefined
+}
+
+export function duration(text: string): number {
+  const ms = lengthMs(text)
+  if (ms === undefined) throw new InvalidArgumentError('a length such as 90s, 30m, 2h or 1d')
+  return ms
+}
+
 /** A time to come, or a length from now in ms, such as `90s`, `30m`, `2h`, `1d`. */
 export function timeOrLength(text: string): Date | number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  if (count !== undefined && unit !== undefined && Number(count) > 0) return Number(count) * UNITS[unit]!
+  const length = lengthMs(text)
+  if (length !== undefined) return length
   const ms = Date.parse(text)
   if (!/^\d{4}-/.test(text) || Number.isNaN(ms))
     throw new InvalidArgumentError('a time such as 2026-11-22T18:00:00Z, or a length such as 90s, 30m, 2h or 1d')

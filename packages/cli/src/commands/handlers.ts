@@ -1,7 +1,7 @@
 import { type HandlerChange, type ListedHandler, openOperations, type Operations } from '@malha/operations'
 import { type Command, InvalidArgumentError } from 'commander'
 import { CliError } from '../cli-error.ts'
-import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { drawChange, drawHandler, drawHandlers } from '../view/handlers-view.ts'
 import { print, screen } from '../view/print.ts'
 import { timeOrLength, wholeNumber } from './arguments.ts'
@@ -32,7 +32,8 @@ function registerList(handlers: Command): void {
       `
 Examples:
   malha handlers list
-  malha handlers list --json | jq '.handlers[] | select(.lag.oldestMs > 60000) | .handler'`,
+  malha handlers list --json | jq '.handlers[] | select(.lag.oldestMs > 60000) | .handler'
+Exit codes: 0 listed, 1 an error.`,
     )
     .action(async ({ json, service, ...connection }: Json & { service?: string }) => {
       const all = await look(connection)
@@ -46,6 +47,7 @@ function registerShow(handlers: Command): void {
     .description('one handler, and each instance that runs it')
     .argument('<handler>', 'service/handler, as the list says', handlerName)
     .option('--json', 'the handler as one JSON value')
+    .addHelpText('after', '\nExamples:\n  malha handlers show provider/senninha\nExit codes: 0 shown, 1 an error.')
     .action(async ({ service, handler }: Name, { json, ...connection }: Json) => {
       const found = (await look(connection)).find((one) => one.service === service && one.handler === handler)
       if (!found)
@@ -74,7 +76,8 @@ A reason is needed: others will read it.
 
 Examples:
   malha handlers pause provider/senninha --until 2h --reason 'Senninha moves its database'
-  malha handlers resume provider/senninha`,
+  malha handlers resume provider/senninha
+Exit codes: 0 written down, 1 an error.`,
     )
     .action(async (name: Name, options: Act & { until?: Date | number }, command: Command) => {
       const { until, reason } = options
@@ -89,6 +92,10 @@ function registerResume(handlers: Command): void {
     .description('let a paused handler go on, in every instance')
     .argument('<handler>', 'service/handler, as the list says', handlerName)
     .option('--json', 'one JSON value: { before, after }')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  malha handlers resume provider/senninha\nExit codes: 0 written down, 1 an error.',
+    )
     .action((name: Name, options: Act) => act(name, options, ({ handlers: all }, told) => all.resume(told)))
 }
 
@@ -108,7 +115,8 @@ function registerSet(handlers: Command): void {
       `
 Examples:
   malha handlers set provider/senninha --concurrency 4 --rate 10 --reason 'they asked us to'
-  malha handlers set provider/senninha --concurrency declared --rate declared`,
+  malha handlers set provider/senninha --concurrency declared --rate declared
+Exit codes: 0 written down, 1 an error.`,
     )
     .action(async (name: Name, options: Act & Limits, command: Command) => {
       const { concurrency, rate: perSecond, burst } = options
@@ -121,18 +129,20 @@ Examples:
 }
 
 /** For an onlooker nothing is made. */
-async function look({ server, creds, namespace }: ConnectOptions): Promise<ListedHandler[]> {
-  await using mesh = await connectToMesh({ server, creds, namespace })
+async function look(options: ConnectOptions): Promise<ListedHandler[]> {
+  await using mesh = await connectToMesh(apart(options).connection)
   using operations = await openOperations(mesh)
   return await operations.handlers.list()
 }
 
 async function act(
   name: Name,
-  { server, creds, namespace, who, reason, json }: Act,
+  options: Act,
   change: (operations: Operations, told: Name & { who: string; reason: string | undefined }) => Promise<HandlerChange>,
 ): Promise<void> {
-  await using mesh = await connectToMesh({ server, creds, namespace }, { acts: true })
+  const { connection, rest } = apart(options)
+  const { who, reason, json } = rest
+  await using mesh = await connectToMesh(connection, { acts: true })
   using operations = await openOperations(mesh)
   const changed = await change(operations, { ...name, who, reason })
   print(json ? JSON.stringify(changed) : drawChange(name, changed, screen()))

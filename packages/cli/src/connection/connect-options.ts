@@ -9,7 +9,8 @@ export type ConnectOptions = {
   server?: string | undefined
   creds?: string | undefined
   namespace?: string | undefined
-  context?: string | undefined
+  /** Not to be forgotten: whoever leaves it out is connected elsewhere than he said. */
+  context: string | undefined
 }
 
 /** Adds `--server`, `--creds`, `--namespace` and `--context`; what they leave open the environment says, as it does for a service. */

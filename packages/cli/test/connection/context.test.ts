@@ -107,7 +107,7 @@ describe('a connection', () => {
     vi.stubEnv('NATS_URL', 'nats://elsewhere:4222')
     vi.stubEnv('NATS_TOKEN', 'of elsewhere')
     vi.stubEnv('MALHA_NAMESPACE', 'staging')
-    const plain = await connectionEnv({})
+    const plain = await connectionEnv({ context: undefined })
     expect(plain).toMatchObject({ NATS_URL: 'nats://elsewhere:4222', NATS_TOKEN: 'of elsewhere' })
     const named = await connectionEnv({ context: 'production' })
     expect(named).toMatchObject({ NATS_URL: byNats.url, MALHA_NAMESPACE: 'staging' })
@@ -119,7 +119,7 @@ describe('a connection', () => {
       MALHA_NAMESPACE: 'test',
     })
     vi.stubEnv('MALHA_CONTEXT', 'production')
-    expect(await connectionEnv({})).toMatchObject({ NATS_URL: byNats.url })
+    expect(await connectionEnv({ context: undefined })).toMatchObject({ NATS_URL: byNats.url })
   })
 
   it.each([
@@ -127,7 +127,7 @@ describe('a connection', () => {
     ['a:4333', ['a:4333']],
     ['nats://[::1]:4222', ['[::1]:4222']],
   ])('to %s is to these servers', async (server, expected) => {
-    expect(await serversOf({ server })).toEqual(expected)
+    expect(await serversOf({ server, context: undefined })).toEqual(expected)
   })
 
   it('by a credentials file that is given leaves no other credentials beside it', async () => {

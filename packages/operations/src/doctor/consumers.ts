@@ -78,7 +78,7 @@ function movement({ first, now }: Watched): Finding[] {
       warn(
         about,
         `${now.num_pending} messages wait and no instance of ${service} pulls`,
-        `start ${service}; where it runs, its breaker is open, or handler ${handler} is paused`,
+        `start ${service}; where it runs, its breaker is open or it is paused: malha handlers show ${service}/${handler}`,
       ),
     ]
   return [

@@ -23,26 +23,36 @@ function helpOf(command: Command): string {
   return text.trim()
 }
 
+/** Loading every command takes a moment where much else runs. */
+const LOADING_MS = 30_000
 const HIDDEN = new Set(['complete', 'help'])
 const commandsOf = async (): Promise<Command[]> =>
   within(await createProgram([])).filter((one) => !HIDDEN.has(one.name()))
 
-it('the reference has the help of every command as it is (after a change: vitest -u)', async () => {
-  const sections = (await commandsOf()).map((one) => `## ${nameOf(one)}\n\n\`\`\`text\n${helpOf(one)}\n\`\`\`\n`)
-  await expect(`${INTRODUCTION}\n${sections.join('\n')}`).toMatchFileSnapshot('../../../docs/reference/cli.md')
-})
+it(
+  'the reference has the help of every command as it is (after a change: vitest -u)',
+  { timeout: LOADING_MS },
+  async () => {
+    const sections = (await commandsOf()).map((one) => `## ${nameOf(one)}\n\n\`\`\`text\n${helpOf(one)}\n\`\`\`\n`)
+    await expect(`${INTRODUCTION}\n${sections.join('\n')}`).toMatchFileSnapshot('../../../docs/reference/cli.md')
+  },
+)
 
-it('every command has examples and its exit codes in its help, and one that connects takes a context', async () => {
-  const commands = await commandsOf()
-  // The shells' own, by its library.
-  const own = commands.filter((one) => one.commands.length === 0 && one.name() !== 'completion')
-  expect(own.length).toBeGreaterThan(15)
-  const without = (text: string): string[] => own.filter((one) => !helpOf(one).includes(text)).map(nameOf)
-  expect(without('\nExamples:')).toEqual([])
-  expect(without('\nExit codes: ')).toEqual([])
-  const connecting = own.filter((one) => one.options.some(({ long }) => long === '--server'))
-  expect(connecting.filter((one) => !one.options.some(({ long }) => long === '--context')).map(nameOf)).toEqual([])
-})
+it(
+  'every command has examples and its exit codes in its help, and one that connects takes a context',
+  { timeout: LOADING_MS },
+  async () => {
+    const commands = await commandsOf()
+    // The shells' own, by its library.
+    const own = commands.filter((one) => one.commands.length === 0 && one.name() !== 'completion')
+    expect(own.length).toBeGreaterThan(15)
+    const without = (text: string): string[] => own.filter((one) => !helpOf(one).includes(text)).map(nameOf)
+    expect(without('\nExamples:')).toEqual([])
+    expect(without('\nExit codes: ')).toEqual([])
+    const connecting = own.filter((one) => one.options.some(({ long }) => long === '--server'))
+    expect(connecting.filter((one) => !one.options.some(({ long }) => long === '--context')).map(nameOf)).toEqual([])
+  },
+)
 
 const INTRODUCTION = `# The command
 

@@ -56,6 +56,7 @@ export {
   command,
   type Contract,
   type ContractOptions,
+  covers,
   event,
   topic,
   type Topic,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { openOperations, type TailFilter } from '@malha/operations'
 import type { Command } from 'commander'
-import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import { apart, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { listenForStop } from '../system/stop-request.ts'
 import { screen } from '../view/print.ts'
 import { say } from '../view/say.ts'
@@ -37,9 +37,10 @@ Examples:
 Exit codes: 0 it was stopped, or showed as many as asked for; 1 an error.`,
     )
     .action(async (pattern: string | undefined, options: TailOptions) => {
-      const { json, count = Infinity, server, creds, namespace, ...filter } = options
+      const { connection, rest } = apart(options)
+      const { json, count = Infinity, ...filter } = rest
       using stop = listenForStop()
-      await using mesh = await connectToMesh({ server, creds, namespace })
+      await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
       using tail = await operations.tail({ pattern, ...filter })
       void stop.asked.then(() => tail[Symbol.dispose]())

@@ -124,6 +124,7 @@ export {
 } from './service/define.ts'
 export type { OperationRecord, Outcome } from './run/record.ts'
 export { type RunMessage, runMessage } from './run/run-message.ts'
+export { sendRunMessage } from './run/send.ts'
 export { type MessagePlace, type Names, names } from './topology/names.ts'
 export { type BootStream, provisionAudit, provisionControls, provisionOperations } from './topology/provision.ts'
 export { auditStream, meshStream } from './topology/system.ts'

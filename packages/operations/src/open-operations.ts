@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { ClickHouseOptions } from '@malha/archive'
+import { type ClickHouseOptions, replayReader } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
 import { thisPlace } from './audit/audited.ts'
 import { type AuditLog, auditLogOf } from './audit/list.ts'
@@ -19,7 +19,7 @@ export type OperationsOptions = {
    * as the server sees it
    */
   from?: string
-  /** The ClickHouse of the archive, which finds events by id at once, and those that their streams forgot. @default none */
+  /** The ClickHouse of the archive, which finds events by id at once, and has those that their streams forgot. @default none */
   archive?: ClickHouseOptions | undefined
   /** Base address of Jaeger or another store with its API, e.g. `http://127.0.0.1:16686`. @default none */
   traces?: string | undefined
@@ -50,7 +50,7 @@ export async function openOperations(
   return {
     handlers: handlersOf(desk),
     letters: lettersOf(desk, index),
-    runs: runsOf(desk, index),
+    runs: runsOf({ desk, index, archive: archive && replayReader(archive) }),
     audit: auditLogOf(mesh),
     ...investigationsOf({ mesh, index, archive, traces }),
     contracts: contractsOf(desk),

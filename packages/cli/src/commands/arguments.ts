@@ -5,6 +5,11 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** The same of an option that is given several times. */
+export function several(text: string, before: number[] = []): number[] {
+  return [...before, wholeNumber(text)]
+}
+
 /** As the mesh writes times, so that text is compared with text. */
 export function time(text: string): string {
   const ms = Date.parse(text)

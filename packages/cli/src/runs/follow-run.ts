@@ -5,7 +5,7 @@ import { print, screen } from '../view/print.ts'
 import { drawRun, runLine } from '../view/runs-view.ts'
 import { say } from '../view/say.ts'
 
-/** Some letters failed again, or the run is not over. */
+/** Some messages failed again, or the run is not over. */
 const NOT_ALL = 3
 const PLAIN_EVERY_MS = 3000
 
@@ -13,14 +13,14 @@ const PLAIN_EVERY_MS = 3000
 export async function followRun(
   runs: Runs,
   id: string,
-  { json, who, reason }: Actor & { json?: true | undefined },
+  { json, who, reason, also }: Actor & { json?: true | undefined; /** Printed beside it, as JSON. */ also?: object },
 ): Promise<void> {
   using stop = listenForStop()
   say(`run ${id}`)
   const run = await runs.work(id, { who, reason, signal: stop.signal, onProgress: progressOn(process.stderr) })
-  print(json ? JSON.stringify(run) : drawRun(run, screen()))
-  const { sent, ok } = run.counts
-  if (run.state !== 'done' || ok < sent) process.exitCode = NOT_ALL
+  print(json ? JSON.stringify(also ? { ...also, run } : run) : drawRun(run, screen()))
+  const { sent, ok, already } = run.counts
+  if (run.state !== 'done' || ok + already < sent) process.exitCode = NOT_ALL
 }
 
 /** One line that changes on a terminal; elsewhere a line every few seconds. */

@@ -3,7 +3,8 @@ import Table from 'cli-table3'
 import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
 import { tableStyle } from './table-style.ts'
-import { fit, plural } from './text.ts'
+import { tableOf } from './table.ts'
+import { plural } from './text.ts'
 
 const plainTable = tableStyle(false)
 
@@ -58,18 +59,12 @@ export function drawEvents(events: readonly ArchivedEvent[], width: number): str
   const rows = events.map((event) => [
     event.publishedAt.slice(0, 23),
     event.stream,
-    event.seq,
+    String(event.seq),
     event.type,
     event.id,
     event.payload ?? `(${Buffer.from(event.payloadBase64, 'base64').length} bytes)`,
   ])
-  const others = head
-    .slice(0, -1)
-    .map((name, at) => Math.max(name.length, ...rows.map((row) => String(row[at]).length)))
-  const room = Math.max(20, width - others.reduce((sum, each) => sum + each + 3, 0) - 4)
-  const table = new Table({ ...plainTable, head })
-  for (const row of rows) table.push([...row.slice(0, -1), fit(String(row.at(-1)), room).trimEnd()])
-  return table.toString()
+  return tableOf(head, rows, { width, colors: false })
 }
 
 /** Rows of a query of the user's own. */

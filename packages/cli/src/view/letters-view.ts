@@ -1,8 +1,7 @@
-import type { LetterGroup, LetterList, WholeLetter } from '@malha/operations'
-import Table from 'cli-table3'
+import type { JsonChange, LetterGroup, LetterList, WholeLetter } from '@malha/operations'
 import { createColors } from 'picocolors'
 import type { Screen } from './print.ts'
-import { tableStyle } from './table-style.ts'
+import { tableOf } from './table.ts'
 import { fit, plural } from './text.ts'
 import { inOneLine, visible } from './visible.ts'
 
@@ -16,7 +15,7 @@ export function drawLetters({ letters, groups, total, next }: LetterList, { widt
     whose(letter),
     letter.group,
     visible(letter.key ?? letter.id ?? letter.origin.seq),
-    letter.state,
+    letter.editSeq > 0 ? `${letter.state}, edited` : letter.state,
     whyOf(letter),
   ])
   return [
@@ -70,6 +69,18 @@ export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
   ].join('\n')
 }
 
+/** What was changed of a payload: a line a change. */
+export function drawChanges(changes: readonly JsonChange[], { colors, width }: Screen): string {
+  const pc = createColors(colors)
+  return changes
+    .map((change) => {
+      const value = 'value' in change ? inOneLine(JSON.stringify(change.value)) : ''
+      const line = `${change.op.padEnd(8)} ${visible(change.path) || '(all of it)'}  ${value}`
+      return (change.op === 'remove' ? pc.red : pc.green)(fit(line, width).trimEnd())
+    })
+    .join('\n')
+}
+
 const LONGEST_SHOWN = 16_384
 
 function payloadText({ payload, hasPayload, kind }: WholeLetter): string {
@@ -107,15 +118,6 @@ export function whyOf(
 
 function whose({ service, handler }: { service: string | undefined; handler: string | undefined }): string {
   return service ? visible(`${service}/${handler}`) : 'a spool'
-}
-
-/** The last column has what room is left. */
-function tableOf(head: string[], rows: readonly string[][], { width, colors }: Screen): string {
-  const others = head.slice(0, -1).map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]!.length)))
-  const room = Math.max(20, width - others.reduce((sum, each) => sum + each + 3, 0) - 4)
-  const table = new Table({ ...tableStyle(colors), head })
-  for (const row of rows) table.push([...row.slice(0, -1), fit(row.at(-1)!, room).trimEnd()])
-  return table.toString()
 }
 
 /** Without the year and parts of a second. */

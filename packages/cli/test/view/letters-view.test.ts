@@ -28,6 +28,8 @@ const letter = {
   state: 'open' as const,
   recordSeq: 0,
   run: undefined,
+  editSeq: 0,
+  isGone: false,
   redrives: 0,
 }
 const group = { group: '9f3c1a77e0', service: 'shop', handler: 'bill', code: 'HTTP_422', errorClass: undefined }

@@ -10,15 +10,15 @@ const RECORD_EVERY_MS = 1000
 
 export type Recorded = { envelope: Envelope | undefined; decision: Decision; nextAttemptAt: string | null }
 
-/** Leaves a record of a failed attempt: at most one a second a message while it is here. Never throws. */
+/** Leaves a record of a failed attempt: at most one a second a message while it is here, of a shadow none. Never throws. */
 export async function leaveRecord(
-  { record }: RunnerOptions,
+  { record, def }: RunnerOptions,
   delivery: Delivery,
   { envelope, decision, nextAttemptAt }: Recorded,
 ): Promise<void> {
   const now = performance.now()
   const isDue = nextAttemptAt === null || now - delivery.lastRecordAt >= RECORD_EVERY_MS
-  if (!envelope || !isDue) return
+  if (!envelope || !isDue || def.shadow) return
   delivery.lastRecordAt = now
   await record({ delivery, envelope, verdict: decision.verdict, nextAttemptAt })
 }
@@ -38,8 +38,10 @@ export function sayRetry(
 
 /** Stores the letter of a message and says so. Resolves when it is stored. */
 export async function bury(options: RunnerOptions, delivery: Delivery, { decision, error }: Burial): Promise<void> {
-  const { metrics, log, lane, office, labels } = options
+  const { metrics, log, lane, office, labels, def } = options
   const { code, message } = decision
+  // What a shadow failed at stands in its run: nobody has to do anything about it.
+  if (def.shadow && delivery.run) return
   await lane.identity.confirm(delivery)
   await writeLetter(office, delivery, { code, message, error })
   metrics.deadLetter(labels, code)

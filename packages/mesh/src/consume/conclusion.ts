@@ -85,7 +85,9 @@ export class Conclusion {
 
   #acknowledge(delivery: Delivery): Maybe<void> {
     if (delivery.run)
-      return this.#concludeRun(delivery, delivery.run, { kind: 'ok' }).then(() => this.#intake.settle(delivery, 'ack'))
+      return this.#concludeRun(delivery, delivery.run, okOf(delivery.run)).then(() =>
+        this.#intake.settle(delivery, 'ack'),
+      )
     const dropped = dropStaleCopy(this.#options.lane, delivery)
     if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
     this.#intake.settle(delivery, 'ack')
@@ -128,3 +130,9 @@ export class Conclusion {
     this.#intake.settle(delivery, 'term')
   }
 }
+
+const okOf = ({ already, withheld }: RunOf): Outcome => ({
+  kind: 'ok',
+  ...(already && { already }),
+  ...(withheld && { withheld }),
+})

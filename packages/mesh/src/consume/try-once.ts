@@ -57,7 +57,8 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
     delivery.phase = READY
     return { kind: 'not-tried' }
   }
-  const decision = decide(error, delivery, { policy: def.retry, isProbe })
+  const decided = decide(error, delivery, { policy: def.retry, isProbe })
+  const decision = def.shadow ? triedOnce(decided) : decided
   delivery.isTouched = true
   delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), Math.round(Date.now() - tried.ms)]
   delivery.failures = decision.failures
@@ -66,6 +67,13 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   metrics.processed(outcomes[outcome], tried.ms, traceId)
   if (decision.kind === 'retry') return { kind: 'retry', envelope, decision }
   return { kind: 'bury', burial: { error, decision, ...(envelope && { envelope }) } }
+}
+
+/** A shadow is asked what it would do now; only what has to do with the mesh itself is waited for. */
+function triedOnce(decision: Decision): Decision {
+  if (decision.kind === 'bury' || decision.verdict.isPatient) return decision
+  const { verdict, failures, failingSince } = decision
+  return { kind: 'bury', verdict, failures, failingSince, code: verdict.code, message: verdict.message }
 }
 
 const DONE: Judgement = { kind: 'done' }

@@ -55,9 +55,10 @@ const MAX_STACK_BYTES = 6144
  * second. Resolves when it is stored; only then may the original be termed.
  */
 export async function writeLetter(office: LetterOffice, delivery: Delivery, cause: Cause): Promise<void> {
-  const { source } = delivery
+  const { source, run } = delivery
   await store(office, {
     place: source,
+    run: run?.replayOf === undefined ? undefined : run.run,
     seq: String(source.seq),
     source,
     payload: delivery.payload,
@@ -88,6 +89,8 @@ export async function writeExpiredLetter(office: LetterOffice, range: ExpiredRan
 
 type Letter = {
   place: MessagePlace | ExpiredRange
+  /** It is a new message, and the event itself may have a letter too. */
+  run?: string | undefined
   seq: string
   source: { stream: string; epoch: number; subject: string; publishedAt: Date | undefined }
   payload: Uint8Array
@@ -100,7 +103,7 @@ type Letter = {
 async function store(office: LetterOffice, letter: Letter): Promise<void> {
   const { source, cause } = letter
   const durable = office.names.durable(office.service, office.handler)
-  const subject = office.names.deadLetter(durable, letter.place)
+  const subject = office.names.deadLetter(durable, letter.place, letter.run)
   const pairs: [string, string | undefined][] = [
     [LETTER_HEADER.format, '1'],
     [LETTER_HEADER.reason, reasonOf(cause.message)],

@@ -60,8 +60,8 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       ...runHeaders(delivery.run),
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, now + delayMs),
-      // One store a hop: a redelivered original whose copy is stored already adds no second one. Hops of a run are its own.
-      [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}${delivery.run ? `.${delivery.run.run}` : ''}`],
+      // One store a hop: a redelivered original whose copy is stored already adds no second one.
+      [HEADER.msgId, `${scheduleSubject(lane, delivery)}.${hop}`],
     ],
   })
 }
@@ -155,8 +155,8 @@ async function allWaiting(lane: Lane): Promise<string[]> {
 
 const waitingFilter = (lane: Lane): string => `${lane.names.subject(`lane.${lane.service}.${lane.handler}`)}.at.>`
 
-function scheduleSubject(lane: Lane, { source }: Delivery): string {
-  return lane.names.laneSchedule(lane.service, lane.handler, source)
+function scheduleSubject(lane: Lane, { source, run }: Delivery): string {
+  return lane.names.laneSchedule(lane.service, lane.handler, source, run?.run)
 }
 
 /** A wait that is a little wrong is better than none. */

@@ -8,6 +8,7 @@ import { askAgain } from '../topology/ask-again.ts'
 import { checkOrder, ensureOrdered } from '../topology/ordered.ts'
 import { type HandlerPlace, orphanFaults } from '../topology/orphans.ts'
 import { addedTo, checkNobodyLoses, pastOf } from '../topology/past.ts'
+import { ensureShadow } from '../topology/shadow.ts'
 import { partitionStoreOf } from './start-ordered.ts'
 import type { ServiceDeps } from './start-service.ts'
 
@@ -32,7 +33,7 @@ export async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoint
   const bound = await Promise.allSettled(
     Object.entries(service.handlers).map(async ([handler, def]): Promise<Bound> => {
       const parts = { handler, def, checkpoints, onlyMissing: false }
-      return { handler, def, ...(await (def.order ? bindOrdered : bind)(deps, service, parts)) }
+      return { handler, def, ...(await bindOf(def)(deps, service, parts)) }
     }),
   )
   for (const { reason } of bound.filter((one) => one.status === 'rejected')) {
@@ -42,6 +43,9 @@ export async function bindAll(deps: ServiceDeps, service: ServiceDef, checkpoint
   if (faults.length > 0) throw faultsError('MESH_TOPOLOGY', `service ${service.name} cannot start`, faults)
   return bound.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
 }
+
+const bindOf = (def: HandlerDef): typeof bindOrdered | typeof bind | typeof bindShadow =>
+  def.order ? bindOrdered : def.shadow ? bindShadow : bind
 
 type BindParts = { handler: string; def: HandlerDef; checkpoints: KV; onlyMissing: boolean }
 
@@ -98,6 +102,17 @@ async function bindOrdered(
   const { consumer, beginning } = await askAgain(() => ensureOrdered(nc, names, { ...whose, stream, store }))
   await ensureLaneConsumer(nc, names, { ...whose, mode: options.topology })
   return { consumers: [consumer], beginning }
+}
+
+/** What a replay sends is all that it takes. @throws MeshError MESH_TOPOLOGY */
+export async function bindShadow(
+  { nc, names, options, log }: ServiceDeps,
+  service: ServiceDef,
+  { handler, def, onlyMissing }: BindParts,
+): Promise<{ consumers: Consumers }> {
+  const whose = { service: service.name, handler, def, mode: options.topology, onlyMissing, log }
+  const stream = names.stream(def.source.stream)
+  return { consumers: [await askAgain(() => ensureShadow(nc, names, { ...whose, stream }))] }
 }
 
 function placesOf({ names }: ServiceDeps, service: ServiceDef): Record<string, HandlerPlace> {

@@ -19,6 +19,7 @@ import { BatchLanes } from '../publish/batch-lanes.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import type { Expectation } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
+import { STORE, type Stores } from '../publish/store.ts'
 import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
 import { type PreparedEvent, withPrepared } from '../publish/prepared.ts'
@@ -42,7 +43,7 @@ import { untilStopped } from './until-stopped.ts'
 export type Health = { ready: boolean; reasons: string[] }
 
 /** A connection to the mesh. */
-export interface Mesh extends AsyncDisposable, DelayApi {
+export interface Mesh extends AsyncDisposable, DelayApi, Stores {
   /** The NATS client's own connection, for what the mesh does not do. */
   readonly nats: NatsConnection
   readonly names: Names
@@ -245,6 +246,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       ),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
+    [STORE]: (request) => pipeline.publish(request),
   }
   return { mesh, deps }
 }

@@ -20,6 +20,7 @@ import { Heard, type Line } from '../publish/spool/line.ts'
 import { Obituary } from '../publish/spool/obituary.ts'
 import { publishOrQueue } from '../publish/spool/queueing-publisher.ts'
 import { Spool, type SpoolOptions } from '../publish/spool/spool.ts'
+import { STORE } from '../publish/store.ts'
 import { names as namesOf } from '../topology/names.ts'
 import { connectSoonOrLater } from './late-connection.ts'
 import type { Mesh } from './mesh.ts'
@@ -148,6 +149,7 @@ export async function spoolingMesh(
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
+    [STORE]: async (request) => (await there())[STORE](request),
   }
 }
 

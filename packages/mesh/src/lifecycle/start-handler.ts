@@ -1,6 +1,7 @@
 import type { KV } from '@nats-io/kv'
 import { HandlerRunner } from '../consume/handler-runner.ts'
 import type { ServerClock } from './server-clock.ts'
+import { LaneWatch } from '../consume/lane-watch.ts'
 import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
 import { StreamIdentity } from '../consume/stream-identity.ts'
 import { Supervisor } from '../consume/supervisor.ts'
@@ -10,7 +11,7 @@ import { outcomeLabels } from '../observe/mesh-metrics.ts'
 import { traceparentOf } from '../observe/spans.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { meshStream } from '../topology/system.ts'
-import { bind, type Bound } from './bind-handlers.ts'
+import { bind, type Bound, bindShadow } from './bind-handlers.ts'
 import { partitionStoreOf, startOrdered } from './start-ordered.ts'
 import type { ServiceDeps } from './start-service.ts'
 
@@ -60,7 +61,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     outcomes: outcomeLabels(labels),
     def,
     stream,
-    durables: consumers.map(({ durable }) => durable),
+    durables: def.shadow ? [] : consumers.map(({ durable }) => durable),
     epoch,
     lane,
     office,
@@ -79,6 +80,12 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     return { handler, stream, durables: [], ...ordered }
   }
   const runner = new HandlerRunner(runnerOptions)
+  if (def.shadow) {
+    const restore = (): Promise<unknown> => bindShadow(deps, service, { ...parts, onlyMissing: true })
+    const supervisor = new LaneWatch({ log, labels, restore })
+    doubt = (why) => supervisor.doubt(why)
+    return { handler, runner, supervisor }
+  }
   const supervisor = new Supervisor({
     nc,
     connection: deps.connection,

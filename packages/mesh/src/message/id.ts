@@ -48,6 +48,10 @@ export function derivedId(parts: DerivedIdParts): string {
   return uuidOf(hash('sha256', JSON.stringify([from, service, handler, type, key ?? null, index]), 'hex'))
 }
 
+/** The `ce-id` of the new message that a run makes of an event: the same for every runner of that run. */
+export const replayId = (run: string, id: string): string =>
+  uuidOf(hash('sha256', JSON.stringify(['replay', run, id]), 'hex'))
+
 /** The first 128 bits of a hash, given as hexadecimal digits, in the shape of a UUID (version 8, RFC 9562). */
 export function uuidOf(hex: string): string {
   const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16)

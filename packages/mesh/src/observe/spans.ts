@@ -14,6 +14,7 @@ import {
 import { MeshError } from '../errors.ts'
 import type { Envelope, HeaderLookup, ReceivedHeaders } from '../message/envelope.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
+import type { RunOf } from '../run/run-headers.ts'
 import { isRecorded, tracer } from './tracer.ts'
 
 /**
@@ -168,18 +169,68 @@ export type ProcessSpanOptions = {
   publishedAt: Date
   /** The attempt before this one, if known. */
   previous: SpanContext | undefined
+  /** A run sent it. */
+  run?: RunOf | undefined
 }
 
-/** CONSUMER span of one attempt: child of the publish *and* linked to it, linked to the attempt before. */
+/**
+ * CONSUMER span of one attempt: child of the publish *and* linked to it, linked to the attempt before. Of what a run sent it
+ * is in a trace of its own.
+ */
 export function processSpan(options: ProcessSpanOptions): { span: Span; context: Context } {
-  const parent = receivedContext(options.message)
+  const received = receivedContext(options.message)
+  const published = trace.getSpanContext(received)
+  const parent = options.run ? traceOfRun(options.run, options.envelope, received) : received
   const attributes = sampledBy('process', options.envelope.type)
   const span = tracer().startSpan(`process ${options.envelope.type}`, { kind: SpanKind.CONSUMER, attributes }, parent)
-  const published = trace.getSpanContext(parent)
   if (span.isRecording()) describeProcess(span, options, published)
   // Nobody will ever see it, nor what it is a child of: what the handler publishes is as well told to follow the publish.
-  else if (published && isSameDecision(span.spanContext(), published)) return { span, context: parent }
+  else if (!options.run && published && isSameDecision(span.spanContext(), published)) return { span, context: parent }
   return { span, context: trace.setSpan(parent, span) }
+}
+
+/**
+ * A message that is sent again, maybe weeks later, begins a trace, linked to the one it was published in; a marker there says
+ * when that was, and where it goes on. Made by its handler, whose process has an SDK where the runner's may have none, at the
+ * first attempt; later ones are of the same trace.
+ */
+function traceOfRun(run: RunOf, envelope: Envelope, received: Context): Context {
+  const begun = spanContextOf(run.trace)
+  if (begun) return trace.setSpanContext(ROOT_CONTEXT, begun)
+  const before = trace.getSpanContext(received)
+  const startTime = Date.now()
+  const first = replaySpan(run, envelope, { startTime, parent: ROOT_CONTEXT, linked: before })
+  first.end(startTime)
+  if (before) replaySpan(run, envelope, { startTime, parent: received, linked: first.spanContext() }).end(startTime)
+  run.trace = traceparentOf(first.spanContext())
+  return trace.setSpan(ROOT_CONTEXT, first)
+}
+
+function replaySpan(
+  run: RunOf,
+  envelope: Envelope,
+  { startTime, parent, linked }: { startTime: number; parent: Context; linked: SpanContext | undefined },
+): Span {
+  return tracer().startSpan(
+    `replay ${envelope.type}`,
+    {
+      kind: SpanKind.PRODUCER,
+      startTime,
+      links: linked ? [{ context: linked, attributes: { 'mesh.link': 'replay' } }] : [],
+      attributes: {
+        ...SYSTEM,
+        'messaging.operation.name': 'replay',
+        'messaging.operation.type': 'create',
+        'messaging.destination.template': envelope.type,
+        'messaging.message.conversation_id': envelope.correlationId,
+        'mesh.message.id': envelope.id,
+        'mesh.run': run.run,
+        // For those who look for it where links are not shown.
+        ...(linked && { 'mesh.linked_trace': linked.traceId }),
+      },
+    },
+    parent,
+  )
 }
 
 /** Whether a span that is not recorded leaves its trace as it is: a sampler may as well have said so of a sampled one. */

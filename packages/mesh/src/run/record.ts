@@ -16,14 +16,22 @@ import { getStored } from '../publish/stored-message.ts'
 import type { Names } from '../topology/names.ts'
 import type { RunOf } from './run-headers.ts'
 
-/** How a message of a run ended. `code` and `message` of one that failed. */
-export type Outcome = { kind: 'ok' } | { kind: 'failed'; code: string; message: string }
+/**
+ * How a message of a run ended. Of one that is `ok`: `already` where its handler was done with it before, by its inbox or by
+ * its outputs' marker; `withheld`, how many of which type a shadow would have published. `code` and `message` of one that failed.
+ */
+export type Outcome =
+  | { kind: 'ok'; already?: 'inbox' | 'marker'; withheld?: Readonly<Record<string, number>> }
+  | { kind: 'failed'; code: string; message: string }
 
 /** A record of the stream of operations about one letter, or one message of a replay. Format 1; docs/reference/wire.md. */
 export type OperationRecord = { v: 1; at: string } & (
   | { kind: 'claimed'; run: string; by: string }
   | ({ run: string; claim: number; attempts: number } & Outcome)
+  | { kind: 'gone'; run: string }
   | { kind: 'discarded' | 'reopened'; who: string; reason: string }
+  // A JSON Patch (RFC 6902) of the letter's own payload.
+  | { kind: 'edited'; who: string; reason: string; patch: readonly object[] }
 )
 
 export type RecordDeps = { nc: NatsConnection; pipeline: PublishPipeline; names: Names; log: Logger }

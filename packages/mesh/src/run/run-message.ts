@@ -1,5 +1,6 @@
 import { LANE_HEADER, ownHeaders } from '../failure/lane-headers.ts'
-import { HEADER, type HeaderPairs } from '../message/headers.ts'
+import { decodeAttribute, encodeAttribute, HEADER, type HeaderPairs } from '../message/headers.ts'
+import { replayId } from '../message/id.ts'
 import type { MessagePlace, Names } from '../topology/names.ts'
 import { runHeaders } from './run-headers.ts'
 
@@ -16,15 +17,22 @@ export type RunMessage = {
   record: string
   /** Sequence of the last record there; 0: none. It is handled only if none came after that. */
   expected: number
+  /**
+   * A new message under an id of its own, the same whoever sends it: the event is what caused it, and of one correlation with
+   * it. @default false
+   */
+  asNew?: boolean
 }
 
 /** The subject and the headers that bring an event to one handler's lane, and to nobody else. */
 export function runMessage(names: Names, message: RunMessage): { subject: string; headers: HeaderPairs } {
-  const { run, service, handler, origin, headers, record, expected } = message
+  const { run, service, handler, origin, record, expected } = message
+  const own = ownHeaders(message.headers)
+  const replayOf = message.asNew ? attributeOf(own, HEADER.id) : undefined
   return {
     subject: names.laneTarget(service, handler),
     headers: [
-      ...ownHeaders(headers),
+      ...(replayOf === undefined ? own : renamed(own, run, replayOf)),
       [LANE_HEADER.format, '1'],
       [LANE_HEADER.stream, origin.stream],
       [LANE_HEADER.epoch, String(origin.epoch)],
@@ -32,9 +40,28 @@ export function runMessage(names: Names, message: RunMessage): { subject: string
       [LANE_HEADER.subject, origin.subject],
       [LANE_HEADER.publishedAt, origin.publishedAt],
       [LANE_HEADER.storedAt, origin.storedAt],
-      ...runHeaders({ run, record, expected, claim: undefined }),
+      ...runHeaders({ run, record, expected, replayOf }),
       // Of two sends of one runner the server drops the second; of two that are far apart the claim does.
       [HEADER.msgId, `${record}.${expected}.${run}`],
     ],
   }
+}
+
+/** Its own id, and whose it is: what follows from it is told apart from what followed from the event. */
+function renamed(own: HeaderPairs, run: string, id: string): HeaderPairs {
+  const correlationId = attributeOf(own, HEADER.correlationId) ?? id
+  const replaced = new Map<string, string>([
+    [HEADER.id, replayId(run, id)],
+    [HEADER.correlationId, correlationId],
+    [HEADER.causationId, id],
+  ])
+  return [
+    ...own.filter(([name]) => !replaced.has(name.toLowerCase())),
+    ...Array.from(replaced, ([name, value]) => [name, encodeAttribute(value)] as const),
+  ]
+}
+
+function attributeOf(pairs: HeaderPairs, name: string): string | undefined {
+  const value = pairs.find(([one]) => one.toLowerCase() === name)?.[1]
+  return value === undefined || value === '' ? undefined : decodeAttribute(value)
 }

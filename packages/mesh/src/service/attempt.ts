@@ -139,13 +139,14 @@ export class Attempt implements AttemptOfContext {
 
   #onceOptions(): OnceOptions {
     const { def, publisher, service, handler } = this.deps
-    const { payload, via, deliveryCount, attempts } = this.delivery
+    const { payload, via, deliveryCount, attempts, run } = this.delivery
     return {
       def,
       payload,
       isRepeat: via === 'lane' || deliveryCount > 1 || attempts > 1,
       onRepeated() {
         tellRepeated('marker')
+        if (run) run.already = 'marker'
         publisher.metrics.repeated({ service, handler }, 'marker')
       },
     }

@@ -48,6 +48,13 @@ export type HandlerOptions = {
    * @default none
    */
   inbox?: { keepMs: number }
+  /**
+   * Takes no events of its own, only what a replay sends to it: another release of a handler, or one that compares. Nothing of
+   * what it publishes is stored, a message is tried once, and none becomes a dead letter; what became of each stands in its
+   * run. What it does elsewhere is done. docs/how-to/replay-a-stream.md
+   * @default false
+   */
+  shadow?: boolean
 }
 
 export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
@@ -69,6 +76,7 @@ export type HandlerDef = {
   readonly batch?: BatchSize
   readonly effects?: 'once'
   readonly inbox?: { readonly keepMs: number }
+  readonly shadow?: true
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
   readonly handle: Handler<any>
 }
@@ -110,6 +118,7 @@ export function on(
     timeoutMs: options.timeoutMs ?? 60_000,
     ...(options.effects === undefined ? {} : { effects: options.effects }),
     ...(options.inbox === undefined ? {} : { inbox: isObject(options.inbox) ? { ...options.inbox } : options.inbox }),
+    ...(options.shadow ? { shadow: true as const } : {}),
     ackWaitMs: options.ackWaitMs ?? (options.order === 'key' ? 10_000 : 30_000),
     handle: handle as Handler<unknown>,
   })
@@ -188,8 +197,14 @@ function handlerFaults(def: HandlerDef, publishes: readonly AnyContract[]): stri
   for (const [name, least] of [['timeoutMs', 1] as const, ['ackWaitMs', 300] as const])
     if (!isWithin(def[name], least, LONGEST_TIMER_MS))
       faults.push(`${name} is ${shown(def[name])}; ${least} to ${LONGEST_TIMER_MS}`)
-  faults.push(...orderFaults(def), ...retryFaults(def))
+  faults.push(...orderFaults(def), ...retryFaults(def), ...shadowFaults(def))
   return [...faults, ...effectsFaults(def, publishes), ...inboxFaults(def)]
+}
+
+function shadowFaults({ shadow, order, effects, inbox, startFrom }: HandlerDef): string[] {
+  if (!shadow) return []
+  const without = Object.entries({ order, effects, inbox, startFrom }).filter(([, value]) => value !== undefined)
+  return without.map(([name]) => `it is a shadow, which takes no events and publishes none; leave ${name} out`)
 }
 
 function retryFaults({ retry, source: { stream } }: HandlerDef): string[] {
@@ -221,8 +236,8 @@ function startFaults({ startFrom }: HandlerDef): string[] {
 /** Two handlers of one service on one command would each take part of the work. */
 function sharedSourceFaults(handlers: Record<string, HandlerDef>): string[] {
   const byType = new Map<string, string[]>()
-  for (const [handler, { source }] of Object.entries(handlers))
-    if (source.kind === 'command') byType.set(source.type, [...(byType.get(source.type) ?? []), handler])
+  for (const [handler, { source, shadow }] of Object.entries(handlers))
+    if (source.kind === 'command' && !shadow) byType.set(source.type, [...(byType.get(source.type) ?? []), handler])
   return [...byType]
     .filter(([, names]) => names.length > 1)
     .map(([type, names]) => `command ${type} has ${names.length} handlers (${names.join(', ')}); a command has one`)

@@ -21,6 +21,8 @@ export type Outputs = {
   forget(): void
   /** Publishes all; resolves when each is stored. @throws the first that could not be stored */
   send(): Promise<void>
+  /** Publishes none; how many of each type that were. @throws what is wrong with one of them */
+  withhold(): Promise<Record<string, number>>
 }
 
 export type OutputsOptions = {
@@ -66,6 +68,12 @@ export function outputs(options: OutputsOptions): Outputs {
     },
     forget() {
       collected.length = 0
+    },
+    async withhold() {
+      await Promise.all(collected.map(({ encoded }) => Promise.resolve(encoded)))
+      const counts: Record<string, number> = {}
+      for (const { contract } of collected) counts[contract.type] = (counts[contract.type] ?? 0) + 1
+      return counts
     },
     async send() {
       if (collected.length === 0) return

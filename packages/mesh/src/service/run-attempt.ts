@@ -83,6 +83,7 @@ function inSpan(deps: AttemptDeps, delivery: Delivery, envelope: Envelope): Mayb
     deliveryCount: delivery.deliveryCount,
     publishedAt: delivery.source.publishedAt,
     previous: delivery.previousAttempt,
+    run: delivery.run,
   })
   delivery.previousAttempt = linkable(span.spanContext())
   const attempt = new Attempt(deps, delivery, envelope)
@@ -138,6 +139,7 @@ async function unlessHandled(attempt: Attempt): Promise<AttemptOutcome> {
   const { deps } = attempt
   if (!(await wasHandled(inboxOf(deps), messageOf(attempt)))) return await handle(attempt)
   tellRepeated('inbox')
+  if (attempt.delivery.run) attempt.delivery.run.already = 'inbox'
   deps.publisher.metrics.repeated({ service: deps.service, handler: deps.handler }, 'inbox')
   return DONE
 }
@@ -174,9 +176,18 @@ function onCalled(attempt: Attempt, called: Called): Maybe<AttemptOutcome> {
 function conclude(attempt: Attempt): Maybe<AttemptOutcome> {
   const { deps, delivery, claim, hasOutputs } = attempt
   tellStage('returned', deps, delivery)
+  if (deps.def.shadow) return withhold(attempt)
   if (claim || hasOutputs || deps.def.inbox) return store(attempt)
   attempt.takeOutputs()
   tellStage('stored', deps, delivery)
+  return DONE
+}
+
+/** A shadow leaves nothing behind but what its run tells. */
+async function withhold(attempt: Attempt): Promise<AttemptOutcome> {
+  const { run } = attempt.delivery
+  const withheld = (await attempt.takeOutputs()?.withhold()) ?? {}
+  if (run) run.withheld = withheld
   return DONE
 }
 

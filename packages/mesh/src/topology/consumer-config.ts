@@ -31,6 +31,9 @@ export const STREAMS = 'malha.streams'
 /** `key` on the lane durable of a handler that keeps the order of its keys. */
 export const ORDER = 'malha.order'
 
+/** `true` on the lane durable of a shadow. */
+export const SHADOW = 'malha.shadow'
+
 type Whose = { readonly service: string; readonly handler: string; readonly def: HandlerDef }
 
 /** A durable of a handler on its event stream, which takes `filters`. */
@@ -56,6 +59,7 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
       ...metadata(service, handler, type),
       [STREAMS]: names.stream(def.source.stream),
       ...(def.order && { [ORDER]: def.order }),
+      ...(def.shadow && { [SHADOW]: 'true' }),
     },
   }
 }

@@ -35,8 +35,11 @@ export type Names = {
   durable(service: string, handler: string, part?: string): string
   /** The stream that holds a service's lanes. */
   lanes(service: string): string
-  /** Where one message waits to be retried: one subject a message, so that a second copy replaces the first. */
-  laneSchedule(service: string, handler: string, source: MessagePlace): string
+  /**
+   * Where one message waits to be retried: one subject a message, so that a second copy replaces the first. What a run sent
+   * waits on one of its own, beside the event itself, which may wait too.
+   */
+  laneSchedule(service: string, handler: string, source: MessagePlace, run?: string): string
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
   /** Where a request is asked, and its responders listen. */
@@ -53,12 +56,21 @@ export type Names = {
   delayDue(type: string): string
   /** The durable of those who forward a type that is due. */
   delayDurable(type: string): string
-  /** The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired. */
-  deadLetter(durable: string, source: MessagePlace | ExpiredRange): string
+  /**
+   * The subject of one dead letter. `durable` as `durable()` gives it; `seq` is a range such as `17-20` when events expired.
+   * `run` where the message is a new one that a run made of the event.
+   */
+  deadLetter(durable: string, source: MessagePlace | ExpiredRange, run?: string): string
   /** The stream of what operators and runs did: to letters, and with messages of replays. */
   operations(): string
   /** Where it stands what became of a letter. `letter` is its subject without the namespace. */
   letterRecord(letter: string): string
+  /** What all of these begin with. */
+  letterRecords(): string
+  /** Where it stands what became of one message of a replay. `durable` as `durable()` gives it. */
+  runRecord(durable: string, run: string, source: MessagePlace): string
+  /** What all of these begin with, of one run. */
+  runRecords(durable: string, run: string): string
   /** Where the instances of a service hear that something was said of its handlers. Nothing is stored there. */
   control(service: string): string
   /** Where the instances of a service are asked how they are. Nothing is stored there. */
@@ -85,6 +97,8 @@ export function names(namespace: string): Names {
   const scored = namespace === '' ? '' : `${namespace}_`
   const lane = (service: string, handler: string): string => `${dotted}lane.${service}.${handler}`
   const plain = (name: string): string => (scored !== '' && name.startsWith(scored) ? name.slice(scored.length) : name)
+  const place = ({ stream, epoch, seq, storedAt }: MessagePlace): string =>
+    `${plain(stream)}.${epoch}.${seq}@${storedAt}`
   return Object.freeze({
     namespace,
     stream: (def: StreamDef | string) => scored + (typeof def === 'string' ? def : def.name),
@@ -94,8 +108,8 @@ export function names(namespace: string): Names {
     durable: (service: string, handler: string, part?: string) =>
       `${scored}${service}_${handler}${part === undefined ? '' : `_${part}`}`,
     lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
-    laneSchedule: (service: string, handler: string, { stream, epoch, seq, storedAt }: MessagePlace) =>
-      `${lane(service, handler)}.at.${plain(stream)}.${epoch}.${seq}@${storedAt}`,
+    laneSchedule: (service: string, handler: string, source: MessagePlace, run?: string) =>
+      `${lane(service, handler)}.at.${place(source)}${run === undefined ? '' : `.${run}`}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
     request: (type: string) => `${dotted}request.${type}`,
     requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,
@@ -107,10 +121,14 @@ export function names(namespace: string): Names {
     delayWaiting: (type: string, kind: string, slot: string) => `${dotted}delay.at.${type}.${kind}.${slot}`,
     delayDue: (type: string) => `${dotted}delay.due.${type}`,
     delayDurable: (type: string) => `${scored}delay_${type.replaceAll('.', '_')}`,
-    deadLetter: (durable: string, source: MessagePlace | ExpiredRange) =>
-      `${dotted}dlq.${durable}.${plain(source.stream)}.${source.epoch}.${'seq' in source ? `${source.seq}@${source.storedAt}` : `${source.from}-${source.to}`}`,
+    deadLetter: (durable: string, source: MessagePlace | ExpiredRange, run?: string) =>
+      `${dotted}dlq.${durable}.${'seq' in source ? place(source) : `${plain(source.stream)}.${source.epoch}.${source.from}-${source.to}`}${run === undefined ? '' : `.${run}`}`,
     operations: () => `${scored}OPERATIONS`,
     letterRecord: (letter: string) => `${dotted}ops.letter.${letter.slice('dlq.'.length)}`,
+    letterRecords: () => `${dotted}ops.letter.`,
+    runRecord: (durable: string, run: string, source: MessagePlace) =>
+      `${dotted}ops.run.${durable}.${run}.${place(source)}`,
+    runRecords: (durable: string, run: string) => `${dotted}ops.run.${durable}.${run}.`,
     control: (service: string) => `${dotted}control.${service}`,
     status: (service: string) => `${dotted}status.${service}`,
     handlerControl: (service: string, handler: string) => `$KV.${scored}${HANDLERS}.${service}.${handler}`,

@@ -7,7 +7,7 @@ import { getStored } from '../publish/stored-message.ts'
 import type { HandlerDef } from '../service/define.ts'
 import { apiCode, apiCodes, deniedSubject } from './api-errors.ts'
 import { type EnsuredConsumer, startFromSentence } from './consumer.ts'
-import { ORDER, takenBy } from './consumer-config.ts'
+import { ORDER, SHADOW, takenBy } from './consumer-config.ts'
 import { eventDurablesOf } from './event-durables.ts'
 import type { Names } from './names.ts'
 import { type StreamState, streamState } from './stream-state.ts'
@@ -23,7 +23,7 @@ export type EnsureOrderedOptions = OrderOptions & {
 }
 
 /**
- * Whether a handler may be what it is declared: its lane durable remembers whether its order was kept before. Called before
+ * Whether a handler may be what it is declared: its lane durable remembers whether its order was kept before, or it was a shadow. Called before
  * that durable is brought to its declaration.
  * @throws MeshError MESH_TOPOLOGY
  */
@@ -32,6 +32,11 @@ export async function checkOrder(nc: NatsConnection, names: Names, options: Orde
   if (def.order !== undefined) return
   const durable = names.durable(service, handler)
   const lane = await infoOf(nc, names.lanes(service), durable)
+  if (lane?.config.metadata?.[SHADOW] !== undefined)
+    throw fault(
+      options,
+      'it was a shadow before, which what it did not handle then would be taken for; give it another name',
+    )
   if (lane?.config.metadata?.[ORDER] === undefined) return
   throw fault(
     options,

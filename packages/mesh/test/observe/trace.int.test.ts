@@ -1,6 +1,16 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
-import { defineService, event, type Mesh, on, retry, stream } from '@malha/mesh'
+import {
+  defineService,
+  event,
+  getStored,
+  type Mesh,
+  on,
+  provisionOperations,
+  retry,
+  sendRunMessage,
+  stream,
+} from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -124,4 +134,60 @@ test('a delayed event begins a trace of its own, linked to a mark without length
   expect(publish?.spanContext().traceId).not.toBe(asked?.spanContext().traceId)
   expect(publish?.links.map(({ context: linked }) => linked.spanId)).toEqual([mark?.spanContext().spanId])
   expect(process?.parentSpanContext?.spanId).toBe(publish?.spanContext().spanId)
+})
+
+test('what a run sends begins a trace, linked to and from the old one, and a later attempt stays in it', async () => {
+  await using env = await testMesh()
+  const { mesh } = env
+  const attempts: number[] = []
+  const bill = on(placed, { startFrom: 'all', retry: retry({ minDelayMs: 1500, maxDelayMs: 1600 }) }, (order, ctx) => {
+    attempts.push(ctx.attempt)
+    if (attempts.length === 2) throw new Error('the bank is away')
+    ctx.publish(billed, order)
+  })
+  const service = defineService('billing', { publishes: [billed], handlers: { bill } })
+  const running = await mesh.start(service)
+  await mesh.publish(placed, { orderId: 'o1' })
+  await eventually(() => expect(attempts).toEqual([1]))
+  const stored = (await getStored(mesh.nats, mesh.names.stream(orders), { seq: 1 }))!
+  await provisionOperations(mesh)
+  const place = { stream: mesh.names.stream(orders), epoch: 1, seq: 1, storedAt: '1' }
+  const publishedAt = new Date(stored.time).toISOString()
+  await sendRunMessage(
+    mesh,
+    {
+      run: 'r1',
+      service: 'billing',
+      handler: 'bill',
+      origin: { ...place, subject: stored.subject, publishedAt },
+      headers: stored.pairs,
+      record: mesh.names.runRecord(mesh.names.durable('billing', 'bill'), 'r1', place),
+      expected: 0,
+    },
+    stored.payload,
+  )
+  await eventually(() => expect(attempts).toEqual([1, 1]))
+  // It goes to the lane with the process, and comes to the next one.
+  await running.stop()
+  await mesh.start(service)
+  await eventually(() => expect(attempts).toEqual([1, 1, 2]), { timeoutMs: 20_000 })
+  await eventually(() => expect(spans('publish order.billed')).toHaveLength(2))
+
+  const [publish] = spans('publish order.placed')
+  const oldTrace = publish!.spanContext().traceId
+  const marks = spans('replay order.placed')
+  const marker = marks.find((span) => span.spanContext().traceId === oldTrace)!
+  const first = marks.find((span) => span.spanContext().traceId !== oldTrace)!
+  expect(marks).toHaveLength(2)
+  expect(marker.parentSpanContext?.spanId).toBe(publish!.spanContext().spanId)
+  expect(marker.startTime).toEqual(marker.endTime)
+  expect(marker.links.map((link) => link.context.spanId)).toEqual([first.spanContext().spanId])
+  expect(first.parentSpanContext).toBeUndefined()
+  expect(first.links.map((link) => link.context.spanId)).toEqual([publish!.spanContext().spanId])
+  expect(first.attributes).toMatchObject({ 'mesh.run': 'r1', 'mesh.linked_trace': oldTrace })
+  const again = spans('process order.placed').filter((span) => span.spanContext().traceId !== oldTrace)
+  expect(again.map((span) => span.parentSpanContext?.spanId)).toEqual(again.map(() => first.spanContext().spanId))
+  expect(again.map((span) => span.attributes['mesh.attempt'])).toEqual([1, 2])
+  const made = spans('publish order.billed').map((span) => span.spanContext().traceId)
+  expect(made.toSorted()).toEqual([oldTrace, first.spanContext().traceId].toSorted())
 })

@@ -1,6 +1,6 @@
 import { getStored, type Mesh, subjectOf } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
-import { streamNow } from '../letters/read-on.ts'
+import { streamNow } from '../read/read-on.ts'
 import { type AuditEntry, auditEntryWritten, entryIn } from './entry.ts'
 import { readBack } from './read-back.ts'
 

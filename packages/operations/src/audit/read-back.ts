@@ -1,5 +1,5 @@
 import { getStored, type Mesh } from '@malha/mesh'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { directBatch } from '../read/direct-batch.ts'
 
 /** Read in one request at most. Entries are small: these fit into what a request may bring. */
 const WINDOW = 200
@@ -13,20 +13,19 @@ export type Stored = { readonly seq: number; readonly storedAt: string; readonly
  * What a follower has not got yet its leader is asked for.
  */
 export async function* readBack(
-  { nats }: Mesh,
+  mesh: Mesh,
   stream: string,
   { first, last }: { first: number; last: number },
 ): AsyncGenerator<Stored, void> {
-  const jsm = await jetstreamManager(nats, { checkAPI: false })
   for (let to = last; to >= first; to -= WINDOW) {
     const from = Math.max(first, to - WINDOW + 1)
     const found = new Map<number, Stored>()
-    const batch = await jsm.direct.getBatch(stream, { seq: from, batch: to - from + 1, max_bytes: WINDOW_BYTES })
-    for await (const { seq, timestamp, data } of batch) found.set(seq, { seq, storedAt: timestamp, payload: data })
+    const batch = await directBatch(mesh, stream, { seq: from, batch: to - from + 1, max_bytes: WINDOW_BYTES })
+    for (const { seq, timestamp, data } of batch) found.set(seq, { seq, storedAt: timestamp, payload: data })
     const seqs = Array.from({ length: to - from + 1 }, (_, back) => to - back)
     const messages = await Promise.all(
       seqs.map(async (seq): Promise<Stored | undefined> => {
-        const known = found.get(seq) ?? (await getStored(nats, stream, { seq }))
+        const known = found.get(seq) ?? (await getStored(mesh.nats, stream, { seq }))
         return known && 'time' in known ? { seq, storedAt: known.time, payload: known.payload } : known
       }),
     )

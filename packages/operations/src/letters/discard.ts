@@ -1,9 +1,9 @@
 import { type OperationRecord, provisionOperations } from '@malha/mesh'
-import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { catchUp } from './follow.ts'
 import type { LetterIndex, ListedLetter } from './letter-index.ts'
+import { writeRecord } from './write-record.ts'
 
 type Kind = 'discarded' | 'reopened'
 
@@ -31,26 +31,14 @@ export async function decide(
   await audited(desk, act, async () => {
     if (letter.state !== from) throw moved(letter)
     await provisionOperations(mesh)
-    await append(desk, letter, { v: 1, kind, who, reason, at: new Date().toISOString() })
+    const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
+    if (!(await writeRecord(mesh, letter, record))) throw moved(letter)
   })
   await catchUp(mesh, index)
   return index.letter(seq)!
 }
 
-async function append({ mesh }: Desk, letter: ListedLetter, record: OperationRecord): Promise<void> {
-  try {
-    await jetstream(mesh.nats, { checkAPI: false }).publish(
-      mesh.names.letterRecord(letter.subject),
-      JSON.stringify(record),
-      { expect: { lastSubjectSequence: letter.recordSeq } },
-    )
-  } catch (error) {
-    const isLate = error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamWrongLastSequence
-    throw isLate ? moved(letter) : error
-  }
-}
-
-function moved({ seq, state }: ListedLetter): OperationsError {
+export function moved({ seq, state }: { seq: number; state: string }): OperationsError {
   return new OperationsError(
     'OPERATIONS_LETTER_MOVED',
     `letter ${seq} is ${state}, or somebody dealt with it at this moment; nothing was written`,

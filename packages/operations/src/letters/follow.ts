@@ -3,7 +3,7 @@ import type { StoredMsg } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import { type LetterState, readLetter } from './letter.ts'
 import type { LetterIndex, Standing } from './letter-index.ts'
-import { readOn, streamNow } from './read-on.ts'
+import { readOn, streamNow } from '../read/read-on.ts'
 
 /**
  * Brings the index to where the streams are. Returns how many letters were read.
@@ -11,7 +11,7 @@ import { readOn, streamNow } from './read-on.ts'
  */
 export async function catchUp(mesh: Mesh, index: LetterIndex, onRead?: (until: number) => void): Promise<number> {
   const count = await letters(mesh, index, onRead)
-  await records(mesh, index)
+  await readRecords(mesh, index, { after: Infinity, onBatch: () => undefined })
   return count
 }
 
@@ -52,58 +52,71 @@ async function letters(mesh: Mesh, index: LetterIndex, onRead?: (until: number) 
   return count
 }
 
-/** What was done with letters, since. */
-async function records(mesh: Mesh, index: LetterIndex): Promise<void> {
+/** A record about a letter, and where it stands. */
+export type LetterRecord = { readonly letter: string; readonly record: OperationRecord; readonly seq: number }
+
+/**
+ * Reads the records about letters that the index has not, so that it has them; those behind `after`, in order, are also given
+ * in batches, each with how far it goes.
+ */
+export async function readRecords(
+  mesh: Mesh,
+  index: LetterIndex,
+  { after, onBatch }: { after: number; onBatch: (records: readonly LetterRecord[], until: number) => void },
+): Promise<void> {
   const now = await streamNow(mesh, mesh.names.operations())
   if (!now) return
-  const until = index.untilOf('records', now.life)
+  const isLost = index.untilOf('records', now.life) > now.info.state.last_seq
+  if (isLost || index.isOther('records', now.life)) index.forgetRecords()
   await readOn(mesh, now, {
-    after: until > now.info.state.last_seq ? 0 : until,
+    after: Math.min(after, index.untilOf('records', now.life)),
+    filter: `${mesh.names.letterRecords()}>`,
     onBatch(batch, upTo) {
+      const read = recordsIn(mesh, batch)
       const standings = new Map<string, Standing>()
-      for (const { letter, record, seq } of recordsIn(mesh, batch))
+      for (const { letter, record, seq } of read)
         standings.set(letter, afterRecord(standings.get(letter) ?? index.standingOf(letter), record, seq))
       index.addStandings(now.life, standings, upTo)
+      if (upTo > after)
+        onBatch(
+          read.filter(({ seq }) => seq > after),
+          upTo,
+        )
     },
   })
 }
 
-/** A record about a letter, and where it stands. */
-export type LetterRecord = { readonly letter: string; readonly record: OperationRecord; readonly seq: number }
-
-/** Reads the records about letters behind `after`, in order; each batch is given with how far it goes. */
-export async function readRecords(
-  mesh: Mesh,
-  after: number,
-  onBatch: (records: readonly LetterRecord[], until: number) => void,
-): Promise<void> {
-  const now = await streamNow(mesh, mesh.names.operations())
-  if (now) await readOn(mesh, now, { after, onBatch: (batch, until) => onBatch(recordsIn(mesh, batch), until) })
-}
-
 function recordsIn(mesh: Mesh, batch: readonly StoredMsg[]): LetterRecord[] {
-  const ofLetters = mesh.names.letterRecord('dlq.')
-  return batch
-    .filter(({ subject }) => subject.startsWith(ofLetters))
-    .map(({ subject, data, seq }) => {
-      const record = JSON.parse(Buffer.from(data).toString()) as OperationRecord
-      return { letter: `dlq.${subject.slice(ofLetters.length)}`, record, seq }
-    })
+  const { length } = mesh.names.letterRecords()
+  return batch.map(({ subject, data, seq }) => ({
+    letter: `dlq.${subject.slice(length)}`,
+    record: recordIn(data),
+    seq,
+  }))
 }
+
+export const recordIn = (data: Uint8Array): OperationRecord =>
+  JSON.parse(Buffer.from(data).toString()) as OperationRecord
 
 /** How a letter stands after each record about it. */
 const STATES: Readonly<Record<OperationRecord['kind'], LetterState>> = {
   claimed: 'redriven',
   ok: 'resolved',
   failed: 'open',
+  gone: 'open',
   discarded: 'discarded',
   reopened: 'open',
+  edited: 'open',
 }
 
+/** Of a record that is known already nothing more follows. */
 function afterRecord(before: Standing, record: OperationRecord, recordSeq: number): Standing {
+  if (recordSeq <= before.recordSeq) return before
   return {
     state: STATES[record.kind],
     recordSeq,
+    isGone: record.kind === 'gone',
+    editSeq: record.kind === 'edited' ? recordSeq : before.editSeq,
     run: 'run' in record ? record.run : before.run,
     redrives: before.redrives + (record.kind === 'claimed' ? 1 : 0),
   }

@@ -13,6 +13,8 @@ export type LetterFilter = {
   service?: string | undefined
   handler?: string | undefined
   code?: string | undefined
+  /** Their numbers in the stream of dead letters. */
+  letters?: readonly number[] | undefined
   /** Of `Letter.group`. */
   group?: string | undefined
   /** `ce-id` of the original. */
@@ -49,6 +51,8 @@ export type LetterRow = {
   kind: LetterKind
   state: LetterState
   record_seq: number
+  edit_seq: number
+  is_gone: number
   run: string | null
   redrives: number
 }
@@ -77,8 +81,8 @@ const queries = new Kysely<Tables>({
 })
 
 /** Whether the filter asks for whole groups only, which are counted already. */
-export function isOfGroups({ id, key, since, until }: LetterFilter): boolean {
-  return [id, key, since, until].every((one) => one === undefined)
+export function isOfGroups({ letters, id, key, since, until }: LetterFilter): boolean {
+  return [letters, id, key, since, until].every((one) => one === undefined)
 }
 
 /** Groups that fit, a row a state. */
@@ -95,6 +99,7 @@ export function filtered({
   service,
   handler,
   code,
+  letters,
   group,
   id,
   key,
@@ -107,6 +112,7 @@ export function filtered({
   const are = { service, handler, code, grp: group, event_id: id, event_key: key, state, kind }
   for (const [column, value] of Object.entries(are))
     if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
+  if (letters !== undefined) query = query.where('seq', 'in', letters)
   if (since !== undefined) query = query.where('at', '>=', since)
   if (until !== undefined) query = query.where('at', '<', until)
   return query

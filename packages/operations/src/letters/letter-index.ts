@@ -37,6 +37,10 @@ export type Standing = {
   readonly state: LetterState
   /** Sequence of the last record about it; 0: none. */
   readonly recordSeq: number
+  /** Sequence of the record of its latest edit; 0: none. */
+  readonly editSeq: number
+  /** There was nothing left to send of it when a run came to it. */
+  readonly isGone: boolean
   /** The last run that had it. */
   readonly run: string | undefined
   /** How often it was sent again. */
@@ -55,7 +59,7 @@ const GROUP_COLUMNS = [
   'grp_reason as reason',
 ] as const
 
-const OPEN: Standing = { state: 'open', recordSeq: 0, run: undefined, redrives: 0 }
+const OPEN: Standing = { state: 'open', recordSeq: 0, editSeq: 0, isGone: false, run: undefined, redrives: 0 }
 
 /** What a stream is followed for. */
 export type Followed = 'letters' | 'records'
@@ -85,11 +89,17 @@ export class LetterIndex implements Disposable {
     return row?.['stream'] === stream ? Number(row['until']) : 0
   }
 
+  /** Whether it is of another stream than that; of none it is not. */
+  isOther(what: Followed, stream: string): boolean {
+    const known = this.#db.prepare('SELECT stream FROM positions WHERE what = ?').get(what)?.['stream']
+    return known !== undefined && known !== stream
+  }
+
   /** Adds what comes next of the stream of letters: all up to `until`. Upholds X1 and X2. */
   addLetters(stream: string, letters: readonly Letter[], until: number): void {
     this.#transaction(() => {
-      if (this.#isOther('letters', stream)) this.#forget()
-      const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(16)}?)`)
+      if (this.isOther('letters', stream)) this.#forget()
+      const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(18)}?)`)
       for (const letter of letters) insert.run(...rowOf(letter, this.#standing(letter.subject)))
       this.#goTo('letters', stream, until)
     })
@@ -98,16 +108,18 @@ export class LetterIndex implements Disposable {
   /** The same of the stream of records: how each letter named stands by now. */
   addStandings(stream: string, standings: ReadonlyMap<string, Standing>, until: number): void {
     this.#transaction(() => {
-      if (this.#isOther('records', stream)) this.#forgetStandings()
-      const keep = this.#db.prepare('INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?)')
+      if (this.isOther('records', stream)) this.#forgetStandings()
+      const keep = this.#db.prepare('INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?)')
       const tell = this.#db.prepare(
-        'UPDATE letters SET state = ?, record_seq = ?, run = ?, redrives = ? WHERE subject = ?',
+        'UPDATE letters SET state = ?, record_seq = ?, edit_seq = ?, is_gone = ?, run = ?, redrives = ? WHERE subject = ?',
       )
-      for (const [subject, { state, recordSeq, run = null, redrives }] of standings) {
-        keep.run(subject, state, recordSeq, run, redrives)
-        tell.run(state, recordSeq, run, redrives, subject)
+      for (const [subject, { state, recordSeq, editSeq, isGone, run = null, redrives }] of standings) {
+        const values = [state, recordSeq, editSeq, Number(isGone), run, redrives] as const
+        keep.run(subject, ...values)
+        tell.run(...values, subject)
       }
-      this.#goTo('records', stream, until)
+      // Somebody beside this process may have written more of it by now.
+      this.#goTo('records', stream, Math.max(until, this.untilOf('records', stream)))
     })
   }
 
@@ -119,6 +131,14 @@ export class LetterIndex implements Disposable {
   /** The stream lost its end, and gives its numbers to other letters: what is known of it is void. */
   forgetLetters(): void {
     this.#transaction(() => this.#forget())
+  }
+
+  /** The same of records. */
+  forgetRecords(): void {
+    this.#transaction(() => {
+      this.#forgetStandings()
+      this.#db.exec("DELETE FROM positions WHERE what = 'records'")
+    })
   }
 
   /** Forgets letters that somebody removed from the stream. */
@@ -224,11 +244,6 @@ export class LetterIndex implements Disposable {
     }
   }
 
-  #isOther(what: Followed, stream: string): boolean {
-    const known = this.#db.prepare('SELECT stream FROM positions WHERE what = ?').get(what)?.['stream']
-    return known !== undefined && known !== stream
-  }
-
   #goTo(what: Followed, stream: string, until: number): void {
     this.#db.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?, ?)').run(what, stream, until)
   }
@@ -238,12 +253,14 @@ export class LetterIndex implements Disposable {
   }
 
   #forgetStandings(): void {
-    this.#db.exec("DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, run = NULL, redrives = 0")
+    this.#db.exec(
+      "DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, edit_seq = 0, is_gone = 0, run = NULL, redrives = 0",
+    )
   }
 
   #standing(subject: string): Standing | undefined {
     const row = this.#standingOf.get(subject)
-    return row && standingIn(row as Pick<LetterRow, 'state' | 'record_seq' | 'run' | 'redrives'>)
+    return row && standingIn(row as StandingRow)
   }
 
   #number(query: string): number {
@@ -251,7 +268,9 @@ export class LetterIndex implements Disposable {
   }
 
   #letters(query: LetterQuery): ListedLetter[] {
-    const rows = this.#rows<LetterRow>(query.select(['letter', 'state', 'record_seq', 'run', 'redrives']).compile())
+    const rows = this.#rows<LetterRow>(
+      query.select(['letter', 'state', 'record_seq', 'edit_seq', 'is_gone', 'run', 'redrives']).compile(),
+    )
     return rows.map((row) => ({ ...(JSON.parse(row.letter) as Letter), ...standingIn(row) }))
   }
 
@@ -277,10 +296,19 @@ function rowOf(letter: Letter, standing: Standing = OPEN): (string | number | nu
     JSON.stringify(letter),
     letter.kind,
   ]
-  const { state, recordSeq, run, redrives } = standing
-  return [...said, state, recordSeq, run, redrives].map((value) => value ?? null)
+  const { state, recordSeq, editSeq, isGone, run, redrives } = standing
+  return [...said, state, recordSeq, editSeq, Number(isGone), run, redrives].map((value) => value ?? null)
 }
 
-function standingIn(row: Pick<LetterRow, 'state' | 'record_seq' | 'run' | 'redrives'>): Standing {
-  return { state: row.state, recordSeq: row.record_seq, run: row.run ?? undefined, redrives: row.redrives }
+type StandingRow = Pick<LetterRow, 'state' | 'record_seq' | 'edit_seq' | 'is_gone' | 'run' | 'redrives'>
+
+function standingIn({
+  state,
+  record_seq: recordSeq,
+  edit_seq: editSeq,
+  is_gone: isGone,
+  run,
+  redrives,
+}: StandingRow): Standing {
+  return { state, recordSeq, editSeq, isGone: isGone === 1, run: run ?? undefined, redrives }
 }

@@ -1,5 +1,5 @@
 /** Of what is written here; a file of another form is made anew. */
-export const FORM = 3
+export const FORM = 4
 
 export const TABLES = ['positions', 'letters', 'standings', 'groups', 'meta'] as const
 
@@ -8,7 +8,7 @@ export const SCHEMA: string = `
 CREATE TABLE positions (what TEXT PRIMARY KEY, stream TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE letters (seq INTEGER PRIMARY KEY, subject TEXT NOT NULL, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL,
   error_class TEXT, grp TEXT NOT NULL, grp_reason TEXT NOT NULL, event_id TEXT, event_key TEXT, letter TEXT NOT NULL, kind TEXT NOT NULL,
-  state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL);
+  state TEXT NOT NULL, record_seq INTEGER NOT NULL, edit_seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL);
 CREATE UNIQUE INDEX letters_by_subject ON letters (subject);
 CREATE INDEX letters_by_group ON letters (grp, seq);
 CREATE INDEX letters_by_handler ON letters (service, handler, seq);
@@ -16,8 +16,8 @@ CREATE INDEX letters_by_id ON letters (event_id);
 CREATE INDEX letters_by_key ON letters (event_key);
 CREATE INDEX letters_by_at ON letters (at);
 CREATE INDEX letters_by_state ON letters (state, seq);
-CREATE TABLE standings (subject TEXT PRIMARY KEY, state TEXT NOT NULL, record_seq INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL)
-  WITHOUT ROWID;
+CREATE TABLE standings (subject TEXT PRIMARY KEY, state TEXT NOT NULL, record_seq INTEGER NOT NULL, edit_seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, run TEXT,
+  redrives INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE groups (grp TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL,
   error_class TEXT, grp_reason TEXT NOT NULL, letters INTEGER NOT NULL, first_at TEXT NOT NULL, last_at TEXT NOT NULL,
   PRIMARY KEY (grp, state, kind)) WITHOUT ROWID;

@@ -1,6 +1,7 @@
 import type { Actor, Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { decide } from './discard.ts'
+import { edit, type Edited, type EditOptions, withEdit } from './edit.ts'
 import { catchUp } from './follow.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
 import type { LetterGroup, LetterIndex, ListedLetter } from './letter-index.ts'
@@ -36,7 +37,14 @@ export interface Letters {
    * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED
    */
   discard(seq: number, actor: Actor): Promise<ListedLetter>
-  /** The opposite, with the same errors. */
+  /**
+   * Corrects the payload of an open letter. The letter stays as it is; from now on it is sent with the correction.
+   * @throws OperationsError OPERATIONS_EDIT_REFUSED, and those of `discard`
+   */
+  edit(seq: number, options: EditOptions): Promise<Edited>
+  /** What would be sent of a letter: its payload with the latest correction. As of the last refresh. @throws as `read` */
+  payloadToSend(seq: number): Promise<Uint8Array>
+  /** The opposite of `discard`, with the same errors. */
   reopen(seq: number, actor: Actor): Promise<ListedLetter>
 }
 
@@ -52,6 +60,12 @@ export function lettersOf(desk: Desk, index: LetterIndex): Letters {
       return { ...index.page(filter, page), groups: index.groups(filter, MOST_GROUPS), total: index.count(filter) }
     },
     read: (letter) => readWhole(mesh, letter),
+    edit: (seq, options) => edit({ desk, index }, seq, options),
+    async payloadToSend(seq) {
+      const whole = await readWhole(mesh, seq)
+      const letter = index.letter(seq)
+      return letter ? (await withEdit(mesh, letter, whole)).payload : whole.payload
+    },
     discard: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'discarded' }),
     reopen: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'reopened' }),
   }

@@ -1,16 +1,18 @@
-import { getStored, LETTER_HEADER, type Mesh } from '@malha/mesh'
+import { getStored, LETTER_HEADER, type Mesh, type StoredMessage } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 import { type Letter, readLetter } from './letter.ts'
 
-/** All of a letter. */
-export type WholeLetter = Letter & {
-  readonly stack: string | undefined
+/** What a letter has of its original. */
+export type LetterContent = {
   /** The original's own, as they came; not those of the letter. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly payload: Uint8Array
   /** Whether the letter has them; another client's event may leave no room for its own bytes. */
   readonly hasPayload: boolean
 }
+
+/** All of a letter. */
+export type WholeLetter = Letter & LetterContent & { readonly stack: string | undefined }
 
 /**
  * One letter from its stream's leader: by its number or its subject.
@@ -20,11 +22,16 @@ export async function readWhole({ names, nats }: Mesh, letter: number | string):
   const query = typeof letter === 'number' ? { seq: letter } : { last_by_subj: names.subject(letter) }
   const stored = await getStored(nats, names.stream('DEAD_LETTERS'), query)
   if (!stored) throw new OperationsError('OPERATIONS_LETTER_GONE', `letter ${letter} is not in its stream (any more)`)
-  const { headers, pairs, payload } = stored
-  const stack = headers[LETTER_HEADER.stack]
+  const stack = stored.headers[LETTER_HEADER.stack]
   return {
-    ...readLetter(names, { ...stored, payloadBytes: payload.length }),
+    ...readLetter(names, { ...stored, payloadBytes: stored.payload.length }),
     stack: stack && Buffer.from(stack, 'base64').toString(),
+    ...contentOf(stored),
+  }
+}
+
+export function contentOf({ headers, pairs, payload }: StoredMessage): LetterContent {
+  return {
     headers: pairs.filter(([name]) => !/^(malha-dlq-|nats-)/i.test(name)),
     payload,
     hasPayload: headers[LETTER_HEADER.payload] !== 'left-out' && headers[LETTER_HEADER.headers] !== 'left-out',

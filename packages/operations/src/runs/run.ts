@@ -1,4 +1,3 @@
-import type { KV } from '@nats-io/kv'
 import type { LetterFilter } from '../letters/letter-filter.ts'
 
 /**
@@ -8,46 +7,91 @@ import type { LetterFilter } from '../letters/letter-filter.ts'
  */
 export type RunState = 'running' | 'paused' | 'cancelled' | 'stopped' | 'done'
 
-/** A redrive: letters of a snapshot, sent to their handlers again. Kept in the bucket `RUNS` under its id. */
-export type Run = {
+/** Messages of a snapshot, sent to their handlers again. Kept in the bucket `RUNS` under its id. */
+export type Run = RunCommon & (Redrive | Replay)
+
+type RunCommon = {
   readonly v: 1
   readonly id: string
-  readonly kind: 'redrive'
   /** Who began it, and why. */
   readonly who: string
   readonly reason: string | null
-  /** What was asked for; letters up to `upTo`, so that none written since is among them. */
-  readonly filter: Omit<LetterFilter, 'state'>
+  /** The last of its slice, as it was when the run began: none written since is among them. */
   readonly upTo: number
-  /** How many letters that were. */
+  /** How many messages that were. */
   readonly total: number
   readonly limits: RunLimits
   readonly state: RunState
   /** The runner that has it; another one that takes it over writes its own name here. */
   readonly runner: string
-  /** Every letter of the snapshot up to this one had its turn. */
+  /** Every message of the snapshot up to this one had its turn. */
   readonly cursor: number
   /** Up to this record of the stream of operations outcomes are counted. */
   readonly followed: number
   readonly counts: RunCounts
-  /** Letters that there was nothing left to send of. */
-  readonly gone: readonly number[]
+  /** Why nothing is sent though it runs: what it reads from is away. Null where it is not. */
+  readonly waits: string | null
   /** RFC 3339. */
   readonly beganAt: string
   readonly movedAt: string
 }
 
+/** Letters, to the handlers that gave them up. */
+type Redrive = {
+  readonly kind: 'redrive'
+  /** What was asked for. */
+  readonly filter: Omit<LetterFilter, 'state'>
+  /** Letters that there was nothing left to send of, the first thousand. */
+  readonly gone: readonly number[]
+}
+
+/** Events, to one handler. */
+type Replay = {
+  readonly kind: 'replay'
+  readonly service: string
+  readonly handler: string
+  readonly from: ReplaySlice
+  /** New messages are made of them, under ids of their own. */
+  readonly asNew: boolean
+  /** The handler is a shadow: nothing of what it publishes is stored. */
+  readonly shadow: boolean
+  /** What a shadow would have published: how many of each type. */
+  readonly withheld: Readonly<Record<string, number>>
+}
+
+/** Which events, as it was found when the run began. */
+export type ReplaySlice = {
+  /** As the server names it. */
+  readonly stream: string
+  /** Which of those that had its name: its creation time, unix seconds. */
+  readonly epoch: number
+  /** Read from the archive, which has what the stream has forgotten. */
+  readonly archive: boolean
+  /** The first sequence. */
+  readonly seq: number
+  /** A type, or the pattern of a handler's topic. */
+  readonly type: string
+  readonly key: string | null
+  /** Stored at or after, before; RFC 3339. */
+  readonly since: string | null
+  readonly until: string | null
+}
+
 export type RunCounts = {
   readonly sent: number
-  /** Of those sent: handled; failed again; dealt with by somebody else meanwhile. */
+  /** Of those sent: handled; done before, as the handler's inbox or the marker of its outputs says; failed again. */
   readonly ok: number
+  readonly already: number
   readonly failed: number
+  /** Dealt with by somebody else meanwhile. */
   readonly overtaken: number
   /** Not sent: not open when it was their turn, or sent as often as may be. */
   readonly skipped: number
   /** Not sent: there is nothing left to send. */
   readonly gone: number
 }
+
+export const NO_COUNTS: RunCounts = { sent: 0, ok: 0, already: 0, failed: 0, overtaken: 0, skipped: 0, gone: 0 }
 
 export type RunLimits = {
   /** Messages sent a second at most. @default 100 */
@@ -62,27 +106,9 @@ export type RunLimits = {
 
 export const DEFAULT_LIMITS: RunLimits = { perSecond: 100, atOnce: 1000, mostRedrives: 10, mostFailures: 100 }
 
-/** A run, and the revision that the next write expects. */
-export type StoredRun = { run: Run; revision: number }
-
-export async function readRun(bucket: KV, id: string): Promise<StoredRun | undefined> {
-  const entry = await bucket.get(id)
-  return entry && entry.length > 0 ? { run: entry.json<Run>(), revision: entry.revision } : undefined
-}
-
-/** Undefined where somebody wrote it meanwhile. */
-export async function writeRun(bucket: KV, run: Run, revision: number): Promise<StoredRun | undefined> {
-  const moved = { ...run, movedAt: new Date().toISOString() }
-  try {
-    return { run: moved, revision: await bucket.update(run.id, JSON.stringify(moved), revision) }
-  } catch (error) {
-    if ((error as { code?: unknown }).code === WRONG_REVISION) return undefined
-    throw error
-  }
-}
-
-/** `err_code` of JetStream: the last revision is not the expected one. */
-const WRONG_REVISION = 10_071
-
 export const isOver = ({ state }: Pick<Run, 'state'>): boolean =>
   state === 'done' || state === 'cancelled' || state === 'stopped'
+
+/** Sent, and without an outcome. */
+export const underWay = ({ sent, ok, already, failed, overtaken }: RunCounts): number =>
+  Math.max(0, sent - ok - already - failed - overtaken)

@@ -1,21 +1,17 @@
 /**
- * Sends the letters of a run to their handlers, and counts what becomes of them.
+ * Sends the messages of a run to their handlers, and counts what becomes of them.
  *
- * R1  What a run has done stands in its entry of the bucket and in the records about its letters, nowhere else: killed at any
+ * R1  What a run has done stands in its entry of the bucket and in the records about its messages, nowhere else: killed at any
  *     moment, another runner goes on from there. A message that is sent a second time loses its claim.
  * R2  Each write of the entry expects the one before it; who finds another runner's there stops at once.
- * R3  `ok` and `failed` are counted from records alone: how far they were read is written together with them.
- * R4  What a letter is sent with is the last record known of it, and records are read on from before that: whoever else writes
- *     one is seen, and the letter counts as overtaken.
+ * R3  Outcomes are counted from records alone: how far they were read is written together with them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Mesh } from '@malha/mesh'
-import type { KV } from '@nats-io/kv'
+import { type Mesh, sendRunMessage } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
-import { catchUp, type LetterRecord, readRecords } from '../letters/follow.ts'
-import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
-import { isOver, readRun, type Run, type RunCounts, type StoredRun, writeRun } from './run.ts'
-import { sendLetter } from './send.ts'
+import { isOver, NO_COUNTS, type Run, type RunCounts, underWay } from './run.ts'
+import type { RunStore, StoredRun } from './run-store.ts'
+import { type Counted, type RunSource, SourceAway, type Turn } from './source.ts'
 
 export type RunnerOptions = {
   /** Lets go of it: it stays `running` for another runner. */
@@ -24,30 +20,33 @@ export type RunnerOptions = {
   onProgress?: (run: Run) => void
 }
 
-export type RunnerDeps = { mesh: Mesh; index: LetterIndex; bucket: KV }
+export type RunnerDeps = { mesh: Mesh; store: RunStore; source: RunSource }
 
 const LOOK_MS = 50
 const SAVE_MS = 500
 /** How long a server may not answer: an election takes seconds, a restart more. */
 const PATIENCE_MS = 60_000
 const AGAIN_MS = 500
-/** Letters of one turn: read, sent and answered side by side. */
+/** Messages of one turn: read, sent and answered side by side. */
 const MOST_AT_ONCE = 1000
 /** Fewer are not worth a turn of their own. */
 const LEAST_AT_ONCE = 100
 /** What a pause in sending may be made up for by, of a second's messages. */
 const BURST = 0.25
+/** How many letters that are gone a run names. */
+const MOST_NAMED = 1000
 
 export class Runner {
   readonly #deps: RunnerDeps
   readonly #options: RunnerOptions
-  /** Sent and without an outcome: letter by its subject, with the sequence of the record it was sent with. */
-  readonly #open = new Map<string, number>()
   readonly #gone: Set<number>
   #stored: StoredRun
   #counts: RunCounts
+  #withheld: Readonly<Record<string, number>>
   #cursor: number
   #followed: number
+  #waits: string | null = null
+  #asksAgainAt = 0
   #savedAt = 0
   /** The last turn sent as many as it might: the next one need not wait. */
   #isBehind = false
@@ -58,22 +57,24 @@ export class Runner {
     this.#deps = deps
     this.#options = options
     this.#stored = stored
-    const { counts, cursor, followed, gone } = stored.run
-    this.#gone = new Set(gone)
-    this.#counts = counts
-    this.#cursor = cursor
-    this.#followed = followed
+    const { run } = stored
+    this.#gone = new Set(run.kind === 'redrive' ? run.gone : [])
+    this.#withheld = run.kind === 'replay' ? run.withheld : {}
+    this.#counts = { ...NO_COUNTS, ...run.counts }
+    this.#cursor = run.cursor
+    this.#followed = run.followed
   }
 
   /**
-   * Resolves with the run when it is over, or `signal` aborts. A server that does not answer is asked again for a minute.
+   * Resolves with the run when it is over, or `signal` aborts. A server that does not answer is asked again for a minute; what
+   * the messages are read from for as long as it takes.
    * @throws OperationsError OPERATIONS_RUN_TAKEN; what the server said, or did not say, for a minute
    */
   async work(): Promise<Run> {
     let isKnown = false
     for (let failingSince: number | undefined; ;) {
       try {
-        if (!isKnown) await this.#reopen()
+        if (!isKnown) await this.#deps.source.reopen(this.#cursor)
         isKnown = true
         if (await this.#step()) return this.#run
         failingSince = undefined
@@ -95,7 +96,7 @@ export class Runner {
     const isTooMuch = this.#counts.failed >= this.#run.limits.mostFailures
     const isFinished = !isTooMuch && (await this.#mayMove()) && (await this.#sendSome())
     const { state } = this.#run
-    if (isFinished && this.#open.size === 0) await this.#save('done')
+    if (isFinished && underWay(this.#counts) === 0) await this.#save('done')
     else if (isTooMuch) await this.#save('stopped')
     else if (isOver({ state }) || this.#options.signal?.aborted) await this.#save(state)
     else return false
@@ -106,43 +107,23 @@ export class Runner {
     return this.#stored.run
   }
 
-  /** Upholds R1: what a runner before this one had sent and not heard of. */
-  async #reopen(): Promise<void> {
-    const { id, filter } = this.#run
-    await catchUp(this.#deps.mesh, this.#deps.index)
-    for (let after = 0; ;) {
-      const letters = this.#deps.index.onwards(filter, { after, upTo: this.#cursor, limit: 1000 })
-      for (const letter of letters) {
-        const isOurs = letter.run === id
-        const isAway = isOurs ? letter.state === 'redriven' : letter.state === 'open' && this.#isToBeSent(letter)
-        if (isAway && !this.#gone.has(letter.seq)) this.#open.set(letter.subject, letter.recordSeq)
-      }
-      if (letters.length === 0) return
-      after = letters.at(-1)!.seq
-    }
-  }
-
-  /** Upholds R3 and R4. */
+  /** Upholds R3. */
   async #follow(): Promise<void> {
-    const count = (what: keyof RunCounts): void => {
-      this.#counts = { ...this.#counts, [what]: this.#counts[what] + 1 }
-    }
-    const onRecord = ({ letter, record, seq }: LetterRecord): void => {
-      const sentWith = this.#open.get(letter)
-      if ('run' in record && record.run === this.#run.id) {
-        if (record.kind === 'claimed') return
-        this.#open.delete(letter)
-        count(record.kind)
-      } else if (sentWith !== undefined && seq > sentWith) {
-        this.#open.delete(letter)
-        count('overtaken')
-      }
-    }
     // Batch by batch: a server that falls silent between two must not have the first counted again.
-    await readRecords(this.#deps.mesh, this.#followed, (records, until) => {
-      for (const one of records) onRecord(one)
+    await this.#deps.source.follow(this.#followed, (counted, until) => {
+      for (const one of counted) this.#count(one)
       this.#followed = until
     })
+  }
+
+  #count({ what, withheld = {} }: Counted): void {
+    this.#add(what, 1)
+    for (const [type, count] of Object.entries(withheld))
+      this.#withheld = { ...this.#withheld, [type]: (this.#withheld[type] ?? 0) + count }
+  }
+
+  #add(what: keyof RunCounts, count: number): void {
+    this.#counts = { ...this.#counts, [what]: this.#counts[what] + count }
   }
 
   /** Writes how far it is, and hears what others want of it. */
@@ -153,15 +134,14 @@ export class Runner {
 
   /** Upholds R2. */
   async #save(state: Run['state']): Promise<void> {
-    const { bucket } = this.#deps
-    const progress = { counts: this.#counts, cursor: this.#cursor, followed: this.#followed, gone: [...this.#gone] }
+    const { store } = this.#deps
     for (let wanted = state; ;) {
-      const written = await writeRun(bucket, { ...this.#run, ...progress, state: wanted }, this.#stored.revision)
+      const written = await store.write(this.#asOfNow(wanted), this.#stored.revision)
       if (written) {
         this.#stored = written
         break
       }
-      const found = await readRun(bucket, this.#run.id)
+      const found = await store.find(this.#run.id)
       if (!found || found.run.runner !== this.#run.runner)
         throw new OperationsError(
           'OPERATIONS_RUN_TAKEN',
@@ -175,40 +155,52 @@ export class Runner {
     this.#options.onProgress?.(this.#run)
   }
 
-  /** True when every letter had its turn. */
+  #asOfNow(state: Run['state']): Run {
+    const run = this.#run
+    const progress = { state, counts: this.#counts, cursor: this.#cursor, followed: this.#followed, waits: this.#waits }
+    return run.kind === 'redrive'
+      ? { ...run, ...progress, gone: [...this.#gone] }
+      : { ...run, ...progress, withheld: this.#withheld }
+  }
+
+  /** True when every message had its turn. */
   async #sendSome(): Promise<boolean> {
-    const { mesh, index } = this.#deps
-    const { filter, upTo, limits, id } = this.#run
-    const room = Math.min(this.#allowed(), limits.atOnce - this.#open.size, MOST_AT_ONCE)
+    const { source } = this.#deps
+    const { upTo, limits } = this.#run
+    const room = Math.min(this.#allowed(), limits.atOnce - underWay(this.#counts), MOST_AT_ONCE)
     const hasMore = this.#cursor < upTo
     this.#isBehind = hasMore && room >= LEAST_AT_ONCE
-    if (!hasMore || room < 1) return !hasMore
-    // What is known of the letters is what they are sent with.
-    await catchUp(mesh, index)
-    const letters = index.onwards(filter, { after: this.#cursor, upTo, limit: room })
-    const done = await Promise.all(letters.map((letter) => this.#turnOf(letter, id)))
-    this.#tokens -= done.filter((how) => how === 'sent').length
-    for (const how of done) if (how) this.#counts = { ...this.#counts, [how]: this.#counts[how] + 1 }
-    this.#cursor = letters.at(-1)?.seq ?? upTo
-    return this.#cursor >= upTo
-  }
-
-  async #turnOf(letter: ListedLetter, id: string): Promise<'sent' | 'skipped' | 'gone'> {
-    // A runner before this one sent it.
-    if (letter.run === id) {
-      if (letter.state === 'redriven') this.#open.set(letter.subject, letter.recordSeq)
-      return 'sent'
+    if (!hasMore || room < 1 || performance.now() < this.#asksAgainAt) return !hasMore
+    try {
+      const { turns, until } = await source.next(this.#cursor, room)
+      this.#waits = null
+      await this.#take(turns)
+      this.#cursor = until
+    } catch (error) {
+      if (!(error instanceof SourceAway)) throw error
+      this.#wait(error.message)
     }
-    if (letter.state !== 'open' || !this.#isToBeSent(letter)) return 'skipped'
-    this.#open.set(letter.subject, letter.recordSeq)
-    if (await sendLetter(this.#deps.mesh, id, letter)) return 'sent'
-    this.#open.delete(letter.subject)
-    this.#gone.add(letter.seq)
-    return 'gone'
+    // The next look tells what became of them.
+    return false
   }
 
-  #isToBeSent({ kind, redrives }: ListedLetter): boolean {
-    return kind === 'message' && redrives < this.#run.limits.mostRedrives
+  async #take(turns: readonly Turn[]): Promise<void> {
+    const { mesh } = this.#deps
+    const toSend = turns.filter((turn) => turn.kind === 'send')
+    await Promise.all(toSend.map(({ message, payload }) => sendRunMessage(mesh, message, payload)))
+    this.#tokens -= toSend.length
+    const ofKind = (kind: Turn['kind']): number => turns.filter((turn) => turn.kind === kind).length
+    this.#add('sent', toSend.length + ofKind('sent'))
+    this.#add('skipped', ofKind('skipped'))
+    for (const turn of turns) if (turn.kind === 'gone' && this.#gone.size < MOST_NAMED) this.#gone.add(turn.seq)
+  }
+
+  /** Nothing is lost by it: the run goes on where it is when it comes back. */
+  #wait(why: string): void {
+    if (this.#waits === null) this.#deps.mesh.log.warn({ run: this.#run.id, why }, 'a run waits for what it reads from')
+    this.#waits = why
+    this.#isBehind = false
+    this.#asksAgainAt = performance.now() + AGAIN_MS
   }
 
   /** How many may be sent now. */

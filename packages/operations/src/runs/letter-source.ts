@@ -1,0 +1,155 @@
+/**
+ * The letters of a redrive.
+ *
+ * L1  What a letter is sent with is the last record known of it, and records are read on from before that: whoever else
+ *     writes one is seen, and the letter counts as overtaken.
+ * L2  That there was nothing left to send of a letter is a record too, so that it is counted once, whoever runs.
+ */
+import { getStored, type Mesh, type RunMessage } from '@malha/mesh'
+import { withEdit } from '../letters/edit.ts'
+import { catchUp, type LetterRecord, readRecords } from '../letters/follow.ts'
+import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
+import { contentOf, type LetterContent } from '../letters/read-whole.ts'
+import { writeRecord } from '../letters/write-record.ts'
+import { readThese } from '../read/read-these.ts'
+import type { Run } from './run.ts'
+import type { Counted, RunSource, Slice, Turn } from './source.ts'
+
+export type LetterRun = Extract<Run, { kind: 'redrive' }>
+
+/** Of payloads that are in memory at once. */
+const MOST_BYTES = 32 * 1024 ** 2
+
+export class LetterSource implements RunSource {
+  readonly #mesh: Mesh
+  readonly #index: LetterIndex
+  readonly #run: LetterRun
+  /** Sent and without an outcome: letter by its subject, with the sequence of the record it was sent with. */
+  readonly #open = new Map<string, number>()
+
+  constructor({ mesh, index }: { mesh: Mesh; index: LetterIndex }, run: LetterRun) {
+    this.#mesh = mesh
+    this.#index = index
+    this.#run = run
+  }
+
+  async reopen(cursor: number): Promise<void> {
+    await catchUp(this.#mesh, this.#index)
+    for (let after = 0; ;) {
+      const letters = this.#index.onwards(this.#run.filter, { after, upTo: cursor, limit: 1000 })
+      for (const letter of letters) {
+        const isAway = letter.run === this.#run.id ? letter.state === 'redriven' : this.#isToBeSent(letter)
+        if (isAway) this.#open.set(letter.subject, letter.recordSeq)
+      }
+      if (letters.length === 0) return
+      after = letters.at(-1)!.seq
+    }
+  }
+
+  async next(after: number, limit: number): Promise<Slice> {
+    const { filter, upTo } = this.#run
+    const letters = withinBytes(this.#index.onwards(filter, { after, upTo, limit }))
+    const wanted = letters.filter((letter) => letter.run !== this.#run.id && this.#isToBeSent(letter))
+    const stored = await readThese(
+      this.#mesh,
+      this.#mesh.names.stream('DEAD_LETTERS'),
+      wanted.map(({ seq }) => seq),
+    )
+    const turns = await Promise.all(
+      letters.map((letter) => {
+        const found = stored.get(letter.seq)
+        return this.#turnOf(letter, found && contentOf(found))
+      }),
+    )
+    return { turns, until: letters.at(-1)?.seq ?? upTo }
+  }
+
+  async follow(after: number, onBatch: (counted: readonly Counted[], until: number) => void): Promise<void> {
+    await readRecords(this.#mesh, this.#index, {
+      after,
+      onBatch: (records, until) =>
+        onBatch(
+          records.flatMap((one) => this.#count(one)),
+          until,
+        ),
+    })
+  }
+
+  /** Upholds L1. */
+  #count({ letter, record, seq }: LetterRecord): Counted[] {
+    const sentWith = this.#open.get(letter)
+    if ('run' in record && record.run === this.#run.id) {
+      if (record.kind === 'claimed') return []
+      this.#open.delete(letter)
+      return [{ what: record.kind === 'ok' && record.already ? 'already' : record.kind }]
+    }
+    if (sentWith === undefined || seq <= sentWith) return []
+    this.#open.delete(letter)
+    return [{ what: 'overtaken' }]
+  }
+
+  async #turnOf(letter: ListedLetter, found: LetterContent | undefined): Promise<Turn> {
+    if (letter.run === this.#run.id) {
+      // A runner before this one had it.
+      if (letter.isGone) return { kind: 'gone', seq: letter.seq }
+      if (letter.state === 'redriven') this.#open.set(letter.subject, letter.recordSeq)
+      return { kind: 'sent' }
+    }
+    if (!this.#isToBeSent(letter)) return { kind: 'skipped' }
+    const content =
+      found && (found.hasPayload ? await withEdit(this.#mesh, letter, found) : await fromItsStream(this.#mesh, letter))
+    const message = content && messageOf(this.#mesh, this.#run, letter, content)
+    if (!message) return await this.#sayGone(letter)
+    this.#open.set(letter.subject, letter.recordSeq)
+    return { kind: 'send', message, payload: content.payload }
+  }
+
+  #isToBeSent({ state, kind, redrives }: ListedLetter): boolean {
+    return state === 'open' && kind === 'message' && redrives < this.#run.limits.mostRedrives
+  }
+
+  /** Upholds L2. */
+  async #sayGone({ seq, subject, recordSeq }: ListedLetter): Promise<Turn> {
+    const record = { v: 1, kind: 'gone', run: this.#run.id, at: new Date().toISOString() } as const
+    const isWritten = await writeRecord(this.#mesh, { subject, recordSeq }, record)
+    return isWritten ? { kind: 'gone', seq } : { kind: 'skipped' }
+  }
+}
+
+/** The first of them, as many as may be in memory. */
+function withinBytes(letters: ListedLetter[]): ListedLetter[] {
+  let bytes = 0
+  const most = letters.findIndex(({ payloadBytes }, at) => (bytes += payloadBytes) > MOST_BYTES && at > 0)
+  return most === -1 ? letters : letters.slice(0, most)
+}
+
+/** What another client published may not fit into a letter; then it is where it always was. */
+async function fromItsStream(mesh: Mesh, { origin }: ListedLetter): Promise<LetterContent | undefined> {
+  const { stream, seq, publishedAt } = origin
+  const stored = await getStored(mesh.nats, stream, { seq: Number(seq) })
+  const isSame = stored !== undefined && Date.parse(stored.time) === Date.parse(publishedAt ?? '')
+  return isSame ? { headers: stored.pairs, payload: stored.payload, hasPayload: true } : undefined
+}
+
+/** Undefined where the letter does not say enough of itself. */
+function messageOf(mesh: Mesh, run: Run, letter: ListedLetter, { headers }: LetterContent): RunMessage | undefined {
+  const { service, handler, origin, subject, recordSeq } = letter
+  const storedAt = /@(\d+)(?:\.|$)/.exec(subject)?.[1]
+  if (!storedAt || !service || !handler || origin.epoch === undefined) return undefined
+  return {
+    run: run.id,
+    service,
+    handler,
+    origin: {
+      stream: origin.stream,
+      epoch: origin.epoch,
+      seq: Number(origin.seq),
+      storedAt,
+      subject: origin.subject,
+      publishedAt: origin.publishedAt ?? new Date(Number(BigInt(storedAt) / 1_000_000n)).toISOString(),
+    },
+    headers,
+    record: mesh.names.letterRecord(subject),
+    expected: recordSeq,
+  }
+}

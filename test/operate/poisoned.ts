@@ -3,11 +3,12 @@ import { type AuditList, openOperations, type Operations, type Run } from '@malh
 import { eventually, type TestServer, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect } from 'vitest'
-import type { Random } from '../chaos/random.ts'
 import { seededRandom } from '../chaos/seeded-random.ts'
 import { malha } from '../malha-command.ts'
 import { orders, placed } from './contracts.ts'
-import { type Shop, startShop } from './shop-process.ts'
+import { countOf, subjectsOf } from './made.ts'
+import { runWithKills } from './run-with-kills.ts'
+import { startShop } from './shop-process.ts'
 
 /** Every tenth order is poison. */
 export const POISON_EVERY = 10
@@ -32,7 +33,8 @@ export async function redriveUnderKills({ orders: count, seed, kills }: Poisoned
     await untilLetters(operations, poison)
   }
   await using shop = startShop(server.url, { mended: true })
-  const run = await redriveWithKills(server, { shop, operations, random, kills })
+  const args = ['dlq', 'redrive', '--all', '--rate', '100']
+  const run = await runWithKills(server, { args, shop, operations, random, kills })
   expect(run).toMatchObject({ state: 'done', total: poison, counts: { ok: poison, failed: 0, overtaken: 0, gone: 0 } })
   await operations.letters.refresh()
   expect(operations.letters.list({ state: 'resolved' }).total).toBe(poison)
@@ -49,35 +51,6 @@ async function publishAll(mesh: Mesh, count: number, kill: () => Promise<void>, 
   }
 }
 
-type Redrive = { shop: Shop; operations: Operations; random: Random; kills: number }
-
-/** A command that works on the run, killed and begun again until it ends by itself. */
-async function redriveWithKills(server: TestServer, { shop, operations, random, kills }: Redrive): Promise<Run> {
-  const where = ['--server', server.url, '--json']
-  let args = ['dlq', 'redrive', '--all', '--rate', '100', '--who', 'test', ...where]
-  for (let kill = 0; ; kill++) {
-    await using command = malha(...args)
-    let isOver = false
-    void command.ended.then(() => (isOver = true))
-    if (kill < kills) {
-      const before = await sentBy(operations)
-      const least = before + 3 + random.int(0, 9)
-      await eventually(async () => expect(isOver || (await sentBy(operations)) >= least).toBe(true), {
-        timeoutMs: 60_000,
-      })
-      await shop.killOne(random)
-      command.process.kill('SIGKILL')
-    }
-    await command.ended
-    const [run] = await operations.runs.list()
-    if (kill >= kills) {
-      expect([command.stderr.includes('Error'), await command.ended]).toEqual([false, 0])
-      return JSON.parse(command.stdout) as Run
-    }
-    args = ['runs', 'work', run!.id, ...where]
-  }
-}
-
 /** The command that began it, and each that took it over. */
 async function expectAudited(server: TestServer, { id, total }: Run): Promise<void> {
   await using command = malha('audit', 'list', '--target', id, '--server', server.url, '--json')
@@ -85,11 +58,6 @@ async function expectAudited(server: TestServer, { id, total }: Run): Promise<vo
   const { acts } = JSON.parse(command.stdout) as AuditList
   expect(acts.at(-1)).toMatchObject({ action: 'run.begin', who: 'test', after: { total }, outcome: 'done' })
   expect(new Set(acts.slice(0, -1).map(({ action }) => action))).toEqual(new Set(['run.work']))
-}
-
-async function sentBy({ runs }: Operations): Promise<number> {
-  const [run] = await runs.list()
-  return run?.counts.sent ?? 0
 }
 
 async function untilLetters(operations: Operations, count: number): Promise<void> {
@@ -100,19 +68,6 @@ async function untilLetters(operations: Operations, count: number): Promise<void
     },
     { timeoutMs: 120_000 },
   )
-}
-
-async function subjectsOf(mesh: Mesh, type: string): Promise<Record<string, number>> {
-  const jsm = await jetstreamManager(mesh.nats)
-  const name = mesh.names.stream('BILLS')
-  const { state } = await jsm.streams
-    .info(name, { subjects_filter: `${type}.>` })
-    .catch(() => ({ state: { subjects: {} } }))
-  return state.subjects ?? {}
-}
-
-async function countOf(mesh: Mesh, type: string): Promise<number> {
-  return Object.values(await subjectsOf(mesh, type)).reduce((sum, each) => sum + each, 0)
 }
 
 async function expectOnce(mesh: Mesh, count: number): Promise<void> {

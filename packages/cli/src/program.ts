@@ -14,6 +14,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   archive: () => import('./commands/archive.ts'),
   handlers: () => import('./commands/handlers.ts'),
   dlq: () => import('./commands/dlq.ts'),
+  replay: () => import('./commands/replay.ts'),
   runs: () => import('./commands/runs.ts'),
   audit: () => import('./commands/audit.ts'),
   streams: () => import('./commands/streams.ts'),

@@ -3,22 +3,23 @@ import type { Command } from 'commander'
 import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
 import { followRun } from '../runs/follow-run.ts'
+import { limitsOf, type PaceOptions, withPace } from '../runs/pace.ts'
 import { print, screen } from '../view/print.ts'
 import { drawLetter, drawLetters } from '../view/letters-view.ts'
 import { drawPlan } from '../view/runs-view.ts'
-import { time, wholeNumber } from './arguments.ts'
+import { registerEdit } from './dlq-edit.ts'
+import { several, time, wholeNumber } from './arguments.ts'
 
 type Json = ConnectOptions & { json?: true }
 type Decision = Json & Actor
 type Selection = Omit<LetterFilter, 'state'>
 type ListOptions = Json & LetterFilter & { limit: number; after?: number }
 type RedriveOptions = Json &
+  PaceOptions &
   Selection & {
+    letter?: number[]
     all?: true
     dryRun?: true
-    rate: number
-    concurrency: number
-    stopAfter: number
     most: number
     who: string
     reason?: string
@@ -31,6 +32,7 @@ export function register(program: Command): void {
   registerList(dlq)
   registerShow(dlq)
   registerRedrive(dlq)
+  registerEdit(dlq)
   registerDecision(dlq, 'discard', 'say of an open letter that it need not be done')
   registerDecision(dlq, 'reopen', 'say of a discarded letter that it must be done after all')
 }
@@ -95,13 +97,11 @@ Exit codes: 0 shown, 1 an error.`,
 }
 
 function registerRedrive(dlq: Command): void {
-  asActor(withSelection(withConnection(dlq.command('redrive'))))
+  withPace(asActor(withSelection(withConnection(dlq.command('redrive')))))
     .description('send open letters to their handlers again, slowly, and see what becomes of them')
+    .option('--letter <n>', 'this letter; may be given several times', several)
     .option('--all', 'every open letter: without it, say which')
     .option('--dry-run', 'only say how many that would be, with samples')
-    .option('--rate <n>', 'messages a second at most', wholeNumber, 100)
-    .option('--concurrency <n>', 'messages sent and without an outcome at most', wholeNumber, 1000)
-    .option('--stop-after <n>', 'stop when so many failed again', wholeNumber, 100)
     .option('--most <n>', 'leave out letters that were sent as often as this', wholeNumber, 10)
     .option('--json', 'one JSON value: the plan of a dry run, else the run when it is over')
     .addHelpText(
@@ -116,7 +116,8 @@ Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or 
     )
     .action(async (options: RedriveOptions, command: Command) => {
       const { connection, rest } = apart(options)
-      const { json, all, dryRun, rate, concurrency, stopAfter, most, who, reason, ...filter } = rest
+      const { json, all, dryRun, rate, concurrency, stopAfter, most, who, reason, letter: letters, ...selection } = rest
+      const filter = { ...selection, letters }
       const isNarrow = Object.values(filter).some((value) => value !== undefined)
       if (!isNarrow && !all) command.error('error: say which letters, e.g. --group or --service, or --all')
       await using mesh = await connectToMesh(connection, { acts: !dryRun })
@@ -126,7 +127,7 @@ Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or 
         print(json ? JSON.stringify(plan) : drawPlan(plan, screen()))
         return
       }
-      const limits = { perSecond: rate, atOnce: concurrency, mostFailures: stopAfter, mostRedrives: most }
+      const limits = { ...limitsOf({ rate, concurrency, stopAfter }), mostRedrives: most }
       const { id } = await operations.runs.redrive({ filter, who, reason, limits })
       await followRun(operations.runs, id, { json, who, reason })
     })

@@ -19,7 +19,8 @@ const [onlooker, operator, handler] = confOf('docs/how-to/send-dead-letters-agai
 const person = (name: string, ...rights: (string | undefined)[]): string =>
   `{ user: ${name}, password: ${name}-pw, permissions: {
   subscribe: { allow: ["_INBOX_${name}.>"] }, publish: { allow: [ ${rights.join('\n')} ] } } }`
-const PEOPLE = [person('onlooker', onlooker), person('operator', onlooker, operator)].join('\n')
+const slice = '"$JS.API.STREAM.INFO.CENTERS"\n"$JS.API.DIRECT.GET.CENTERS"'
+const PEOPLE = [person('onlooker', onlooker, slice), person('operator', onlooker, slice, operator)].join('\n')
 const config = base!
   .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
   .replace('$WELCOME_PASSWORD', 'welcome-pw')
@@ -55,6 +56,8 @@ test('with the rights of the page letters are looked through, written off and se
   expect(await view.letters.read(seq)).toMatchObject({ code: 'MESH_REJECTED' })
   expect(await view.runs.plan({})).toMatchObject({ total: 1 })
   expect(await view.runs.list()).toEqual([])
+  const of = { service: 'welcome', handler: 'letter' }
+  expect(await view.runs.planReplay(of)).toMatchObject({ total: 1, samples: [{ key: 'c-1' }] })
   const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
   await expect(jsm.consumers.add('DEAD_LETTERS', { name: 'mine' })).rejects.toThrow(/ermission/)
   await expect(jsm.streams.purge('DEAD_LETTERS')).rejects.toThrow(/ermission/)
@@ -76,6 +79,10 @@ test('with the rights of the page letters are looked through, written off and se
   await view.letters.refresh()
   expect(view.letters.list().letters).toMatchObject([{ subject, state: 'resolved', run: id }])
 
+  // To look at the runs nothing is made either.
+  expect((await view.runs.list()).map((run) => run.id)).toEqual([id])
+  expect(await view.runs.read(id)).toMatchObject({ state: 'done' })
+
   const { acts } = await view.audit.list()
   expect(acts.map(({ who, action, outcome }) => [who, action, outcome])).toEqual([
     ['ana', 'run.work', 'done'],
@@ -91,6 +98,8 @@ test('with the rights of the page letters are looked through, written off and se
     () => own.streams.update('AUDIT', { max_msgs: 1 }),
   ]
   for (const attempt of tries) await expect(attempt()).rejects.toThrow(/ermission/)
+  const replay = await operations.runs.replay({ ...of, who: 'ana' })
+  expect(await operations.runs.work(replay.id, { who: 'ana' })).toMatchObject({ state: 'done', counts: { ok: 1 } })
   await running.stop()
   // The one warning there is says that a letter was written.
   expect(refusals).toMatchObject([{ code: 'MESH_REJECTED' }])

@@ -18,6 +18,11 @@ export class LaneWatch {
     this.#options = options
   }
 
+  /** It has no events that could wait or age out. */
+  get gauges(): undefined {
+    return undefined
+  }
+
   /** Why the handler cannot work, for readiness. */
   get fault(): string | undefined {
     return this.#fault

@@ -2,7 +2,7 @@ import { type HandlerControl, type Mesh, provisionControls, readControlOf, type 
 import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
-import { streamNow } from '../letters/read-on.ts'
+import { streamNow } from '../read/read-on.ts'
 import { findHandler } from './find-handler.ts'
 
 /** Which handler, and who says it. */

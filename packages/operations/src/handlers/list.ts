@@ -10,7 +10,7 @@ import {
   type StoredControl,
 } from '@malha/mesh'
 import { type ConsumerInfo, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
-import { streamNow } from '../letters/read-on.ts'
+import { streamNow } from '../read/read-on.ts'
 import { serverTime } from './find-handler.ts'
 import { type HandlerLag, lagOf } from './lag.ts'
 

@@ -44,6 +44,14 @@ export const isLast = (batch: readonly StoredMsg[]): boolean => batch.length ===
 
 /** The same as the mesh reads it from a stream's leader. */
 export function asStored({ subject, seq, timestamp, header, data }: StoredMsg): StoredMessage {
-  const pairs = Array.from(header).flatMap(([name, values]) => values.map((value): [string, string] => [name, value]))
-  return { subject, seq, time: timestamp, headers: receivedHeaders(header), pairs, payload: Buffer.from(data) }
+  const pairs: [string, string][] = []
+  for (const [name, values] of header) for (const value of values) pairs.push([name, value])
+  return {
+    subject,
+    seq,
+    time: timestamp,
+    headers: receivedHeaders(header),
+    pairs,
+    payload: Buffer.from(data.buffer, data.byteOffset, data.length),
+  }
 }

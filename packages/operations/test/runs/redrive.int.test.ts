@@ -12,6 +12,7 @@ import {
 } from '@malha/mesh'
 import { eventually, testMesh, type TestMesh } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
 import { headers } from '@nats-io/nats-core'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -70,6 +71,21 @@ async function withLetters(count: number): Promise<TestMesh & { ids: string[]; o
 
 const statesOf = (operations: Operations): string[] =>
   operations.letters.list({}, { limit: 1000 }).letters.map(({ state }) => state)
+
+/** As other clients' events leave their letters, whose headers take all the room: without a payload. */
+async function leaveOut(mesh: Mesh, letters: readonly ListedLetter[]): Promise<void> {
+  const name = mesh.names.stream('DEAD_LETTERS')
+  const jsm = await jetstreamManager(mesh.nats)
+  for (const { seq, subject } of letters) {
+    const stored = (await jsm.streams.getMessage(name, { seq }))!
+    const hdrs = headers()
+    for (const [key, values] of stored.header) for (const value of values) hdrs.append(key, value)
+    hdrs.set('Nats-Msg-Id', `${subject}-again`)
+    hdrs.set('malha-dlq-payload', 'left-out')
+    await jsm.streams.deleteMessage(name, seq)
+    await jetstream(mesh.nats).publish(mesh.names.subject(subject), '', { headers: hdrs })
+  }
+}
 
 describe('a redrive', () => {
   it('sends what failed to the mended handler, each once, under its id, and to nobody else', async () => {
@@ -266,18 +282,8 @@ describe('a redrive', () => {
   it('a letter without its payload is sent from its stream, and is gone where that has forgotten it', async () => {
     await using test = await withLetters(2)
     const { operations, mesh } = test
-    const name = mesh.names.stream('DEAD_LETTERS')
+    await leaveOut(mesh, operations.letters.list().letters)
     const jsm = await jetstreamManager(mesh.nats)
-    for (const { seq, subject } of operations.letters.list().letters) {
-      // As another client's event leaves it, whose headers take all the room.
-      const stored = (await jsm.streams.getMessage(name, { seq }))!
-      const hdrs = headers()
-      for (const [key, values] of stored.header) for (const value of values) hdrs.append(key, value)
-      hdrs.set('Nats-Msg-Id', `${subject}-again`)
-      hdrs.set('malha-dlq-payload', 'left-out')
-      await jsm.streams.deleteMessage(name, seq)
-      await jetstream(mesh.nats).publish(mesh.names.subject(subject), '', { headers: hdrs })
-    }
     await jsm.streams.deleteMessage(mesh.names.stream(orders), 1)
     const shop = await startShop(mesh, () => undefined)
     const { id } = await operations.runs.redrive({ filter: {}, who: 'ana' })
@@ -285,6 +291,29 @@ describe('a redrive', () => {
     const lost = operations.letters.list().letters.find(({ origin }) => origin.seq === '1')
     expect(run).toMatchObject({ state: 'done', counts: { sent: 1, ok: 1, gone: 1 }, gone: [lost!.seq] })
     expect(shop.called.map(({ n }) => n)).toEqual([1])
+    await shop.running.stop()
+  })
+
+  it('a run with letters that are gone is taken up by another runner, which counts each once', async () => {
+    await using test = await withLetters(6)
+    const { operations, mesh } = test
+    await leaveOut(mesh, operations.letters.list().letters)
+    const jsm = await jetstreamManager(mesh.nats)
+    for (const seq of [2, 5]) await jsm.streams.deleteMessage(mesh.names.stream(orders), seq)
+    const shop = await startShop(mesh, () => undefined)
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 1000 } })
+    const begun = await operations.runs.read(id)
+    const counts = { sent: 4, ok: 4, failed: 0, overtaken: 0, skipped: 0, gone: 2 }
+    expect(await operations.runs.work(id, { who: 'ana' })).toMatchObject({ state: 'done', counts })
+    // As one that was killed before it wrote anything down, and then as one that was killed behind its last letter.
+    for (const cursor of [0, begun.upTo]) {
+      const bucket = await new Kvm(mesh.nats).open(mesh.names.bucket('RUNS'))
+      const sent = cursor === 0 ? 0 : 4
+      await bucket.put(id, JSON.stringify({ ...begun, cursor, counts: { ...begun.counts, sent } }))
+      using again = await openOperations(mesh)
+      expect(await again.runs.work(id, { who: 'rui' })).toMatchObject({ state: 'done', counts })
+    }
+    expect(shop.called).toHaveLength(4)
     await shop.running.stop()
   })
 

@@ -84,7 +84,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     const restore = (): Promise<unknown> => bindShadow(deps, service, { ...parts, onlyMissing: true })
     const supervisor = new LaneWatch({ log, labels, restore })
     doubt = (why) => supervisor.doubt(why)
-    return { handler, runner, supervisor }
+    return { handler, stream, durables: [], runner, supervisor }
   }
   const supervisor = new Supervisor({
     nc,

@@ -47,6 +47,8 @@ it('a shadow gets what a replay sends and nothing else, stores nothing, and its 
   expect(called).toEqual([])
 
   using operations = await openOperations(mesh)
+  const handlers = await operations.handlers.list()
+  expect(handlers.map(({ handler }) => handler).toSorted()).toEqual(['bill', 'next', 'watch'])
   const of = { service: 'shop', handler: 'next' }
   expect(await operations.runs.planReplay(of)).toMatchObject({ total: 6, shadow: true })
   const { id } = await operations.runs.replay({ ...of, who: 'ana' })

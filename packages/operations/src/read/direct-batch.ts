@@ -2,8 +2,8 @@ import { type Mesh, receivedHeaders, type StoredMessage } from '@malha/mesh'
 import { type DirectBatchOptions, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
 
 /** Messages read in one request at most, and their bytes: one may have a megabyte. */
-export const BATCH = 1000
-export const BATCH_BYTES = 8 * 1024 ** 2
+export const BATCH: number = 1000
+export const BATCH_BYTES: number = 8 * 1024 ** 2
 
 /** For a server to send the next message of a batch: an election takes up to nine seconds. */
 const SILENCE_MS = 15_000

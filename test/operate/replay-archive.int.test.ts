@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { archiveStreams, queryArchiveSql, replayReader } from '@malha/archive'
+import { archiveStreams, queryArchiveSql } from '@malha/archive'
 import { connectMesh, defineService, event, on, stream } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { type ClickHouseServer, startClickHouse } from '@malha/stack'
@@ -50,7 +50,7 @@ it('what its stream has forgotten is replayed from the archive, each event once,
   await jsm.streams.purge('ORDERS')
 
   const of = { service: 'shop', handler: 'bill' }
-  using operations = await openOperations(mesh, { archive: replayReader({ url }) })
+  using operations = await openOperations(mesh, { archive: { url } })
   expect(await operations.runs.planReplay(of)).toMatchObject({ total: 0 })
   expect(await operations.runs.planReplay({ ...of, from: { archive: true, key: 'o/3' } })).toMatchObject({ total: 6 })
   const early = { archive: true, seqs: { from: 5, to: 8 } }

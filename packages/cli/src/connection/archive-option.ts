@@ -1,4 +1,3 @@
-import { replayReader } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
 import { openOperations, type Operations } from '@malha/operations'
 import type { Command } from 'commander'
@@ -11,4 +10,4 @@ export function withArchive(command: Command): Command {
 
 /** With what is read from the archive; it is not asked before. */
 export const openWithArchive = (mesh: Mesh, { clickhouse: url }: { clickhouse: string }): Promise<Operations> =>
-  openOperations(mesh, { archive: replayReader({ url }) })
+  openOperations(mesh, { archive: { url } })

@@ -109,6 +109,8 @@ const STATES: Readonly<Record<OperationRecord['kind'], LetterState>> = {
   claimed: 'redriven',
   ok: 'resolved',
   failed: 'open',
+  gone: 'open',
+  edited: 'open',
   discarded: 'discarded',
   reopened: 'open',
 }

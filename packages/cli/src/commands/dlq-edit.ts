@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
+import { type AnyContract, isDeclared } from '@malha/mesh'
 import type { Operations } from '@malha/operations'
 import type { Command } from 'commander'
 import { asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
+import { loadContracts } from '../contracts/load-contracts.ts'
 import { editText } from '../letters/editor.ts'
-import { loadContracts } from '../letters/load-contracts.ts'
 import { followRun } from '../runs/follow-run.ts'
 import { drawChanges } from '../view/letters-view.ts'
 import { print, screen } from '../view/print.ts'
@@ -42,7 +43,7 @@ Exit codes: 0 it is corrected, and handled, 1 an error, 3 it failed again or the
     )
     .action(async (letter: number, options: EditOptions) => {
       const { payloadFile, contracts: module, redrive, json, who, reason = '' } = options
-      const contracts = module === undefined ? undefined : await loadContracts(module)
+      const contracts = module === undefined ? undefined : await eventContracts(module)
       await using mesh = await connectToMesh(options, { acts: true })
       using operations = await openIndexed(mesh)
       const payload = await newPayload(operations, letter, payloadFile)
@@ -71,4 +72,9 @@ function indented(payload: string): string {
   } catch {
     return payload
   }
+}
+
+async function eventContracts(module: string): Promise<AnyContract[]> {
+  const contracts = await loadContracts(module)
+  return contracts.filter((one): one is AnyContract => isDeclared(one, 'event', 'command'))
 }

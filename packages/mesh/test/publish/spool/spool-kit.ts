@@ -16,7 +16,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
 
 export const orders: StreamDef = stream('ORDERS', { subjects: ['order.>'], maxAgeMs: minutes(60), maxBytes: 2 ** 26 })
-export const audits: StreamDef = stream('AUDITS', { subjects: ['audit.>'], maxAgeMs: minutes(60), maxBytes: 2 ** 24 })
+export const audits: StreamDef = stream('AUDITS', { subjects: ['checkup.>'], maxAgeMs: minutes(60), maxBytes: 2 ** 24 })
 const Order = z.object({ orderId: z.string(), n: z.number(), text: z.string().optional() })
 export type Order = z.infer<typeof Order>
 export const placed: Contract<Order> = event('order.placed', {
@@ -26,7 +26,7 @@ export const placed: Contract<Order> = event('order.placed', {
 })
 /** Has no key: all of them are on one subject. */
 export const noted: Contract<Order> = event('order.noted', { stream: orders, schema: Order })
-export const audited: Contract<Order> = event('audit.written', { stream: audits, schema: Order })
+export const audited: Contract<Order> = event('checkup.written', { stream: audits, schema: Order })
 
 export const order = (n: number): Order => ({ orderId: `o${n % 7}`, n })
 

@@ -26,6 +26,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   describe: () => import('./commands/describe.ts'),
   doctor: () => import('./commands/doctor.ts'),
   context: () => import('./commands/context.ts'),
+  notify: () => import('./commands/notify.ts'),
 }
 
 /**

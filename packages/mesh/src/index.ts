@@ -126,7 +126,13 @@ export type { OperationRecord, Outcome } from './run/record.ts'
 export { type RunMessage, runMessage } from './run/run-message.ts'
 export { sendRunMessage } from './run/send.ts'
 export { type MessagePlace, type Names, names } from './topology/names.ts'
-export { type BootStream, provisionAudit, provisionControls, provisionOperations } from './topology/provision.ts'
+export {
+  type BootStream,
+  provisionAudit,
+  provisionControls,
+  provisionNotifications,
+  provisionOperations,
+} from './topology/provision.ts'
 export { auditStream, meshStream } from './topology/system.ts'
 export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'

@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os'
-import { connectMesh, type Mesh, MeshError, meshOptions } from '@malha/mesh'
+import { connectMesh, type Mesh, MeshError, type MeshOptions, meshOptions } from '@malha/mesh'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
 import { readContext } from './context.ts'
@@ -96,12 +96,17 @@ const SECRETS = ['NATS_NKEY_SEED_FILE', 'NATS_TOKEN', 'NATS_USER', 'NATS_PASSWOR
  */
 export async function connectToMesh(
   connection: ConnectOptions,
-  { acts = false }: { acts?: boolean } = {},
+  { acts = false, ...observed }: { acts?: boolean } & Pick<MeshOptions, 'logger' | 'metrics'> = {},
 ): Promise<Mesh> {
   const env = await connectionEnv(connection)
   // A spool belongs to the service that runs with it.
   const { spool: _, ...settings } = optionsFrom(env, connection)
-  return await connectMesh({ ...settings, name: `malha/${process.pid}`, ...(!acts && { topology: 'none' }) })
+  return await connectMesh({
+    ...settings,
+    ...observed,
+    name: `malha/${process.pid}`,
+    ...(!acts && { topology: 'none' }),
+  })
 }
 
 /** A fault of a context is named as the context's: its reader has set no variable. */

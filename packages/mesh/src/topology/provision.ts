@@ -13,7 +13,14 @@ import { diffStream } from './diff.ts'
 import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
-import { auditLogStream, contractsStream, controlStream, type DesiredStream, operationsStream } from './system.ts'
+import {
+  auditLogStream,
+  contractsStream,
+  controlStream,
+  type DesiredStream,
+  notificationStream,
+  operationsStream,
+} from './system.ts'
 import { withUpdateLock } from './update-lock.ts'
 
 export type ProvisionOptions = {
@@ -129,6 +136,14 @@ export async function provisionAudit(place: Place): Promise<void> {
  */
 export async function provisionControls(place: Place): Promise<void> {
   await provisionLike(place, controlStream)
+}
+
+/**
+ * Makes the bucket `NOTIFICATIONS` where it is missing: the first notifier does. As many replicas as the dead letters have.
+ * @throws MeshError MESH_TOPOLOGY
+ */
+export async function provisionNotifications(place: Place): Promise<void> {
+  await provisionLike(place, notificationStream)
 }
 
 async function provisionLike(

@@ -10,7 +10,7 @@ import { days, minutes } from '../durations.ts'
 import { HANDLERS, type Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts. */
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts, what was told to people. */
 export type StreamKind =
   | 'events'
   | 'mesh'
@@ -24,6 +24,7 @@ export type StreamKind =
   | 'inbox'
   | 'controls'
   | 'contracts'
+  | 'notifications'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -85,6 +86,9 @@ export const INBOX_BUCKET = 'MESH_INBOX'
 
 /** Bucket of what services say that they handle and publish. */
 export const CONTRACTS_BUCKET = 'MESH_CONTRACTS'
+
+/** Bucket of notifiers: what people were told, and what they are still to be told. */
+export const NOTIFICATION_BUCKET = 'NOTIFICATIONS'
 
 const MIB = 1024 ** 2
 
@@ -252,6 +256,15 @@ export function contractsStream(names: Names, replicas?: number): DesiredStream 
   const bucket = names.bucket(CONTRACTS_BUCKET)
   return {
     ...system('contracts', `KV_${bucket}`, replicas),
+    config: { ...base([`$KV.${bucket}.>`]), max_bytes: 64 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
+  }
+}
+
+/** The stream under the bucket of notifiers. Made by the first of them; what was told has its own time to live. */
+export function notificationStream(names: Names, replicas?: number): DesiredStream {
+  const bucket = names.bucket(NOTIFICATION_BUCKET)
+  return {
+    ...system('notifications', `KV_${bucket}`, replicas),
     config: { ...base([`$KV.${bucket}.>`]), max_bytes: 64 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
   }
 }

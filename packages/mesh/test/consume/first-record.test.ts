@@ -18,7 +18,8 @@ test('a failure in the first second of a process is recorded, and no second one 
   const claim = { partition: 1, fence: 1, lost: new AbortController().signal, isSure: true, confirm: async () => {} }
   const delivery = storedDelivery(stored, { stream: 'A', epoch: 1, retry: undefined, claim })
   const records: unknown[] = []
-  const options = { record: (each: unknown) => Promise.resolve(void records.push(each)) } as unknown as RunnerOptions
+  const record = (each: unknown): Promise<void> => Promise.resolve(void records.push(each))
+  const options = { def: {}, record } as unknown as RunnerOptions
   const failed = { envelope: { id: 'e-1' }, decision: { kind: 'retry' }, nextAttemptAt: '2026-01-01T00:00:01Z' }
   for (const afterMs of [10, 500, 1000]) {
     vi.advanceTimersByTime(afterMs)

@@ -41,6 +41,7 @@ export const meshErrors = {
   MESH_KEY_CHANGED: 'terminal',
   MESH_HANDLER_TIMEOUT: 'retry',
   MESH_HANDLER_LEAKED: 'refuse',
+  MESH_CRASHED: 'terminal',
   MESH_PARTITION_LOST: 'retry',
   MESH_REJECTED: 'terminal',
   MESH_RETRY_AFTER: 'retry',

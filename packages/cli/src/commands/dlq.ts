@@ -34,7 +34,7 @@ export function register(program: Command): void {
   registerRedrive(dlq)
   registerEdit(dlq)
   registerDecision(dlq, 'discard', 'say of an open letter that it need not be done')
-  registerDecision(dlq, 'reopen', 'say of a discarded letter that it must be done after all')
+  registerDecision(dlq, 'reopen', 'say of a letter that is discarded, or done late, that it must be done')
 }
 
 function withSelection(command: Command): Command {
@@ -52,7 +52,7 @@ function withSelection(command: Command): Command {
 function registerList(dlq: Command): void {
   withSelection(withConnection(dlq.command('list')))
     .description('the letters, newest first, and the groups of those that failed in the same way')
-    .option('--state <state>', 'open, redriven, resolved or discarded')
+    .option('--state <state>', 'open, redriven, late, resolved or discarded')
     .option('--limit <n>', 'how many at most, 1000 at the most', wholeNumber, 50)
     .option('--after <n>', 'the page behind this letter: what the page before says', wholeNumber)
     .option('--json', 'one JSON value: { letters, groups, total, next }')

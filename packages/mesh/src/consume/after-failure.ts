@@ -1,7 +1,6 @@
 import { writeLetter } from '../failure/dead-letter.ts'
 import type { Decision } from '../failure/decide.ts'
 import { dropFromLane, type Lane } from '../failure/lane.ts'
-import type { Maybe } from '../maybe.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -50,10 +49,13 @@ export async function bury(options: RunnerOptions, delivery: Delivery, { decisio
 }
 
 /**
- * An original may have left a copy on the lane: one that was delivered again, when its ack was lost; one that was sent there
- * from here, when the word that it is stored was.
+ * Whether it may have left something elsewhere: one that was delivered again, when its ack was lost; one that was sent to the
+ * lane from here, when the word that it is stored was; one that another process may have had.
  */
-export function dropStaleCopy(lane: Lane, delivery: Delivery): Maybe<void> {
-  if (delivery.via !== 'event' || (delivery.deliveryCount === 1 && !delivery.wasSentToLane)) return
-  return dropFromLane(lane, delivery).catch(() => undefined)
+export const mayHaveLeft = ({ deliveryCount, wasSentToLane, isInDoubt }: Delivery): boolean =>
+  deliveryCount > 1 || wasSentToLane || isInDoubt
+
+/** Takes back the copy that an original may have left on the lane. Never throws. */
+export async function dropStaleCopy(lane: Lane, delivery: Delivery): Promise<void> {
+  if (delivery.via === 'event') await dropFromLane(lane, delivery).catch(() => undefined)
 }

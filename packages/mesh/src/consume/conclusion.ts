@@ -1,8 +1,13 @@
 import type { Maybe } from '../maybe.ts'
-import { bury, dropStaleCopy, leaveRecord, sayRetry } from './after-failure.ts'
-import { conclude, type Outcome } from '../run/record.ts'
+import { forgetCrashes } from '../failure/crash-note.ts'
+import { tellLate } from '../run/late.ts'
+import { conclude, type Outcome, type RecordDeps } from '../run/record.ts'
 import type { RunOf } from '../run/run-headers.ts'
-import type { Burial, Delivery } from './delivery.ts'
+import type { Attempt } from '../service/attempt.ts'
+import { storeLate } from '../service/run-attempt.ts'
+import { bury, dropStaleCopy, leaveRecord, mayHaveLeft, sayRetry } from './after-failure.ts'
+import { crashBurial } from './crash-burial.ts'
+import { ANSWERED, type Burial, type Delivery } from './delivery.ts'
 import type { Intake } from './intake.ts'
 import type { Retries } from './retries.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -60,6 +65,35 @@ export class Conclusion {
     await this.#bury(delivery, burial).catch((error: unknown) => this.#again(delivery, error))
   }
 
+  /** Its call never came back, and nobody else took it. */
+  async buryLeaked(delivery: Delivery): Promise<void> {
+    delivery.credit.reclaim()
+    const detail = `its call never came back, and no other process took it: it was delivered ${delivery.deliveryCount} times`
+    await this.buryAgain(delivery, crashBurial(delivery, detail))
+  }
+
+  /** A call that was given up has ended well: its message is done, whatever was written of it meanwhile. Never throws. */
+  async late(attempt: Attempt): Promise<void> {
+    const { delivery } = attempt
+    const fields = { ...this.#options.labels, ...delivery.source }
+    try {
+      await storeLate(attempt)
+      if (delivery.run) await this.#concludeRun(delivery, delivery.run, okOf(delivery.run))
+      else await this.#tidy(delivery)
+      await forgetCrashes(this.#options.lane, delivery).catch(() => undefined)
+      if (delivery.phase.kind !== ANSWERED.kind) {
+        delivery.credit.reclaim()
+        this.#intake.settle(delivery, 'ack')
+      }
+      this.#options.log.warn(fields, 'a call that was given up has ended well: its message is done')
+    } catch (error) {
+      this.#options.log.error(
+        { ...fields, err: error },
+        'a call that was given up has ended well, and that could not be stored',
+      )
+    }
+  }
+
   #reach(delivery: Delivery, judgement: Judgement): Maybe<void> {
     switch (judgement.kind) {
       case 'leaked':
@@ -88,9 +122,21 @@ export class Conclusion {
       return this.#concludeRun(delivery, delivery.run, okOf(delivery.run)).then(() =>
         this.#intake.settle(delivery, 'ack'),
       )
-    const dropped = dropStaleCopy(this.#options.lane, delivery)
-    if (dropped instanceof Promise) return dropped.then(() => this.#intake.settle(delivery, 'ack'))
+    if (mayHaveLeft(delivery)) return this.#tidy(delivery).then(() => this.#intake.settle(delivery, 'ack'))
     this.#intake.settle(delivery, 'ack')
+  }
+
+  /** What was left of it elsewhere says that it is not done: a copy on the lane, a letter. Never throws. */
+  async #tidy(delivery: Delivery): Promise<void> {
+    const { log, labels, names, service, handler, instance } = this.#options
+    const durable = names.durable(service.name, handler)
+    const told = tellLate({ ...this.#recordDeps, durable, instance }, delivery).then(
+      (isLate) =>
+        isLate && log.warn({ ...labels, ...delivery.source }, 'a message with a dead letter is done after all'),
+      (error: unknown) =>
+        log.warn({ ...labels, err: error }, 'whether a message that is done has a dead letter is not known'),
+    )
+    await Promise.all([told, dropStaleCopy(this.#options.lane, delivery)])
   }
 
   /** Another release of the service runs beside this one, and the durable takes what only that one handles. */
@@ -112,10 +158,14 @@ export class Conclusion {
 
   /** Before its delivery is settled. */
   async #concludeRun(delivery: Delivery, run: RunOf, outcome: Outcome): Promise<void> {
-    const { nc, publisher, names, log } = this.#options
     if (run.isLost) return
-    const deps = { nc, pipeline: publisher.pipeline, names, log, stopping: this.#stopping }
+    const deps = { ...this.#recordDeps, stopping: this.#stopping }
     await conclude(deps, run, { outcome, attempts: delivery.attempts })
+  }
+
+  get #recordDeps(): RecordDeps {
+    const { nc, publisher, names, log } = this.#options
+    return { nc, pipeline: publisher.pipeline, names, log }
   }
 
   /** A letter that cannot be stored now is tried again, not the handler. */
@@ -124,9 +174,15 @@ export class Conclusion {
     void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt: null })
     delivery.burial = burial
     await bury(this.#options, delivery, burial)
+    // Its call ended well at this very moment.
+    if (delivery.phase.kind === ANSWERED.kind) {
+      await this.#tidy(delivery)
+      return
+    }
     const { code, message } = decision
     if (delivery.run) await this.#concludeRun(delivery, delivery.run, { kind: 'failed', code, message })
-    await dropStaleCopy(this.#options.lane, delivery)
+    if (mayHaveLeft(delivery)) await dropStaleCopy(this.#options.lane, delivery)
+    if (delivery.crashes > 0) await forgetCrashes(this.#options.lane, delivery).catch(() => undefined)
     this.#intake.settle(delivery, 'term')
   }
 }

@@ -31,7 +31,7 @@ export type Phase =
   | { kind: 'ready' }
   | { kind: 'running' }
   | { kind: 'held'; timer: NodeJS.Timeout; /** Of `performance.now()`. */ dueAt: number }
-  | { kind: 'leaked' }
+  | { kind: 'leaked'; /** How often it was delivered here again since. */ again: number }
   | { kind: 'answered' }
 
 export const READY: Phase = { kind: 'ready' }
@@ -92,6 +92,12 @@ export type Delivery = {
   claim?: Claim
   /** A run sent it. */
   run?: RunOf | undefined
+  /** How often its process ended while it was begun, as far as is known here (suspects.ts). */
+  crashes: number
+  /** A suspect whose turn has come. */
+  onTrial: boolean
+  /** It was in hand for longer than the server waits: another process may have had it meanwhile. */
+  isInDoubt: boolean
   phase: Phase
 }
 
@@ -141,6 +147,9 @@ class Arrival implements Delivery {
   burial?: Burial
   claim?: Claim
   run: RunOf | undefined = undefined
+  crashes = 0
+  onTrial = false
+  isInDoubt = false
   phase: Phase = READY
   readonly #msg: Msg
   readonly #info: AckInfo
@@ -204,6 +213,7 @@ class Arrival implements Delivery {
     this.attempts = number(LANE_HEADER.attempts)
     this.failures = number(LANE_HEADER.failures)
     this.hop = number(LANE_HEADER.hop)
+    this.crashes = number(LANE_HEADER.crashes)
     this.failingSince = failingSince(number(LANE_HEADER.firstFailureAt), serverNow)
     this.attemptTimes = timesOf(this.header(LANE_HEADER.attemptTimes) ?? '')
     this.run = runOf(this, `${this.deliveredSeq}@${this.storedUs}`)

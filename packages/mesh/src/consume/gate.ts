@@ -52,6 +52,11 @@ export class Gate {
     return this.isFlowing && !this.#isPaused
   }
 
+  /** One that must run alone may do so, if need be as the probe. */
+  get isOpen(): boolean {
+    return this.mayPull || (this.#probeDue && !this.#isPaused)
+  }
+
   /** How its breaker stands, and until when it was told to start nothing; times by `performance.now()`. */
   reading(): BreakerReading & { delayedUntil: number | undefined } {
     const delayedUntil = this.#delayedUntil > performance.now() ? this.#delayedUntil : undefined

@@ -8,11 +8,12 @@
  * R4  After `stop()` what was not started is handed back, and what was tried before is on the lane with its counters.
  * R5  While it is paused the same is done with what is here, and nothing is pulled and nothing starts; no attempt is counted.
  */
-import { AsyncResource } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '../errors.ts'
 import type { Maybe } from '../maybe.ts'
-import type { AttemptDeps } from '../service/attempt.ts'
+import type { Attempt, AttemptDeps } from '../service/attempt.ts'
+import { identify } from '../service/run-attempt.ts'
+import { Caller } from './caller.ts'
 import { Conclusion } from './conclusion.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
@@ -24,7 +25,8 @@ import type { RunnerOptions, RunnerState } from './runner-options.ts'
 import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import { Slots } from './slots.ts'
-import { type Tried, tryOnce } from './try-once.ts'
+import { isSuspect, Suspects } from './suspects.ts'
+import type { Tried } from './try-once.ts'
 import { Turn } from './turn.ts'
 import { mostHeld } from './waiting-room.ts'
 
@@ -43,18 +45,16 @@ export class HandlerRunner {
   readonly #slots: Slots
   readonly #retries: Retries
   readonly #conclusion: Conclusion
+  readonly #suspects: Suspects
   readonly #abort = new AbortController()
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
-  /** Several messages are done in one go: what a handler enters (`enterWith`) must not reach the next one's. */
-  readonly #apart = new AsyncResource('malha.handler')
-  /** A call with arguments would make a list of them, twice. */
-  readonly #tryNext = (): Maybe<Tried> => tryOnce(this.#options, this.#attempt, this.#next!)
-  #next: Delivery | undefined
+  readonly #caller: Caller
   #events: PullLoop[] = []
   #lane: PullLoop | undefined
   #concurrency: number
   #rateLimit: RateLimit | undefined
+  #leaveSolitude: (() => void) | undefined
   #isPumping = false
   #isPaused = false
   #stopping = false
@@ -64,7 +64,11 @@ export class HandlerRunner {
   constructor(options: RunnerOptions) {
     const { def, metrics, labels } = options
     this.#options = options
-    this.#intake = new Intake({ ...options, onDelivery: (delivery) => this.#onDelivery(delivery) })
+    this.#intake = new Intake({
+      ...options,
+      onDelivery: (delivery) => this.#onDelivery(delivery),
+      onStranded: (delivery) => void this.#conclusion.buryLeaked(delivery),
+    })
     this.#retries = new Retries(options, this.#intake, {
       onDue: (delivery) => this.#start(delivery),
       mostHeld: () => this.#mostHeld,
@@ -81,6 +85,16 @@ export class HandlerRunner {
     this.#conclusion = new Conclusion(options, parts)
     this.#ready = new ReadyQueue(priorityReader(options))
     this.#slots = new Slots(def.concurrency, (running) => metrics.inflight(labels, running))
+    const here = { intake: this.#intake, retries: this.#retries, slots: this.#slots }
+    this.#suspects = new Suspects(options, here, {
+      onClear: (delivery) => this.#enqueue(delivery),
+      gate: () => this.#gate,
+      attempt: (delivery) => this.#caller.call(delivery),
+      onTried: (delivery, tried, isProbe) => this.#onTriedLate(delivery, tried, { isProbe, isLimited: false }),
+      onRefused: (isProbe) => this.#onConcluded(false, isProbe),
+      mostHeld: () => this.#mostHeld,
+      putBack: (delivery) => this.#putBack(delivery),
+    })
     this.#gate = new Gate({
       onGo: () => this.#pump(),
       onLimit: (limit) => this.#setLimits(limit),
@@ -89,7 +103,9 @@ export class HandlerRunner {
       onRecovered: () => this.#retries.release(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
-    this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
+    const onLate = (attempt: Attempt): void => void this.#conclusion.late(attempt)
+    this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal, onLate })
+    this.#caller = new Caller(options, this.#attempt)
     this.#concurrency = def.concurrency
     this.#rateLimit = def.rateLimit
     this.#gate.limitRate(def.rateLimit)
@@ -100,6 +116,7 @@ export class HandlerRunner {
   start(): void {
     const { names, service, handler, stream, durables } = this.#options
     const { event, lane } = this.#gate.mayPull ? this.#credits() : { event: 0, lane: 0 }
+    this.#leaveSolitude = this.#options.solitude.join(this.#slots.party(() => this.#pump()))
     this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit: event }))
     const onLane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
     this.#lane = this.#intake.open({ via: 'lane', ...onLane, limit: lane })
@@ -131,15 +148,21 @@ export class HandlerRunner {
     this.#handsBack = isPaused
     this.#gate.setPaused(isPaused)
     if (!isPaused) return
-    const ready = this.#ready.takeAll().map((delivery) => this.#retries.setAside(delivery))
+    const here = [...this.#ready.takeAll(), ...this.#suspects.takeAll()]
+    const ready = here.map((delivery) => this.#retries.setAside(delivery))
     void Promise.all([...this.#retries.setAllAside(), ...ready])
   }
 
   /** What it does now. */
   state(): RunnerState {
-    const [ready, retrying] = [this.#ready.length, this.#retries.size]
+    const [ready, retrying] = [this.#ready.length + this.#suspects.length, this.#retries.size]
     const limits = { concurrency: this.#concurrency, rateLimit: this.#rateLimit }
     return { ...limits, ...this.#slots.counts, ready, retrying, gate: this.#gate.reading() }
+  }
+
+  /** Its durable was set back, or made anew: up to here what it delivers may have been done with before. */
+  expectRepeats(upTo: number): void {
+    this.#intake.expectRepeats(upTo)
   }
 
   renewEpoch(epoch: number): void {
@@ -153,25 +176,36 @@ export class HandlerRunner {
     this.#gate.stop()
     await this.#intake.stopPulling()
     const waiting = this.#retries.leaveAll()
-    const ready = this.#ready.takeAll().map((delivery) => this.#retries.leave(delivery))
+    const here = [...this.#ready.takeAll(), ...this.#suspects.takeAll()]
+    const ready = here.map((delivery) => this.#retries.leave(delivery))
     const left = Promise.allSettled([...waiting, ...ready])
     await Promise.race([left, sleep(LAST_MOVES_MS, undefined, { ref: false })])
     const isUp = this.#options.connection.isUp()
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_MOVES_MS), () =>
       this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
     )
+    await this.#suspects.letGo()
+    this.#leaveSolitude?.()
     await this.#intake.close()
   }
 
   #onDelivery(delivery: Delivery): void {
-    if (this.#handsBack) {
-      this.#intake.handBack(delivery)
-      return
-    }
-    this.#start(delivery)
+    if (this.#handsBack) this.#intake.handBack(delivery)
+    else this.#start(delivery)
+  }
+
+  #putBack(delivery: Delivery): boolean {
+    if (this.#stopping) void this.#retries.leave(delivery).catch(() => undefined)
+    else if (this.#isPaused) void this.#retries.setAside(delivery)
+    return this.#handsBack
   }
 
   #start(delivery: Delivery): void {
+    if (isSuspect(delivery) && identify(this.#attempt, delivery).kind === 'ours') this.#suspects.add(delivery)
+    else this.#enqueue(delivery)
+  }
+
+  #enqueue(delivery: Delivery): void {
     if (this.#ready.length === 0 && !this.#isPumping && this.#mayStart()) {
       this.#pump(delivery)
       return
@@ -210,13 +244,16 @@ export class HandlerRunner {
       void this.#buryAgain(delivery, delivery.burial, isProbe)
       return
     }
+    if (delivery.onTrial) {
+      void this.#suspects.run(delivery, isProbe)
+      return
+    }
     this.#slots.take()
     // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
     const isLimited = this.#rateLimit !== undefined
     if (isLimited) delivery.credit.release()
     const how = isProbe || isLimited ? { isProbe, isLimited } : USUAL
-    this.#next = delivery
-    const tried = this.#apart.runInAsyncScope(this.#tryNext)
+    const tried = this.#caller.call(delivery)
     if (tried instanceof Promise) {
       this.#slots.show()
       void tried.then((ended) => this.#onTriedLate(delivery, ended, how))
@@ -271,7 +308,8 @@ export class HandlerRunner {
   #onNotTried(delivery: Delivery): Maybe<void> {
     if (this.#stopping) return this.#retries.leave(delivery)
     if (this.#isPaused) return this.#retries.setAside(delivery)
-    this.#ready.unshift(delivery)
+    if (isSuspect(delivery)) this.#suspects.add(delivery)
+    else this.#ready.unshift(delivery)
   }
 
   #tryOne(): void {

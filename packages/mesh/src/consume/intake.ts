@@ -18,7 +18,12 @@ export type IntakeOptions = Pick<
   'nc' | 'connection' | 'handler' | 'inboxPrefix' | 'settler' | 'onDoubt' | 'def' | 'epoch' | 'lane' | 'labels'
 > & {
   onDelivery: (delivery: Delivery) => void
+  /** Its call never came back here, and no other process took it for long. */
+  onStranded: (delivery: Delivery) => void
 }
+
+/** So often a message that leaked here is left to others. */
+const MOST_LEFT = 4
 
 /** A durable to pull from. Names as on the server. */
 export type IntakeSource = { via: 'event' | 'lane'; stream: string; durable: string; limit: number }
@@ -34,8 +39,11 @@ export class Intake {
   readonly #heartbeat: NodeJS.Timeout
   readonly #unlisten: () => void
   readonly #serverNow = (): number => this.#options.lane.clock.estimate()
+  /** Of the event stream. */
+  #repeatsUpTo = 0
   #epoch: number
   #denied: string | undefined
+  #keptAt = performance.now()
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -97,11 +105,18 @@ export class Intake {
     delivery.credit.release()
   }
 
+  /** Up to here what the event durables deliver may have been done with before, in another process too. */
+  expectRepeats(upTo: number): void {
+    this.#repeatsUpTo = Math.max(this.#repeatsUpTo, upTo)
+    this.#highest.event = Math.max(this.#highest.event, upTo)
+  }
+
   /** The event stream was made anew: its sequences begin again, so what is known by sequence is void. */
   renewEpoch(epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
     for (const { origin } of this.#sources) origin.epoch = epoch
+    this.#repeatsUpTo = 0
     this.#answered.event.clear()
     for (const delivery of this.#here.event.values()) this.#lose(delivery)
   }
@@ -141,6 +156,7 @@ export class Intake {
       return false
     }
     if (known) this.#lose(known)
+    if (via === 'event' && deliveredSeq <= this.#repeatsUpTo) delivery.isInDoubt = true
     return true
   }
 
@@ -153,16 +169,25 @@ export class Intake {
   #onRedelivery(delivery: Delivery, known: Delivery | undefined): void {
     const { settler, def } = this.#options
     if (!known) settler.ack(delivery.reply)
-    else if (known.phase.kind === 'leaked') settler.nak(delivery.reply, def.ackWaitMs)
     else {
       known.reply = delivery.reply
       known.deliveryCount = delivery.deliveryCount
+      if (known.phase.kind !== 'leaked') return
+      if (++known.phase.again <= MOST_LEFT) settler.nak(delivery.reply, def.ackWaitMs)
+      // Once: its letter is on the way from then on.
+      else if (known.phase.again === MOST_LEFT + 1) this.#options.onStranded(known)
     }
   }
 
   /** Upholds I2. */
   #keepOurs(): void {
+    const now = performance.now()
+    const isLate = now - this.#keptAt > this.#options.def.ackWaitMs
+    this.#keptAt = now
     for (const here of Object.values(this.#here))
-      for (const { phase, reply } of here.values()) if (phase.kind !== 'leaked') this.#options.settler.working(reply)
+      for (const delivery of here.values()) {
+        if (delivery.phase.kind !== 'leaked') this.#options.settler.working(delivery.reply)
+        if (isLate) delivery.isInDoubt = true
+      }
   }
 }

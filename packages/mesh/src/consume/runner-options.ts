@@ -14,6 +14,7 @@ import type { Delivery } from './delivery.ts'
 import type { Gate } from './gate.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { Settler } from './settler.ts'
+import type { Solitude } from './solitude.ts'
 
 /** A failed attempt as it is recorded. */
 export type FailedAttempt = { delivery: Delivery; envelope: Envelope; verdict: Verdict; nextAttemptAt: string | null }
@@ -45,6 +46,10 @@ export type RunnerOptions = {
   metrics: MeshMetrics
   publisher: PublisherDeps
   settler: Settler
+  /** The connection name of the process. */
+  instance: string
+  /** One for the process. */
+  solitude: Solitude
   service: ServiceDef
   handler: string
   /** Of the handler, in metrics and log lines. */

@@ -13,7 +13,7 @@ const LEAK_AFTER_MS = 10_000
 /** What an attempt of the handler is made with. */
 export function attemptDeps(
   { publisher, names, log, service, handler, def, leakAfterMs = LEAK_AFTER_MS }: RunnerOptions,
-  { gate, stopping }: { gate: Gate; stopping: AbortSignal },
+  { gate, stopping, onLate }: Pick<AttemptDeps, 'stopping' | 'onLate'> & { gate: Gate },
 ): AttemptDeps {
   return {
     publisher,
@@ -24,6 +24,7 @@ export function attemptDeps(
     def,
     leakAfterMs,
     stopping,
+    ...(onLate && { onLate }),
     guard: (call, given) => gate.guard(call, given),
     isFlowing: () => gate.isFlowing,
   }
@@ -53,7 +54,7 @@ export function sayLeak(
   { slots, concurrency, loss }: { slots: Slots; concurrency: number; loss: string },
 ): void {
   const { log, metrics, labels } = options
-  delivery.phase = { kind: 'leaked' }
+  delivery.phase = { kind: 'leaked', again: 0 }
   slots.leak()
   metrics.leaked(labels, slots.leaked)
   log.error({ ...labels, ...delivery.source }, `a handler ignored its signal and never returned; ${loss}`)

@@ -1,8 +1,11 @@
+import type { Party } from './solitude.ts'
+
 const LAST_WORDS_MS = 2000
 
 /** The slots of a handler: how many attempts run, are being concluded, never came back; and when none is left to wait for. */
 export class Slots {
   #size: number
+  #most: number
   readonly #onChange: (running: number) => void
   #running = 0
   #leaked = 0
@@ -11,16 +14,32 @@ export class Slots {
 
   constructor(size: number, onChange: (running: number) => void) {
     this.#size = size
+    this.#most = size
     this.#onChange = onChange
   }
 
   /** More may start at once; or fewer, as soon as those that run have come back. */
   resize(size: number): void {
+    this.#most = this.#most === this.#size ? size : this.#most
     this.#size = size
   }
 
+  /** As one that can be asked to be still; `onResume` is called when it may go on. */
+  party(onResume: () => void): Party {
+    return {
+      hold: () => {
+        this.#most = 0
+      },
+      idle: () => this.#untilIdle(),
+      resume: () => {
+        this.#most = this.#size
+        onResume()
+      },
+    }
+  }
+
   get isFull(): boolean {
-    return this.#running >= this.#size
+    return this.#running >= this.#most
   }
 
   /** Attempts that run, and those that never came back. */
@@ -72,6 +91,13 @@ export class Slots {
     await idle.promise
     clearTimeout(late)
     clearTimeout(last)
+  }
+
+  async #untilIdle(): Promise<void> {
+    if (this.#isIdle()) return
+    const idle = Promise.withResolvers<void>()
+    this.#waiters.push(idle.resolve)
+    await idle.promise
   }
 
   #isIdle(): boolean {

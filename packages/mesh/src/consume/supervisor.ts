@@ -9,12 +9,13 @@ import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ConsumerGauges, MeshMetrics } from '../observe/mesh-metrics.ts'
 import { getStored, type StoredMessage } from '../publish/stored-message.ts'
-import { type Checkpoint, readCheckpoint, type Seen, writeCheckpoint } from '../topology/checkpoint.ts'
-import type { EnsuredConsumer } from '../topology/consumer.ts'
+import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
+import { GIVEN_UP, givesUp, liftLimit, limitFault } from './given-up.ts'
 import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
 import { IN_VAIN, SET_BACK, setBack, setLaneBack, trueEnd } from './set-back.ts'
+import { seenOf, type Supervised, type Watched, watched } from './watched.ts'
 
 export type SupervisorOptions = {
   nc: NatsConnection
@@ -34,27 +35,10 @@ export type SupervisorOptions = {
   /** Whether `restore` makes durables. */
   mayMake: boolean
   onEpoch: (epoch: number) => void
+  /** What it delivers up to here it may have delivered before. */
+  onRepeat: (upTo: number) => void
   /** How long the stream keeps events: looks must be closer together. */
   maxAgeMs: number
-}
-
-/** A durable as it was found or made; see EnsuredConsumer. */
-type Supervised = Pick<EnsuredConsumer, 'durable' | 'filters' | 'epoch' | 'settled'>
-
-/** What is known of a durable from look to look. */
-type Watched = Pick<Supervised, 'durable' | 'filters'> & {
-  /** All up to here is settled. */
-  settled: number
-  /** What the checkpoint says. */
-  written: number
-  isFirst: boolean
-  /** Of what it delivered, and how often it was set back, as in its checkpoint. */
-  seen: Seen | undefined
-  setBacks: number
-  /** Since it was found right. */
-  setBack: 'once' | 'in vain' | undefined
-  /** The last sequence of its stream when its end was looked at. */
-  checkedAt: number
 }
 
 type LookedAt = Progress & { watched: Watched; floor: ConsumerFloor }
@@ -107,7 +91,7 @@ export class Supervisor {
         await this.#restore()
         await this.#measure()
       }
-      if (this.#mustCheckLane) await this.#checkLane()
+      await this.#checkLane()
       this.#fault = undefined
     } catch (error) {
       this.#onError(error)
@@ -172,18 +156,24 @@ export class Supervisor {
 
   /** Where a durable stands; it is set back first where that is past what its stream has. */
   async #floorOf(watched: Watched, { lastSeq }: StreamState): Promise<ConsumerFloor> {
-    const { nc, stream, checkpoints, log, labels } = this.#options
+    const { nc, stream, checkpoints, log, labels, onRepeat } = this.#options
     const floor = await consumerFloor(nc, stream, watched.durable)
     if (watched.isFirst) {
       const checkpoint = await readCheckpoint(checkpoints, watched.durable)
       if (checkpoint?.epoch === this.#epoch) Object.assign(watched, seenOf(checkpoint))
     }
+    if (floor.delivered < (watched.seen?.seq ?? 0)) onRepeat(watched.seen!.seq)
+    if (watched.isLimited || givesUp(floor, watched.isFirst)) return this.#recoverGivenUp(watched, floor)
     const { delivered } = floor
     if (delivered <= lastSeq && watched.checkedAt === lastSeq) return floor
     const { filters, seen, settled } = watched
     const end = await trueEnd({ nc, stream, epoch: this.#epoch, filters }, { delivered, seen, settled })
     watched.checkedAt = lastSeq
-    if (end !== undefined && watched.setBack === undefined) return this.#setBack(watched, floor, end)
+    if (end !== undefined && watched.setBack === undefined) {
+      const after = await this.#setBack(watched, floor, { end, why: SET_BACK })
+      watched.setBack = 'once'
+      return after
+    }
     if (end !== undefined) {
       // Its leader has events that the stream's leader has not: to set it back again would repeat them for ever.
       const fields = { ...labels, stream, durable: watched.durable, delivered, end }
@@ -196,8 +186,31 @@ export class Supervisor {
     return floor
   }
 
+  /** Set back first: should this process end in between, the limit is found again. */
+  async #recoverGivenUp(watched: Watched, floor: ConsumerFloor): Promise<ConsumerFloor> {
+    const { nc, stream, mayMake, onRepeat } = this.#options
+    const isLimited = floor.mostDeliveries < Infinity
+    watched.isLimited = true
+    if (isLimited && !mayMake) throw limitFault(floor)
+    onRepeat(floor.delivered)
+    const after = await this.#setBack(watched, floor, { end: watched.settled, why: GIVEN_UP })
+    if (isLimited) await liftLimit(nc, { stream, durable: watched.durable })
+    watched.isLimited = false
+    return after
+  }
+
   async #checkLane(): Promise<void> {
-    const { nc, lane, log, labels } = this.#options
+    const { nc, lane, log, labels, mayMake } = this.#options
+    const floor = await consumerFloor(nc, lane.stream, lane.durable)
+    const isGivenUp = givesUp(floor, this.#mustCheckLane)
+    if (isGivenUp && floor.mostDeliveries < Infinity && !mayMake) throw limitFault(floor)
+    if (isGivenUp) {
+      const refusal = await setBack(nc, { ...lane, seq: 1 })
+      if (refusal !== undefined) throw new Error(`${lane.durable} cannot be set back (${refusal})`)
+      if (floor.mostDeliveries < Infinity) await liftLimit(nc, lane)
+      log.error({ ...labels, ...lane }, GIVEN_UP)
+    }
+    if (!this.#mustCheckLane) return
     this.#mustCheckLane = false
     try {
       if (await setLaneBack(nc, lane)) log.error({ ...labels, ...lane }, SET_BACK)
@@ -213,23 +226,27 @@ export class Supervisor {
     if (stored) watched.seen = { seq, at: nanosOf(stored.time) }
   }
 
-  async #setBack(watched: Watched, floor: ConsumerFloor, end: number): Promise<ConsumerFloor> {
+  async #setBack(
+    watched: Watched,
+    floor: ConsumerFloor,
+    { end, why }: { end: number; why: string },
+  ): Promise<ConsumerFloor> {
     const { nc, stream, checkpoints, log, labels, mayMake } = this.#options
     const { durable } = watched
     const { setBacks: others = 0 } = (await readCheckpoint(checkpoints, durable)) ?? {}
-    const isDone = others > watched.setBacks
+    // What was given up since another instance did so is not brought by that.
+    const isDone = why === SET_BACK && others > watched.setBacks
     const seq = Math.min(floor.ackFloor, end) + 1
     const refusal = isDone ? undefined : await setBack(nc, { stream, durable, seq })
     const { delivered } = floor
     if (refusal !== undefined && !mayMake)
       throw new Error(
-        `it stands at ${delivered}, past what its stream has of that (${end}), and cannot be set back (${refusal}); delete it and make it again from ${seq} on`,
+        `it stands at ${delivered}, has to go back to ${end}, and cannot be set back (${refusal}); delete it and make it again from ${seq} on`,
       )
     Object.assign(watched, {
       setBacks: isDone ? others : others + 1,
       settled: Math.min(watched.settled, end),
       seen: undefined,
-      setBack: 'once',
     })
     watched.written = -1
     if (refusal !== undefined) {
@@ -238,7 +255,7 @@ export class Supervisor {
       await this.#restore()
     }
     const fields = { ...labels, stream, durable, delivered, from: seq }
-    if (!isDone) log.error(fields, SET_BACK)
+    if (!isDone) log.error(fields, why)
     await this.#remember(watched, end)
     return consumerFloor(nc, stream, durable)
   }
@@ -288,17 +305,3 @@ export class Supervisor {
     this.#fault = fault
   }
 }
-
-const watched = ({ durable, filters, settled }: Supervised): Watched => ({
-  durable,
-  filters,
-  settled,
-  written: -1,
-  isFirst: true,
-  seen: undefined,
-  setBacks: 0,
-  setBack: undefined,
-  checkedAt: -1,
-})
-
-const seenOf = ({ seen, setBacks = 0 }: Checkpoint): Pick<Watched, 'seen' | 'setBacks'> => ({ seen, setBacks })

@@ -49,6 +49,7 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   if (tried.kind === 'done') {
     metrics.processed(outcomes.ok, tried.ms, traceId)
     metrics.attempts(labels, delivery.attempts)
+    if (tried.ms > def.ackWaitMs) delivery.isInDoubt = true
     return DONE
   }
   const { error, envelope } = tried

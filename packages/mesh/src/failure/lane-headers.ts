@@ -14,6 +14,7 @@ export const LANE_HEADER = {
   attempts: 'malha-attempts',
   failures: 'malha-failures',
   hop: 'malha-lane-hop',
+  crashes: 'malha-crashes',
   firstFailureAt: 'malha-first-failure-ms',
   attemptTimes: 'malha-attempt-times',
   previousAttempt: 'malha-previous-attempt',

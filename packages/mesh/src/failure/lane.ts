@@ -58,6 +58,7 @@ export async function sendToLane(lane: Lane, delivery: Delivery, delayMs: number
       [LANE_HEADER.firstFailureAt, String(Math.round(now - failingMs))],
       [LANE_HEADER.attemptTimes, timesText(delivery.attemptTimes)],
       ...runHeaders(delivery.run),
+      ...(delivery.crashes > 0 ? [[LANE_HEADER.crashes, String(delivery.crashes)] as const] : []),
       ...(previous ? [[LANE_HEADER.previousAttempt, previous] as const] : []),
       ...scheduleHeaders(lane, now + delayMs),
       // One store a hop: a redelivered original whose copy is stored already adds no second one.

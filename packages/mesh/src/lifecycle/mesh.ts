@@ -7,6 +7,7 @@
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
+import { Solitude } from '../consume/solitude.ts'
 import { isOfControl } from '../control/control.ts'
 import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
@@ -151,6 +152,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       delays,
     },
     settler,
+    solitude: new Solitude(),
   }
   const requester = requesterOf(deps)
   const services = new Map<string, RunningService>()

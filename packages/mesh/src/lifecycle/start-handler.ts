@@ -55,6 +55,8 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     metrics,
     publisher,
     settler: deps.settler,
+    instance: options.name,
+    solitude: deps.solitude,
     service,
     handler,
     labels,
@@ -101,6 +103,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     restore: async () => (await bind(deps, service, { ...parts, onlyMissing: true })).consumers,
     mayMake: deps.options.topology === 'ensure',
     onEpoch: (epoch) => runner.renewEpoch(epoch),
+    onRepeat: (upTo) => runner.expectRepeats(upTo),
   })
   doubt = (why) => supervisor.doubt(why)
   return { handler, stream, durables: runnerOptions.durables, runner, supervisor }

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { KV } from '@nats-io/kv'
 import { type Limits, limitFaults } from '../consume/rate-limit.ts'
 import type { Settler } from '../consume/settler.ts'
+import type { Solitude } from '../consume/solitude.ts'
 import { sourceName, startControl } from '../control/start-control.ts'
 import { readStream, ServerClock } from './server-clock.ts'
 import { faultsError } from '../errors.ts'
@@ -33,6 +34,7 @@ export type ServiceDeps = {
   metrics: MeshMetrics
   publisher: PublisherDeps
   settler: Settler
+  solitude: Solitude
 }
 
 /** A service whose handlers run. */

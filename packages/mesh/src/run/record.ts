@@ -32,6 +32,8 @@ export type OperationRecord = { v: 1; at: string } & (
   | { kind: 'discarded' | 'reopened'; who: string; reason: string }
   // A JSON Patch (RFC 6902) of the letter's own payload.
   | { kind: 'edited'; who: string; reason: string; patch: readonly object[] }
+  /** The message is done after all: a call that was given up ended well. */
+  | { kind: 'late'; by: string }
 )
 
 export type RecordDeps = { nc: NatsConnection; pipeline: PublishPipeline; names: Names; log: Logger }

@@ -29,6 +29,8 @@ export type AttemptDeps = {
   /** Aborts what cannot be waited for at the end of a drain. */
   stopping: AbortSignal
   leakAfterMs: number
+  /** A call that was given up as leaked has ended well after all. Must not throw. */
+  onLate?: (attempt: Attempt) => void
 }
 
 const NONE: (() => void)[] = []

@@ -19,9 +19,14 @@ function inTime(attempt: Attempt, returned: PromiseLike<unknown>): Promise<Calle
   const { def, leakAfterMs } = attempt.deps
   const { promise, resolve, reject } = Promise.withResolvers<Called>()
   const leftMs = Math.ceil(def.timeoutMs - (performance.now() - attempt.startedAt))
+  let isLeaked = false
+  const giveUp = (): void => {
+    isLeaked = true
+    resolve('leaked')
+  }
   let timer = setTimeout(
     () => {
-      timer = setTimeout(() => resolve('leaked'), leakAfterMs)
+      timer = setTimeout(giveUp, leakAfterMs)
       attempt.expire()
     },
     Math.max(0, leftMs),
@@ -29,6 +34,7 @@ function inTime(attempt: Attempt, returned: PromiseLike<unknown>): Promise<Calle
   Promise.resolve(returned).then(
     () => {
       clearTimeout(timer)
+      if (isLeaked) attempt.deps.onLate?.(attempt)
       return resolve('returned')
     },
     (error: unknown) => {

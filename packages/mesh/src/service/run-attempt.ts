@@ -173,6 +173,11 @@ function onCalled(attempt: Attempt, called: Called): Maybe<AttemptOutcome> {
   return called === 'leaked' ? LEAKED : conclude(attempt)
 }
 
+/** Stores what a call published that ended well after it was given up. @throws what could not be stored */
+export async function storeLate(attempt: Attempt): Promise<void> {
+  await store(attempt)
+}
+
 function conclude(attempt: Attempt): Maybe<AttemptOutcome> {
   const { deps, delivery, claim, hasOutputs } = attempt
   tellStage('returned', deps, delivery)

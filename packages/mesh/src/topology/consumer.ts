@@ -14,6 +14,7 @@ import {
   diffConsumer,
   eventConsumer,
   laneConsumer,
+  ORDER,
   type Start,
   startAt,
   startAtSeq,
@@ -196,7 +197,13 @@ async function reconcile(task: Task, info: ConsumerInfo): Promise<void> {
       task,
       'a consumer of this name exists that is no pull consumer with explicit acks, so not one of the mesh; remove it, or rename the handler',
     )
-  const { changes, describe } = diffConsumer(task.desired, config)
+  const { max_deliver } = task.desired
+  // A limit that somebody set is lifted where what the server gave up meanwhile is found (consume/given-up.ts).
+  const isLeft = task.mode === 'ensure' && task.desired.metadata[ORDER] === undefined
+  const { changes, describe } = diffConsumer(
+    task.desired,
+    isLeft && max_deliver !== undefined ? { ...config, max_deliver } : config,
+  )
   if (changes === undefined) return
   if (task.mode === 'verify')
     throw fault(task, `it differs from its declaration, and MALHA_TOPOLOGY=verify changes none: ${describe}`)

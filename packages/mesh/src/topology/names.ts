@@ -40,6 +40,8 @@ export type Names = {
    * waits on one of its own, beside the event itself, which may wait too.
    */
   laneSchedule(service: string, handler: string, source: MessagePlace, run?: string): string
+  /** Where it is noted that a message may be what ends its process: beside what waits, and taken by no consumer. */
+  laneNote(service: string, handler: string, source: MessagePlace): string
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
   /** Where a request is asked, and its responders listen. */
@@ -110,6 +112,8 @@ export function names(namespace: string): Names {
     lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
     laneSchedule: (service: string, handler: string, source: MessagePlace, run?: string) =>
       `${lane(service, handler)}.at.${place(source)}${run === undefined ? '' : `.${run}`}`,
+    laneNote: (service: string, handler: string, source: MessagePlace) =>
+      `${lane(service, '_note')}.${handler}.${place(source)}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
     request: (type: string) => `${dotted}request.${type}`,
     requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,

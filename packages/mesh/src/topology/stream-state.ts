@@ -25,6 +25,8 @@ export type ConsumerFloor = {
   readonly redelivered: number
   /** Pull requests that wait at the server, of all instances. */
   readonly waiting: number
+  /** After so many deliveries the server gives a message up; Infinity without a limit, as the mesh makes its durables. */
+  readonly mostDeliveries: number
 }
 
 /** When a stream was made, in seconds of unix time: a stream made again under the same name is another one. */
@@ -70,5 +72,6 @@ export function floorOf(info: ConsumerInfo): ConsumerFloor {
     ackPending: info.num_ack_pending,
     redelivered: info.num_redelivered,
     waiting: info.num_waiting,
+    mostDeliveries: (info.config.max_deliver ?? -1) > 0 ? info.config.max_deliver! : Infinity,
   }
 }

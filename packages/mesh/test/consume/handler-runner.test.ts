@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { HandlerRunner } from '../../src/consume/handler-runner.ts'
 import type { RunnerOptions } from '../../src/consume/runner-options.ts'
 import { Settler } from '../../src/consume/settler.ts'
+import { Solitude } from '../../src/consume/solitude.ts'
 import { event, type Handler, on, stream } from '../../src/index.ts'
 import type { ConnectionWatch } from '../../src/lifecycle/connection-watch.ts'
 import { envelopeHeaders, newEnvelope } from '../../src/message/envelope.ts'
@@ -57,6 +58,7 @@ function running(concurrency: number, handle: Handler<Job>, metrics: Metrics = n
     log: silentLogger,
     metrics: meshMetrics(metrics),
     settler: new Settler(nc, connection),
+    solitude: new Solitude(),
     service: { name: 'worker' },
     handler: 'work',
     labels,

@@ -38,6 +38,7 @@ export async function supervisorOf({ mesh, nats }: TestMesh, options: OneSupervi
     restore: () => Promise.resolve([]),
     mayMake: false,
     onEpoch: () => undefined,
+    onRepeat: () => undefined,
     maxAgeMs: 3_600_000,
   })
 }

@@ -8,12 +8,12 @@ import { writeRecord } from './write-record.ts'
 type Kind = 'discarded' | 'reopened'
 
 const DECISIONS = {
-  discarded: { action: 'letter.discard', from: 'open', to: 'discarded' },
-  reopened: { action: 'letter.reopen', from: 'discarded', to: 'open' },
+  discarded: { action: 'letter.discard', from: ['open'], to: 'discarded' },
+  reopened: { action: 'letter.reopen', from: ['discarded', 'late'], to: 'open' },
 } as const
 
 /**
- * Says of an open letter that it need not be done, or of a discarded one that it must be after all.
+ * Says of an open letter that it need not be done, or of one that is discarded or late that it must be after all.
  * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED
  */
 export async function decide(
@@ -29,7 +29,7 @@ export async function decide(
   const { action, from, to } = DECISIONS[kind]
   const act = { action, who, reason, target: letter.subject, before: { state: letter.state }, after: { state: to } }
   await audited(desk, act, async () => {
-    if (letter.state !== from) throw moved(letter)
+    if (!from.some((state) => state === letter.state)) throw moved(letter)
     await provisionOperations(mesh)
     const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)

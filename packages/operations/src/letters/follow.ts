@@ -107,6 +107,7 @@ const STATES: Readonly<Record<OperationRecord['kind'], LetterState>> = {
   discarded: 'discarded',
   reopened: 'open',
   edited: 'open',
+  late: 'late',
 }
 
 /** Of a record that is known already nothing more follows. */

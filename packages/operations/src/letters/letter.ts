@@ -6,9 +6,9 @@ export type LetterKind = 'message' | 'expired' | 'spooled'
 
 /**
  * `open`: nobody has dealt with it, or the last redrive failed again. `redriven`: its handler has it. `resolved`: the handler did it.
- * `discarded`: somebody said that it need not be done.
+ * `discarded`: somebody said that it need not be done. `late`: its handler had done it after all when the letter was written already.
  */
-export type LetterState = 'open' | 'redriven' | 'resolved' | 'discarded'
+export type LetterState = 'open' | 'redriven' | 'resolved' | 'discarded' | 'late'
 
 /** A dead letter as it stands in its stream, without its payload. */
 export type Letter = {

@@ -44,7 +44,7 @@ export interface Letters {
   edit(seq: number, options: EditOptions): Promise<Edited>
   /** What would be sent of a letter: its payload with the latest correction. As of the last refresh. @throws as `read` */
   payloadToSend(seq: number): Promise<Uint8Array>
-  /** The opposite of `discard`, with the same errors. */
+  /** Says of a letter that is discarded or late that it must be done; with the same errors. */
   reopen(seq: number, actor: Actor): Promise<ListedLetter>
 }
 

@@ -155,6 +155,47 @@ describe('dead letters', () => {
     expect([letters.list({ state: 'open' }).total, letters.list({ state: 'discarded' }).total]).toEqual([3, 1])
   })
 
+  it('one whose message is done after all is late: no redrive takes it until somebody reopens it', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    let isMended = false
+    const done: string[] = []
+    const bill = on(placed, { startFrom: 'all' }, ({ orderId }) => {
+      if (!isMended) throw new Reject('no room')
+      done.push(orderId)
+    })
+    const mended = defineService('shop', { handlers: { bill } })
+    const running = await mesh.start(mended)
+    await deadOrders(mesh, ['a', 'b'])
+    using operations = await openOperations(mesh)
+    const { letters, runs } = operations
+    await untilWritten(letters, 2)
+    await running.stop()
+    // Somebody has its durable deliver everything again.
+    const durable = `${mesh.names.stream('ORDERS')}.${mesh.names.durable('shop', 'bill', 'keyed')}`
+    const reset = await mesh.nats.request(`$JS.API.CONSUMER.RESET.${durable}`, JSON.stringify({ seq: 1 }))
+    expect(reset.json()).toMatchObject({ reset_seq: 1 })
+    isMended = true
+    await mesh.start(mended)
+    await eventually(async () => {
+      await letters.refresh()
+      expect(letters.list({ state: 'late' }).total).toBe(2)
+    })
+    expect(done).toEqual(['o-0', 'o-1'])
+    expect((await runs.plan({})).total).toBe(0)
+    const [first, second] = letters.list().letters
+    await letters.reopen(first!.seq, { who: 'ana', reason: 'the paper was lost' })
+    expect(letters.list({ state: 'open' }).letters.map(({ seq }) => seq)).toEqual([first!.seq])
+    await expect(letters.discard(second!.seq, { who: 'ana', reason: 'done' })).rejects.toThrow(/LETTER_MOVED/)
+    const run = await runs.redrive({ filter: {}, who: 'ana', reason: 'once more' })
+    expect(await runs.work(run.id, { who: 'ana' })).toMatchObject({
+      state: 'done',
+      total: 1,
+      counts: { sent: 1, ok: 1 },
+    })
+    expect(done).toEqual(['o-0', 'o-1', first!.key])
+  })
+
   it('several who read into one index at once count each letter once', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'letters-'))
     try {

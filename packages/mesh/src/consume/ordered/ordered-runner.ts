@@ -17,7 +17,7 @@ import type { RunnerOptions, RunnerState } from '../runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker, sayLeak } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, type Judgement, tryOnce } from '../try-once.ts'
-import type { Line } from './key-turns.ts'
+import { OrderedSuspects, type Ready } from './ordered-suspects.ts'
 import type { Partition } from './partition.ts'
 import { Sharing, type SharingOptions } from './sharing.ts'
 
@@ -32,9 +32,6 @@ const LAST_WRITES_MS = 5000
 const LEAST_CREDITS = 16
 const MOST_CREDITS = 256
 
-/** An event that may begin, and where it belongs. */
-type Ready = { partition: Partition; line: Line }
-
 export class OrderedRunner {
   readonly #options: OrderedOptions
   readonly #attempt: AttemptDeps
@@ -42,6 +39,8 @@ export class OrderedRunner {
   readonly #slots: Slots
   readonly #sharing: Sharing
   readonly #abort = new AbortController()
+  readonly #suspects: OrderedSuspects
+  #leaveSolitude: (() => void) | undefined
   #ready: Ready[] = []
   #concurrency: number
   #rateLimit: RateLimit | undefined
@@ -75,17 +74,29 @@ export class OrderedRunner {
       limit: () => this.#limit ?? this.#credits(),
       usualLimit: () => this.#credits(),
       onReady: (partition, line) => {
-        this.#ready.push({ partition, line })
-        this.#pump()
+        if (partition.doubts.isIn(line.items[0]!.seq)) this.#suspects.add({ partition, line })
+        else this.#enqueue({ partition, line })
       },
       onChange: () => this.#pump(),
     })
-    this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal })
+    this.#suspects = new OrderedSuspects(options, {
+      onClear: (ready) => this.#enqueue(ready),
+      isOpen: () => this.#sharing.membership.holds && this.#gate.isOpen,
+      mayBegin: () => this.#sharing.membership.holds && this.#gate.mayStart(),
+      run: (ready) => this.#run(ready),
+      isStopping: () => this.#isStopping,
+    })
+    this.#attempt = attemptDeps(options, {
+      gate: this.#gate,
+      stopping: this.#abort.signal,
+      onLate: (attempt) => void this.#suspects.late(attempt),
+    })
     metrics.breaker(labels, 0)
     this.#sayLimits()
   }
 
   start(): void {
+    this.#leaveSolitude = this.#options.solitude.join(this.#slots.party(() => this.#pump()))
     this.#sharing.start()
   }
 
@@ -151,7 +162,14 @@ export class OrderedRunner {
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_WRITES_MS), () =>
       this.#abort.abort(new MeshError('MESH_CLOSED', 'the service stops and cannot wait longer')),
     )
+    this.#leaveSolitude?.()
+    this.#suspects.letGo()
     await this.#sharing.release(LAST_WRITES_MS)
+  }
+
+  #enqueue(ready: Ready): void {
+    this.#ready.push(ready)
+    this.#pump()
   }
 
   /** Upholds R1. */
@@ -172,6 +190,11 @@ export class OrderedRunner {
     const delivery = partition.begin(line)
     this.#slots.take()
     this.#slots.show()
+    if (!(await this.#suspects.mayBegin(ready, delivery))) {
+      this.#slots.conclude()
+      this.#slots.free()
+      return
+    }
     const tried = delivery.burial ? undefined : await tryOnce(this.#options, this.#attempt, delivery)
     const isLeaked = tried?.kind === 'leaked'
     const loss = 'its slot is lost, and its key stands still'
@@ -180,6 +203,7 @@ export class OrderedRunner {
       this.#slots.conclude()
       this.#slots.show()
     }
+    this.#suspects.onBack(ready, delivery, isLeaked)
     if (!partition.lost.aborted) {
       const judgement = tried
         ? judge(this.#options, delivery, tried, isProbe)

@@ -38,6 +38,12 @@ export type PartitionRecord = {
   /** First events of keys that are being worked on, ascending. */
   running: readonly number[]
   open: readonly OpenKey[]
+  /** Takeovers in a row from an instance that had not let go, since all up to `doubtful` was settled. @default 0 */
+  unclean?: number
+  /** The last sequence of the stream at the last of these. */
+  doubtful?: number
+  /** Events in doubt (doubt.ts), and how often their process ended while they were begun. @default none */
+  begun?: readonly (readonly [seq: number, crashes: number])[]
 }
 
 type Written = {
@@ -51,6 +57,9 @@ type Written = {
   seenAt: string
   running: string
   open: [from: number, token: string, ...retry: number[]][]
+  unclean?: number
+  doubtful?: number
+  begun?: readonly (readonly [number, number])[]
 }
 
 /** The value of the bucket: JSON; `running` as differences in base 36, since it is written with every commit. */
@@ -66,7 +75,7 @@ export function encodeRecord({ running, open, ...rest }: PartitionRecord): strin
     ...rest,
     running: differences.join(' '),
     open: open.map(({ from, token, retry }) => [from, token, ...(retry ? numbersOf(retry) : [])] as const),
-  } satisfies { [Field in keyof Written]: unknown })
+  } satisfies { [Field in keyof Required<Omit<Written, 'unclean' | 'doubtful' | 'begun'>>]: unknown })
 }
 
 /** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it, or something else did */
@@ -114,8 +123,16 @@ function isWritten(value: unknown): value is Written {
   const { owner, seenAt, running, open } = value
   const areNumbers = (['epoch', 'fence', 'writes', 'read', 'seen'] as const).every((name) => isWhole(value[name], 0))
   const areTexts = typeof owner === 'string' && typeof seenAt === 'string' && typeof running === 'string'
-  return areNumbers && areTexts && /^([0-9a-z]{1,11}( [0-9a-z]{1,11})*)?$/.test(running) && isOpen(open)
+  return (
+    areNumbers && areTexts && isDoubt(value) && /^([0-9a-z]{1,11}( [0-9a-z]{1,11})*)?$/.test(running) && isOpen(open)
+  )
 }
+
+const isDoubt = ({ unclean = 0, doubtful = 0, begun = [] }: Readonly<Record<string, unknown>>): boolean =>
+  isWhole(unclean, 0) &&
+  isWhole(doubtful, 0) &&
+  Array.isArray(begun) &&
+  begun.every((one: unknown) => Array.isArray(one) && one.length === 2 && one.every((each) => isWhole(each, 0)))
 
 const isOpen = (open: unknown): boolean =>
   Array.isArray(open) &&

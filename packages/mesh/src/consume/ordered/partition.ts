@@ -11,7 +11,8 @@ import { MeshError } from '../../errors.ts'
 import type { Delivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'
-import { KeyLines } from './key-lines.ts'
+import { Doubt } from './doubt.ts'
+import { KeyLines, type Progress } from './key-lines.ts'
 import { KeyTurns, type Line } from './key-turns.ts'
 import type { Membership } from './membership.ts'
 import type { KeptRetry } from './partition-record.ts'
@@ -54,6 +55,8 @@ export class Partition implements Claim {
   readonly fence: number
   /** The first sequence that was not settled when it was taken over. */
   readonly takenFrom: number
+  /** Which of its events may be what ends their process. */
+  readonly doubts: Doubt
   readonly #options: PartitionOptions
   readonly #lines: KeyLines<Delivery>
   readonly #turns: KeyTurns
@@ -78,6 +81,7 @@ export class Partition implements Claim {
     const lines = new KeyLines<Delivery>(record, mostPerKey)
     const parts = { lines, slice: { nc, stream, epoch, filter }, claim: this }
     this.#lines = lines
+    this.doubts = new Doubt(record)
     this.takenFrom = this.floor.from
     this.#turns = new KeyTurns({
       ...parts,
@@ -90,7 +94,10 @@ export class Partition implements Claim {
       log,
       partition,
       claimed,
-      progress: () => ({ ...lines.snapshot(), ...this.#reading.seen }),
+      progress: () => {
+        const progress = { ...lines.snapshot(), ...this.#reading.seen }
+        return this.doubts.isNone ? progress : { ...progress, ...this.doubts.snapshot(floorOf(progress)) }
+      },
       onWritten: (written) => {
         for (const line of written) this.#turns.goOn(line)
       },
@@ -138,8 +145,8 @@ export class Partition implements Claim {
 
   /** The first sequence that is not settled, as far as this instance has seen; and up to where it has. */
   get floor(): { from: number; read: number } {
-    const { read, running, open } = this.#lines.snapshot()
-    return { from: Math.min(read + 1, ...running, ...open.map(({ from }) => from)), read }
+    const progress = this.#lines.snapshot()
+    return { from: floorOf(progress), read: progress.read }
   }
 
   /** Nothing but the server stands in the way of its next event. */
@@ -177,6 +184,12 @@ export class Partition implements Claim {
     return line.phase === 'ready' && !this.#isOver && line.items.length > 0
   }
 
+  /** Resolves once the record counts that an event in doubt is begun; only then may it be. @throws when the partition is lost */
+  async noteBegun(seq: number): Promise<void> {
+    this.doubts.begin(seq)
+    await this.#writer.persist()
+  }
+
   /** Begins the first of a line. */
   begin(line: Line): Delivery {
     line.phase = 'running'
@@ -193,7 +206,10 @@ export class Partition implements Claim {
   /** It never came back: its key stands still for as long as this instance has the partition. */
   stuck(line: Line): void {
     line.phase = 'stuck'
-    for (const { credit } of [...this.#lines.trim(line), line.items[0]!.item]) credit.release()
+    const { seq, item: head } = line.items[0]!
+    // Of one in doubt that is counted already.
+    if (!head.onTrial) this.doubts.begin(seq)
+    for (const { credit } of [...this.#lines.trim(line), head]) credit.release()
     this.#reading.applyLimit()
     this.#writer.write(false)
     this.#ended()
@@ -201,12 +217,15 @@ export class Partition implements Claim {
 
   /** It is done, or its letter is stored. */
   settle(line: Line): void {
-    const head = line.items[0]!.item
-    this.#lines.settleHead(line)
-    head.credit.release()
-    this.#writer.settled(line)
-    this.#reading.applyLimit()
+    this.#settleHead(line)
     this.#ended()
+  }
+
+  /** It never came back, and has done so after all: its key goes on. */
+  unstuck(line: Line): void {
+    if (line.phase !== 'stuck' || this.lost.aborted) return
+    line.items[0]!.item.credit.reclaim()
+    this.#settleHead(line)
   }
 
   /** Upholds O4: it failed, and its key waits, and nobody else. */
@@ -263,6 +282,15 @@ export class Partition implements Claim {
     return this.#isLeaving || this.lost.aborted
   }
 
+  #settleHead(line: Line): void {
+    const { seq, item: head } = line.items[0]!
+    this.#lines.settleHead(line)
+    this.doubts.settle(seq)
+    head.credit.release()
+    this.#writer.settled(line)
+    this.#reading.applyLimit()
+  }
+
   #onKept(line: Line): void {
     if (line.phase === 'idle') this.#turns.ready(line)
     // Its predecessor is settled and may have been in no hurry to be written down.
@@ -278,6 +306,9 @@ export class Partition implements Claim {
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 }
+
+const floorOf = ({ read, running, open }: Progress): number =>
+  Math.min(read + 1, ...running, ...open.map(({ from }) => from))
 
 function lostError(partition: number): MeshError {
   return new MeshError('MESH_PARTITION_LOST', `partition ${partition} went to another instance, which does it again`)

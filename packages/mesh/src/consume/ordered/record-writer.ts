@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../observe/logger.ts'
+import type { DoubtRecord } from './doubt.ts'
 import type { KeyLines } from './key-lines.ts'
 import type { PartitionRecord } from './partition-record.ts'
 import type { PartitionStore, StoredRecord } from './partition-store.ts'
@@ -22,7 +23,9 @@ export type RecordWriterOptions<Line extends SettledLine> = {
   /** As this instance wrote it when it took the partition over. */
   claimed: StoredRecord
   /** How things stand now. */
-  progress: () => ReturnType<KeyLines<never>['snapshot']> & Pick<PartitionRecord, 'seen' | 'seenAt'>
+  progress: () => ReturnType<KeyLines<never>['snapshot']> &
+    Pick<PartitionRecord, 'seen' | 'seenAt'> &
+    Partial<DoubtRecord>
   onWritten: (lines: readonly Line[]) => void
   onLost: () => void
 }
@@ -84,6 +87,17 @@ export class RecordWriter<Line extends SettledLine> {
     if (this.#writing || this.#isOver) return
     if (isUrgent || this.#isHurried) this.#start()
     else this.#linger ??= setTimeout(() => this.#start(), LINGER_MS)
+  }
+
+  /** Resolves once the server has a record of how things stand now. @throws when another instance may have the partition */
+  async persist(): Promise<void> {
+    // One that is under way may have begun before.
+    const before = this.#writes
+    while (this.#record.writes <= before) {
+      if (this.#isOver) throw new Error('the partition is not this instance’s any more')
+      this.write(true)
+      await this.#writing
+    }
   }
 
   /** From now on nothing lingers: the owner leaves. */

@@ -39,6 +39,9 @@ export function storedDelivery(
     isTouched: false,
     wasSentToLane: false,
     isMisplaced: false,
+    crashes: 0,
+    onTrial: false,
+    isInDoubt: false,
     phase: READY,
     claim,
   }

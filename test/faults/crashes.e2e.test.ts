@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { LETTER_HEADER } from '@malha/mesh'
+import { type Child, spawnChild } from '@malha/stack'
+import { eventually, type TestMesh, testMesh } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { expect, test } from 'vitest'
+import { deadLetters, settled } from './fixture.ts'
+import { asked } from './jobs.ts'
+import { newBook } from './ordered-fixture.ts'
+
+/** A worker process that is started again whenever it ends. */
+function supervised(t: TestMesh, env: Record<string, string>): AsyncDisposable & { said: readonly string[] } {
+  const said: string[] = []
+  let isOver = false
+  let child: Child
+  const start = (): void => {
+    child = spawnChild({
+      command: process.execPath,
+      args: [fileURLToPath(new URL('crashing-worker.ts', import.meta.url))],
+      env: { ...process.env, NATS_URL: t.url, MALHA_NAMESPACE: t.namespace, ...env },
+      onLine: (line) => said.push(line),
+    })
+    void child.exited.then(() => (isOver ? undefined : start()))
+  }
+  start()
+  return {
+    said,
+    async [Symbol.asyncDispose]() {
+      isOver = true
+      child.kill('SIGKILL')
+      await child.exited
+    },
+  }
+}
+
+/** Each once: one whose process ends between its effect and its ack is done again, as ever. */
+const done = (file: string): string[] => [...new Set(readFileSync(file, 'utf8').split('\n').filter(Boolean))].toSorted()
+
+async function lettersOf(t: TestMesh): Promise<{ id: string; code: string }[]> {
+  const jsm = await jetstreamManager(t.nats)
+  const letters: { id: string; code: string }[] = []
+  for (let seq = 1; seq <= (await deadLetters(t)); seq++) {
+    const stored = await jsm.streams.getMessage(`${t.namespace}_DEAD_LETTERS`, { seq })
+    letters.push({ id: stored?.header.get('ce-id') ?? '', code: stored?.header.get(LETTER_HEADER.code) ?? '' })
+  }
+  return letters
+}
+
+type Outcome = { letters: string[]; done: string[] }
+
+/** Twenty messages, of which these kill their process each time. */
+function jobsWith(...killers: number[]): { ids: string[]; expected: Outcome } {
+  const ids = Array.from({ length: 20 }, (_, n) => `${killers.includes(n) ? 'kills' : 'job'}-${n}`)
+  const dead = ids.filter((id) => id.startsWith('kills')).toSorted()
+  const rest = ids.filter((id) => id.startsWith('job')).toSorted()
+  return { ids, expected: { letters: dead.map((id) => `MESH_CRASHED ${id}`), done: rest } }
+}
+
+/** From the start of a worker until as many messages are dead letters as are expected, and all others handled. */
+async function untilBuried(
+  t: TestMesh,
+  { ids, expected }: ReturnType<typeof jobsWith>,
+  { env, meanwhile }: { env: Record<string, string>; meanwhile?: () => Promise<void> },
+): Promise<Outcome> {
+  using book = newBook()
+  await using worker = supervised(t, { BOOK: book.file, ...env })
+  await eventually(() => expect(worker.said.join('\n')).toContain('is bound'), { timeoutMs: 30_000 })
+  for (const [n, jobId] of ids.entries()) await t.mesh.publish(asked, { jobId, n }, { id: jobId })
+  const starts = (): number => worker.said.filter((line) => line.includes('is bound')).length
+  await eventually(() => expect(starts()).toBeGreaterThan(2), { timeoutMs: 60_000 })
+  await meanwhile?.()
+  await eventually(async () => expect(await deadLetters(t)).toBe(expected.letters.length), { timeoutMs: 150_000 })
+  await eventually(() => expect(done(book.file).length).toBeGreaterThanOrEqual(expected.done.length), {
+    timeoutMs: 30_000,
+  })
+  if (!env['ORDER']) await settled(t, 'work')
+  const letters = (await lettersOf(t)).map(({ id, code }) => `${code} ${id}`)
+  return { letters: letters.toSorted(), done: done(book.file) }
+}
+
+test.concurrent('of twenty messages two kill their process each time: two letters, and all others handled, also where their durable is deleted meanwhile', async () => {
+  await using t = await testMesh()
+  const jsm = await jetstreamManager(t.nats)
+  const deletion = async (): Promise<void> =>
+    void (await jsm.consumers.delete(t.mesh.names.stream('JOBS'), t.mesh.names.durable('worker', 'work', 'keyed')))
+  const twenty = jobsWith(3, 11)
+  const how = { env: { ACK_WAIT_MS: '500' }, meanwhile: deletion }
+  expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
+})
+
+test.concurrent('the same of one, where the order of keys is kept', async () => {
+  await using t = await testMesh()
+  const twenty = jobsWith(3)
+  const how = { env: { ACK_WAIT_MS: '2000', ORDER: 'key' } }
+  expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
+})

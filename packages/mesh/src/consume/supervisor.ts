@@ -48,7 +48,7 @@ export class Supervisor {
   readonly #timer: NodeJS.Timeout
   #epoch: number
   #durables: Watched[]
-  #busy = false
+  #busy: Promise<void> | undefined
   #doubt: string | undefined
   #fault: string | undefined
   #gauges: ConsumerGauges | undefined
@@ -83,7 +83,20 @@ export class Supervisor {
   /** Never throws; what fails is seen again at the next look. */
   async look(): Promise<void> {
     if (this.#busy || this.#options.nc.isClosed()) return
-    this.#busy = true
+    this.#busy = this.#look()
+    await this.#busy
+    this.#busy = undefined
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#unlisten()
+    // One that is under way began before the last message was done.
+    await this.#busy
+    if (this.#options.connection.isUp()) await this.look()
+  }
+
+  async #look(): Promise<void> {
     try {
       if (this.#doubt !== undefined) await this.#restore()
       // A stream made anew shows in its state: what it had is void from now on, not from the next look on.
@@ -95,15 +108,7 @@ export class Supervisor {
       this.#fault = undefined
     } catch (error) {
       this.#onError(error)
-    } finally {
-      this.#busy = false
     }
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#unlisten()
-    if (this.#options.connection.isUp()) await this.look()
   }
 
   async #restore(): Promise<void> {
@@ -163,9 +168,9 @@ export class Supervisor {
       if (checkpoint?.epoch === this.#epoch) Object.assign(watched, seenOf(checkpoint))
     }
     if (floor.delivered < (watched.seen?.seq ?? 0)) onRepeat(watched.seen!.seq)
-    if (watched.isLimited || givesUp(floor, watched.isFirst)) return this.#recoverGivenUp(watched, floor)
+    const isGivenUp = watched.isLimited || givesUp(floor, watched.isFirst)
     const { delivered } = floor
-    if (delivered <= lastSeq && watched.checkedAt === lastSeq) return floor
+    if (!isGivenUp && delivered <= lastSeq && watched.checkedAt === lastSeq) return floor
     const { filters, seen, settled } = watched
     const end = await trueEnd({ nc, stream, epoch: this.#epoch, filters }, { delivered, seen, settled })
     watched.checkedAt = lastSeq
@@ -174,6 +179,7 @@ export class Supervisor {
       watched.setBack = 'once'
       return after
     }
+    if (isGivenUp) return this.#recoverGivenUp(watched, floor)
     if (end !== undefined) {
       // Its leader has events that the stream's leader has not: to set it back again would repeat them for ever.
       const fields = { ...labels, stream, durable: watched.durable, delivered, end }

@@ -113,6 +113,7 @@ const STATES: Readonly<Record<OperationRecord['kind'], LetterState>> = {
   edited: 'open',
   discarded: 'discarded',
   reopened: 'open',
+  late: 'late',
 }
 
 function standing(record: OperationRecord | undefined): Standing {

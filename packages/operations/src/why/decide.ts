@@ -53,6 +53,8 @@ function ofLetter(facts: Facts): Verdict | undefined {
   const at = letter.changedAt === undefined ? '' : ` at ${letter.changedAt}`
   const show = `malha dlq show ${seq}`
   if (state === 'resolved') return said('done', `${event} is done by ${whose(facts)}${at}, sent again by run ${run}`)
+  if (state === 'late')
+    return said('done', `${event} was done by ${whose(facts)}${at}, after letter ${seq} was written`)
   if (state === 'redriven')
     return said(
       'redriving',

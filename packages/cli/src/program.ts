@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   test: () => import('./commands/test.ts'),
   bench: () => import('./commands/bench.ts'),
   chaos: () => import('./commands/chaos.ts'),
+  console: () => import('./commands/console.ts'),
   archive: () => import('./commands/archive.ts'),
   handlers: () => import('./commands/handlers.ts'),
   dlq: () => import('./commands/dlq.ts'),

@@ -28,6 +28,7 @@ export const portTable = {
     flag: '--city-registration-health-port',
     what: 'the health of city-registration',
   },
+  console: { port: 8090, flag: '--console-port', what: 'the web console' },
   archiveHealth: { port: 8084, flag: '--archive-health-port', what: 'the health of the archive' },
 } as const
 

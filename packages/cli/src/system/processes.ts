@@ -81,12 +81,34 @@ function ownEnv(name: ServiceName, ports: Ports, { clickhouse, spool }: Places):
   return Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, partnerUrl(partner, ports)]))
 }
 
+/** The web console: what it may do, and where people look at traces, where there is such a place. */
+export type ConsolePlan = { role: string; indexFile: string; jaegerUrl: string | undefined }
+
+export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: ConsolePlan): ProcessPlan {
+  return {
+    name: 'console',
+    main: mainOf('console'),
+    env: {
+      NATS_URL: nats,
+      CLICKHOUSE_URL: clickhouse,
+      CONSOLE_PORT: String(ports.console),
+      CONSOLE_ROLE: plan.role,
+      CONSOLE_INDEX_FILE: plan.indexFile,
+      ...(plan.jaegerUrl && { JAEGER_URL: plan.jaegerUrl }),
+    },
+    readyUrl: `${consoleUrl(ports)}/api/session`,
+  }
+}
+
+/** Where the web console is. */
+export const consoleUrl = (ports: Ports): string => at(ports.console)
+
 /**
  * What a child inherits: everything but what configures a mesh, which may be meant for another one. Compiled code is kept
  * between runs: eight processes that start at once would else spend most of their time compiling.
  */
 export function inheritedEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const foreign = /^(NATS|MALHA|OTEL|CLICKHOUSE|HTTP|HEALTH|SENNINHA|MAAS|DMITRI)_/
+  const foreign = /^(NATS|MALHA|CONSOLE|JAEGER|OTEL|CLICKHOUSE|HTTP|HEALTH|SENNINHA|MAAS|DMITRI)_/
   const kept = Object.entries(env).filter(([name]) => name === 'HTTP_PROXY' || !foreign.test(name))
   return { NODE_COMPILE_CACHE: join(cacheFolder(env), 'compiled'), ...Object.fromEntries(kept) }
 }

@@ -10,6 +10,8 @@ export type SystemReport = {
   traces: string
   tracesBackend: 'jaeger' | 'built-in'
   api: string
+  /** The web console, where there is one. */
+  console?: string
   partners: Record<PartnerName, string>
   partnerControls: Record<PartnerName, string>
   services: Record<ServiceName, { pid: number | null; health: string }>

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { partnerNames } from './partners.ts'
 import { assertPortsFree, type Ports } from './ports.ts'
 import {
+  consolePlan,
+  consoleUrl,
   inheritedEnv,
   partnerPlan,
   type ProcessPlan,
@@ -12,10 +14,12 @@ import {
   servicePlan,
 } from './processes.ts'
 import { reportOf, type SystemReport } from './report.ts'
-import { type BackendOptions, startBackends } from './start-backends.ts'
+import { type BackendOptions, type Started, startBackends } from './start-backends.ts'
 import { untilAnswers } from './until-answers.ts'
 
 export type SystemOptions = BackendOptions & {
+  /** What the web console may do; without it, there is none. */
+  consoleRole?: string
   /** Gives up and stops what was started. */
   signal?: AbortSignal
 }
@@ -59,7 +63,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   signal?.throwIfAborted()
   const places = { ...where.addresses, spool: join(await data.folder('distribution-center'), 'spool.db') }
   for (const name of serviceNames) services.set(name, supervise(servicePlan(name, ports, places), options))
+  const console = await consoleOf(options, where)
+  if (console) parts.defer(() => stopAll([gently(console)], SERVICES_STOP_MS))
   const ready = Promise.all([
+    console?.whenReady({ timeoutMs: READY_MS }),
     ...[...services.values()].map((service) => service.whenReady({ timeoutMs: READY_MS })),
     // A service is ready when it can work, the system when the API takes requests too.
     untilAnswers(`http://127.0.0.1:${ports.api}/centers?limit=1`, { timeoutMs: READY_MS, signal: over.signal }),
@@ -69,7 +76,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const kept = parts.move()
   return {
     get report() {
-      return reportOf(where.report, ports, (name) => services.get(name)?.pid ?? null)
+      const report = reportOf(where.report, ports, (name) => services.get(name)?.pid ?? null)
+      return console ? { ...report, console: consoleUrl(ports) } : report
     },
     kill(name) {
       const service = services.get(name)
@@ -79,6 +87,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+async function consoleOf(options: SystemOptions, { addresses, report }: Started): Promise<Supervised | undefined> {
+  const { ports, data, consoleRole: role } = options
+  if (role === undefined) return undefined
+  const indexFile = join(await data.folder('console'), 'letters.sqlite')
+  const jaegerUrl = report.tracesBackend === 'jaeger' ? report.traces : undefined
+  return supervise(consolePlan(ports, addresses, { role, indexFile, jaegerUrl }), options)
 }
 
 /** A ClickHouse that somebody else runs needs no port of ours. */

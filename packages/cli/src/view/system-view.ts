@@ -12,6 +12,7 @@ export function drawSystem(report: SystemReport, dataPath: string, colors: boole
   const { tracesBackend } = report
   table.push(
     ['API', `${report.api}  ${pc.dim(`description: ${report.api}/openapi.json`)}`],
+    ...(report.console ? [['console', `${report.console}  ${pc.dim('dead letters, runs, archive')}`]] : []),
     [
       'traces',
       `${report.traces}  ${pc.dim(tracesBackend === 'jaeger' ? 'Jaeger' : 'built-in store, Jaeger was not found')}`,

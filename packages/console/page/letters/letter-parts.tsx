@@ -1,0 +1,133 @@
+import type { JSX } from 'preact'
+import type { WholeLetterView } from '../../src/api/schemas.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { Badge, Scroll, Section } from '../parts/panels.tsx'
+import { Text } from '../parts/text.tsx'
+import { bytes, Time } from '../parts/time.tsx'
+
+const FORMS = {
+  json: 'JSON',
+  text: 'text',
+  binary: 'bytes that are no text',
+  empty: 'empty',
+  'left-out': 'left out',
+  expired: 'gone',
+} as const
+
+const INSTEAD: Partial<Record<WholeLetterView['payload']['form'], string>> = {
+  empty: 'The event has no payload.',
+  'left-out': 'It did not fit beside the headers of the letter; its bytes are still in its stream.',
+  expired: 'The events aged out before their handler was past them; the archive may have them.',
+}
+
+export function Payload({ letter: { seq, payload } }: { letter: WholeLetterView }): JSX.Element {
+  const aside = (
+    <span class="aside">
+      {FORMS[payload.form]}, {bytes(payload.bytes)}{' '}
+      {payload.text !== undefined && (
+        <>
+          {!payload.isCut && payload.form !== 'binary' && <CopyButton text={payload.text} what="the payload" />}
+          <a class="button" href={`/api/letters/${seq}/payload`} download={`letter-${seq}.bin`}>
+            Download
+          </a>
+        </>
+      )}
+    </span>
+  )
+  return (
+    <Section title="Payload" aside={aside}>
+      {payload.text === undefined ? (
+        <p class="none">{INSTEAD[payload.form]}</p>
+      ) : (
+        <Scroll label="Payload">
+          <pre>
+            <Text lines>{payload.text}</Text>
+          </pre>
+        </Scroll>
+      )}
+      {payload.isCut && <p class="none">Only its beginning is shown; the download has all.</p>}
+    </Section>
+  )
+}
+
+export function Stack({ stack }: { stack: string }): JSX.Element {
+  return (
+    <Section title="Stack" aside={<CopyButton text={stack} what="the stack" />}>
+      <Scroll label="Stack">
+        <pre>
+          <Text lines>{stack}</Text>
+        </pre>
+      </Scroll>
+    </Section>
+  )
+}
+
+export function Headers({ letter: { headers } }: { letter: WholeLetterView }): JSX.Element {
+  return (
+    <Section title="Headers" aside={<span class="aside">of the original, {headers.length}</span>}>
+      <Scroll label="Headers">
+        <table class="plain">
+          <caption class="unseen">Headers of the original message</caption>
+          <tbody>
+            {headers.map(([name, value], at) => (
+              <tr key={at}>
+                <th scope="row">
+                  <Text>{name}</Text>
+                </th>
+                <td>
+                  <Text>{value}</Text>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Section>
+  )
+}
+
+const DONE: Readonly<Record<string, string>> = {
+  claimed: 'redriven',
+  ok: 'resolved',
+  failed: 'failed again',
+  discarded: 'discarded',
+  reopened: 'reopened',
+}
+
+/** What was done with it, and by whom. */
+export function History({ letter: { history } }: { letter: WholeLetterView }): JSX.Element {
+  return (
+    <Section title="What was done with it">
+      {history.length === 0 && <p class="none">Nothing yet.</p>}
+      <ol class="history">
+        {history.map((step, at) => (
+          <li key={at}>
+            <Time at={step.at} /> <Badge kind={BADGES[step.kind] ?? step.kind}>{DONE[step.kind] ?? step.kind}</Badge>
+            {step.who && (
+              <span>
+                by <Text>{step.who}</Text>
+              </span>
+            )}
+            {step.run && (
+              <span>
+                in run <a href={`/runs/${step.run}`}>{step.run}</a>
+              </span>
+            )}
+            {(step.reason ?? step.message) && (
+              <q>
+                <Text>{step.reason ?? step.message ?? ''}</Text>
+              </q>
+            )}
+          </li>
+        ))}
+      </ol>
+    </Section>
+  )
+}
+
+const BADGES: Readonly<Record<string, string>> = {
+  claimed: 'redriven',
+  ok: 'resolved',
+  failed: 'open',
+  reopened: 'open',
+}

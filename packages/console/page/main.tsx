@@ -1,0 +1,8 @@
+import './style/base.css'
+import './style/layout.css'
+import './style/parts.css'
+import './style/pages.css'
+import { render } from 'preact'
+import { App } from './app.tsx'
+
+render(<App />, document.querySelector('#app')!)

@@ -1,0 +1,31 @@
+import type { JSX } from 'preact'
+
+const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' })
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+})
+
+/** A moment in the reader's own time; the exact one, in UTC, as its title. */
+export function Time({ at }: { at: string | null | undefined }): JSX.Element {
+  const date = new Date(at ?? '')
+  if (Number.isNaN(date.getTime())) return <span>{at || 'unknown'}</span>
+  const isToday = new Date().toDateString() === date.toDateString()
+  return (
+    <time dateTime={at!} title={at!}>
+      {isToday ? '' : `${DAY.format(date)}, `}
+      {CLOCK.format(date)}
+    </time>
+  )
+}
+
+export const number = (value: number): string => value.toLocaleString('en')
+
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`
+  return count < 1024 ** 2 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1024 ** 2).toFixed(1)} MiB`
+}
+
+export const plural = (count: number, what: string): string => `${number(count)} ${what}${count === 1 ? '' : 's'}`

@@ -1,0 +1,146 @@
+import { useRoute } from 'preact-iso'
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { RunView } from '../../src/api/schemas.ts'
+import { refresh, useAnswer } from '../api/answers.ts'
+import { act } from '../api/client.ts'
+import { LABELS } from '../letters/filter.ts'
+import { ActButton } from '../parts/act-button.tsx'
+import { Facts, Loading, Problem } from '../parts/panels.tsx'
+import { Text } from '../parts/text.tsx'
+import { number, plural, Time } from '../parts/time.tsx'
+import { useTitle } from '../parts/title.ts'
+import { say } from '../parts/toast.tsx'
+import { countsOf, Progress, RunState } from './progress.tsx'
+
+/** One run: live, with a hand on it. */
+export function RunPage(): JSX.Element {
+  const { params } = useRoute()
+  const { data: run, problem } = useAnswer<RunView>(`/runs/${params['id']}`)
+  const rate = useRate(run)
+  useTitle(`Run ${params['id']}`)
+  if (!run || run.id !== params['id'])
+    return (
+      <>
+        <h1 tabIndex={-1}>Run {params['id']}</h1>
+        {problem ? <Problem problem={problem} /> : <Loading what="the run" />}
+      </>
+    )
+  const counts = countsOf(run)
+  return (
+    <article>
+      <nav class="crumbs" aria-label="Where this is">
+        <a href="/runs">Runs</a>
+      </nav>
+      <div class="page-head">
+        <h1 tabIndex={-1}>
+          Run {run.id} <RunState run={run} />
+        </h1>
+        <Buttons run={run} />
+      </div>
+      {problem && <Problem problem={problem} />}
+      {run.gaveUp && (
+        <p class="banner" role="alert">
+          This console gave it up: <Text>{run.gaveUp}</Text>. It stays where it is; go on with it when that is mended.
+        </p>
+      )}
+      <Progress run={run} isLarge />
+      <ul class="tallies">
+        <Tally kind="ok" count={counts.ok} label="ok" />
+        <Tally kind="failed" count={counts.failed} label="failed again" />
+        <Tally kind="away" count={counts.away} label="under way" />
+        <Tally kind="left" count={counts.left} label="left" />
+        {counts.overtaken > 0 && <Tally kind="other" count={counts.overtaken} label="dealt with by somebody else" />}
+        {counts.skipped > 0 && (
+          <Tally kind="other" count={counts.skipped} label="left out: not open any more, or sent too often" />
+        )}
+        {counts.gone > 0 && <Tally kind="other" count={counts.gone} label="gone: nothing left to send" />}
+        {run.state === 'running' && rate !== undefined && <Tally kind="rate" count={rate} label="outcomes a second" />}
+      </ul>
+      <Facts
+        of={[
+          ['Letters', <Which run={run} />],
+          ['Begun', <Time at={run.beganAt} />],
+          ['Moved', <Time at={run.movedAt} />],
+          ['By', <Text>{run.who}</Text>],
+          ['Why', run.reason && <Text>{run.reason}</Text>],
+          ['At most', `${number(run.limits['perSecond'] ?? 0)} a second, ${number(run.limits['atOnce'] ?? 0)} at once`],
+          ['Stops', `when ${number(run.limits['mostFailures'] ?? 0)} failed again`],
+          ['Leaves out', `letters sent ${number(run.limits['mostRedrives'] ?? 0)} times`],
+        ]}
+      />
+    </article>
+  )
+}
+
+function Tally({ kind, count, label }: { kind: string; count: number; label: string }): JSX.Element {
+  return (
+    <li class={`tally ${kind}`}>
+      <strong>{number(count)}</strong> <span>{label}</span>
+    </li>
+  )
+}
+
+function Which({ run: { filter } }: { run: RunView }): JSX.Element {
+  const { seqs, ...others } = filter as Record<string, string> & { seqs?: number[] }
+  const named = Object.entries(others).filter(([name, value]) => value && name in LABELS)
+  if (seqs) return <>{plural(seqs.length, 'letter')}, chosen one by one</>
+  if (named.length === 0) return <>every open one</>
+  return (
+    <ul class="chips inline">
+      {named.map(([name, value]) => (
+        <li key={name}>
+          <a href={`/letters?${name}=${encodeURIComponent(value)}`}>
+            {LABELS[name as keyof typeof LABELS]} <Text>{value}</Text>
+          </a>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Buttons({ run }: { run: RunView }): JSX.Element {
+  const turn = (what: string, done: string) => async (): Promise<void> => {
+    await act(`/runs/${run.id}/${what}`)
+    await refresh('/runs')
+    say(done)
+  }
+  return (
+    <div class="buttons">
+      {run.isUnattended && (
+        <ActButton kind="primary" onAct={turn('work', 'This console works on it now')}>
+          Go on with it
+        </ActButton>
+      )}
+      {run.state === 'running' && (
+        <ActButton onAct={turn('pause', 'Nothing more is sent until it is resumed')}>Pause</ActButton>
+      )}
+      {run.state === 'paused' && (
+        <ActButton kind="primary" onAct={turn('resume', 'It sends again')}>
+          Resume
+        </ActButton>
+      )}
+      {(run.state === 'running' || run.state === 'paused') && (
+        <ActButton kind="danger" onAct={turn('cancel', 'Nothing more is sent; what was sent is handled')}>
+          Cancel
+        </ActButton>
+      )}
+    </div>
+  )
+}
+
+/** Outcomes a second, between the last two looks. */
+function useRate(run: RunView | undefined): number | undefined {
+  const before = useRef<{ at: number; done: number }>(undefined)
+  const [rate, setRate] = useState<number>()
+  const at = run ? Date.parse(run.movedAt) : 0
+  useEffect(() => {
+    if (!run) return
+    const { ok, failed } = countsOf(run)
+    const now = { at, done: ok + failed }
+    const seconds = before.current ? (now.at - before.current.at) / 1000 : 0
+    if (before.current && seconds > 0.2) setRate(Math.round((now.done - before.current.done) / seconds))
+    before.current = now
+  }, [run?.id, at])
+  return rate
+}

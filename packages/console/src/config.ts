@@ -1,0 +1,49 @@
+import { meshOptions, type MeshOptions } from '@malha/mesh'
+import { isRole, type Role, roles } from './access/role.ts'
+import { ConsoleError } from './errors.ts'
+import type { ConsoleOptions } from './options.ts'
+
+export type ConsoleConfig = { mesh: MeshOptions; console: Omit<ConsoleOptions, 'mesh'> }
+
+/**
+ * A console's process from its environment; docs/reference/configuration.md has the variables.
+ * @throws ConsoleError CONSOLE_INVALID_OPTIONS; MeshError MESH_INVALID_OPTIONS
+ */
+export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
+  const given = (name: string): string | undefined => env[name] || undefined
+  const tokenFile = given('CONSOLE_TOKEN_FILE')
+  const role = roleOf(given('CONSOLE_ROLE'))
+  const port = given('CONSOLE_PORT')
+  if (port !== undefined && !/^\d{1,5}$/.test(port))
+    throw new ConsoleError('CONSOLE_INVALID_OPTIONS', `CONSOLE_PORT is ${JSON.stringify(port)}; 0 to 65535`)
+  const { spool: _, ...mesh } = meshOptions(env)
+  const clickhouse = given('CLICKHOUSE_URL')
+  return {
+    // Where nobody may act, nothing is made.
+    mesh: mayAct({ tokenFile, role }) ? mesh : { ...mesh, topology: 'none' },
+    console: {
+      host: given('CONSOLE_HOST'),
+      port: port === undefined ? undefined : Number(port),
+      role,
+      tokenFile,
+      who: given('MALHA_WHO'),
+      origin: given('CONSOLE_ORIGIN'),
+      indexFile: given('CONSOLE_INDEX_FILE'),
+      jaegerUrl: given('JAEGER_URL'),
+      ...(clickhouse && { clickhouse: { url: clickhouse } }),
+    },
+  }
+}
+
+/** Whether anybody there is may do more than look. */
+export function mayAct({ tokenFile, role }: Pick<ConsoleOptions, 'tokenFile' | 'role'>): boolean {
+  return tokenFile !== undefined || (role !== undefined && role !== 'viewer')
+}
+
+function roleOf(text: string | undefined): Role | undefined {
+  if (text === undefined || isRole(text)) return text
+  throw new ConsoleError(
+    'CONSOLE_INVALID_OPTIONS',
+    `CONSOLE_ROLE is ${JSON.stringify(text)}; one of ${roles.join(', ')}`,
+  )
+}

@@ -1,0 +1,5 @@
+export type { Role } from './access/role.ts'
+export { newToken } from './access/token-file.ts'
+export { ConsoleError, type ConsoleErrorCode, consoleErrors } from './errors.ts'
+export type { ConsoleOptions } from './options.ts'
+export { type Console, startConsole } from './start-console.ts'

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperationsError, type Letters } from '@malha/operations'
+import { problemOf } from '../http/problem.ts'
+
+/** How far the index is: `reading` what was written since, up to a letter; `behind`, because NATS does not answer. */
+export type AsOf =
+  | { state: 'current' }
+  | { state: 'reading'; until: number }
+  | { state: 'behind'; since: string; detail: string }
+
+export interface IndexReader {
+  /**
+   * Brings the index to where the streams are, and says how far it is after `withinMs` at the latest: the first read of a
+   * million letters takes longer than a page may wait. Whoever asks meanwhile waits for the same read.
+   * @throws OperationsError OPERATIONS_NO_LETTERS
+   */
+  read(withinMs?: number): Promise<AsOf>
+  /** Resolves when nothing is read. */
+  ended(): Promise<void>
+}
+
+const WITHIN_MS = 2000
+
+export function indexReader(letters: Letters): IndexReader {
+  let reading: Promise<void> | undefined
+  let until = 0
+  let currentAt = new Date().toISOString()
+  const begin = async (): Promise<void> => {
+    try {
+      await letters.refresh((upTo) => (until = upTo))
+      currentAt = new Date().toISOString()
+    } finally {
+      reading = undefined
+    }
+  }
+  return {
+    async ended() {
+      await reading?.catch(() => undefined)
+    },
+    async read(withinMs = WITHIN_MS) {
+      reading ??= begin()
+      const ended: Promise<AsOf> = reading.then(
+        () => ({ state: 'current' }),
+        (error: unknown) => {
+          if (error instanceof OperationsError) throw error
+          return { state: 'behind', since: currentAt, detail: problemOf(error).detail }
+        },
+      )
+      const late = new AbortController()
+      const patience = sleep(withinMs, { state: 'reading', until } as const, { signal: late.signal })
+      patience.catch(() => undefined)
+      try {
+        const first = await Promise.race([ended, patience])
+        return first.state === 'reading' ? { ...first, until } : first
+      } finally {
+        late.abort()
+      }
+    },
+  }
+}

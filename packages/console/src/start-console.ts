@@ -1,0 +1,74 @@
+import { openOperations } from '@malha/operations'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import { openTokens } from './access/token-file.ts'
+import { letterRoutes } from './api/letter-routes.ts'
+import { liveRoute } from './api/live-route.ts'
+import { runRoutes } from './api/run-routes.ts'
+import { sessionRoutes } from './api/session-routes.ts'
+import { ConsoleError } from './errors.ts'
+import { buildApp } from './http/app.ts'
+import { indexReader } from './live/index-reader.ts'
+import { liveUpdates } from './live/live.ts'
+import { runWorkers } from './live/run-workers.ts'
+import { type ConsoleOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { pageFiles } from './page/page-files.ts'
+
+/** A console that listens. Disposing of it ends what it does: a run that it works on stays where it is. */
+export interface Console extends AsyncDisposable {
+  readonly url: string
+}
+
+/**
+ * Serves the web console of a mesh, page and API. To look at something changes nothing on the server.
+ * @throws ConsoleError CONSOLE_INVALID_OPTIONS | CONSOLE_OPEN_ELSEWHERE | CONSOLE_TOKENS_UNREADABLE | CONSOLE_PAGE_MISSING |
+ * CONSOLE_NOT_LISTENING; OperationsError OPERATIONS_INDEX_FAILED
+ */
+export async function startConsole(given: ConsoleOptions): Promise<Console> {
+  const options = resolveOptions(given)
+  const { mesh, tokenFile, indexFile, log } = options
+  const tokens = tokenFile === undefined ? undefined : await openTokens(tokenFile, log)
+  const page = await pageFiles()
+  await using parts = new AsyncDisposableStack()
+  const operations = parts.use(await openOperations(mesh, indexFile === undefined ? {} : { indexFile }))
+  const workers = parts.use(runWorkers(operations.runs, log))
+  const reader = indexReader(operations.letters)
+  parts.defer(() => reader.ended())
+  const live = parts.use(liveUpdates({ operations, reader }))
+  const app = await buildApp({
+    options,
+    tokens,
+    page,
+    async declare(api, guard) {
+      const deps = { options, operations, reader, workers, live, guard }
+      await api.register((routes) => sessionRoutes(routes, deps))
+      letterRoutes(api, deps)
+      runRoutes(api, deps)
+      liveRoute(api, deps)
+    },
+  })
+  parts.defer(() => app.close())
+  const url = await listen(app, options)
+  // Whoever opens the page first need not wait for the first read.
+  reader.read(0).catch(() => undefined)
+  const kept = parts.move()
+  return { url, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+async function listen(app: FastifyInstance, { host, port }: ResolvedOptions): Promise<string> {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new ConsoleError(
+      'CONSOLE_NOT_LISTENING',
+      `${host}:${port} cannot be listened on (${code}); take another port`,
+      {
+        cause,
+      },
+    )
+  }
+  const { address, port: taken } = app.server.address() as AddressInfo
+  const shown = address === '::' || address === '0.0.0.0' ? 'localhost' : address
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${taken}`
+}

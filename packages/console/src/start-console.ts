@@ -9,6 +9,7 @@ import { sessionRoutes } from './api/session-routes.ts'
 import { ConsoleError } from './errors.ts'
 import { buildApp } from './http/app.ts'
 import { indexReader } from './live/index-reader.ts'
+import { isAway } from './live/is-away.ts'
 import { liveUpdates } from './live/live.ts'
 import { runWorkers } from './live/run-workers.ts'
 import { type ConsoleOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -32,7 +33,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
   await using parts = new AsyncDisposableStack()
   const operations = parts.use(await openOperations(mesh, indexFile === undefined ? {} : { indexFile }))
   const workers = parts.use(runWorkers(operations.runs, log))
-  const reader = indexReader(operations.letters)
+  const reader = indexReader(mesh, operations.letters)
   parts.defer(() => reader.ended())
   const live = parts.use(liveUpdates({ operations, reader }))
   const app = await buildApp({
@@ -40,6 +41,10 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
     tokens,
     page,
     async declare(api, guard) {
+      api.addHook('preHandler', async ({ routeOptions: { config } }) => {
+        if (!config.worksAway && isAway(mesh))
+          throw new ConsoleError('CONSOLE_MESH_AWAY', 'there is no connection to NATS at the moment')
+      })
       const deps = { options, operations, reader, workers, live, guard }
       await api.register((routes) => sessionRoutes(routes, deps))
       letterRoutes(api, deps)
@@ -47,7 +52,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       liveRoute(api, deps)
     },
   })
-  parts.defer(() => app.close())
+  parts.defer(() => close(app))
   const url = await listen(app, options)
   // Whoever opens the page first need not wait for the first read.
   reader.read(0).catch(() => undefined)
@@ -71,4 +76,14 @@ async function listen(app: FastifyInstance, { host, port }: ResolvedOptions): Pr
   const { address, port: taken } = app.server.address() as AddressInfo
   const shown = address === '::' || address === '0.0.0.0' ? 'localhost' : address
   return `http://${shown.includes(':') ? `[${shown}]` : shown}:${taken}`
+}
+
+/** What is at work may end. */
+const GRACE_MS = 1000
+
+/** A browser keeps connections open on which it has asked nothing yet: those no server would close by itself for a minute. */
+async function close(app: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), GRACE_MS)
+  await app.close()
+  clearTimeout(cut)
 }

@@ -20,6 +20,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** `nobody`: without having signed in. @default 'viewer' */
     needs?: Role | 'nobody'
+    /** Whether it has something to say while NATS is away. @default false */
+    worksAway?: boolean
   }
   interface FastifyRequest {
     actor: Actor | undefined

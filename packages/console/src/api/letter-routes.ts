@@ -15,6 +15,7 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
   routes.get(
     '/letters',
     {
+      config: { worksAway: true },
       schema: {
         summary: 'The letters that fit, newest first, and the groups of those that failed in the same way',
         tags: ['letters'],

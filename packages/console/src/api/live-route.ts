@@ -17,6 +17,7 @@ export function liveRoute(app: FastifyInstance, { live }: ApiDeps): void {
   app.get(
     '/live',
     {
+      config: { worksAway: true },
       schema: {
         summary: 'Server-sent events: `letters`, `runs`, `away`; each with all there is to say',
         tags: ['live'],
@@ -41,7 +42,7 @@ export function liveRoute(app: FastifyInstance, { live }: ApiDeps): void {
         open.delete(stream)
         stream.end()
       }
-      request.raw.once('close', end)
+      reply.raw.once('close', end)
       stream.once('close', end)
       return await reply
         .type('text/event-stream')

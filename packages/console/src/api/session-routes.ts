@@ -33,7 +33,7 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
   routes.get(
     '/session',
     {
-      config: { needs: 'nobody' },
+      config: { needs: 'nobody', worksAway: true },
       schema: { summary: 'Who I am here', tags: ['session'], response: { 200: SessionView } },
     },
     ({ actor }) => sessionOf(actor),
@@ -41,7 +41,7 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
   routes.post(
     '/session',
     {
-      config: { needs: 'nobody', rateLimit: { max: TRIES_A_MINUTE, timeWindow: 60_000 } },
+      config: { needs: 'nobody', worksAway: true, rateLimit: { max: TRIES_A_MINUTE, timeWindow: 60_000 } },
       schema: {
         summary: 'Sign in with a token',
         tags: ['session'],
@@ -59,7 +59,10 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
   )
   routes.delete(
     '/session',
-    { config: { needs: 'nobody' }, schema: { summary: 'Sign out', tags: ['session'], response: { 200: SessionView } } },
+    {
+      config: { needs: 'nobody', worksAway: true },
+      schema: { summary: 'Sign out', tags: ['session'], response: { 200: SessionView } },
+    },
     async (request, reply) => {
       const secret = request.cookies[guard.cookie]
       if (secret !== undefined) guard.sessions.end(secret)

@@ -72,7 +72,9 @@ export async function buildApp({ options, tokens, page, declare }: AppParts): Pr
     async (api) => {
       api.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
       await declare(api, guard)
-      api.get('/openapi.json', { config: { needs: 'nobody' }, schema: { hide: true } }, () => app.swagger())
+      api.get('/openapi.json', { config: { needs: 'nobody', worksAway: true }, schema: { hide: true } }, () =>
+        app.swagger(),
+      )
     },
     { prefix: '/api' },
   )

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperationsError, type Letters } from '@malha/operations'
+import type { Mesh } from '@malha/mesh'
 import { problemOf } from '../http/problem.ts'
+import { isAway } from './is-away.ts'
 
 /** How far the index is: `reading` what was written since, up to a letter; `behind`, because NATS does not answer. */
 export type AsOf =
@@ -21,7 +23,7 @@ export interface IndexReader {
 
 const WITHIN_MS = 2000
 
-export function indexReader(letters: Letters): IndexReader {
+export function indexReader(mesh: Mesh, letters: Letters): IndexReader {
   let reading: Promise<void> | undefined
   let until = 0
   let currentAt = new Date().toISOString()
@@ -38,6 +40,7 @@ export function indexReader(letters: Letters): IndexReader {
       await reading?.catch(() => undefined)
     },
     async read(withinMs = WITHIN_MS) {
+      if (isAway(mesh)) return { state: 'behind', since: currentAt, detail: 'there is no connection to NATS' }
       reading ??= begin()
       const ended: Promise<AsOf> = reading.then(
         () => ({ state: 'current' }),

@@ -63,7 +63,9 @@ async function changes({ operations, reader }: LiveDeps): Promise<Told[]> {
     told.push({ event: 'away', data: asOf.state === 'behind' ? { detail: asOf.detail } : null })
   } catch (error) {
     const { code, detail, fix } = problemOf(error)
-    told.push({ event: 'away', data: { code, detail, fix } })
+    // A mesh in which nothing ever started is not away; the page of letters says so.
+    const isNew = code === 'OPERATIONS_NO_LETTERS'
+    told.push({ event: 'away', data: isNew ? null : { code, detail, fix } })
   }
   return told
 }

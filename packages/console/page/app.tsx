@@ -4,6 +4,8 @@ import { useEffect, useState } from 'preact/hooks'
 import type { ProblemView } from '../src/api/schemas.ts'
 import { problemOf } from './api/client.ts'
 import { openSession, session } from './api/session.ts'
+import { AuditPage } from './audit/audit-page.tsx'
+import { EventsPage } from './events/events-page.tsx'
 import { Frame } from './frame.tsx'
 import { LetterPage } from './letters/letter-page.tsx'
 import { LettersPage } from './letters/letters-page.tsx'
@@ -38,6 +40,8 @@ export function App(): JSX.Element {
             <Route path="/redrive" component={RedrivePage} />
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id" component={RunPage} />
+            <Route path="/events" component={EventsPage} />
+            <Route path="/audit" component={AuditPage} />
             <Route default component={NotThere} />
           </Router>
         </ErrorBoundary>

@@ -52,6 +52,8 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
       <nav aria-label="Pages">
         {link('/letters?state=open', 'Dead letters', ICONS.letters, counts.value?.open)}
         {link('/runs', 'Runs', ICONS.runs)}
+        {link('/events', 'Events', ICONS.events)}
+        {link('/audit', 'Audit', ICONS.audit)}
       </nav>
       <main id="main" tabIndex={-1}>
         {away.value && (
@@ -69,6 +71,8 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
 /** Outlines on a grid of 24. */
 const ICONS = {
   letters: 'M3 6h18v12H3zM3 7l9 6 9-6',
+  events: 'M4 6h16M4 12h16M4 18h10',
+  audit: 'M9 4h6l4 4v12H5V4h4zM9 12l2 2 4-4',
   runs: 'M4 12a8 8 0 0 1 14-5.3M20 12a8 8 0 0 1-14 5.3M18 3v4h-4M6 21v-4h4',
 }
 

@@ -11,6 +11,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['g then r', 'runs'],
   ['g then h', 'handlers'],
   ['g then e', 'events'],
+  ['g then a', 'audit'],
   ['?', 'these keys'],
 ]
 
@@ -19,6 +20,7 @@ const PLACES: Readonly<Record<string, string>> = {
   r: '/runs',
   h: '/handlers',
   e: '/events',
+  a: '/audit',
 }
 
 /** Rows are links or buttons marked `data-row`; one that has focus is the current one. */

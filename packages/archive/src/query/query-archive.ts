@@ -1,7 +1,7 @@
 import type { ClickHouseOptions } from '../clickhouse/connect.ts'
 import { ArchiveError } from '../errors.ts'
 import { type ArchivedEvent, EVENT_COLUMNS, eventOf, type EventRow } from './archived-event.ts'
-import { type ReadLimits, withReader } from './read-only.ts'
+import { readEach, type ReadLimits, withReader } from './read-only.ts'
 
 /** Which events. What is given must all hold; nothing given: the latest. */
 export type EventFilter = ReadLimits & {
@@ -38,6 +38,21 @@ export async function queryArchive(clickhouse: ClickHouseOptions, filter: EventF
     )
     return rows.map(eventOf)
   })
+}
+
+/**
+ * The same, each as it comes: for many, or large ones. Whoever stops reading ends the query.
+ * @throws ArchiveError (when it is read) ARCHIVE_INVALID_OPTIONS, ARCHIVE_QUERY_REFUSED, ARCHIVE_UNREACHABLE
+ */
+export async function* eachArchived(
+  clickhouse: ClickHouseOptions,
+  filter: EventFilter = {},
+): AsyncGenerator<ArchivedEvent> {
+  const limit = limitOf(filter.limit)
+  const { where, params } = conditions(filter)
+  const query = `SELECT ${EVENT_COLUMNS} FROM archive.events FINAL ${where} ORDER BY published_at DESC, seq DESC LIMIT {limit:UInt32}`
+  for await (const row of readEach<EventRow>(clickhouse, filter, { query, params: { ...params, limit } }))
+    yield eventOf(row)
 }
 
 export type SqlOptions = ReadLimits & {

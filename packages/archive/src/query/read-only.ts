@@ -15,16 +15,7 @@ export async function withReader<T>(
   limits: ReadLimits,
   work: (read: Read) => Promise<T>,
 ): Promise<T> {
-  const timeoutMs = limits.timeoutMs ?? 15_000
-  const client = connectClickHouse({ ...clickhouse, requestTimeoutMs: timeoutMs + 2_000 }, 'read')
-  const settings: ClickHouseSettings = {
-    // 1: the query can't change these settings either.
-    readonly: '1',
-    max_execution_time: Math.ceil(timeoutMs / 1000),
-    cancel_http_readonly_queries_on_client_close: 1,
-    output_format_json_quote_64bit_integers: 1,
-    use_skip_indexes_if_final: 1,
-  }
+  const { client, settings } = reader(clickhouse, limits)
   try {
     return await work(
       async (query, params, more) => await read(client, query, { params, settings: { ...more, ...settings } }),
@@ -34,6 +25,47 @@ export async function withReader<T>(
   } finally {
     await client.close()
   }
+}
+
+/**
+ * The rows of a query as they come, for results that may be larger than memory. Whoever stops reading ends the query.
+ * @throws ArchiveError ARCHIVE_QUERY_REFUSED, ARCHIVE_UNREACHABLE, also after some rows came
+ */
+export async function* readEach<Row>(
+  clickhouse: ClickHouseOptions,
+  limits: ReadLimits,
+  { query, params }: { query: string; params: Readonly<Record<string, unknown>> },
+): AsyncGenerator<Row> {
+  const { client, settings } = reader(clickhouse, limits)
+  try {
+    const result = await client.query({
+      query,
+      format: 'JSONEachRow',
+      query_params: { ...params },
+      clickhouse_settings: settings,
+    })
+    for await (const rows of result.stream<Row>()) for (const row of rows) yield row.json()
+  } catch (error) {
+    throw refused(error, hostOf(clickhouse.url))
+  } finally {
+    await client.close()
+  }
+}
+
+function reader(
+  clickhouse: ClickHouseOptions,
+  { timeoutMs = 15_000 }: ReadLimits,
+): { client: ClickHouseClient; settings: ClickHouseSettings } {
+  const client = connectClickHouse({ ...clickhouse, requestTimeoutMs: timeoutMs + 2_000 }, 'read')
+  const settings: ClickHouseSettings = {
+    // 1: the query can't change these settings either.
+    readonly: '1',
+    max_execution_time: Math.ceil(timeoutMs / 1000),
+    cancel_http_readonly_queries_on_client_close: 1,
+    output_format_json_quote_64bit_integers: 1,
+    use_skip_indexes_if_final: 1,
+  }
+  return { client, settings }
 }
 
 export type Read = <Row>(

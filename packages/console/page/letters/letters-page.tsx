@@ -4,12 +4,12 @@ import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { LetterPageView } from '../../src/api/schemas.ts'
 import { useAnswer } from '../api/answers.ts'
+import { FieldForm } from '../parts/field-form.tsx'
 import { Empty, Loading, Problem, Section } from '../parts/panels.tsx'
 import { pick, queryOf } from '../parts/query.ts'
 import { number, plural } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
-import { FILTERS, STATES } from './filter.ts'
-import { FilterBar } from './filter-bar.tsx'
+import { FILTERS, LABELS, STATES } from './filter.ts'
 import { Groups } from './groups.tsx'
 import { LetterTable } from './letter-table.tsx'
 import { SelectionBar } from './selection-bar.tsx'
@@ -31,7 +31,15 @@ export function LettersPage(): JSX.Element {
         <p class="lede">What handlers gave up: look why, mend it, and send it again.</p>
       </div>
       <StateTabs page={data} />
-      <FilterBar filter={filter} state={query['state']} />
+      <FieldForm
+        label="Filter letters"
+        path="/letters"
+        fields={FILTERS}
+        labels={LABELS}
+        values={filter}
+        times={['since', 'until']}
+        kept={{ state: query['state'] }}
+      />
       {problem &&
         !data &&
         (problem.code === 'OPERATIONS_NO_LETTERS' ? <NoMesh detail={problem.detail} /> : <Problem problem={problem} />)}

@@ -197,6 +197,83 @@ export const PlanView = z
   .meta({ id: 'Plan' })
 export type PlanView = z.infer<typeof PlanView>
 
+const text = z.string().max(2000).optional()
+
+export const EventSelection = z.strictObject({
+  id: text.describe('`ce-id`.'),
+  key: text,
+  type: text.describe('`ce-type`, whole.'),
+  trace: text,
+  correlation: text,
+  stream: text.describe('Full name on the server.'),
+  since: z.iso.datetime({ offset: true }).optional().describe('Stored at or after.'),
+  until: z.iso.datetime({ offset: true }).optional().describe('Stored before.'),
+})
+export const EventQuery = EventSelection.extend({ limit: z.coerce.number().int().min(1).max(200).default(50) })
+export const ExportQuery = EventSelection.extend({
+  limit: z.coerce.number().int().min(1).max(100_000).default(10_000),
+})
+
+export const EventView = z
+  .object({
+    stream: z.string(),
+    epoch: z.number(),
+    seq: z.number(),
+    subject: z.string(),
+    id: z.string(),
+    type: z.string(),
+    key: z.string().nullable(),
+    producer: z.string(),
+    correlationId: z.string(),
+    causationId: z.string(),
+    traceId: z.string(),
+    occurredAt: z.string(),
+    publishedAt: z.string(),
+    archivedAt: z.string(),
+    headers: z.array(z.tuple([z.string(), z.string()])),
+    payload: PayloadView,
+  })
+  .meta({ id: 'Event' })
+export type EventView = z.infer<typeof EventView>
+
+export const EventList = z.object({ events: z.array(EventView).describe('The newest first.'), isMore: z.boolean() })
+export type EventList = z.infer<typeof EventList>
+
+export const AuditQuery = z.strictObject({
+  who: text,
+  action: text,
+  target: text,
+  since: z.iso.datetime({ offset: true }).optional(),
+  until: z.iso.datetime({ offset: true }).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  after: z.coerce.number().int().positive().optional(),
+})
+
+export const AuditRow = z
+  .object({
+    seq: z.int(),
+    act: z.string(),
+    action: z.string(),
+    who: z.string(),
+    from: z.string(),
+    target: z.string(),
+    before: z.unknown(),
+    after: z.unknown(),
+    reason: z.string().nullable(),
+    at: time,
+    storedAt: time,
+    outcome: z.string(),
+    fault: z.string().nullable(),
+  })
+  .meta({ id: 'Act' })
+
+export const AuditPage = z.object({
+  acts: z.array(AuditRow).describe('The newest first.'),
+  unreadable: z.int().describe('Messages met that are no entries.'),
+  next: z.int().nullable(),
+})
+export type AuditPage = z.infer<typeof AuditPage>
+
 /** Why; may be left out, with the whole body. */
 export const Because = z.strictObject({ reason: z.string().trim().max(500).optional() }).nullish()
 

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { archiveStreams, type RunningArchive } from '@malha/archive'
+import { connectMesh, type Mesh, meshOptions, type RunningService } from '@malha/mesh'
+import { openOperations } from '@malha/operations'
+import { type ClickHouseServer, startClickHouse } from '@malha/stack'
+import { eventually, testServer } from '@malha/testing'
+import { jetstream } from '@nats-io/jetstream'
+import { headers as natsHeaders } from '@nats-io/nats-core'
+import type { Browser, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { type Console, type ConsoleOptions, startConsole } from '../../src/index.ts'
+import { launchChromium } from '../chromium.ts'
+import { placed, shop } from '../shop.ts'
+
+/** What tries to act on the page it is shown in. */
+export const HOSTILE = `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script> \u001B[31m \u202Egnp.exe \u2028{{7*7}} %00 "'&lt;`
+
+/** A mesh with dead letters of every kind, its archive, a console, and a browser. */
+export interface Scene extends AsyncDisposable {
+  readonly mesh: Mesh
+  readonly console: Console
+  readonly clickhouse: ClickHouseServer
+  readonly browser: Browser
+  /** What pages said went wrong: scripts that were refused, errors. */
+  readonly faults: string[]
+  /** A page of its own, as a new visitor has it. */
+  open(path: string, options?: Parameters<Browser['newPage']>[0]): Promise<Page>
+  /** A shop that bills from now on. */
+  mend(): Promise<RunningService>
+  startConsole(options: Omit<ConsoleOptions, 'mesh'>): Promise<Console>
+}
+
+/** @param failing How many orders fail alike. */
+export async function openScene({ failing }: { failing: number }): Promise<Scene> {
+  await using parts = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'console-scene-'))
+  parts.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const server = parts.use(await testServer())
+  const [clickhouse, browser] = await Promise.all([startClickHouse({ dataDir: folder }), launchChromium()])
+  parts.defer(() => browser.close())
+  parts.defer(() => clickhouse.stop())
+  const mesh = parts.use(await connectMesh(meshOptions({ NATS_URL: server.url })))
+  const archive: RunningArchive = archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url })
+  parts.defer(() => archive.stop())
+  await letDie(mesh, failing)
+  const options = { port: 0, role: 'operator', who: 'ana', clickhouse: { url: clickhouse.url } } as const
+  const console = parts.use(await startConsole({ ...options, mesh }))
+  const faults: string[] = []
+  const kept = parts.move()
+  return {
+    mesh,
+    console,
+    clickhouse,
+    browser,
+    faults,
+    async open(path, pageOptions) {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...pageOptions })
+      page.setDefaultTimeout(10_000)
+      page.on('pageerror', ({ message }) => faults.push(message))
+      page.on('dialog', (dialog) => faults.push(`a dialog: ${dialog.message()}`))
+      page.on('console', (message) => {
+        // A refusal that is answered with its reason is no fault of the page.
+        const isRefusal = /the server responded with a status of (4|503)/.test(message.text())
+        if (message.type() === 'error' && !isRefusal) faults.push(message.text())
+      })
+      await page.goto(new URL(path, console.url).href)
+      return page
+    },
+    mend: () => mesh.start(shop({ isMended: true })),
+    startConsole: (more) => startConsole({ ...more, mesh }),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/** Letter 1 is hostile, 2 is large, 3 is of bytes; then come those that failed alike. */
+async function letDie(mesh: Mesh, failing: number): Promise<void> {
+  const running = await mesh.start(shop())
+  using operations = await openOperations(mesh)
+  const untilLetters = async (count: number): Promise<void> =>
+    await eventually(async () => {
+      await operations.letters.refresh()
+      expect(operations.letters.list().total).toBe(count)
+    })
+  await mesh.publish(placed, { n: HOSTILE.slice(0, 40), why: HOSTILE })
+  await untilLetters(1)
+  await mesh.publish(placed, { n: 'o-large', why: `no room for ${'x'.repeat(900_000)}` })
+  await untilLetters(2)
+  const head = natsHeaders()
+  const attributes = { 'ce-specversion': '1.0', 'ce-id': 'bytes-1', 'ce-type': placed.type, 'ce-source': '/test' }
+  for (const [name, value] of Object.entries(attributes)) head.set(name, value)
+  await jetstream(mesh.nats).publish('order.placed.0.bytes', new Uint8Array([0, 255, 60, 98, 62]), { headers: head })
+  await untilLetters(3)
+  for (let n = 1; n <= failing; n++) await mesh.publish(placed, { n: `o-${n}`, why: `city ${n} is unknown` })
+  await untilLetters(failing + 3)
+  await running.stop()
+}

@@ -7,6 +7,7 @@ import { openSession, session } from './api/session.ts'
 import { AuditPage } from './audit/audit-page.tsx'
 import { EventsPage } from './events/events-page.tsx'
 import { Frame } from './frame.tsx'
+import { HandlersPage } from './handlers/handlers-page.tsx'
 import { LetterPage } from './letters/letter-page.tsx'
 import { LettersPage } from './letters/letters-page.tsx'
 import { RedrivePage } from './letters/redrive-page.tsx'
@@ -40,6 +41,7 @@ export function App(): JSX.Element {
             <Route path="/redrive" component={RedrivePage} />
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id" component={RunPage} />
+            <Route path="/handlers" component={HandlersPage} />
             <Route path="/events" component={EventsPage} />
             <Route path="/audit" component={AuditPage} />
             <Route default component={NotThere} />

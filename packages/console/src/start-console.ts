@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { openTokens } from './access/token-file.ts'
 import { auditRoutes } from './api/audit-routes.ts'
 import { eventRoutes } from './api/event-routes.ts'
+import { handlerRoutes } from './api/handler-routes.ts'
 import { letterRoutes } from './api/letter-routes.ts'
 import { liveRoute } from './api/live-route.ts'
 import { runRoutes } from './api/run-routes.ts'
@@ -51,6 +52,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       await api.register((routes) => sessionRoutes(routes, deps))
       letterRoutes(api, deps)
       runRoutes(api, deps)
+      handlerRoutes(api, deps)
       eventRoutes(api, deps)
       auditRoutes(api, deps)
       liveRoute(api, deps)

@@ -13,6 +13,8 @@ const WRITES = [
   ['/runs/20261122-101500-3fa9c1/resume', undefined],
   ['/runs/20261122-101500-3fa9c1/cancel', undefined],
   ['/runs/20261122-101500-3fa9c1/work', undefined],
+  ['/handlers/shop/bill/pause', { reason: 'x' }],
+  ['/handlers/shop/bill/resume', undefined],
   ['/letters/1/discard', { reason: 'x' }],
   ['/letters/1/reopen', { reason: 'x' }],
 ] as const
@@ -85,7 +87,7 @@ describe('a console without tokens', () => {
     const { body } = await ask(console, '/openapi.json')
     const paths = Object.keys((body as { paths: object }).paths)
     for (const [path] of WRITES) {
-      const pattern = `/api${path.replace(/\/\d+(-[\w-]+)?(?=\/)/, (id) => (id.includes('-') ? '/{id}' : '/{seq}'))}`
+      const pattern = `/api${path.replace('/shop/bill/', '/{service}/{handler}/').replace(/\/\d+(-[\w-]+)?(?=\/)/, (id) => (id.includes('-') ? '/{id}' : '/{seq}'))}`
       expect(paths).toContain(pattern)
     }
     expect(await ask(console, '/nothing')).toMatchObject({ status: 404, body: { code: 'CONSOLE_UNKNOWN_PATH' } })

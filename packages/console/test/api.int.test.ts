@@ -187,20 +187,29 @@ describe('looking', () => {
     const jsm = await jetstreamManager(test.mesh.nats)
     const before = await everythingOf(jsm)
     const seen: string[] = []
-    let isBrowsing = true
+    const browsing = new AbortController()
     const watching = (async () => {
-      while (isBrowsing) seen.push(await everythingOf(jsm))
+      while (!browsing.signal.aborted) seen.push(await everythingOf(jsm))
     })()
     const live = new AbortController()
     const news = await fetch(`${console.url}/api/live`, { signal: live.signal })
     const heard = news.body!.getReader()
     for (let round = 0; round < 3; round++)
-      for (const path of ['/letters', '/letters?state=open', '/letters/1', '/letters/1/payload', '/runs', '/session'])
+      for (const path of [
+        '/letters',
+        '/letters?state=open',
+        '/letters/1',
+        '/letters/1/payload',
+        '/runs',
+        '/handlers',
+        '/audit',
+        '/session',
+      ])
         expect((await ask(console, path)).status).toBe(200)
     await ask(console, '/runs/plan', { body: { service: 'shop' } })
     await heard.read()
     live.abort()
-    isBrowsing = false
+    browsing.abort()
     await watching
     expect(seen.length).toBeGreaterThan(2)
     expect(seen.filter((each) => each !== before)).toEqual([])

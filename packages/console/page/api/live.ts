@@ -22,7 +22,6 @@ export function listen(): void {
     void refresh('/letters')
   })
   on('runs', () => void refresh('/runs'))
-  on('handlers', () => void refresh('/handlers'))
   on('away', (data) => (away.value = data as Away | null))
 }
 

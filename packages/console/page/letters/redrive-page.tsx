@@ -9,7 +9,7 @@ import { ActButton } from '../parts/act-button.tsx'
 import { Empty, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'
 import { pick, queryOf } from '../parts/query.ts'
 import { Text, Why } from '../parts/text.tsx'
-import { number, plural, Time } from '../parts/time.tsx'
+import { durationOf, number, plural, Time } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
 import { say } from '../parts/toast.tsx'
 import { type Filter, FILTERS, LABELS } from './filter.ts'
@@ -188,9 +188,4 @@ function PlanPanel({ plan, onLook }: { plan: PlanView; onLook: () => Promise<voi
       <p class="hint">Letters written from now on are not among them.</p>
     </Section>
   )
-}
-
-export function durationOf(seconds: number): string {
-  if (seconds < 90) return plural(Math.max(1, Math.round(seconds)), 'second')
-  return seconds < 5400 ? plural(Math.round(seconds / 60), 'minute') : plural(Math.round(seconds / 3600), 'hour')
 }

@@ -23,10 +23,9 @@ export function FieldForm<Name extends string>(props: FieldFormProps<Name>): JSX
   const submit = (event: SubmitEvent): void => {
     event.preventDefault()
     const entries = [...new FormData(event.currentTarget as HTMLFormElement)]
-    const given = Object.fromEntries(entries.map(([name, value]) => [name, String(value).trim()])) as Record<
-      Name,
-      string
-    >
+    const given = Object.fromEntries(
+      entries.map(([name, value]) => [name, typeof value === 'string' ? value.trim() : '']),
+    ) as Record<Name, string>
     const wrong = times.find((name) => given[name] && Number.isNaN(Date.parse(given[name])))
     setFault(wrong ? `${labels[wrong]}: a time such as 2026-11-21T10:00:00Z` : '')
     if (wrong) return

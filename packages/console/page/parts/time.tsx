@@ -29,3 +29,10 @@ export function bytes(count: number): string {
 }
 
 export const plural = (count: number, what: string): string => `${number(count)} ${what}${count === 1 ? '' : 's'}`
+
+/** About so long, in the largest unit that says it well. */
+export function durationOf(seconds: number): string {
+  if (seconds < 90) return plural(Math.max(1, Math.round(seconds)), 'second')
+  if (seconds < 5400) return plural(Math.round(seconds / 60), 'minute')
+  return seconds < 172_800 ? plural(Math.round(seconds / 3600), 'hour') : plural(Math.round(seconds / 86_400), 'day')
+}

@@ -107,7 +107,7 @@ async function* jsonOf(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<str
   yield before === '[' ? '[]\n' : '\n]\n'
 }
 
-function viewOf({ spanId: _, payload: _text, payloadBase64, headers, ...event }: ArchivedEvent): EventView {
+function viewOf({ payloadBase64, headers, ...event }: ArchivedEvent): EventView {
   const key = headers['ce-partitionkey']?.[0]
   return {
     ...event,

@@ -12,7 +12,7 @@ export async function expectAccessible(page: Page, where: string, rules: readonl
   await page.evaluate(axe.source)
   const found = await page.evaluate(
     async (asked) => {
-      const { axe: here } = globalThis as unknown as { axe: typeof import('axe-core') }
+      const { axe: here } = globalThis as unknown as { axe: typeof axe }
       const { violations } = await here.run(document as never, { runOnly: asked })
       return violations.map(
         ({ id, nodes }) =>
@@ -21,7 +21,7 @@ export async function expectAccessible(page: Page, where: string, rules: readonl
     },
     [...rules],
   )
-  expect(found, where).toEqual([])
+  expect({ where, found }).toEqual({ where, found: [] })
 }
 
 /** No part of it is wider than the screen. */
@@ -30,5 +30,5 @@ export async function expectToFit(page: Page, where: string): Promise<void> {
     const { scrollWidth, clientWidth } = document.documentElement
     return { wide: scrollWidth, screen: clientWidth }
   })
-  expect(wide, where).toBeLessThanOrEqual(screen)
+  expect({ where, isTooWide: wide > screen }).toEqual({ where, isTooWide: false })
 }

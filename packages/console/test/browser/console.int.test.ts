@@ -16,12 +16,7 @@ beforeAll(async () => {
   scene = await openScene({ failing: FAILING })
 })
 
-afterAll(async () => {
-  const { faults } = scene
-  await scene[Symbol.asyncDispose]()
-  // No script of somebody else was tried, none was refused, and the page's own did not fail.
-  expect(faults).toEqual([])
-})
+afterAll(async () => await scene[Symbol.asyncDispose]())
 
 const rowsOf = (page: Page) => page.locator('tbody tr')
 
@@ -141,6 +136,28 @@ describe('dead letters in a browser', () => {
   })
 })
 
+describe('handlers in a browser', () => {
+  it('are shown by service with what they hear, and paused and resumed in all instances', async () => {
+    const running = await scene.mend()
+    await using page = await scene.open('/handlers')
+    await page.getByRole('heading', { name: 'shop' }).waitFor()
+    await page.getByText('order.placed').waitFor()
+    await page.getByRole('button', { name: 'Pause…' }).click()
+    await page.getByLabel('How long').selectOption('for an hour')
+    await page.getByLabel('Reason').fill('the printer is out')
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
+    await page.getByText('the printer is out').waitFor()
+    await page.locator('.badge.paused').waitFor()
+    await eventually(async () => {
+      const { handlers } = (await ask(scene.console, '/handlers')).body as { handlers: unknown }
+      expect(handlers).toMatchObject([{ service: 'shop', handler: 'bill', paused: { who: 'ana' } }])
+    })
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.locator('.badge.ok').waitFor()
+    await running.stop()
+  })
+})
+
 describe('the archive in a browser', () => {
   it('events are found, opened and taken along; without ClickHouse the page says so, and the rest goes on', async () => {
     await using page = await scene.open('/events?type=order.placed&stream=ORDERS')
@@ -198,7 +215,16 @@ describe('a console that wants a token', () => {
 })
 
 describe('every page', () => {
-  const PAGES = ['/letters?state=open', '/letters/1', '/redrive?service=shop', '/runs', '/events', '/audit', '/nothing']
+  const PAGES = [
+    '/letters?state=open',
+    '/letters/1',
+    '/redrive?service=shop',
+    '/runs',
+    '/handlers',
+    '/events',
+    '/audit',
+    '/nothing',
+  ]
 
   const eachPage = async (page: Page, look: (where: string) => Promise<void>): Promise<void> => {
     const [{ id }] = (await ask(scene.console, '/runs')).body['runs'] as [{ id: string }]
@@ -224,5 +250,9 @@ describe('every page', () => {
       await expectToFit(page, where)
       await expectAccessible(page, where, ['target-size'])
     })
+  })
+
+  it('ran no script of anybody else, had none refused, and failed nowhere', () => {
+    expect(scene.faults).toEqual([])
   })
 })

@@ -9,7 +9,6 @@ import { eventually, testServer } from '@malha/testing'
 import { jetstream } from '@nats-io/jetstream'
 import { headers as natsHeaders } from '@nats-io/nats-core'
 import type { Browser, Page } from 'playwright-core'
-import { expect } from 'vitest'
 import { type Console, type ConsoleOptions, startConsole } from '../../src/index.ts'
 import { launchChromium } from '../chromium.ts'
 import { placed, shop } from '../shop.ts'
@@ -78,10 +77,10 @@ export async function openScene({ failing }: { failing: number }): Promise<Scene
 async function letDie(mesh: Mesh, failing: number): Promise<void> {
   const running = await mesh.start(shop())
   using operations = await openOperations(mesh)
-  const untilLetters = async (count: number): Promise<void> =>
+  const untilLetters = async (count: number): Promise<unknown> =>
     await eventually(async () => {
       await operations.letters.refresh()
-      expect(operations.letters.list().total).toBe(count)
+      return operations.letters.list().total === count
     })
   await mesh.publish(placed, { n: HOSTILE.slice(0, 40), why: HOSTILE })
   await untilLetters(1)

@@ -1,0 +1,134 @@
+/** Makes the pictures of docs/console: a mesh in trouble, as the console shows it. `node test/screenshots.ts` */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { archiveStreams } from '@malha/archive'
+import { connectMesh, defineService, event, meshOptions, on, Reject, stream } from '@malha/mesh'
+import { openOperations } from '@malha/operations'
+import { startClickHouse } from '@malha/stack'
+import { eventually, testServer } from '@malha/testing'
+import { z } from 'zod'
+import { startConsole } from '../src/index.ts'
+import { ask } from './asking.ts'
+import { launchChromium } from './chromium.ts'
+
+const folder = fileURLToPath(new URL('../../../docs/console/', import.meta.url))
+const CITIES = ['Recife', 'Olinda', 'Caruaru', 'Petrolina', 'Garanhuns']
+const LETTERS = 63
+
+const centers = stream('CENTERS', { subjects: ['center.>'] })
+const registered = event('center.registered', {
+  stream: centers,
+  schema: z.object({ centerId: z.string(), name: z.string(), city: z.string(), capacity: z.number() }),
+  key: ({ centerId }) => centerId,
+})
+
+/** With the stack that a service of its own has. */
+function refusal(why: string): Reject {
+  const error = new Reject(why)
+  error.stack = `Reject: ${error.message}\n    at check (src/partner/contract.ts:41:11)\n    at Object.handle (src/service.ts:22:15)`
+  return error
+}
+
+/** Fails in some ways, or in none. */
+const services = (isMended: boolean) => [
+  defineService('city-registration', {
+    version: '2.3.0',
+    handlers: {
+      dmitri: on(registered, { startFrom: 'all' }, ({ centerId, city }) => {
+        const number = Number(centerId.slice(4))
+        if (!isMended && number % 2 === 0) throw refusal(`dmitri knows no city ${3_390_000 + number} (${city})`)
+      }),
+    },
+  }),
+  defineService('provider', {
+    version: '1.8.1',
+    handlers: {
+      senninha: on(registered, { startFrom: 'all' }, ({ centerId, capacity }) => {
+        if (!isMended && Number(centerId.slice(4)) % 6 === 1)
+          throw refusal(`capacity ${capacity} is above the contract's 900`)
+      }),
+      maas: on(registered, { startFrom: 'all' }, ({ centerId }) => {
+        if (!isMended && Number(centerId.slice(4)) % 15 === 7)
+          throw refusal('MaaS answered 422: the address is missing')
+      }),
+    },
+  }),
+]
+
+await using parts = new AsyncDisposableStack()
+const data = await mkdtemp(join(tmpdir(), 'console-pictures-'))
+parts.defer(() => rm(data, { recursive: true, force: true, maxRetries: 5 }))
+const server = parts.use(await testServer())
+const clickhouse = await startClickHouse({ dataDir: data })
+parts.defer(() => clickhouse.stop())
+const mesh = parts.use(await connectMesh(meshOptions({ NATS_URL: server.url })))
+const archive = archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url })
+parts.defer(() => archive.stop())
+
+const failing = await Promise.all(services(false).map((service) => mesh.start(service)))
+for (let n = 0; n < 90; n++) {
+  const city = CITIES[n % CITIES.length]!
+  await mesh.publish(registered, {
+    centerId: `ctr_${1000 + n}`,
+    name: `Distribution centre ${city}`,
+    city,
+    capacity: 600 + n * 7,
+  })
+}
+using operations = await openOperations(mesh)
+await eventually(async () => {
+  await operations.letters.refresh()
+  return operations.letters.list().total >= LETTERS
+})
+await Promise.all(failing.map((one) => one.stop()))
+const mended = await Promise.all(services(true).map((service) => mesh.start(service)))
+const console = parts.use(
+  await startConsole({ mesh, port: 0, role: 'operator', who: 'ana', clickhouse: { url: clickhouse.url } }),
+)
+const browser = await launchChromium()
+parts.defer(() => browser.close())
+await mkdir(folder, { recursive: true })
+
+const few = { filter: { handler: 'maas' }, reason: 'the address is there now', limits: { perSecond: 500 } }
+await ask(console, '/runs', { body: few })
+const { body: run } = await ask(console, '/runs', {
+  body: { filter: { handler: 'dmitri' }, reason: 'the cities are known now', limits: { perSecond: 8 } },
+})
+await eventually(async () => {
+  const { body } = await ask(console, `/runs/${run['id'] as string}`)
+  return (body['counts'] as { ok: number }).ok > 14
+})
+const runPath = `/runs/${run['id'] as string}`
+await picture('run', runPath)
+await ask(console, `${runPath}/cancel`, { method: 'POST' })
+await ask(console, '/handlers/provider/senninha/pause', {
+  body: { reason: 'Senninha moves its database', forMs: 7_200_000 },
+})
+await eventually(async () => {
+  const { handlers } = (await ask(console, '/handlers')).body as { handlers: { paused: unknown }[] }
+  return handlers.some(({ paused }) => paused !== null)
+})
+const [letter] = operations.letters.list({ handler: 'senninha' }, { limit: 1 }).letters
+await picture('letters', '/letters?state=open')
+await picture('letters-dark', '/letters?state=open', { colorScheme: 'dark' })
+await picture('letters-phone', '/letters?state=open', { viewport: { width: 390, height: 780 } })
+await picture('letter', `/letters/${letter!.seq}`)
+await picture('redrive', '/redrive?service=city-registration')
+await picture('runs', '/runs')
+await picture('handlers', '/handlers')
+await eventually(async () => ((await ask(console, '/events?limit=20')).body['events'] as unknown[]).length === 20)
+await picture('events', '/events?type=center.registered&stream=CENTERS')
+await picture('audit', '/audit')
+await Promise.all(mended.map((one) => one.stop()))
+
+async function picture(name: string, path: string, options: Parameters<typeof browser.newPage>[0] = {}): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', ...options })
+  await page.goto(console.url + path)
+  await page.locator('main h1').waitFor()
+  await page.locator('.loading').waitFor({ state: 'detached' })
+  await page.locator('.live.on').waitFor()
+  await page.screenshot({ path: join(folder, `${name}.png`) })
+  await page.close()
+}

@@ -8,6 +8,7 @@ import { AuditPage } from './audit/audit-page.tsx'
 import { EventsPage } from './events/events-page.tsx'
 import { Frame } from './frame.tsx'
 import { HandlersPage } from './handlers/handlers-page.tsx'
+import { JourneyPage } from './journey/journey-page.tsx'
 import { LetterPage } from './letters/letter-page.tsx'
 import { LettersPage } from './letters/letters-page.tsx'
 import { RedrivePage } from './letters/redrive-page.tsx'
@@ -42,6 +43,7 @@ export function App(): JSX.Element {
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id" component={RunPage} />
             <Route path="/handlers" component={HandlersPage} />
+            <Route path="/journey" component={JourneyPage} />
             <Route path="/events" component={EventsPage} />
             <Route path="/audit" component={AuditPage} />
             <Route default component={NotThere} />

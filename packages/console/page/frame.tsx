@@ -53,6 +53,7 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
         {link('/letters?state=open', 'Dead letters', ICONS.letters, counts.value?.open)}
         {link('/runs', 'Runs', ICONS.runs)}
         {link('/handlers', 'Handlers', ICONS.handlers)}
+        {link('/journey', 'Journey', ICONS.journey)}
         {link('/events', 'Events', ICONS.events)}
         {link('/audit', 'Audit', ICONS.audit)}
       </nav>
@@ -73,6 +74,7 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
 const ICONS = {
   letters: 'M3 6h18v12H3zM3 7l9 6 9-6',
   handlers: 'M5 5h5v5H5zM14 14h5v5h-5zM10 8h3a2 2 0 0 1 2 2v4',
+  journey: 'M5 6h6a4 4 0 0 1 0 8H9a4 4 0 0 0 0 8M19 4v4M3 6h2',
   events: 'M4 6h16M4 12h16M4 18h10',
   audit: 'M9 4h6l4 4v12H5V4h4zM9 12l2 2 4-4',
   runs: 'M4 12a8 8 0 0 1 14-5.3M20 12a8 8 0 0 1-14 5.3M18 3v4h-4M6 21v-4h4',

@@ -10,6 +10,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['g then d', 'dead letters'],
   ['g then r', 'runs'],
   ['g then h', 'handlers'],
+  ['g then j', 'journey'],
   ['g then e', 'events'],
   ['g then a', 'audit'],
   ['?', 'these keys'],
@@ -20,6 +21,7 @@ const PLACES: Readonly<Record<string, string>> = {
   r: '/runs',
   h: '/handlers',
   e: '/events',
+  j: '/journey',
   a: '/audit',
 }
 

@@ -5,6 +5,7 @@ import { openTokens } from './access/token-file.ts'
 import { auditRoutes } from './api/audit-routes.ts'
 import { eventRoutes } from './api/event-routes.ts'
 import { handlerRoutes } from './api/handler-routes.ts'
+import { journeyRoutes } from './api/journey-routes.ts'
 import { letterRoutes } from './api/letter-routes.ts'
 import { liveRoute } from './api/live-route.ts'
 import { runRoutes } from './api/run-routes.ts'
@@ -30,11 +31,16 @@ export interface Console extends AsyncDisposable {
  */
 export async function startConsole(given: ConsoleOptions): Promise<Console> {
   const options = resolveOptions(given)
-  const { mesh, tokenFile, indexFile, log } = options
+  const { mesh, tokenFile, indexFile, clickhouse, log } = options
   const tokens = tokenFile === undefined ? undefined : await openTokens(tokenFile, log)
   const page = await pageFiles()
   await using parts = new AsyncDisposableStack()
-  const operations = parts.use(await openOperations(mesh, indexFile === undefined ? {} : { indexFile }))
+  const operations = parts.use(
+    await openOperations(mesh, {
+      ...(indexFile !== undefined && { indexFile }),
+      ...(clickhouse && { archive: clickhouse }),
+    }),
+  )
   const workers = parts.use(runWorkers(operations.runs, log))
   const reader = indexReader(mesh, operations.letters)
   parts.defer(() => reader.ended())
@@ -53,6 +59,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       letterRoutes(api, deps)
       runRoutes(api, deps)
       handlerRoutes(api, deps)
+      journeyRoutes(api, deps)
       eventRoutes(api, deps)
       auditRoutes(api, deps)
       liveRoute(api, deps)

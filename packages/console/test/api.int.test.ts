@@ -203,6 +203,7 @@ describe('looking', () => {
         '/runs',
         '/handlers',
         '/audit',
+        '/journey?of=o-1',
         '/session',
       ])
         expect((await ask(console, path)).status).toBe(200)

@@ -1,6 +1,12 @@
 import { type ConsoleOptions, newToken, type Role, startConsole } from '@malha/console'
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
-import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
+import {
+  apart,
+  clickhouseUrl,
+  type ConnectOptions,
+  connectToMesh,
+  withConnection,
+} from '../connection/connect-options.ts'
 import { indexFileOf } from '../connection/open-indexed.ts'
 import { listenForStop } from '../system/stop-request.ts'
 import { print } from '../view/print.ts'
@@ -9,7 +15,7 @@ import { say } from '../view/say.ts'
 type Options = ConnectOptions &
   Pick<ConsoleOptions, 'host' | 'port' | 'role' | 'tokenFile' | 'origin'> & {
     who?: string
-    clickhouse: string
+    clickhouse?: string
     jaeger?: string
     json?: true
   }
@@ -25,11 +31,7 @@ export function register(program: Command): void {
     .addOption(new Option('--role <role>', 'what everybody on this machine may do; default viewer').choices(ROLES))
     .option('--token-file <file>', 'who may sign in, as what: lines that "malha console token" makes')
     .option('--origin <url>', 'the address people open, where a proxy is in between')
-    .option(
-      '--clickhouse <url>',
-      'of the archive; CLICKHOUSE_URL',
-      process.env['CLICKHOUSE_URL'] || 'http://127.0.0.1:8123',
-    )
+    .option('--clickhouse <url>', 'of the archive; default CLICKHOUSE_URL, or http://127.0.0.1:8123')
     .option('--jaeger <url>', 'where people look at traces; JAEGER_URL', process.env['JAEGER_URL'] || undefined)
     .option(
       '--who <name>',
@@ -60,15 +62,17 @@ Exit codes: 0 after Ctrl-C, 1 an error.`,
     })
 }
 
-async function serve({ server, creds, namespace, clickhouse, jaeger, json, ...options }: Options): Promise<void> {
+async function serve(given: Options): Promise<void> {
+  const { connection, rest } = apart(given)
+  const { clickhouse, jaeger, json, ...options } = rest
   using stop = listenForStop()
   const acts = options.tokenFile !== undefined || (options.role ?? 'viewer') !== 'viewer'
-  await using mesh = await connectToMesh({ server, creds, namespace }, { acts })
+  await using mesh = await connectToMesh(connection, { acts })
   await using console = await startConsole({
     ...options,
     mesh,
     indexFile: indexFileOf(mesh),
-    clickhouse: { url: clickhouse },
+    clickhouse: { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' },
     jaegerUrl: jaeger,
   })
   if (json) print(JSON.stringify({ url: console.url }))

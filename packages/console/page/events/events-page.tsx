@@ -153,7 +153,7 @@ function EventDetails({ event }: { event: EventView }): JSX.Element {
     >
       <Facts
         of={[
-          ['Event id', text(event.id)],
+          ['Event id', event.id && <a href={`/journey?of=${encodeURIComponent(event.id)}`}>{text(event.id)}</a>],
           ['Key', text(event.key ?? '')],
           ['Correlation', lookUp('correlation', event.correlationId)],
           ['Caused by', lookUp('id', event.causationId)],

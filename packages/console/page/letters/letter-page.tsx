@@ -85,7 +85,7 @@ function LetterFacts({ letter }: { letter: WholeLetterView }): JSX.Element {
         ['Handler', text(`${whose(letter)}${letter.serviceVersion ? ` ${letter.serviceVersion}` : ''}`)],
         ['Error', text(letter.errorClass)],
         ['Event', text(letter.type)],
-        ['Event id', letter.id && <a href={`/letters?id=${encodeURIComponent(letter.id)}`}>{text(letter.id)}</a>],
+        ['Event id', letter.id && <a href={`/journey?of=${encodeURIComponent(letter.id)}`}>{text(letter.id)}</a>],
         ['Key', letter.key && <a href={`/letters?key=${encodeURIComponent(letter.key)}`}>{text(letter.key)}</a>],
         ['Correlation', text(letter.correlationId)],
         ['Trace', trace],

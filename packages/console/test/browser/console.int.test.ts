@@ -158,6 +158,22 @@ describe('handlers in a browser', () => {
   })
 })
 
+describe('a journey in a browser', () => {
+  it('says where a message is and why, and every hop', async () => {
+    await using page = await scene.open('/letters/3')
+    await page.getByRole('link', { name: 'bytes-1' }).click()
+    await page
+      .getByText(/is dead letter 3 of shop\/bill/)
+      .first()
+      .waitFor()
+    expect(page.url()).toContain('/journey?of=bytes-1')
+    await page.locator('.step.event').getByText('order.placed').first().waitFor()
+    await page.getByRole('textbox', { name: /^Message id/ }).fill('nobody-knows')
+    await page.keyboard.press('Enter')
+    await page.locator('.headline').getByText('nobody-knows').waitFor()
+  })
+})
+
 describe('the archive in a browser', () => {
   it('events are found, opened and taken along; without ClickHouse the page says so, and the rest goes on', async () => {
     await using page = await scene.open('/events?type=order.placed&stream=ORDERS')
@@ -221,6 +237,7 @@ describe('every page', () => {
     '/redrive?service=shop',
     '/runs',
     '/handlers',
+    '/journey?of=bytes-1',
     '/events',
     '/audit',
     '/nothing',

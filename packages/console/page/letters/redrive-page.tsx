@@ -105,7 +105,7 @@ function selectionOf(filter: Filter, seqs: string | undefined): LetterSelection 
     .split(',')
     .map(Number)
     .filter((seq) => Number.isInteger(seq) && seq > 0)
-  return { ...filter, ...(chosen.length > 0 && { seqs: chosen }) }
+  return { ...filter, ...(chosen.length > 0 && { letters: chosen }) }
 }
 
 function Chosen({ filter, seqs }: { filter: Filter; seqs: string | undefined }): JSX.Element {

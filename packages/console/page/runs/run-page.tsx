@@ -81,10 +81,12 @@ function Tally({ kind, count, label }: { kind: string; count: number; label: str
   )
 }
 
-function Which({ run: { filter } }: { run: RunView }): JSX.Element {
-  const { seqs, ...others } = filter as Record<string, string> & { seqs?: number[] }
+function Which({ run: { filter, service, handler, from } }: { run: RunView }): JSX.Element {
+  if (!filter)
+    return <Text>{`events of ${String(from?.['type'])} in ${String(from?.['stream'])}, to ${service}/${handler}`}</Text>
+  const { letters, ...others } = filter as Record<string, string> & { letters?: number[] }
   const named = Object.entries(others).filter(([name, value]) => value && name in LABELS)
-  if (seqs) return <>{plural(seqs.length, 'letter')}, chosen one by one</>
+  if (letters) return <>{plural(letters.length, 'letter')}, chosen one by one</>
   if (named.length === 0) return <>every open one</>
   return (
     <ul class="chips inline">

@@ -96,12 +96,12 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
 
   /** How a letter stands, from the index. */
   function listed(seq: number): ListedLetter | undefined {
-    return letters.list({ seqs: [seq] }, { limit: 1 }).letters[0]
+    return letters.list({ letters: [seq] }, { limit: 1 }).letters[0]
   }
 }
 
 /** Its arrays may be written to. */
-export function row(letter: ListedLetter): LetterRow {
+export function row(letter: Omit<ListedLetter, 'editSeq' | 'isGone'>): LetterRow {
   return { ...letter, attemptTimes: [...letter.attemptTimes] }
 }
 

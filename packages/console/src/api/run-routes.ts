@@ -19,7 +19,7 @@ export function runRoutes(app: FastifyInstance, { operations, workers }: ApiDeps
     const { worksHere, gaveUp } = workers.stateOf(run.id)
     const isIdle = Date.now() - Date.parse(run.movedAt) > UNATTENDED_MS
     const isUnattended = run.state === 'running' && !worksHere && isIdle
-    return { ...run, filter: { ...run.filter }, worksHere, isUnattended, ...(gaveUp !== undefined && { gaveUp }) }
+    return { ...asView(run), worksHere, isUnattended, ...(gaveUp !== undefined && { gaveUp }) }
   }
   routes.post(
     '/runs/plan',
@@ -118,4 +118,9 @@ export function runRoutes(app: FastifyInstance, { operations, workers }: ApiDeps
       },
       async (request) => viewOf(await act(request.params.id, { who: actorIn(request).name, ...request.body })),
     )
+}
+
+/** A replay has a slice of events where a redrive has a filter. */
+function asView(run: Run) {
+  return run.kind === 'redrive' ? { ...run, filter: { ...run.filter } } : { ...run, from: { ...run.from } }
 }

@@ -41,11 +41,11 @@ export const LetterSelection = z.strictObject({
   key: z.string().max(2000).optional(),
   since: z.iso.datetime({ offset: true }).optional().describe('Written at or after.'),
   until: z.iso.datetime({ offset: true }).optional().describe('Written before.'),
-  seqs: seqs.optional(),
+  letters: seqs.optional(),
 })
 export type LetterSelection = z.infer<typeof LetterSelection>
 
-export const LetterQuery = LetterSelection.omit({ seqs: true }).extend({
+export const LetterQuery = LetterSelection.omit({ letters: true }).extend({
   state: state.optional(),
   kind: kind.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -169,7 +169,12 @@ export const RunView = z
     kind: z.string(),
     who: z.string(),
     reason: z.string().nullable(),
-    filter: z.record(z.string(), z.unknown()),
+    filter: z.record(z.string(), z.unknown()).optional(),
+    service: z.string().optional(),
+    handler: z.string().optional(),
+    from: z.record(z.string(), z.unknown()).optional(),
+    shadow: z.boolean().optional(),
+    waits: z.string().nullish(),
     upTo: z.int().optional(),
     total: z.int(),
     limits: z.record(z.string(), z.number()),

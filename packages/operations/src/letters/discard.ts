@@ -5,6 +5,12 @@ import { catchUp } from './follow.ts'
 import type { LetterIndex, ListedLetter } from './letter-index.ts'
 import { writeRecord } from './write-record.ts'
 
+/** Who decides, and on what. */
+export type Decision = Actor & {
+  /** `recordSeq` of the letter that was looked at: who decides on what has changed since is told, and nothing is written. */
+  seen?: number | undefined
+}
+
 type Kind = 'discarded' | 'reopened'
 
 const DECISIONS = {
@@ -19,7 +25,7 @@ const DECISIONS = {
 export async function decide(
   { desk, index }: { desk: Desk; index: LetterIndex },
   seq: number,
-  { kind, who, reason = '' }: Actor & { kind: Kind },
+  { kind, who, reason = '', seen }: Decision & { kind: Kind },
 ): Promise<ListedLetter> {
   checkActor({ who, reason }, { needsReason: true })
   const { mesh } = desk
@@ -29,7 +35,7 @@ export async function decide(
   const { action, from, to } = DECISIONS[kind]
   const act = { action, who, reason, target: letter.subject, before: { state: letter.state }, after: { state: to } }
   await audited(desk, act, async () => {
-    if (!from.some((state) => state === letter.state)) throw moved(letter)
+    if (!from.some((state) => state === letter.state) || (seen !== undefined && seen !== letter.recordSeq)) throw moved(letter)
     await provisionOperations(mesh)
     const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)

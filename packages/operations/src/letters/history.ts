@@ -1,6 +1,6 @@
 import type { Mesh, OperationRecord } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
-import { streamNow } from './read-on.ts'
+import { streamNow } from '../read/read-on.ts'
 
 /** Records of one letter that are read at most: each redrive makes two. */
 const MOST = 200

@@ -176,10 +176,14 @@ export class LetterIndex implements Disposable {
     return this.#letters(query.orderBy('seq').limit(limit))
   }
 
-  count(filter: LetterFilter): number {
-    const query = isOfGroups(filter)
-      ? filteredGroups(filter).select(({ fn }) => fn.coalesce(fn.sum<number>('letters'), sql<number>`0`).as('count'))
-      : filtered(filter).select(({ fn }) => fn.countAll<number>().as('count'))
+  /** Groups are counted already, but not up to where. */
+  count(filter: LetterFilter, upTo: number = this.last): number {
+    const query =
+      isOfGroups(filter) && upTo >= this.last
+        ? filteredGroups(filter).select(({ fn }) => fn.coalesce(fn.sum<number>('letters'), sql<number>`0`).as('count'))
+        : filtered(filter)
+            .where('seq', '<=', upTo)
+            .select(({ fn }) => fn.countAll<number>().as('count'))
     return this.#rows<{ count: number }>(query.compile())[0]!.count
   }
 

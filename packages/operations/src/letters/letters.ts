@@ -1,8 +1,10 @@
-import type { Actor, Desk } from '../audit/audited.ts'
+import type { OperationRecord } from '@malha/mesh'
+import type { Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
-import { decide } from './discard.ts'
+import { decide, type Decision } from './discard.ts'
 import { edit, type Edited, type EditOptions, withEdit } from './edit.ts'
 import { catchUp } from './follow.ts'
+import { historyOf } from './history.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
 import type { LetterGroup, LetterIndex, ListedLetter } from './letter-index.ts'
 import { readWhole, type WholeLetter } from './read-whole.ts'
@@ -32,11 +34,13 @@ export interface Letters {
    * @throws OperationsError OPERATIONS_LETTER_GONE
    */
   read(letter: number | string): Promise<WholeLetter>
+  /** What was done with a letter, by its subject: the oldest first, 200 at most. */
+  history(subject: string): Promise<OperationRecord[]>
   /**
    * Says of an open letter that it need not be done; it stays where it is. Needs a reason.
    * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED
    */
-  discard(seq: number, actor: Actor): Promise<ListedLetter>
+  discard(seq: number, decision: Decision): Promise<ListedLetter>
   /**
    * Corrects the payload of an open letter. The letter stays as it is; from now on it is sent with the correction.
    * @throws OperationsError OPERATIONS_EDIT_REFUSED, and those of `discard`
@@ -45,7 +49,7 @@ export interface Letters {
   /** What would be sent of a letter: its payload with the latest correction. As of the last refresh. @throws as `read` */
   payloadToSend(seq: number): Promise<Uint8Array>
   /** Says of a letter that is discarded or late that it must be done; with the same errors. */
-  reopen(seq: number, actor: Actor): Promise<ListedLetter>
+  reopen(seq: number, decision: Decision): Promise<ListedLetter>
 }
 
 const MOST_GROUPS = 100
@@ -66,8 +70,9 @@ export function lettersOf(desk: Desk, index: LetterIndex): Letters {
       const letter = index.letter(seq)
       return letter ? (await withEdit(mesh, letter, whole)).payload : whole.payload
     },
-    discard: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'discarded' }),
-    reopen: (seq, actor) => decide({ desk, index }, seq, { ...actor, kind: 'reopened' }),
+    history: (subject) => historyOf(mesh, subject),
+    discard: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'discarded' }),
+    reopen: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'reopened' }),
   }
 }
 

@@ -19,6 +19,8 @@ import { StreamSource } from './stream-source.ts'
 export type RedriveOptions = Asked & {
   /** Which letters: those that fit, are open, and are written by now. */
   filter: Omit<LetterFilter, 'state'>
+  /** Letters up to this one: what a plan gave as `upTo` sends what it showed, and none written since. @default the last */
+  upTo?: number | undefined
 }
 
 export type ReplayOptions = Asked & ReplayOf
@@ -27,6 +29,8 @@ export type ReplayOptions = Asked & ReplayOf
 export type Plan = {
   /** Letters that are open and would be sent. */
   readonly total: number
+  /** The last letter that there was. */
+  readonly upTo: number
   /** By handler. */
   readonly handlers: readonly { readonly service: string; readonly handler: string; readonly letters: number }[]
   /** The oldest few of them. */
@@ -95,15 +99,15 @@ export function runsOf({
   return {
     async plan(filter) {
       await catchUp(mesh, index)
-      return await planOf(mesh, index, filter)
+      return await planOf(mesh, index, { filter, upTo: index.last })
     },
-    async redrive({ filter, ...asked }) {
+    async redrive({ filter, upTo: seen = Infinity, ...asked }) {
       const limits = limitsOf(asked)
       await catchUp(mesh, index)
-      const { total } = await planOf(mesh, index, filter)
+      const { total, upTo } = await planOf(mesh, index, { filter, upTo: Math.min(seen, index.last) })
       if (total === 0) throw new OperationsError('OPERATIONS_NOTHING_TO_SEND', 'no open letter fits the filter')
       const common = newRun(asked, { limits, total })
-      const run: Run = { ...common, kind: 'redrive', filter, upTo: index.last, cursor: 0, gone: [] }
+      const run: Run = { ...common, kind: 'redrive', filter, upTo, cursor: 0, gone: [] }
       return await begin(desk, run, { store, about: { filter } })
     },
     planReplay: async (of) => (await planReplay(readers, of)).plan,
@@ -134,12 +138,14 @@ export function runsOf({
   }
 }
 
-async function planOf(mesh: Mesh, index: LetterIndex, filter: Omit<LetterFilter, 'state'>): Promise<Plan> {
+type Planned = { filter: Omit<LetterFilter, 'state'>; upTo: number }
+
+async function planOf(mesh: Mesh, index: LetterIndex, { filter, upTo }: Planned): Promise<Plan> {
   const open = { ...filter, state: 'open', kind: 'message' } as const
-  const handlers = index.handlers(open, index.last)
+  const handlers = index.handlers(open, upTo)
   const found = await Promise.all(handlers.map((one) => findHandler(mesh, one)))
   const faults = found.filter((one) => typeof one === 'string')
   if (faults.length > 0) throw new OperationsError('OPERATIONS_HANDLER_UNFIT', faults.join('; '))
-  const samples = index.onwards(open, { after: 0, upTo: index.last, limit: SAMPLES })
-  return { total: index.count(open), handlers, samples }
+  const samples = index.onwards(open, { after: 0, upTo, limit: SAMPLES })
+  return { total: index.count(open, upTo), upTo, handlers, samples }
 }

@@ -238,4 +238,26 @@ describe('dead letters', () => {
     expect(() => letters.list({}, { limit: 0 })).toThrow(/OPERATIONS_INVALID_OPTIONS: limit is 0/)
     await expect(letters.refresh()).rejects.toThrow(/OPERATIONS_NO_LETTERS: there is no stream .*DEAD_LETTERS/)
   })
+
+  it('what was done with a letter is told in order, and who decides on what has changed since is refused', async () => {
+    await using test = await meshWithLetters(['a', 'b', 'c'])
+    using operations = await openOperations(test.mesh)
+    const { letters } = operations
+    await untilWritten(letters, 3)
+    const [first, second] = letters.list({ letters: [1, 3] }).letters
+    expect([first?.seq, second?.seq]).toEqual([3, 1])
+    expect(await letters.history(first!.subject)).toEqual([])
+    await letters.discard(3, { who: 'ana', reason: 'closed', seen: first!.recordSeq })
+    await letters.reopen(3, { who: 'ben', reason: 'not closed' })
+    expect(await letters.history(first!.subject)).toMatchObject([
+      { kind: 'discarded', who: 'ana', reason: 'closed' },
+      { kind: 'reopened', who: 'ben', reason: 'not closed' },
+    ])
+    // It is open again, as it was when it was looked at; but somebody dealt with it.
+    await expect(letters.discard(3, { who: 'eva', reason: 'closed', seen: first!.recordSeq })).rejects.toThrow(
+      /OPERATIONS_LETTER_MOVED/,
+    )
+    expect(await letters.history(first!.subject)).toHaveLength(2)
+    expect(await letters.history(second!.subject)).toEqual([])
+  })
 })

@@ -119,6 +119,32 @@ describe('a redrive', () => {
     await shop.running.stop()
   })
 
+  it('sends just the letters that were chosen, or those that a plan showed and none written since', async () => {
+    await using test = await withLetters(6)
+    const { operations } = test
+    const chosen = operations.letters.list({}, { limit: 2 }).letters.map(({ seq }) => seq)
+    const shown = await operations.runs.plan({ service: 'shop' })
+    const refusing = await startShop(test.mesh, refuse)
+    await test.mesh.publish(placed, { n: 6 })
+    await eventually(async () => {
+      await operations.letters.refresh()
+      expect(operations.letters.list().total).toBe(7)
+    })
+    await refusing.running.stop()
+    const shop = await startShop(test.mesh, () => undefined)
+    const few = await operations.runs.redrive({ filter: { letters: chosen }, who: 'ana' })
+    expect(await operations.runs.work(few.id, { who: 'ana' })).toMatchObject({
+      total: 2,
+      counts: { sent: 2, ok: 2, skipped: 0 },
+    })
+    const rest = await operations.runs.redrive({ filter: { service: 'shop' }, who: 'ana', upTo: shown.upTo })
+    expect(await operations.runs.work(rest.id, { who: 'ana' })).toMatchObject({ total: 4, counts: { sent: 4, ok: 4 } })
+    expect(shop.called.map(({ n }) => n).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5])
+    await operations.letters.refresh()
+    expect(operations.letters.list({ state: 'open' }).letters).toMatchObject([{ key: 'o-6' }])
+    await shop.running.stop()
+  })
+
   it('what fails again is open again, has no second letter, and can be sent again', async () => {
     await using test = await withLetters(3)
     const { operations } = test

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
 import { refresh } from './answers.ts'
 
-type Counts = { open: number; redriven: number; resolved: number; discarded: number }
+type Counts = { open: number; redriven: number; resolved: number; late: number; discarded: number }
 type Away = { detail: string; fix?: string; code?: string }
 
 export const counts = signal<Counts | undefined>(undefined)

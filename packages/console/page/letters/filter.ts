@@ -1,7 +1,7 @@
 /** What letters are chosen by, in addresses and in the API alike. */
 export const FILTERS = ['service', 'handler', 'code', 'group', 'key', 'id', 'since', 'until'] as const
 
-export const STATES = ['open', 'redriven', 'resolved', 'discarded'] as const
+export const STATES = ['open', 'redriven', 'resolved', 'late', 'discarded'] as const
 
 export type Filter = Partial<Record<(typeof FILTERS)[number], string>>
 

@@ -116,7 +116,9 @@ function Buttons({ letter }: { letter: WholeLetterView }): JSX.Element {
         </ActButton>
       )}
       {letter.state === 'open' && <ActButton onAct={() => open('discard')}>Discard…</ActButton>}
-      {letter.state === 'discarded' && <ActButton onAct={() => open('reopen')}>Reopen…</ActButton>}
+      {(letter.state === 'discarded' || letter.state === 'late') && (
+        <ActButton onAct={() => open('reopen')}>Reopen…</ActButton>
+      )}
       {deciding && (
         <ReasonDialog
           title={deciding.on === 'discard' ? `Discard letter ${letter.seq}?` : `Open letter ${letter.seq} again?`}

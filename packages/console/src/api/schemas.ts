@@ -27,7 +27,7 @@ export const SessionView = z
   .meta({ id: 'Session' })
 export type SessionView = z.infer<typeof SessionView>
 
-const state = z.enum(['open', 'redriven', 'resolved', 'discarded'])
+const state = z.enum(['open', 'redriven', 'resolved', 'late', 'discarded'])
 const kind = z.enum(['message', 'expired', 'spooled'])
 const seqs = z.array(z.int().positive()).min(1).max(1000).describe('Just these letters.')
 
@@ -110,7 +110,13 @@ const AsOf = z.union([
   z.object({ state: z.literal('behind'), since: time, detail: z.string() }),
 ])
 
-export const Counts = z.object({ open: z.int(), redriven: z.int(), resolved: z.int(), discarded: z.int() })
+export const Counts = z.object({
+  open: z.int(),
+  redriven: z.int(),
+  resolved: z.int(),
+  late: z.int(),
+  discarded: z.int(),
+})
 
 export const LetterPageView = z
   .object({

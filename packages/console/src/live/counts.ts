@@ -1,6 +1,6 @@
 import type { Letters, LetterState } from '@malha/operations'
 
-const states = ['open', 'redriven', 'resolved', 'discarded'] as const satisfies readonly LetterState[]
+const states = ['open', 'redriven', 'resolved', 'late', 'discarded'] as const satisfies readonly LetterState[]
 
 /** How many letters are in each state, from the index. */
 export function countsOf(letters: Letters): Record<LetterState, number> {

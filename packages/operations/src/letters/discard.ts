@@ -35,7 +35,8 @@ export async function decide(
   const { action, from, to } = DECISIONS[kind]
   const act = { action, who, reason, target: letter.subject, before: { state: letter.state }, after: { state: to } }
   await audited(desk, act, async () => {
-    if (!from.some((state) => state === letter.state) || (seen !== undefined && seen !== letter.recordSeq)) throw moved(letter)
+    if (!from.some((state) => state === letter.state) || (seen !== undefined && seen !== letter.recordSeq))
+      throw moved(letter)
     await provisionOperations(mesh)
     const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)

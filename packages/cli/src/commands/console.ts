@@ -55,6 +55,13 @@ Exit codes: 0 after Ctrl-C, 1 an error.`,
     .description('make a token: its line for a token file on stdout, the token itself on stderr, once')
     .argument('<name>', 'whose it is; what he does is written down with it')
     .addArgument(new Argument('<role>', 'what he may do').choices(ROLES))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  malha console token ana operator >> tokens
+Exit codes: 0 done, 1 an error.`,
+    )
     .action((name: string, role: Role) => {
       const { token, line } = newToken(name, role)
       print(line)

@@ -97,28 +97,28 @@ describe('a console without tokens', () => {
 describe('a console with tokens', () => {
   it('lets in who has one, as what its line says, for as long as the line is there', async () => {
     await using files = await folder()
-    const ana = newToken('ana', 'operator')
-    const ben = newToken('ben', 'viewer')
+    const caller = newToken('on-call', 'operator')
+    const guest = newToken('guest', 'viewer')
     const file = join(files.path, 'tokens')
-    await writeFile(file, `# who\n${ana.line}\n${ben.line}\n`)
+    await writeFile(file, `# who\n${caller.line}\n${guest.line}\n`)
     await using test = await testMesh()
     await using console = await startConsole({ mesh: test.mesh, port: 0, tokenFile: file })
     expect(await ask(console, '/letters')).toMatchObject({ status: 401, body: { code: 'CONSOLE_SIGN_IN' } })
     expect(await ask(console, '/session')).toMatchObject({ body: { signsIn: true, actor: null, server: null } })
     expect(await ask(console, '/session', { body: { token: 'malha_wrong' } })).toMatchObject({ status: 401 })
 
-    const signedIn = await ask(console, '/session', { body: { token: ana.token } })
-    expect(signedIn.body).toMatchObject({ actor: { name: 'ana', role: 'operator' } })
+    const signedIn = await ask(console, '/session', { body: { token: caller.token } })
+    expect(signedIn.body).toMatchObject({ actor: { name: 'on-call', role: 'operator' } })
     const given = signedIn.headers.get('set-cookie')!
     expect(given).toMatch(/HttpOnly/)
     expect(given).toMatch(/SameSite=Strict/)
-    expect(given).not.toContain(ana.token)
+    expect(given).not.toContain(caller.token)
     const headers = { cookie: given.split(';')[0]! }
-    const bearer = { authorization: `Bearer ${ben.token}` }
+    const bearer = { authorization: `Bearer ${guest.token}` }
     expect((await ask(console, '/letters/1/discard', { body: { reason: 'x' }, headers })).status).toBe(404)
     expect((await ask(console, '/letters/1/discard', { body: { reason: 'x' }, headers: bearer })).status).toBe(403)
 
-    await writeFile(file, `${ben.line}\n`)
+    await writeFile(file, `${guest.line}\n`)
     await utimes(file, new Date(), new Date(Date.now() + 5000))
     expect(await ask(console, '/runs', { headers })).toMatchObject({ status: 401 })
     expect(await ask(console, '/runs', { headers: bearer })).toMatchObject({ status: 200, body: { runs: [] } })
@@ -126,12 +126,12 @@ describe('a console with tokens', () => {
 
   it('forgets who signs out, and hears a guesser ten times a minute', async () => {
     await using files = await folder()
-    const ana = newToken('ana', 'admin')
+    const caller = newToken('on-call', 'admin')
     const file = join(files.path, 'tokens')
-    await writeFile(file, ana.line)
+    await writeFile(file, caller.line)
     await using test = await testMesh()
     await using console = await startConsole({ mesh: test.mesh, port: 0, tokenFile: file })
-    const given = (await ask(console, '/session', { body: { token: ana.token } })).headers.get('set-cookie')!
+    const given = (await ask(console, '/session', { body: { token: caller.token } })).headers.get('set-cookie')!
     const headers = { cookie: given.split(';')[0]! }
     expect((await ask(console, '/runs', { headers })).status).toBe(200)
     await ask(console, '/session', { method: 'DELETE', headers })

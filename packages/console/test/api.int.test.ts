@@ -19,7 +19,7 @@ const lettersOf = async (console: Console, query = ''): Promise<Listed> =>
 describe('the API of the console', () => {
   it('lists letters in pages and groups, and shows one whole with what was done with it', async () => {
     await using test = await testMesh()
-    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'ana' })
+    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'on-call' })
     expect(await ask(console, '/letters')).toMatchObject({ status: 404, body: { code: 'OPERATIONS_NO_LETTERS' } })
     await withDeadOrders(test.mesh, ['city 1 is unknown', 'no room', 'city 2 is unknown'])
     const { body } = await ask(console, '/letters?state=open&limit=2')
@@ -45,7 +45,7 @@ describe('the API of the console', () => {
       state: 'discarded',
       payload: { form: 'json', text: expect.stringContaining('"why": "city 2 is unknown"') },
       stack: expect.stringContaining('shop.ts'),
-      history: [{ kind: 'discarded', who: 'ana', reason: 'closed' }],
+      history: [{ kind: 'discarded', who: 'on-call', reason: 'closed' }],
     })
     // A page that was opened before: what it would decide on is not so any more.
     const stale = await ask(console, `/letters/${seq}/discard`, { body: { reason: 'closed', seen: recordSeq } })
@@ -64,7 +64,7 @@ describe('the API of the console', () => {
     )
     const billed: string[] = []
     const running = await test.mesh.start(shop({ isMended: true, onBilled: (n) => billed.push(n) }))
-    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'ana' })
+    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'on-call' })
     const filter = { service: 'shop' }
     const plan = await ask(console, '/runs/plan', { body: filter })
     expect(plan.body).toMatchObject({ total: 30, handlers: [{ service: 'shop', handler: 'bill', letters: 30 }] })
@@ -74,7 +74,10 @@ describe('the API of the console', () => {
     const begun = await ask(console, '/runs', {
       body: { filter, limits, upTo: plan.body['upTo'], reason: 'known now' },
     })
-    expect(begun).toMatchObject({ status: 201, body: { who: 'ana', reason: 'known now', worksHere: true, total: 30 } })
+    expect(begun).toMatchObject({
+      status: 201,
+      body: { who: 'on-call', reason: 'known now', worksHere: true, total: 30 },
+    })
     const id = begun.body['id'] as string
     const turn = async (what: string): Promise<unknown> =>
       (await ask(console, `/runs/${id}/${what}`, { method: 'POST' })).body

@@ -85,7 +85,7 @@ await eventually(async () => {
 await Promise.all(failing.map((one) => one.stop()))
 const mended = await Promise.all(services(true).map((service) => mesh.start(service)))
 const console = parts.use(
-  await startConsole({ mesh, port: 0, role: 'operator', who: 'ana', clickhouse: { url: clickhouse.url } }),
+  await startConsole({ mesh, port: 0, role: 'operator', who: 'on-call', clickhouse: { url: clickhouse.url } }),
 )
 const browser = await launchChromium()
 parts.defer(() => browser.close())

@@ -3,17 +3,17 @@ import { expect, it } from 'vitest'
 import { newToken, parseTokens } from '../src/access/token-file.ts'
 
 it('a line holds no token, only what it is recognised by', () => {
-  const { token, line } = newToken('ana', 'operator')
+  const { token, line } = newToken('on-call', 'operator')
   expect(line).not.toContain(token)
-  expect(parseTokens(line)).toEqual([{ name: 'ana', role: 'operator', sha256: hash('sha256', token, 'hex') }])
-  expect(newToken('ana', 'operator').token).not.toBe(token)
+  expect(parseTokens(line)).toEqual([{ name: 'on-call', role: 'operator', sha256: hash('sha256', token, 'hex') }])
+  expect(newToken('on-call', 'operator').token).not.toBe(token)
 })
 
 it('every fault of a token file is said at once, and no token is repeated', () => {
   const text = [
     '# team',
     '',
-    'ana boss 00',
+    'on-call boss 00',
     `b\u0000n viewer ${'a'.repeat(64)}`,
     'eva viewer malha_secret',
     'x viewer y z',

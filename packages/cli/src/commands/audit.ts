@@ -25,7 +25,7 @@ export function register(program: Command): void {
       `
 Examples:
   malha audit list --since 2026-11-21T10:00:00Z
-  malha audit list --who ana --action run.cancel
+  malha audit list --who on-call --action run.cancel
   malha audit list --target 20261122-101500-3fa9c1 --json | jq -r '.acts[].reason'
 Exit codes: 0 listed, 1 an error.`,
     )

@@ -45,7 +45,7 @@ export function register(program: Command): void {
 Examples:
   malha console                                   # look, at http://127.0.0.1:8090
   malha console --role operator                   # and send letters again
-  malha console token ana operator >> tokens      # a line for --token-file; the token is said on stderr
+  malha console token on-call operator >> tokens      # a line for --token-file; the token is said on stderr
   malha console --host 0.0.0.0 --token-file tokens --origin https://console.example.org
 Exit codes: 0 after Ctrl-C, 1 an error.`,
     )
@@ -59,7 +59,7 @@ Exit codes: 0 after Ctrl-C, 1 an error.`,
       'after',
       `
 Examples:
-  malha console token ana operator >> tokens
+  malha console token on-call operator >> tokens
 Exit codes: 0 done, 1 an error.`,
     )
     .action((name: string, role: Role) => {

@@ -131,7 +131,7 @@ describe('dead letters in a browser', () => {
     await expectRows(page, 2)
     await page.getByRole('link', { name: 'Audit' }).click()
     await page.getByText('run.cancel').waitFor()
-    expect(await rowsOf(page).first().innerText()).toContain('ana')
+    expect(await rowsOf(page).first().innerText()).toContain('on-call')
     await running.stop()
   })
 })
@@ -150,7 +150,7 @@ describe('handlers in a browser', () => {
     await page.locator('.badge.paused').waitFor()
     await eventually(async () => {
       const { handlers } = (await ask(scene.console, '/handlers')).body as { handlers: unknown }
-      expect(handlers).toMatchObject([{ service: 'shop', handler: 'bill', paused: { who: 'ana' } }])
+      expect(handlers).toMatchObject([{ service: 'shop', handler: 'bill', paused: { who: 'on-call' } }])
     })
     await page.getByRole('button', { name: 'Resume' }).click()
     await page.locator('.badge.ok').waitFor()

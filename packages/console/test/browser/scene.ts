@@ -44,7 +44,7 @@ export async function openScene({ failing }: { failing: number }): Promise<Scene
   const archive: RunningArchive = archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url })
   parts.defer(() => archive.stop())
   await letDie(mesh, failing)
-  const options = { port: 0, role: 'operator', who: 'ana', clickhouse: { url: clickhouse.url } } as const
+  const options = { port: 0, role: 'operator', who: 'on-call', clickhouse: { url: clickhouse.url } } as const
   const console = parts.use(await startConsole({ ...options, mesh }))
   const faults: string[] = []
   const kept = parts.move()

@@ -1,7 +1,7 @@
 import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { ProblemView } from '../src/api/schemas.ts'
+import type { ProblemView } from '../src/api/schemas/shared.ts'
 import { problemOf } from './api/client.ts'
 import { openSession, session } from './api/session.ts'
 import { AuditPage } from './audit/audit-page.tsx'

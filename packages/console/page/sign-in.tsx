@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { ProblemView } from '../src/api/schemas.ts'
+import type { ProblemView } from '../src/api/schemas/shared.ts'
 import { problemOf } from './api/client.ts'
 import { signIn } from './api/session.ts'
 import { Problem } from './parts/panels.tsx'

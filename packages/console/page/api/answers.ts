@@ -6,7 +6,7 @@ import {
   type QueryObserverResult,
 } from '@tanstack/query-core'
 import { useEffect, useState } from 'preact/hooks'
-import type { ProblemView } from '../../src/api/schemas.ts'
+import type { ProblemView } from '../../src/api/schemas/shared.ts'
 import { ask, problemOf } from './client.ts'
 
 export type Answer<T> = {

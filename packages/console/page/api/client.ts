@@ -1,4 +1,4 @@
-import type { ProblemView } from '../../src/api/schemas.ts'
+import type { ProblemView } from '../../src/api/schemas/shared.ts'
 
 /** What the API refused, with what to do about it. */
 export class Refused extends Error {

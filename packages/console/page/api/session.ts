@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals'
-import type { SessionView } from '../../src/api/schemas.ts'
+import type { SessionView } from '../../src/api/schemas/session.ts'
 import { act, ask } from './client.ts'
 import { listen } from './live.ts'
 

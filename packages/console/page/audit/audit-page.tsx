@@ -1,6 +1,6 @@
 import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
-import type { AuditPage as Acts } from '../../src/api/schemas.ts'
+import type { AuditPage as Acts } from '../../src/api/schemas/audit.ts'
 import { useAnswer } from '../api/answers.ts'
 import { FieldForm } from '../parts/field-form.tsx'
 import { Badge, Empty, Loading, Problem, Scroll } from '../parts/panels.tsx'

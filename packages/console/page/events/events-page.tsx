@@ -1,6 +1,6 @@
 import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
-import type { EventList, EventView } from '../../src/api/schemas.ts'
+import type { EventList, EventView } from '../../src/api/schemas/events.ts'
 import { useAnswer } from '../api/answers.ts'
 import { session } from '../api/session.ts'
 import { Empty, Facts, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'

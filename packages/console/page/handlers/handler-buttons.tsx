@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { HandlerView } from '../../src/api/schemas.ts'
+import type { HandlerView } from '../../src/api/schemas/handlers.ts'
 import { refresh } from '../api/answers.ts'
 import { act } from '../api/client.ts'
 import { ActButton } from '../parts/act-button.tsx'

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
-import type { HandlerView } from '../../src/api/schemas.ts'
+import type { HandlerView } from '../../src/api/schemas/handlers.ts'
 import { refresh, useAnswer } from '../api/answers.ts'
 import { Badge, Empty, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'

@@ -1,6 +1,6 @@
 import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
-import type { JourneyView } from '../../src/api/schemas.ts'
+import type { JourneyView } from '../../src/api/schemas/journey.ts'
 import { useAnswer } from '../api/answers.ts'
 import { session } from '../api/session.ts'
 import { FieldForm } from '../parts/field-form.tsx'

@@ -1,6 +1,6 @@
 import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
-import type { GroupRow } from '../../src/api/schemas.ts'
+import type { GroupRow } from '../../src/api/schemas/letters.ts'
 import { Section } from '../parts/panels.tsx'
 import { pick, queryOf } from '../parts/query.ts'
 import { Text, Why } from '../parts/text.tsx'

@@ -1,7 +1,7 @@
 import { useLocation, useRoute } from 'preact-iso'
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { WholeLetterView } from '../../src/api/schemas.ts'
+import type { WholeLetterView } from '../../src/api/schemas/letters.ts'
 import { refresh, useAnswer } from '../api/answers.ts'
 import { act } from '../api/client.ts'
 import { session } from '../api/session.ts'

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import type { WholeLetterView } from '../../src/api/schemas.ts'
+import type { WholeLetterView } from '../../src/api/schemas/letters.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Badge, Scroll, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'

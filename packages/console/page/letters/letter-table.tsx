@@ -1,6 +1,6 @@
 import type { Signal } from '@preact/signals'
 import type { JSX } from 'preact'
-import type { LetterRow } from '../../src/api/schemas.ts'
+import type { LetterRow } from '../../src/api/schemas/letters.ts'
 import { Badge, Scroll } from '../parts/panels.tsx'
 import { Text, Why } from '../parts/text.tsx'
 import { Time } from '../parts/time.tsx'

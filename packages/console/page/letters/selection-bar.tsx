@@ -1,7 +1,7 @@
 import type { Signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { LetterRow } from '../../src/api/schemas.ts'
+import type { LetterRow } from '../../src/api/schemas/letters.ts'
 import { refresh } from '../api/answers.ts'
 import { act, problemOf, Refused } from '../api/client.ts'
 import { mayAct, whyNot } from '../api/session.ts'

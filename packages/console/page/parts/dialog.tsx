@@ -1,6 +1,6 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import type { ProblemView } from '../../src/api/schemas.ts'
+import type { ProblemView } from '../../src/api/schemas/shared.ts'
 import { problemOf } from '../api/client.ts'
 import { Problem } from './panels.tsx'
 

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
-import type { ProblemView } from '../../src/api/schemas.ts'
+import type { ProblemView } from '../../src/api/schemas/shared.ts'
 import { Text } from './text.tsx'
 
 /** What went wrong, and what to do. */

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
-import type { ProblemView } from '../../src/api/schemas.ts'
+import type { ProblemView } from '../../src/api/schemas/shared.ts'
 import { problemOf } from '../api/client.ts'
 
 type Told = { kind: 'done'; text: string } | { kind: 'refused'; problem: ProblemView }

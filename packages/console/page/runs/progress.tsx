@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import type { RunView } from '../../src/api/schemas.ts'
+import type { RunView } from '../../src/api/schemas/runs.ts'
 import { Badge } from '../parts/panels.tsx'
 import { number } from '../parts/time.tsx'
 

@@ -1,7 +1,7 @@
 import { useRoute } from 'preact-iso'
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { RunView } from '../../src/api/schemas.ts'
+import type { RunView } from '../../src/api/schemas/runs.ts'
 import { refresh, useAnswer } from '../api/answers.ts'
 import { act } from '../api/client.ts'
 import { LABELS } from '../letters/filter.ts'

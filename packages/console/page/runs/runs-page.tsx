@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import type { RunView } from '../../src/api/schemas.ts'
+import type { RunView } from '../../src/api/schemas/runs.ts'
 import { useAnswer } from '../api/answers.ts'
 import { Empty, Loading, Problem, Scroll } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { ApiDeps } from './deps.ts'
-import { AuditPage, AuditQuery, ProblemView } from './schemas.ts'
+import { AuditPage, AuditQuery } from './schemas/audit.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 /** Who did what to this mesh. */
 export function auditRoutes(app: FastifyInstance, { operations }: ApiDeps): void {

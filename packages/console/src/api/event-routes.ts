@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { payloadView } from './payload-view.ts'
-import { EventList, EventQuery, type EventView, ExportQuery, ProblemView } from './schemas.ts'
+import { EventList, EventQuery, type EventView, ExportQuery } from './schemas/events.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 /** A download may take its time. */
 const EXPORT_MS = 600_000

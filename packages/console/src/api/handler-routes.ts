@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { actorIn } from '../access/guard.ts'
 import type { ApiDeps } from './deps.ts'
-import { HandlerList, HandlerParams, HandlerView, LimitsBody, PauseBody, ProblemView, ResumeBody } from './schemas.ts'
+import { HandlerList, HandlerParams, HandlerView, LimitsBody, PauseBody, ResumeBody } from './schemas/handlers.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 /** Handlers: how they stand, and a hand on them. */
 export function handlerRoutes(app: FastifyInstance, { operations, reader }: ApiDeps): void {

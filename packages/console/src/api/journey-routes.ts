@@ -2,7 +2,8 @@ import type { HandlerHop, Hop } from '@malha/operations'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { ApiDeps } from './deps.ts'
-import { JourneyQuery, JourneyView, ProblemView, type Step } from './schemas.ts'
+import { JourneyQuery, JourneyView, type Step } from './schemas/journey.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 /** What a message led to, hop by hop, and why it is not done. */
 export function journeyRoutes(app: FastifyInstance, { operations }: ApiDeps): void {

@@ -6,7 +6,8 @@ import { actorIn } from '../access/guard.ts'
 import { countsOf } from '../live/counts.ts'
 import type { ApiDeps } from './deps.ts'
 import { payloadView } from './payload-view.ts'
-import { Decision, LetterPageView, LetterQuery, LetterRow, ProblemView, SeqParams, WholeLetterView } from './schemas.ts'
+import { Decision, LetterPageView, LetterQuery, LetterRow, SeqParams, WholeLetterView } from './schemas/letters.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 /** Dead letters: looked through, and decided on. */
 export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {

@@ -1,5 +1,5 @@
 import type { WholeLetter } from '@malha/operations'
-import type { PayloadView } from './schemas.ts'
+import type { PayloadView } from './schemas/shared.ts'
 
 /** What a page shows at most; the rest is a download. */
 const MOST_TEXT = 64 * 1024

@@ -6,7 +6,9 @@ import { allows } from '../access/role.ts'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
 import { inUtc, row } from './letter-routes.ts'
-import { Because, LetterSelection, PlanView, ProblemView, RedriveBody, RunList, RunParams, RunView } from './schemas.ts'
+import { LetterSelection } from './schemas/letters.ts'
+import { PlanView, RedriveBody, RunList, RunParams, RunView } from './schemas/runs.ts'
+import { Because, ProblemView } from './schemas/shared.ts'
 
 /** A runner writes how far it is twice a second. */
 const UNATTENDED_MS = 10_000

@@ -6,7 +6,8 @@ import { z } from 'zod'
 import type { Actor } from '../access/guard.ts'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
-import { ProblemView, SessionView } from './schemas.ts'
+import { SessionView } from './schemas/session.ts'
+import { ProblemView } from './schemas/shared.ts'
 
 const TRIES_A_MINUTE = 10
 

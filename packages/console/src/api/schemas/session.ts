@@ -1,0 +1,13 @@
+import { z } from 'zod'
+
+export const SessionView = z
+  .object({
+    signsIn: z.boolean().describe('Whether this console wants a token.'),
+    actor: z.object({ name: z.string(), role: z.enum(['viewer', 'operator', 'admin']) }).nullable(),
+    namespace: z.string().nullable(),
+    server: z.string().nullable(),
+    hasArchive: z.boolean(),
+    jaegerUrl: z.string().nullable(),
+  })
+  .meta({ id: 'Session' })
+export type SessionView = z.infer<typeof SessionView>

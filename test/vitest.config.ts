@@ -33,7 +33,13 @@ export default defineConfig({
     projects: [
       {
         root,
-        test: { name: 'unit', include: at('.test.ts'), exclude: ['**/node_modules/**', ...INTEGRATION] },
+        test: {
+          name: 'unit',
+          // A test file leaves nothing behind in its process; loading all modules for each file was a third of the time.
+          isolate: false,
+          include: at('.test.ts'),
+          exclude: ['**/node_modules/**', ...INTEGRATION],
+        },
       },
       {
         root,
@@ -45,7 +51,7 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'int', include: at('.int.test.ts'), testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'int', isolate: false, include: at('.int.test.ts'), testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         root,

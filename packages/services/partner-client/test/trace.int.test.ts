@@ -3,10 +3,14 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { partnerClient } from '../src/index.ts'
 import { say, scriptedPartner } from './scripted-partner.ts'
+
+afterAll(() => {
+  for (const api of [trace, propagation, context]) api.disable()
+})
 
 test('every call is a client span of the caller, and tells the partner its trace', async () => {
   const exporter = new InMemorySpanExporter()

@@ -3,7 +3,7 @@ import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstr
 import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { streamNow } from '../read/read-on.ts'
-import { findHandler } from './find-handler.ts'
+import { needHandler } from './find-handler.ts'
 
 /** Which handler, and who says it. */
 export type Told = Actor & {
@@ -33,7 +33,7 @@ export async function changeHandler(desk: Desk, told: Told, { verb, to }: Wanted
   const { service, handler, who, reason, revision } = told
   const { mesh } = desk
   checkActor(told, { needsReason: verb === 'pause' })
-  const { now } = await findHandler(mesh, service, handler)
+  const { now } = await needHandler(mesh, { service, handler })
   for (;;) {
     const found = await readControlOf({ nc: mesh.nats, names: mesh.names }, { service, handler })
     if (revision !== undefined && revision !== found.revision) throw moved(told)

@@ -12,6 +12,7 @@ import {
 import { type ConsumerInfo, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { streamNow } from '../read/read-on.ts'
 import { serverTime } from './find-handler.ts'
+import { type FoundHandler, handlerOf, isOf, readLane } from './found-handler.ts'
 import { type HandlerLag, lagOf } from './lag.ts'
 
 export type { HandlerLag } from './lag.ts'
@@ -59,30 +60,25 @@ export type ListedHandler = {
 export async function listHandlers(mesh: Mesh): Promise<ListedHandler[]> {
   const { nats, names } = mesh
   const jsm = await jetstreamManager(nats, { checkAPI: false })
-  const lanes: ConsumerInfo[] = []
+  const found: FoundHandler[] = []
   for await (const stream of jsm.streams.list(names.subject('lane.>')))
     if (stream.config.metadata?.['malha.kind'] === 'lanes')
-      for await (const lane of jsm.consumers.list(stream.config.name)) if (placeOf(lane)) lanes.push(lane)
-  const services = [...new Set(lanes.map((lane) => placeOf(lane)!.service))]
+      for await (const lane of jsm.consumers.list(stream.config.name)) {
+        const one = readLane(lane)
+        if (one) found.push(one)
+      }
+  const services = [...new Set(found.map(({ service }) => service))]
   const [instances, controls, streams] = await Promise.all([
     askStatus({ nats, names }, services),
     readControls({ nc: nats, names }),
-    streamsOf(mesh, new Set(lanes.flatMap(streamNames))),
+    streamsOf(mesh, new Set(found.flatMap((one) => one.streams))),
   ])
-  const listed = await Promise.all(lanes.map((lane) => listedHandler(mesh, lane, { instances, controls, streams })))
+  const listed = await Promise.all(found.map((one) => listedHandler(mesh, one, { instances, controls, streams })))
   return listed.sort((a, b) => (`${a.service} ${a.handler}` < `${b.service} ${b.handler}` ? -1 : 1))
 }
 
 /** A stream and the durables of handlers on it. */
 export type StreamOfHandlers = { info: StreamInfo; durables: readonly ConsumerInfo[] }
-
-const placeOf = ({ config }: ConsumerInfo): { service: string; handler: string } | undefined => {
-  const { 'malha.service': service, 'malha.handler': handler } = config.metadata ?? {}
-  return service && handler ? { service, handler } : undefined
-}
-
-const streamNames = ({ config }: ConsumerInfo): string[] =>
-  (config.metadata?.['malha.streams'] ?? '').split(' ').filter(Boolean)
 
 /** Those that are still there. */
 async function streamsOf(mesh: Mesh, wanted: ReadonlySet<string>): Promise<Map<string, StreamOfHandlers>> {
@@ -93,7 +89,7 @@ async function streamsOf(mesh: Mesh, wanted: ReadonlySet<string>): Promise<Map<s
       const now = await streamNow(mesh, name)
       if (!now) return
       const durables: ConsumerInfo[] = []
-      for await (const info of jsm.consumers.list(name)) if (placeOf(info)) durables.push(info)
+      for await (const info of jsm.consumers.list(name)) if (handlerOf(info)) durables.push(info)
       found.set(name, { info: now.info, durables })
     }),
   )
@@ -106,26 +102,21 @@ type Known = {
   streams: ReadonlyMap<string, StreamOfHandlers>
 }
 
-async function listedHandler(mesh: Mesh, lane: ConsumerInfo, known: Known): Promise<ListedHandler> {
-  const { service, handler } = placeOf(lane)!
-  const isOf = (info: ConsumerInfo): boolean => {
-    const place = placeOf(info)
-    return place?.service === service && place.handler === handler
-  }
-  const now = serverTime(lane)
-  const streams = streamNames(lane).filter((name) => known.streams.has(name))
+async function listedHandler(mesh: Mesh, found: FoundHandler, known: Known): Promise<ListedHandler> {
+  const { service, handler, type, isOrdered, lane } = found
+  const streams = found.streams.filter((name) => known.streams.has(name))
   const places = streams.map((name) => known.streams.get(name)!)
   const durables = places.flatMap(({ info, durables: all }) =>
-    all.filter(isOf).map((durable) => ({ stream: info, durable })),
+    all.filter((durable) => isOf(durable, found)).map((durable) => ({ stream: info, durable })),
   )
   const instances = known.instances.flatMap((instance) => ofInstance(instance, handler, service))
-  const isOrdered = lane.config.metadata?.['malha.order'] === 'key'
+  const now = serverTime(lane)
   const said = known.controls.find((one) => one.service === service && one.handler === handler)
   const { concurrency, rateLimit } = said?.control ?? {}
   return {
     service,
     handler,
-    source: lane.config.metadata?.['malha.type'] ?? '',
+    source: type,
     streams,
     durables: durables.map(({ stream, durable }) => ({ stream: stream.config.name, durable: durable.name })),
     isOrdered,

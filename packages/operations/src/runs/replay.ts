@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Mesh } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 import { type ArchiveReader, queryOf, readArchive } from './archive-source.ts'
-import { findHandler } from './handler-fit.ts'
+import { fitHandler } from './handler-fit.ts'
 import { type FoundSlice, findSlice, type ReplayFrom } from './slice.ts'
 import { readSlice } from './stream-source.ts'
 import type { Event } from './replayed.ts'
@@ -49,7 +49,7 @@ const AT_ONCE = 1000
  * @throws OperationsError OPERATIONS_HANDLER_UNFIT | OPERATIONS_INVALID_OPTIONS
  */
 export async function planReplay({ mesh, archive }: Readers, of: ReplayOf): Promise<PlannedReplay> {
-  const handler = await findHandler(mesh, of)
+  const handler = await fitHandler(mesh, of)
   if (typeof handler === 'string') throw new OperationsError('OPERATIONS_HANDLER_UNFIT', handler)
   const found = await findSlice(mesh, handler, of.from ?? {})
   const { total, upTo, samples } = found.slice.archive

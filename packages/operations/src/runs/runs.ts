@@ -6,7 +6,7 @@ import type { LetterFilter } from '../letters/letter-filter.ts'
 import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
 import { type ArchiveReader, ArchiveSource } from './archive-source.ts'
 import { type Asked, begin, limitsOf, newRun } from './begin.ts'
-import { findHandler } from './handler-fit.ts'
+import { fitHandler } from './handler-fit.ts'
 import { takeRun, turnRun } from './hands.ts'
 import { LetterSource } from './letter-source.ts'
 import { needed, planReplay, type ReplayOf, type ReplayPlan, turnName } from './replay.ts'
@@ -143,7 +143,7 @@ type Planned = { filter: Omit<LetterFilter, 'state'>; upTo: number }
 async function planOf(mesh: Mesh, index: LetterIndex, { filter, upTo }: Planned): Promise<Plan> {
   const open = { ...filter, state: 'open', kind: 'message' } as const
   const handlers = index.handlers(open, upTo)
-  const found = await Promise.all(handlers.map((one) => findHandler(mesh, one)))
+  const found = await Promise.all(handlers.map((one) => fitHandler(mesh, one)))
   const faults = found.filter((one) => typeof one === 'string')
   if (faults.length > 0) throw new OperationsError('OPERATIONS_HANDLER_UNFIT', faults.join('; '))
   const samples = index.onwards(open, { after: 0, upTo, limit: SAMPLES })

@@ -1,9 +1,9 @@
 /** Which events a replay takes: what is asked for, checked against the handler and the stream. */
 import { covers, keyToken, type Mesh, partitionOf } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
+import type { FoundHandler } from '../handlers/found-handler.ts'
 import { directBatch } from '../read/direct-batch.ts'
 import { type StreamNow, streamNow } from '../read/read-on.ts'
-import type { FoundHandler } from './handler-fit.ts'
 import type { ReplaySlice } from './run.ts'
 
 /** Which events. What is given must all hold; nothing given: all that the handler takes. */

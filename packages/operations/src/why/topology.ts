@@ -1,22 +1,11 @@
 import { covers, type Mesh } from '@malha/mesh'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
+import { type FoundHandler, isOf, readLane } from '../handlers/found-handler.ts'
 import type { FoundEvent } from '../journey/found-event.ts'
 import { type MeshStream, meshStreams } from '../streams/mesh-streams.ts'
 
-/** A handler as its durables say of it. */
-export type PlacedHandler = {
-  readonly service: string
-  readonly handler: string
-  /** The type it takes, or the pattern of a topic. */
-  readonly type: string
-  /** Event streams it ever read, as the server names them. */
-  readonly streams: readonly string[]
-  /** It keeps the order of its keys, and has no durable on its event stream. */
-  readonly isOrdered: boolean
-  readonly lane: ConsumerInfo
-  /** Its durables on event streams. */
-  readonly durables: readonly ConsumerInfo[]
-}
+/** A handler with its durables on event streams. */
+export type PlacedHandler = FoundHandler & { readonly durables: readonly ConsumerInfo[] }
 
 /** What there is: streams, and handlers with where they stand. */
 export type Topology = { readonly streams: readonly MeshStream[]; readonly handlers: readonly PlacedHandler[] }
@@ -28,22 +17,12 @@ export async function readTopology(mesh: Mesh): Promise<Topology> {
   const consumersOf = async (kinds: readonly string[]): Promise<ConsumerInfo[]> => {
     const some = streams.filter(({ kind }) => kinds.includes(kind))
     const lists = await Promise.all(some.map(async ({ name }) => await Array.fromAsync(jsm.consumers.list(name))))
-    return lists.flat().filter(({ config }) => config.metadata?.['malha.handler'] !== undefined)
+    return lists.flat()
   }
   const [lanes, durables] = await Promise.all([consumersOf(['lanes']), consumersOf(['events', 'mesh'])])
-  const isSame = (a: ConsumerInfo, b: ConsumerInfo): boolean =>
-    ['malha.service', 'malha.handler'].every((name) => a.config.metadata?.[name] === b.config.metadata?.[name])
-  const handlers = lanes.map((lane): PlacedHandler => {
-    const said = lane.config.metadata ?? {}
-    return {
-      service: said['malha.service'] ?? '',
-      handler: said['malha.handler'] ?? '',
-      type: said['malha.type'] ?? '',
-      streams: (said['malha.streams'] ?? '').split(' ').filter(Boolean),
-      isOrdered: said['malha.order'] === 'key',
-      lane,
-      durables: durables.filter((each) => isSame(each, lane)),
-    }
+  const handlers = lanes.flatMap((lane): PlacedHandler[] => {
+    const found = readLane(lane)
+    return found ? [{ ...found, durables: durables.filter((durable) => isOf(durable, found)) }] : []
   })
   return { streams, handlers: handlers.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)) }
 }

@@ -15,6 +15,7 @@ import { RedrivePage } from './letters/redrive-page.tsx'
 import { Empty, Loading, Problem } from './parts/panels.tsx'
 import { useTitle } from './parts/title.ts'
 import { Toast } from './parts/toast.tsx'
+import { ReplayPage } from './replay/replay-page.tsx'
 import { RunPage } from './runs/run-page.tsx'
 import { RunsPage } from './runs/runs-page.tsx'
 import { SignIn } from './sign-in.tsx'
@@ -40,6 +41,7 @@ export function App(): JSX.Element {
             <Route path="/letters" component={LettersPage} />
             <Route path="/letters/:seq" component={LetterPage} />
             <Route path="/redrive" component={RedrivePage} />
+            <Route path="/replay" component={ReplayPage} />
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id" component={RunPage} />
             <Route path="/handlers" component={HandlersPage} />

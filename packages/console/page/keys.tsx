@@ -13,6 +13,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['g then j', 'journey'],
   ['g then e', 'events'],
   ['g then a', 'audit'],
+  ['g then p', 'replay'],
   ['?', 'these keys'],
 ]
 
@@ -23,6 +24,7 @@ const PLACES: Readonly<Record<string, string>> = {
   e: '/events',
   j: '/journey',
   a: '/audit',
+  p: '/replay',
 }
 
 /** Rows are links or buttons marked `data-row`; one that has focus is the current one. */

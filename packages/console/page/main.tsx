@@ -2,6 +2,7 @@ import './style/base.css'
 import './style/layout.css'
 import './style/parts.css'
 import './style/pages.css'
+import './style/forms.css'
 import { render } from 'preact'
 import { App } from './app.tsx'
 

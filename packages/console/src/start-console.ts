@@ -8,6 +8,7 @@ import { handlerRoutes } from './api/handler-routes.ts'
 import { journeyRoutes } from './api/journey-routes.ts'
 import { letterRoutes } from './api/letter-routes.ts'
 import { liveRoute } from './api/live-route.ts'
+import { replayRoutes } from './api/replay-routes.ts'
 import { runRoutes } from './api/run-routes.ts'
 import { sessionRoutes } from './api/session-routes.ts'
 import { ConsoleError } from './errors.ts'
@@ -58,6 +59,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       await api.register((routes) => sessionRoutes(routes, deps))
       letterRoutes(api, deps)
       runRoutes(api, deps)
+      replayRoutes(api, deps)
       handlerRoutes(api, deps)
       journeyRoutes(api, deps)
       eventRoutes(api, deps)

@@ -13,6 +13,7 @@ const WRITES = [
   ['/runs/20261122-101500-3fa9c1/resume', undefined],
   ['/runs/20261122-101500-3fa9c1/cancel', undefined],
   ['/runs/20261122-101500-3fa9c1/work', undefined],
+  ['/replays', { service: 'shop', handler: 'bill' }],
   ['/handlers/shop/bill/pause', { reason: 'x' }],
   ['/handlers/shop/bill/resume', undefined],
   ['/letters/1/discard', { reason: 'x' }],

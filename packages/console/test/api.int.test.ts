@@ -103,6 +103,44 @@ describe('the API of the console', () => {
     await running.stop()
   })
 
+  it('counts what a replay would send, sends just that, and says every fault of what was asked at once', async () => {
+    await using test = await testMesh()
+    await withDeadOrders(test.mesh, ['no room', 'no room', 'no room'])
+    const billed: string[] = []
+    const running = await test.mesh.start(shop({ isMended: true, onBilled: (n) => billed.push(n) }))
+    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'on-call' })
+    const asked = { service: 'shop', handler: 'bill', fromSeq: 2 }
+    const plan = await ask(console, '/replays/plan', { body: asked })
+    expect(plan).toMatchObject({
+      status: 200,
+      body: { total: 2, upTo: 3, shadow: false, samples: [{ seq: 2 }, { seq: 3 }] },
+    })
+    await test.mesh.publish(placed, { n: 'o-4', why: 'later' })
+    await eventually(() => expect(billed).toEqual(['o-4']))
+    const { status, body } = await ask(console, '/replays', {
+      body: { ...asked, upTo: plan.body['upTo'], reason: 'bills were lost', limits: { perSecond: 500 } },
+    })
+    expect({ status, body }).toMatchObject({
+      status: 201,
+      body: { kind: 'replay', who: 'on-call', reason: 'bills were lost', total: 2, upTo: 3, worksHere: true },
+    })
+    await eventually(async () =>
+      expect((await ask(console, `/runs/${body['id'] as string}`)).body).toMatchObject({ state: 'done' }),
+    )
+    expect(billed.toSorted()).toEqual(['o-2', 'o-3', 'o-4'])
+    expect(
+      await ask(console, '/replays/plan', { body: { service: 'shop', fromSeq: 0, since: 'today' } }),
+    ).toMatchObject({
+      status: 422,
+      body: { code: 'CONSOLE_BAD_REQUEST', faults: [{ field: 'handler' }, { field: 'fromSeq' }, { field: 'since' }] },
+    })
+    expect(await ask(console, '/replays/plan', { body: { ...asked, stream: 'OTHERS' } })).toMatchObject({
+      status: 409,
+      body: { code: 'OPERATIONS_HANDLER_UNFIT' },
+    })
+    await running.stop()
+  })
+
   it('a run goes on where it was when the console that worked on it is gone', async () => {
     await using test = await testMesh()
     await withDeadOrders(
@@ -211,6 +249,8 @@ describe('looking', () => {
       ])
         expect((await ask(console, path)).status).toBe(200)
     await ask(console, '/runs/plan', { body: { service: 'shop' } })
+    const counted = await ask(console, '/replays/plan', { body: { service: 'shop', handler: 'bill' } })
+    expect(counted).toMatchObject({ status: 200, body: { total: 2 } })
     await heard.read()
     live.abort()
     browsing.abort()

@@ -39,6 +39,7 @@ const bill: ListedHandler = {
   source: 'order.placed',
   streams: ['ORDERS'],
   isOrdered: false,
+  isShadow: false,
   durables: [{ stream: 'ORDERS', durable: 'shop_bill' }],
   lag: { messages: 12, pending: 10, ackPending: 2, redelivered: 1, oldestMs: 300_000, headroomMs: 2_500_000_000 },
   lane: { stream: 'LANES_SHOP', durable: 'shop_bill', pending: 0, ackPending: 3 },

@@ -5,6 +5,7 @@ import { refresh } from '../api/answers.ts'
 import { act } from '../api/client.ts'
 import { ActButton } from '../parts/act-button.tsx'
 import { ReasonDialog } from '../parts/dialog.tsx'
+import { queryOf } from '../parts/query.ts'
 import { say } from '../parts/toast.tsx'
 
 const MINUTE_MS = 60_000
@@ -32,10 +33,20 @@ export function HandlerButtons({ handler }: { handler: HandlerView }): JSX.Eleme
     await refresh('/handlers')
     say(`${name} goes on`)
   }
-  if (handler.paused) return <ActButton onAct={resume}>Resume</ActButton>
   return (
-    <>
-      <ActButton onAct={() => setAsking({ revision: handler.revision })}>Pause…</ActButton>
+    <div class="buttons">
+      {handler.paused ? (
+        <ActButton onAct={resume}>Resume</ActButton>
+      ) : (
+        <ActButton onAct={() => setAsking({ revision: handler.revision })}>Pause…</ActButton>
+      )}
+      <a
+        class="button"
+        href={`/replay${queryOf({ service: handler.service, handler: handler.handler })}`}
+        aria-label={`Replay to ${name}`}
+      >
+        Replay…
+      </a>
       {asking && (
         <ReasonDialog title={`Pause ${name}?`} action="Pause" onConfirm={pause} onClose={() => setAsking(undefined)}>
           <p>
@@ -53,6 +64,6 @@ export function HandlerButtons({ handler }: { handler: HandlerView }): JSX.Eleme
           </label>
         </ReasonDialog>
       )}
-    </>
+    </div>
   )
 }

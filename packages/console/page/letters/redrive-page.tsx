@@ -1,55 +1,29 @@
 import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { LetterSelection } from '../../src/api/schemas/letters.ts'
-import type { PlanView, RunView } from '../../src/api/schemas/runs.ts'
-import type { ProblemView } from '../../src/api/schemas/shared.ts'
-import { refresh } from '../api/answers.ts'
-import { act, problemOf } from '../api/client.ts'
-import { mayAct, mayActOnAll, whyNot } from '../api/session.ts'
-import { ActButton } from '../parts/act-button.tsx'
+import type { PlanView } from '../../src/api/schemas/runs.ts'
+import { mayActOnAll } from '../api/session.ts'
 import { Empty, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'
 import { pick, queryOf } from '../parts/query.ts'
 import { Text, Why } from '../parts/text.tsx'
-import { durationOf, number, plural, Time } from '../parts/time.tsx'
+import { number, plural, Time } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
-import { say } from '../parts/toast.tsx'
+import { BeginPanel } from '../runs/begin-panel.tsx'
+import type { Limits } from '../runs/limit-fields.tsx'
+import { usePlan } from '../runs/use-plan.ts'
 import { type Filter, FILTERS, LABELS } from './filter.ts'
-import { type Limits, LimitFields } from './limit-fields.tsx'
 
 /** A redrive before it begins: what it would send, to whom, how fast. Nothing is sent until it is said so. */
 export function RedrivePage(): JSX.Element {
-  const { query, route } = useLocation()
+  const { query } = useLocation()
   const filter = pick(query, FILTERS)
   const asked = JSON.stringify(selectionOf(filter, query['seqs']))
-  const [plan, setPlan] = useState<PlanView>()
-  const [problem, setProblem] = useState<ProblemView>()
+  const { plan, problem, look } = usePlan<PlanView>('/runs/plan', asked)
   const [limits, setLimits] = useState<Limits>({ perSecond: 100, atOnce: 1000, mostFailures: 100, mostRedrives: 10 })
   const [reason, setReason] = useState('')
   useTitle('Redrive')
-  const look = async (): Promise<void> => {
-    setProblem(undefined)
-    try {
-      setPlan(await act<PlanView>('/runs/plan', JSON.parse(asked)))
-    } catch (error) {
-      setPlan(undefined)
-      setProblem(problemOf(error))
-    }
-  }
-  useEffect(() => void look(), [asked])
-  const begin = async (): Promise<void> => {
-    try {
-      const why = reason.trim() === '' ? {} : { reason: reason.trim() }
-      const run = await act<RunView>('/runs', { filter: JSON.parse(asked), upTo: plan!.upTo, limits, ...why })
-      await refresh('/runs')
-      say(`Run ${run.id} has begun`)
-      route(`/runs/${run.id}`)
-    } catch (error) {
-      setProblem(problemOf(error))
-    }
-  }
   const isAll = asked === '{}'
-  const isAllowed = isAll ? mayActOnAll.value : mayAct.value
   return (
     <>
       <nav class="crumbs" aria-label="Where this is">
@@ -66,36 +40,17 @@ export function RedrivePage(): JSX.Element {
       {plan && plan.total > 0 && (
         <>
           <PlanPanel plan={plan} onLook={look} />
-          <Section title="How fast">
-            <LimitFields limits={limits} onChange={setLimits} />
-            <p class="hint">
-              At {number(limits.perSecond)} a second this takes about {durationOf(plan.total / limits.perSecond)}. It
-              can be paused and cancelled.
-            </p>
-          </Section>
-          <Section title="Why">
-            <label class="unseen" for="reason">
-              Reason
-            </label>
-            <input
-              id="reason"
-              class="long"
-              maxLength={500}
-              placeholder="e.g. the city is known now"
-              value={reason}
-              onInput={({ currentTarget }) => setReason(currentTarget.value)}
-            />
-          </Section>
-          <div class="buttons end">
-            <ActButton
-              kind="primary"
-              isAllowed={isAllowed}
-              why={isAll ? 'Every open letter at once needs an admin.' : whyNot.value}
-              onAct={begin}
-            >
-              Send {plural(plan.total, 'letter')} again
-            </ActButton>
-          </div>
+          <BeginPanel
+            total={plan.total}
+            what="letter"
+            limits={limits}
+            onLimits={setLimits}
+            reason={reason}
+            onReason={setReason}
+            path="/runs"
+            body={{ filter: JSON.parse(asked) as object, upTo: plan.upTo }}
+            {...(isAll && { isAllowed: mayActOnAll.value, why: 'Every open letter at once needs an admin.' })}
+          />
         </>
       )}
     </>

@@ -72,7 +72,7 @@ export function Scroll({ label, children }: { label: string; children: Component
 
 /** Names and values. Those without a value are left out. */
 export function Facts({ of }: { of: readonly (readonly [name: string, value: ComponentChildren])[] }): JSX.Element {
-  const known = of.filter(([, value]) => value !== undefined && value !== null && value !== '')
+  const known = of.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
   return (
     <dl class="facts">
       {known.map(([name, value]) => (

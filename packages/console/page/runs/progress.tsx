@@ -3,15 +3,15 @@ import type { RunView } from '../../src/api/schemas/runs.ts'
 import { Badge } from '../parts/panels.tsx'
 import { number } from '../parts/time.tsx'
 
-const KINDS = ['ok', 'failed', 'overtaken', 'skipped', 'gone'] as const
+const KINDS = ['ok', 'already', 'failed', 'overtaken', 'skipped', 'gone'] as const
 
 export function countsOf({
   counts,
   total,
 }: RunView): Record<(typeof KINDS)[number] | 'sent' | 'away' | 'left', number> {
-  const { sent = 0, ok = 0, failed = 0, overtaken = 0, skipped = 0, gone = 0 } = counts
-  const away = Math.max(0, sent - ok - failed - overtaken)
-  return { sent, ok, failed, overtaken, skipped, gone, away, left: Math.max(0, total - sent - skipped - gone) }
+  const { sent = 0, ok = 0, already = 0, failed = 0, overtaken = 0, skipped = 0, gone = 0 } = counts
+  const away = Math.max(0, sent - ok - already - failed - overtaken)
+  return { sent, ok, already, failed, overtaken, skipped, gone, away, left: Math.max(0, total - sent - skipped - gone) }
 }
 
 /** What became of a run's messages, as shares of all. */
@@ -21,7 +21,7 @@ export function Progress({ run, isLarge = false }: { run: RunView; isLarge?: boo
   const parts = [
     ['ok', counts.ok],
     ['failed', counts.failed],
-    ['other', counts.overtaken + counts.skipped + counts.gone],
+    ['other', counts.already + counts.overtaken + counts.skipped + counts.gone],
     ['away', counts.away],
   ] as const
   let from = 0

@@ -44,12 +44,18 @@ export function RunPage(): JSX.Element {
           This console gave it up: <Text>{run.gaveUp}</Text>. It stays where it is; go on with it when that is mended.
         </p>
       )}
+      {run.waits && run.state === 'running' && (
+        <p class="banner" role="status">
+          It waits, and goes on by itself: <Text>{run.waits}</Text>
+        </p>
+      )}
       <Progress run={run} isLarge />
       <ul class="tallies">
         <Tally kind="ok" count={counts.ok} label="ok" />
         <Tally kind="failed" count={counts.failed} label="failed again" />
         <Tally kind="away" count={counts.away} label="under way" />
         <Tally kind="left" count={counts.left} label="left" />
+        {counts.already > 0 && <Tally kind="other" count={counts.already} label="done before" />}
         {counts.overtaken > 0 && <Tally kind="other" count={counts.overtaken} label="dealt with by somebody else" />}
         {counts.skipped > 0 && (
           <Tally kind="other" count={counts.skipped} label="left out: not open any more, or sent too often" />
@@ -59,14 +65,17 @@ export function RunPage(): JSX.Element {
       </ul>
       <Facts
         of={[
-          ['Letters', <Which run={run} />],
+          [run.kind === 'redrive' ? 'Letters' : 'Events', <Which run={run} />],
+          ['To', run.handler && <Text>{`${run.service}/${run.handler}${run.shadow ? ', a shadow' : ''}`}</Text>],
+          ['As', run.asNew && 'new messages, under ids of their own'],
+          ['Held back', run.withheld && <Withheld of={run.withheld} />],
           ['Begun', <Time at={run.beganAt} />],
           ['Moved', <Time at={run.movedAt} />],
           ['By', <Text>{run.who}</Text>],
           ['Why', run.reason && <Text>{run.reason}</Text>],
           ['At most', `${number(run.limits['perSecond'] ?? 0)} a second, ${number(run.limits['atOnce'] ?? 0)} at once`],
           ['Stops', `when ${number(run.limits['mostFailures'] ?? 0)} failed again`],
-          ['Leaves out', `letters sent ${number(run.limits['mostRedrives'] ?? 0)} times`],
+          ['Leaves out', run.kind === 'redrive' && `letters sent ${number(run.limits['mostRedrives'] ?? 0)} times`],
         ]}
       />
     </article>
@@ -81,9 +90,27 @@ function Tally({ kind, count, label }: { kind: string; count: number; label: str
   )
 }
 
-function Which({ run: { filter, service, handler, from } }: { run: RunView }): JSX.Element {
-  if (!filter)
-    return <Text>{`events of ${String(from?.['type'])} in ${String(from?.['stream'])}, to ${service}/${handler}`}</Text>
+/** What a shadow would have published. */
+function Withheld({ of }: { of: Readonly<Record<string, number>> }): JSX.Element | null {
+  const types = Object.entries(of)
+  if (types.length === 0) return null
+  return <Text>{types.map(([type, count]) => `${number(count)} ${type}`).join(', ')}</Text>
+}
+
+function slice(from: Readonly<Record<string, unknown>>): string {
+  const { stream, archive, seq, type, key, since, until } = from as Record<string, string | number | boolean | null>
+  const parts = [
+    `${type} ${archive ? 'of the archive of' : 'in'} ${stream}`,
+    `from ${seq} on`,
+    key !== null && `with the key ${key}`,
+    since !== null && `stored since ${since}`,
+    until !== null && `stored before ${until}`,
+  ]
+  return parts.filter(Boolean).join(', ')
+}
+
+function Which({ run: { filter, from = {}, upTo } }: { run: RunView }): JSX.Element {
+  if (!filter) return <Text>{`${slice(from)}, up to ${upTo}`}</Text>
   const { letters, ...others } = filter as Record<string, string> & { letters?: number[] }
   const named = Object.entries(others).filter(([name, value]) => value && name in LABELS)
   if (letters) return <>{plural(letters.length, 'letter')}, chosen one by one</>

@@ -7,7 +7,7 @@ import { number, Time } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
 import { Progress, RunState } from './progress.tsx'
 
-/** Redrives, the newest first. */
+/** Redrives and replays, the newest first. */
 export function RunsPage(): JSX.Element {
   const { data, problem } = useAnswer<{ runs: RunView[] }>('/runs')
   useTitle('Runs')
@@ -16,12 +16,16 @@ export function RunsPage(): JSX.Element {
       <div class="page-head">
         <h1 tabIndex={-1}>Runs</h1>
         <p class="lede">Messages sent to their handlers again: how far each run is, and what became of them.</p>
+        <a class="button" href="/replay">
+          Replay…
+        </a>
       </div>
       {problem && <Problem problem={problem} />}
       {!data && !problem && <Loading what="the runs" />}
       {data?.runs.length === 0 && (
         <Empty title="No runs yet.">
-          A redrive of <a href="/letters?state=open">dead letters</a> is one.
+          A redrive of <a href="/letters?state=open">dead letters</a> is one, a <a href="/replay">replay</a> of events
+          another.
         </Empty>
       )}
       {data && data.runs.length > 0 && (

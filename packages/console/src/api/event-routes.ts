@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
+import { given } from './given.ts'
 import { payloadView } from './payload-view.ts'
 import { EventList, EventQuery, type EventView, ExportQuery } from './schemas/events.ts'
 import { ProblemView } from './schemas/shared.ts'
@@ -118,9 +119,4 @@ function viewOf({ payloadBase64, headers, ...event }: ArchivedEvent): EventView 
     ),
     payload: payloadView({ payload: Buffer.from(payloadBase64, 'base64') }),
   }
-}
-
-/** Without what was not asked for. */
-function given<T extends object>(filter: T): { [Name in keyof T]?: NonNullable<T[Name]> } {
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as never
 }

@@ -5,24 +5,18 @@ import { actorIn } from '../access/guard.ts'
 import { allows } from '../access/role.ts'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
+import { given } from './given.ts'
 import { inUtc, row } from './letter-routes.ts'
+import { runView } from './run-view.ts'
 import { LetterSelection } from './schemas/letters.ts'
 import { PlanView, RedriveBody, RunList, RunParams, RunView } from './schemas/runs.ts'
 import { Because, ProblemView } from './schemas/shared.ts'
-
-/** A runner writes how far it is twice a second. */
-const UNATTENDED_MS = 10_000
 
 /** Redrives: planned, begun, looked at, and a hand on them. */
 export function runRoutes(app: FastifyInstance, { operations, workers }: ApiDeps): void {
   const { runs } = operations
   const routes = app.withTypeProvider<ZodTypeProvider>()
-  const viewOf = (run: Run): RunView => {
-    const { worksHere, gaveUp } = workers.stateOf(run.id)
-    const isIdle = Date.now() - Date.parse(run.movedAt) > UNATTENDED_MS
-    const isUnattended = run.state === 'running' && !worksHere && isIdle
-    return { ...asView(run), worksHere, isUnattended, ...(gaveUp !== undefined && { gaveUp }) }
-  }
+  const viewOf = (run: Run): RunView => runView(workers, run)
   routes.post(
     '/runs/plan',
     {
@@ -58,8 +52,7 @@ export function runRoutes(app: FastifyInstance, { operations, workers }: ApiDeps
           'CONSOLE_ROLE_LACKING',
           `every open letter at once needs admin; ${actor.name} is ${actor.role}`,
         )
-      const known = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
-      const run = await runs.redrive({ ...rest, filter: inUtc(filter), who: actor.name, limits: known })
+      const run = await runs.redrive({ ...rest, filter: inUtc(filter), who: actor.name, limits: given(limits) })
       workers.start(run.id, { who: actor.name, reason: rest.reason })
       return await reply.code(201).send(viewOf(run))
     },
@@ -120,9 +113,4 @@ export function runRoutes(app: FastifyInstance, { operations, workers }: ApiDeps
       },
       async (request) => viewOf(await act(request.params.id, { who: actorIn(request).name, ...request.body })),
     )
-}
-
-/** A replay has a slice of events where a redrive has a filter. */
-function asView(run: Run) {
-  return run.kind === 'redrive' ? { ...run, filter: { ...run.filter } } : { ...run, from: { ...run.from } }
 }

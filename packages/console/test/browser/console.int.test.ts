@@ -193,7 +193,7 @@ describe('the archive in a browser', () => {
     const json = await (await fetch(`${scene.console.url}/api/events/export.json?key=o-7&stream=ORDERS`)).json()
     expect(json).toMatchObject([{ type: 'order.placed', stream: 'ORDERS' }])
 
-    await scene.clickhouse.stop()
+    await scene.clickhouse!.stop()
     await page.goto(`${scene.console.url}/events`)
     await page.getByText('ARCHIVE_UNREACHABLE').waitFor()
     await page.getByRole('link', { name: 'Dead letters' }).first().click()

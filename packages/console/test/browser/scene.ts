@@ -20,7 +20,8 @@ export const HOSTILE = `<img src=x onerror="document.title='taken'"><script>docu
 export interface Scene extends AsyncDisposable {
   readonly mesh: Mesh
   readonly console: Console
-  readonly clickhouse: ClickHouseServer
+  /** Undefined of a scene without an archive. */
+  readonly clickhouse: ClickHouseServer | undefined
   readonly browser: Browser
   /** What pages said went wrong: scripts that were refused, errors. */
   readonly faults: string[]
@@ -32,19 +33,29 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** @param failing How many orders fail alike. */
-export async function openScene({ failing }: { failing: number }): Promise<Scene> {
+export async function openScene({
+  failing,
+  hasArchive = true,
+}: {
+  failing: number
+  hasArchive?: boolean
+}): Promise<Scene> {
   await using parts = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'console-scene-'))
   parts.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const server = parts.use(await testServer())
-  const [clickhouse, browser] = await Promise.all([startClickHouse({ dataDir: folder }), launchChromium()])
+  const [clickhouse, browser] = await Promise.all([
+    hasArchive ? startClickHouse({ dataDir: folder }) : undefined,
+    launchChromium(),
+  ])
   parts.defer(() => browser.close())
-  parts.defer(() => clickhouse.stop())
+  parts.defer(() => clickhouse?.stop())
   const mesh = parts.use(await connectMesh(meshOptions({ NATS_URL: server.url })))
-  const archive: RunningArchive = archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url })
-  parts.defer(() => archive.stop())
+  const place = clickhouse && { url: clickhouse.url }
+  const archive: RunningArchive | undefined = place && archiveStreams({ nats: mesh.nats, namespace: '' }, place)
+  parts.defer(() => archive?.stop())
   await letDie(mesh, failing)
-  const options = { port: 0, role: 'operator', who: 'on-call', clickhouse: { url: clickhouse.url } } as const
+  const options = { port: 0, role: 'operator', who: 'on-call', clickhouse: place } as const
   const console = parts.use(await startConsole({ ...options, mesh }))
   const faults: string[] = []
   const kept = parts.move()

@@ -33,6 +33,8 @@ export type ListedHandler = {
   readonly durables: readonly { readonly stream: string; readonly durable: string }[]
   /** It keeps the order of its keys. */
   readonly isOrdered: boolean
+  /** It takes no events, only what a replay sends to it, and nothing of what it publishes is stored. */
+  readonly isShadow: boolean
   /** What it has before it on its streams. Of an ordered handler: as its instances say; null when none does. */
   readonly lag: HandlerLag | null
   /** The same on its lane: retries that are due, and messages of runs. */
@@ -120,6 +122,7 @@ async function listedHandler(mesh: Mesh, found: FoundHandler, known: Known): Pro
     streams,
     durables: durables.map(({ stream, durable }) => ({ stream: stream.config.name, durable: durable.name })),
     isOrdered,
+    isShadow: lane.config.metadata?.['malha.shadow'] === 'true',
     lag: isOrdered ? seenLag(instances) : await lagOf(mesh, durables, now),
     lane: {
       stream: lane.stream_name,

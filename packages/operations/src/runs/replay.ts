@@ -8,7 +8,14 @@ import { readSlice } from './stream-source.ts'
 import type { Event } from './replayed.ts'
 
 /** To whom, and which events. */
-export type ReplayOf = { service: string; handler: string; from?: ReplayFrom | undefined; asNew?: boolean | undefined }
+export type ReplayOf = {
+  service: string
+  handler: string
+  from?: ReplayFrom | undefined
+  asNew?: boolean | undefined
+  /** Events up to this one: what a plan gave as `upTo` sends what it showed, and none stored since. @default the last */
+  upTo?: number | undefined
+}
 
 /** One event that a replay would send. */
 export type ReplaySample = {
@@ -24,6 +31,8 @@ export type ReplaySample = {
 export type ReplayPlan = {
   /** Exactly so many: they were counted one by one. */
   readonly total: number
+  /** The last event that there was. */
+  readonly upTo: number
   readonly service: string
   readonly handler: string
   /** As the server names it. */
@@ -51,12 +60,13 @@ const AT_ONCE = 1000
 export async function planReplay({ mesh, archive }: Readers, of: ReplayOf): Promise<PlannedReplay> {
   const handler = await fitHandler(mesh, of)
   if (typeof handler === 'string') throw new OperationsError('OPERATIONS_HANDLER_UNFIT', handler)
-  const found = await findSlice(mesh, handler, of.from ?? {})
+  const slice = await findSlice(mesh, handler, of.from ?? {})
+  const found = { ...slice, upTo: Math.min(slice.upTo, of.upTo ?? Infinity) }
   const { total, upTo, samples } = found.slice.archive
     ? await countArchived(archive, found)
     : await countStored(mesh, found)
   const { service, isShadow: shadow } = handler
-  const plan = { total, service, handler: handler.handler, stream: found.slice.stream, shadow, samples }
+  const plan = { total, upTo, service, handler: handler.handler, stream: found.slice.stream, shadow, samples }
   return { plan, found: { ...found, upTo } }
 }
 

@@ -47,6 +47,7 @@ describe.concurrent('the handlers of a mesh', () => {
         source: 'order.placed',
         streams: [mesh.names.stream('ORDERS')],
         isOrdered: false,
+        isShadow: false,
         lag: { messages: 30 },
         lane: { stream: mesh.names.lanes('shop'), pending: 0, ackPending: 0 },
         breaker: { state: 'closed', since: null, probeAt: null },

@@ -117,6 +117,12 @@ describe('a replay', () => {
     expect(await total({ key: 'o/3' })).toBe(4)
     expect(await total({ key: 'o/3', seqs: { to: 20 } })).toBe(2)
     expect(await total({ type: 'order.placed', stream: 'ORDERS' })).toBe(40)
+    // What was stored after somebody looked is not among what is sent.
+    const seen = await operations.runs.planReplay({ ...bill, upTo: 20 })
+    expect(seen).toMatchObject({ upTo: 20, total: await total({ seqs: { to: 20 } }) })
+    const cut = await operations.runs.replay({ ...bill, upTo: seen.upTo, who: 'ana' })
+    expect(cut).toMatchObject({ upTo: 20, total: seen.total })
+    await operations.runs.cancel(cut.id, { who: 'ana' })
     const jsm = await jetstreamManager(mesh.nats)
     const stored = await Promise.all(
       Array.from({ length: 50 }, (_, at) => jsm.streams.getMessage(mesh.names.stream(orders), { seq: at + 1 })),

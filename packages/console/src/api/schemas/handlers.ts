@@ -12,6 +12,7 @@ export const HandlerView = z
     source: z.string().describe('Type or topic pattern.'),
     streams: z.array(z.string()),
     isOrdered: z.boolean(),
+    isShadow: z.boolean().describe('It takes only what a replay sends to it, and nothing that it publishes is stored.'),
     lag: z
       .object({
         messages: z.number(),

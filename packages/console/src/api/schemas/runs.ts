@@ -13,6 +13,8 @@ export const RunView = z
     handler: z.string().optional(),
     from: z.record(z.string(), z.unknown()).optional(),
     shadow: z.boolean().optional(),
+    asNew: z.boolean().optional(),
+    withheld: z.record(z.string(), z.int()).optional().describe('What a shadow would have published, by type.'),
     waits: z.string().nullish(),
     upTo: z.int().optional(),
     total: z.int(),
@@ -43,16 +45,16 @@ export type PlanView = z.infer<typeof PlanView>
 
 const positive = z.int().min(1).max(1_000_000)
 
+export const RunBounds = z.strictObject({
+  perSecond: positive.optional(),
+  atOnce: positive.optional(),
+  mostRedrives: positive.optional(),
+  mostFailures: positive.optional(),
+})
+
 export const RedriveBody = z.strictObject({
   filter: LetterSelection,
   reason: z.string().trim().max(500).optional(),
   upTo: z.int().nonnegative().optional().describe('`upTo` of the plan that was looked at.'),
-  limits: z
-    .strictObject({
-      perSecond: positive.optional(),
-      atOnce: positive.optional(),
-      mostRedrives: positive.optional(),
-      mostFailures: positive.optional(),
-    })
-    .optional(),
+  limits: RunBounds.optional(),
 })

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 
-export type Limits = { perSecond: number; atOnce: number; mostFailures: number; mostRedrives: number }
+/** A replay has no letters to leave out. */
+export type Limits = { perSecond: number; atOnce: number; mostFailures: number; mostRedrives?: number }
 
 const FIELDS: readonly (readonly [name: keyof Limits, label: string, hint: string])[] = [
   ['perSecond', 'Messages a second', 'at most'],
@@ -13,7 +14,7 @@ const FIELDS: readonly (readonly [name: keyof Limits, label: string, hint: strin
 export function LimitFields({ limits, onChange }: { limits: Limits; onChange: (limits: Limits) => void }): JSX.Element {
   return (
     <div class="limits">
-      {FIELDS.map(([name, label, hint]) => (
+      {FIELDS.filter(([name]) => name in limits).map(([name, label, hint]) => (
         <label key={name}>
           {label}
           <input

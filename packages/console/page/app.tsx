@@ -18,6 +18,7 @@ import { Toast } from './parts/toast.tsx'
 import { ReplayPage } from './replay/replay-page.tsx'
 import { RunPage } from './runs/run-page.tsx'
 import { RunsPage } from './runs/runs-page.tsx'
+import { SendPage } from './send/send-page.tsx'
 import { SignIn } from './sign-in.tsx'
 
 export function App(): JSX.Element {
@@ -47,6 +48,7 @@ export function App(): JSX.Element {
             <Route path="/handlers" component={HandlersPage} />
             <Route path="/journey" component={JourneyPage} />
             <Route path="/events" component={EventsPage} />
+            <Route path="/send" component={SendPage} />
             <Route path="/audit" component={AuditPage} />
             <Route default component={NotThere} />
           </Router>

@@ -14,6 +14,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['g then e', 'events'],
   ['g then a', 'audit'],
   ['g then p', 'replay'],
+  ['g then s', 'send an event'],
   ['?', 'these keys'],
 ]
 
@@ -25,6 +26,7 @@ const PLACES: Readonly<Record<string, string>> = {
   j: '/journey',
   a: '/audit',
   p: '/replay',
+  s: '/send',
 }
 
 /** Rows are links or buttons marked `data-row`; one that has focus is the current one. */

@@ -30,6 +30,7 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
       origin: given('CONSOLE_ORIGIN'),
       indexFile: given('CONSOLE_INDEX_FILE'),
       jaegerUrl: given('JAEGER_URL'),
+      sendsEvents: isOn('CONSOLE_SEND_EVENTS', given('CONSOLE_SEND_EVENTS')),
       ...(clickhouse && { clickhouse: { url: clickhouse } }),
     },
   }
@@ -38,6 +39,12 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
 /** Whether anybody there is may do more than look. */
 export function mayAct({ tokenFile, role }: Pick<ConsoleOptions, 'tokenFile' | 'role'>): boolean {
   return tokenFile !== undefined || (role !== undefined && role !== 'viewer')
+}
+
+function isOn(name: string, text: string | undefined): boolean {
+  if (text === undefined || text === 'off') return false
+  if (text === 'on') return true
+  throw new ConsoleError('CONSOLE_INVALID_OPTIONS', `${name} is ${JSON.stringify(text)}; on or off`)
 }
 
 function roleOf(text: string | undefined): Role | undefined {

@@ -9,6 +9,8 @@ export const consoleErrors = {
   CONSOLE_FOREIGN_ORIGIN: 'act from the page of the console itself',
   CONSOLE_SIGN_IN: 'sign in with a token, or send it as `Authorization: Bearer`',
   CONSOLE_ROLE_LACKING: 'ask somebody with that role, or have yours changed',
+  CONSOLE_SENDING_OFF:
+    'publish by a command (malha publish), or start a console that may send: CONSOLE_SEND_EVENTS=on, --send-events',
   CONSOLE_UNKNOWN_PATH: 'look at /api/openapi.json for what there is',
   CONSOLE_BAD_REQUEST: 'correct what is named',
   CONSOLE_TOO_MANY_TRIES: 'wait a minute',

@@ -25,11 +25,20 @@ export type ConsoleOptions = {
   clickhouse?: ClickHouseOptions | undefined
   /** Where people look at traces, e.g. `http://127.0.0.1:16686`. @default no links */
   jaegerUrl?: string | undefined
+  /** Whether operators may send events by hand. Leave it off in production. @default false */
+  sendsEvents?: boolean | undefined
   /** @default the mesh's */
   log?: Logger | undefined
 }
 
-export type ResolvedOptions = ConsoleOptions & { host: string; port: number; role: Role; who: string; log: Logger }
+export type ResolvedOptions = ConsoleOptions & {
+  host: string
+  port: number
+  role: Role
+  who: string
+  sendsEvents: boolean
+  log: Logger
+}
 
 /** @throws ConsoleError CONSOLE_OPEN_ELSEWHERE, or CONSOLE_INVALID_OPTIONS with every fault */
 export function resolveOptions(options: ConsoleOptions): ResolvedOptions {
@@ -48,7 +57,8 @@ export function resolveOptions(options: ConsoleOptions): ResolvedOptions {
       'CONSOLE_OPEN_ELSEWHERE',
       `it would listen on ${host} for whoever comes by: give a token file, or listen on 127.0.0.1`,
     )
-  return { ...options, host, port, role, who, log: options.log ?? options.mesh.log }
+  const { sendsEvents = false } = options
+  return { ...options, host, port, role, who, sendsEvents, log: options.log ?? options.mesh.log }
 }
 
 export function isLoopback(host: string): boolean {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { openTokens } from './access/token-file.ts'
 import { auditRoutes } from './api/audit-routes.ts'
+import { contractRoutes } from './api/contract-routes.ts'
 import { eventRoutes } from './api/event-routes.ts'
 import { handlerRoutes } from './api/handler-routes.ts'
 import { journeyRoutes } from './api/journey-routes.ts'
@@ -63,6 +64,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       handlerRoutes(api, deps)
       journeyRoutes(api, deps)
       eventRoutes(api, deps)
+      contractRoutes(api, deps)
       auditRoutes(api, deps)
       liveRoute(api, deps)
     },

@@ -16,6 +16,7 @@ const WRITES = [
   ['/replays', { service: 'shop', handler: 'bill' }],
   ['/handlers/shop/bill/pause', { reason: 'x' }],
   ['/handlers/shop/bill/resume', undefined],
+  ['/events', { type: 'order.placed', data: {} }],
   ['/letters/1/discard', { reason: 'x' }],
   ['/letters/1/reopen', { reason: 'x' }],
 ] as const

@@ -27,11 +27,19 @@ it.each(['0.0.0.0', '::', '10.0.0.1', 'localhost.evil.example', '127.0.0.1.nip.i
   },
 )
 
+it('a process sends no events by hand unless it was told so', () => {
+  const env = { NATS_URL: 'nats://127.0.0.1:4222', CONSOLE_ROLE: 'admin' }
+  expect(consoleConfig(env).console.sendsEvents).toBe(false)
+  expect(consoleConfig({ ...env, CONSOLE_SEND_EVENTS: 'on' }).console.sendsEvents).toBe(true)
+  expect(resolveOptions({ mesh }).sendsEvents).toBe(false)
+})
+
 it('a process where nobody may act makes nothing on the server', () => {
   const env = { NATS_URL: 'nats://127.0.0.1:4222' }
   expect(consoleConfig(env).mesh.topology).toBe('none')
   expect(consoleConfig({ ...env, CONSOLE_ROLE: 'operator' }).mesh.topology).not.toBe('none')
   expect([mayAct({ role: 'viewer' }), mayAct({ tokenFile: 't' })]).toEqual([false, true])
   expect(() => consoleConfig({ ...env, CONSOLE_ROLE: 'boss' })).toThrow(/CONSOLE_ROLE is "boss"/)
+  expect(() => consoleConfig({ ...env, CONSOLE_SEND_EVENTS: 'yes' })).toThrow(/CONSOLE_SEND_EVENTS is "yes"; on or off/)
   expect(() => consoleConfig({ ...env, CONSOLE_PORT: 'x' })).toThrow(/CONSOLE_PORT is "x"/)
 })

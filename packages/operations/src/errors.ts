@@ -28,13 +28,30 @@ export const operationsErrors = {
 
 export type OperationsErrorCode = keyof typeof operationsErrors
 
+/** What is wrong with a payload, and where. Never repeats a value: it may be a secret. */
+export type PayloadFault = {
+  /** JSON Pointer (RFC 6901) to what is wrong, or missing; empty: the whole. */
+  readonly pointer: string
+  /** Without the place. */
+  readonly message: string
+  /** The whole of it for people, with the place. */
+  readonly sentence: string
+}
+
 /** An error of the operations: a stable code, then what happened, to what, and what to do next. Never carries a secret. */
 export class OperationsError extends Error {
   override readonly name = 'OperationsError'
   readonly code: OperationsErrorCode
+  /** Of a payload: each fault with its place; empty otherwise. */
+  readonly faults: readonly PayloadFault[]
 
-  constructor(code: OperationsErrorCode, detail: string, options?: ErrorOptions) {
+  constructor(
+    code: OperationsErrorCode,
+    detail: string,
+    { faults = [], ...options }: ErrorOptions & { faults?: readonly PayloadFault[] } = {},
+  ) {
     super(`${code}: ${detail}`, options)
     this.code = code
+    this.faults = faults
   }
 }

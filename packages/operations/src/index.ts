@@ -1,7 +1,7 @@
 export type { Actor } from './audit/audited.ts'
 export type { AuditEntry, AuditOutcome, Plain } from './audit/entry.ts'
 export type { AuditedAct, AuditFilter, AuditList, AuditLog } from './audit/list.ts'
-export { OperationsError, type OperationsErrorCode, operationsErrors } from './errors.ts'
+export { OperationsError, type OperationsErrorCode, operationsErrors, type PayloadFault } from './errors.ts'
 export type { HandlerChange, Told } from './handlers/change.ts'
 export type { Handlers, PauseOptions, SetOptions } from './handlers/handlers.ts'
 export type { HandlerInstance, HandlerLag, ListedHandler } from './handlers/list.ts'

@@ -14,6 +14,7 @@ import { say } from '../view/say.ts'
 
 type Options = ConnectOptions &
   Pick<ConsoleOptions, 'host' | 'port' | 'role' | 'tokenFile' | 'origin'> & {
+    sendEvents?: true
     who?: string
     clickhouse?: string
     jaeger?: string
@@ -38,6 +39,7 @@ export function register(program: Command): void {
       'who acts, for those who look later; default MALHA_WHO, or the user and the machine',
       process.env['MALHA_WHO'] || undefined,
     )
+    .option('--send-events', 'operators may send events by hand; leave it off in production')
     .option('--json', 'one JSON value when it serves: { url }')
     .addHelpText(
       'after',
@@ -71,7 +73,7 @@ Exit codes: 0 done, 1 an error.`,
 
 async function serve(given: Options): Promise<void> {
   const { connection, rest } = apart(given)
-  const { clickhouse, jaeger, json, ...options } = rest
+  const { clickhouse, jaeger, json, sendEvents = false, ...options } = rest
   using stop = listenForStop()
   const acts = options.tokenFile !== undefined || (options.role ?? 'viewer') !== 'viewer'
   await using mesh = await connectToMesh(connection, { acts })
@@ -81,6 +83,7 @@ async function serve(given: Options): Promise<void> {
     indexFile: indexFileOf(mesh),
     clickhouse: { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' },
     jaegerUrl: jaeger,
+    sendsEvents: sendEvents,
   })
   if (json) print(JSON.stringify({ url: console.url }))
   else print(console.url)

@@ -94,6 +94,7 @@ export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: 
       CONSOLE_PORT: String(ports.console),
       CONSOLE_ROLE: plan.role,
       CONSOLE_INDEX_FILE: plan.indexFile,
+      CONSOLE_SEND_EVENTS: 'on',
       ...(plan.jaegerUrl && { JAEGER_URL: plan.jaegerUrl }),
     },
     readyUrl: `${consoleUrl(ports)}/api/session`,

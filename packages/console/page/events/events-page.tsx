@@ -36,6 +36,11 @@ export function EventsPage(): JSX.Element {
       <div class="page-head">
         <h1 tabIndex={-1}>Events</h1>
         <p class="lede">Every event there was, from the archive, newest first.</p>
+        {session.value?.sendsEvents && (
+          <a class="button" href="/send">
+            Send an event…
+          </a>
+        )}
       </div>
       <FieldForm
         label="Filter events"

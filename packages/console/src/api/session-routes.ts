@@ -22,6 +22,7 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
     namespace: actor ? options.mesh.names.namespace || null : null,
     server: actor ? options.mesh.nats.getServer() : null,
     hasArchive: options.clickhouse !== undefined,
+    sendsEvents: options.sendsEvents,
     jaegerUrl: options.jaegerUrl?.replace(/\/+$/, '') ?? null,
   })
   const cookie = (request: FastifyRequest) =>

@@ -19,6 +19,7 @@ const STATUS: Readonly<Record<string, number>> = {
   CONSOLE_FOREIGN_ORIGIN: 403,
   CONSOLE_SIGN_IN: 401,
   CONSOLE_ROLE_LACKING: 403,
+  CONSOLE_SENDING_OFF: 403,
   CONSOLE_UNKNOWN_PATH: 404,
   CONSOLE_BAD_REQUEST: 422,
   CONSOLE_TOO_MANY_TRIES: 429,
@@ -41,9 +42,27 @@ const STATUS: Readonly<Record<string, number>> = {
   OPERATIONS_NO_HANDLER: 404,
   OPERATIONS_HANDLER_MOVED: 409,
   OPERATIONS_NOT_AUDITED: 503,
+  OPERATIONS_NO_CONTRACTS: 404,
+  OPERATIONS_UNKNOWN_TYPE: 404,
+  OPERATIONS_PAYLOAD_REFUSED: 422,
+  OPERATIONS_EDIT_REFUSED: 422,
   ARCHIVE_INVALID_OPTIONS: 422,
   ARCHIVE_QUERY_REFUSED: 422,
   ARCHIVE_UNREACHABLE: 503,
+}
+
+/** What is the sender's to mend of an event that the mesh refused; all else of the mesh is a server that does not do as it should. */
+const REFUSED: Readonly<Record<string, readonly [status: number, fix: string]>> = {
+  MESH_INVALID_OPTIONS: [422, 'correct what is named'],
+  MESH_INVALID_CONTRACT: [422, 'correct what is named'],
+  MESH_INVALID_KEY: [422, 'correct the key'],
+  MESH_INVALID_HEADER: [422, 'correct the header that is named'],
+  MESH_INVALID_DELAY: [422, 'correct the delay'],
+  MESH_PAYLOAD_TOO_LARGE: [422, 'make the payload smaller'],
+  MESH_ID_CONFLICT: [409, 'take another id: another event has this one'],
+  MESH_ONCE_CONFLICT: [409, 'nothing, where that event is the one that was wanted'],
+  MESH_NO_STREAM: [409, 'start the service that has this stream'],
+  MESH_STREAM_FULL: [409, 'make room in that stream, or raise its max_bytes'],
 }
 
 const TITLES: Readonly<Record<number, string>> = {
@@ -66,7 +85,14 @@ const AWAY = /timeout|no responders|disconnect|closed|connection|permission|503/
 /** What an error looks like to who asked. Of one that was not foreseen nothing is told but that it is logged. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ConsoleError) return known(error, consoleErrors[error.code])
-  if (error instanceof OperationsError) return known(error, operationsErrors[error.code])
+  if (error instanceof OperationsError) {
+    const faults = error.faults.map(({ pointer, message }) => ({ field: pointer, message }))
+    return { ...known(error, operationsErrors[error.code]), ...(faults.length > 0 && { faults }) }
+  }
+  if (error instanceof MeshError && error.code in REFUSED) {
+    const [status, fix] = REFUSED[error.code]!
+    return { ...known(error, fix), status, title: TITLES[status] ?? 'Refused' }
+  }
   if (error instanceof ArchiveError) return known(error, archiveErrors[error.code])
   const { validation, statusCode = 500, message = '', code = '' } = error as FastifyFault
   if (validation) {

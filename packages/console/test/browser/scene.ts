@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { archiveStreams, type RunningArchive } from '@malha/archive'
-import { connectMesh, type Mesh, meshOptions, type RunningService } from '@malha/mesh'
+import { connectMesh, getStored, type Mesh, meshOptions, type RunningService } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { type ClickHouseServer, startClickHouse } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
@@ -29,6 +29,8 @@ export interface Scene extends AsyncDisposable {
   open(path: string, options?: Parameters<Browser['newPage']>[0]): Promise<Page>
   /** A shop that bills from now on. */
   mend(): Promise<RunningService>
+  /** The last event of a stream. */
+  stored(stream: string): Promise<{ id: string | undefined; data: unknown }>
   startConsole(options: Omit<ConsoleOptions, 'mesh'>): Promise<Console>
 }
 
@@ -55,7 +57,7 @@ export async function openScene({
   const archive: RunningArchive | undefined = place && archiveStreams({ nats: mesh.nats, namespace: '' }, place)
   parts.defer(() => archive?.stop())
   await letDie(mesh, failing)
-  const options = { port: 0, role: 'operator', who: 'on-call', clickhouse: place } as const
+  const options = { port: 0, role: 'operator', who: 'on-call', clickhouse: place, sendsEvents: true } as const
   const console = parts.use(await startConsole({ ...options, mesh }))
   const faults: string[] = []
   const kept = parts.move()
@@ -77,6 +79,10 @@ export async function openScene({
       })
       await page.goto(new URL(path, console.url).href)
       return page
+    },
+    async stored(stream) {
+      const stored = await getStored(mesh.nats, mesh.names.stream(stream), { last_by_subj: '>' })
+      return { id: stored?.headers['ce-id'], data: stored && JSON.parse(Buffer.from(stored.payload).toString()) }
     },
     mend: () => mesh.start(shop({ isMended: true })),
     startConsole: (more) => startConsole({ ...more, mesh }),

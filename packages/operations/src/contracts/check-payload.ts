@@ -1,32 +1,38 @@
 import type { JsonSchema } from '@malha/mesh'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
-import { OperationsError } from '../errors.ts'
+import { OperationsError, type PayloadFault } from '../errors.ts'
 import type { KnownContract } from './known-contract.ts'
 
 /** Faults told at most: a list of a million wrong items is one mistake. */
 const MOST_FAULTS = 50
 
 /**
- * All that is wrong with data for a contract, as sentences with the path; empty when every service takes it. Values are
- * never repeated: they may be secrets.
+ * All that is wrong with data for a contract; empty when every service takes it.
  * @throws OperationsError OPERATIONS_UNKNOWN_TYPE: a schema that cannot be checked by
  */
-export function payloadFaults({ type, schemas }: KnownContract, data: unknown): string[] {
+export function payloadFaults({ type, schemas }: KnownContract, data: unknown): PayloadFault[] {
   const found = schemas.flatMap(({ schema, services }) => {
     const faults = schemaFaults({ type, schema, services }, data)
-    return schemas.length === 1 ? faults : faults.map((fault) => `${services.join(', ')}: ${fault}`)
+    return schemas.length === 1 ? faults : faults.map((fault) => saidBy(services, fault))
   })
   if (found.length <= MOST_FAULTS) return found
-  return [...found.slice(0, MOST_FAULTS), `and ${found.length - MOST_FAULTS} more`]
+  const rest = `and ${found.length - MOST_FAULTS} more`
+  return [...found.slice(0, MOST_FAULTS), { pointer: '', message: rest, sentence: rest }]
+}
+
+function saidBy(services: readonly string[], { pointer, message, sentence: whole }: PayloadFault): PayloadFault {
+  const who = services.join(', ')
+  return { pointer, message: `${who}: ${message}`, sentence: `${who}: ${whole}` }
 }
 
 type Said = Pick<KnownContract, 'type'> & KnownContract['schemas'][number]
 
-function schemaFaults({ type, schema, services }: Said, data: unknown): string[] {
+function schemaFaults({ type, schema, services }: Said, data: unknown): PayloadFault[] {
   const check = compiledOrThrow(() => compile(schema), { type, services })
   if (check(data)) return []
-  return [...new Set((check.errors ?? []).map(sentence))]
+  const faults = (check.errors ?? []).map(faultOf)
+  return [...new Map(faults.map((fault) => [fault.sentence, fault])).values()]
 }
 
 function compiledOrThrow(
@@ -58,8 +64,23 @@ function compile(schema: JsonSchema): ValidateFunction {
   return made
 }
 
-function sentence({ instancePath, keyword, params, message }: ErrorObject): string {
-  const path = instancePath
+function faultOf({ instancePath, keyword, params, message = keyword }: ErrorObject): PayloadFault {
+  const given = params as Record<string, unknown>
+  const path = wordsOf(instancePath)
+  const told = `${message}${moreOf(keyword, given)}`
+  const missing = keyword === 'required' ? String(given['missingProperty']) : undefined
+  return {
+    pointer: missing === undefined ? instancePath : `${instancePath}/${tokenOf(missing)}`,
+    message: missing === undefined ? told : 'is missing',
+    sentence: `${path === '' ? 'the payload' : path} ${told}`,
+  }
+}
+
+const tokenOf = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
+
+/** A pointer as people write places: `lines[2].price`. */
+function wordsOf(pointer: string): string {
+  return pointer
     .split('/')
     .slice(1)
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
@@ -67,14 +88,12 @@ function sentence({ instancePath, keyword, params, message }: ErrorObject): stri
       (whole, token) => (/^\d+$/.test(token) ? `${whole}[${token}]` : whole === '' ? token : `${whole}.${token}`),
       '',
     )
-  const given = params as Record<string, unknown>
-  const more =
-    keyword === 'enum'
-      ? `: ${(given['allowedValues'] as unknown[]).map((one) => JSON.stringify(one)).join(', ')}`
-      : keyword === 'additionalProperties' || keyword === 'unevaluatedProperties'
-        ? `: ${JSON.stringify(given['additionalProperty'] ?? given['unevaluatedProperty'])}`
-        : keyword === 'const'
-          ? `: ${JSON.stringify(given['allowedValue'])}`
-          : ''
-  return `${path === '' ? 'the payload' : path} ${message ?? keyword}${more}`
+}
+
+function moreOf(keyword: string, given: Record<string, unknown>): string {
+  if (keyword === 'enum')
+    return `: ${(given['allowedValues'] as unknown[]).map((one) => JSON.stringify(one)).join(', ')}`
+  if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties')
+    return `: ${JSON.stringify(given['additionalProperty'] ?? given['unevaluatedProperty'])}`
+  return keyword === 'const' ? `: ${JSON.stringify(given['allowedValue'])}` : ''
 }

@@ -1,3 +1,4 @@
+import type { PayloadFault } from '../errors.ts'
 import type { AnyContract, ServiceContracts } from '@malha/mesh'
 import type { Actor, Desk } from '../audit/audited.ts'
 import { type AsyncApi, asyncApi } from './asyncapi.ts'
@@ -15,7 +16,7 @@ export interface Contracts {
   /** @throws OperationsError OPERATIONS_NO_CONTRACTS | OPERATIONS_UNKNOWN_TYPE */
   read(type: string): Promise<KnownContract>
   /** All that is wrong with a payload for a type; empty when it may be published. @throws as `read` */
-  check(type: string, data: unknown): Promise<string[]>
+  check(type: string, data: unknown): Promise<PayloadFault[]>
   /**
    * Publishes an event of a type, or of a contract that the caller has. Audited as `event.publish`, without its payload.
    * @throws OperationsError as `read`, OPERATIONS_PAYLOAD_REFUSED | OPERATIONS_INVALID_OPTIONS | OPERATIONS_NOT_AUDITED; MeshError as `mesh.publish`

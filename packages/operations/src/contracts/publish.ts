@@ -117,7 +117,8 @@ function asContract(known: KnownContract, { data, key }: { data: unknown; key: s
   if (faults.length > 0)
     throw new OperationsError(
       'OPERATIONS_PAYLOAD_REFUSED',
-      `nothing was published: the payload does not fit ${type}/${version}:${faults.map((fault) => `\n  - ${fault}`).join('')}`,
+      `nothing was published: the payload does not fit ${type}/${version}:${faults.map(({ sentence }) => `\n  - ${sentence}`).join('')}`,
+      { faults },
     )
   const found = keyOf(known, data, key)
   if (found.fault !== undefined) throw say(found.fault)

@@ -36,7 +36,9 @@ describe('services that disagree', () => {
   it('about a schema of one version: a payload has to fit all of them, and whose fault is whose is told', () => {
     const known = knownContract([said('a', needs('x')), said('b', needs('y')), said('c', needs('x'))], 'order.placed')
     expect(known.schemas.map(({ services }) => services)).toEqual([['a', 'c'], ['b']])
-    expect(payloadFaults(known, { x: 1 })).toEqual(["b: the payload must have required property 'y'"])
+    expect(payloadFaults(known, { x: 1 })).toEqual([
+      { pointer: '/y', message: 'b: is missing', sentence: "b: the payload must have required property 'y'" },
+    ])
     expect(payloadFaults(known, { x: 1, y: 1 })).toEqual([])
   })
 
@@ -104,11 +106,13 @@ describe('a key', () => {
 it('many faults are told as many, and the path of each by its names', () => {
   const items = { type: 'array', items: { type: 'object', properties: { 'a/b': { type: 'string' } } } }
   const known = knownContract([said('a', { type: 'object', properties: { items } })], 'order.placed')
-  expect(payloadFaults(known, { items: [{ 'a/b': 1 }] })).toEqual(['items[0].a/b must be string'])
+  expect(payloadFaults(known, { items: [{ 'a/b': 1 }] })).toEqual([
+    { pointer: '/items/0/a~1b', message: 'must be string', sentence: 'items[0].a/b must be string' },
+  ])
   const many = Array.from({ length: 1000 }, () => ({ 'a/b': 1 }))
   const faults = payloadFaults(known, { items: many })
   expect(faults).toHaveLength(51)
-  expect(faults.at(-1)).toBe('and 950 more')
+  expect(faults.at(-1)).toMatchObject({ pointer: '', sentence: 'and 950 more' })
 })
 
 it('a schema that cannot be compiled is an error that says so, and no payload fits it', () => {

@@ -7,6 +7,7 @@ export const SessionView = z
     namespace: z.string().nullable(),
     server: z.string().nullable(),
     hasArchive: z.boolean(),
+    sendsEvents: z.boolean().describe('Whether operators may send events by hand here.'),
     jaegerUrl: z.string().nullable(),
   })
   .meta({ id: 'Session' })

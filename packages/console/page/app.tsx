@@ -9,6 +9,7 @@ import { EventsPage } from './events/events-page.tsx'
 import { Frame } from './frame.tsx'
 import { HandlersPage } from './handlers/handlers-page.tsx'
 import { JourneyPage } from './journey/journey-page.tsx'
+import { EditPage } from './letters/edit/edit-page.tsx'
 import { LetterPage } from './letters/letter-page.tsx'
 import { LettersPage } from './letters/letters-page.tsx'
 import { RedrivePage } from './letters/redrive-page.tsx'
@@ -41,6 +42,7 @@ export function App(): JSX.Element {
             <Route path="/" component={Home} />
             <Route path="/letters" component={LettersPage} />
             <Route path="/letters/:seq" component={LetterPage} />
+            <Route path="/letters/:seq/edit" component={EditPage} />
             <Route path="/redrive" component={RedrivePage} />
             <Route path="/replay" component={ReplayPage} />
             <Route path="/runs" component={RunsPage} />

@@ -37,7 +37,7 @@ export function Shortcuts(): JSX.Element {
     let isGoing = false
     const press = (event: KeyboardEvent): void => {
       const { key, target } = event
-      const isTyping = (target as HTMLElement).closest?.('input, textarea, select, dialog') !== null
+      const isTyping = (target as HTMLElement).closest?.('input, textarea, select, dialog, [data-editor]') !== null
       if (event.ctrlKey || event.metaKey || event.altKey) return
       // A box is selected with a key as well.
       if (isTyping && !(target as HTMLElement).matches('[type=checkbox]')) return

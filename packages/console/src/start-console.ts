@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { openTokens } from './access/token-file.ts'
 import { auditRoutes } from './api/audit-routes.ts'
 import { contractRoutes } from './api/contract-routes.ts'
+import { correctionRoutes } from './api/correction-routes.ts'
 import { eventRoutes } from './api/event-routes.ts'
 import { handlerRoutes } from './api/handler-routes.ts'
 import { journeyRoutes } from './api/journey-routes.ts'
@@ -59,6 +60,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
       const deps = { options, operations, reader, workers, live, guard }
       await api.register((routes) => sessionRoutes(routes, deps))
       letterRoutes(api, deps)
+      correctionRoutes(api, deps)
       runRoutes(api, deps)
       replayRoutes(api, deps)
       handlerRoutes(api, deps)

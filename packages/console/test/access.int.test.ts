@@ -19,6 +19,7 @@ const WRITES = [
   ['/events', { type: 'order.placed', data: {} }],
   ['/letters/1/discard', { reason: 'x' }],
   ['/letters/1/reopen', { reason: 'x' }],
+  ['/letters/1/correction', { reason: 'x', payload: '{}' }],
 ] as const
 
 describe('a console without tokens', () => {

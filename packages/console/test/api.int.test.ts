@@ -141,6 +141,44 @@ describe('the API of the console', () => {
     await running.stop()
   })
 
+  it('corrects what a letter sends, as it was seen, and keeps its numbers as they were written', async () => {
+    await using test = await testMesh()
+    await withDeadOrders(test.mesh, ['no room'])
+    const running = await test.mesh.start(shop())
+    await using console = await startConsole({ mesh: test.mesh, port: 0, role: 'operator', who: 'on-call' })
+    const before = await ask(console, '/letters/1/correction')
+    const original = '{\n  "n": "o-1",\n  "why": "no room"\n}'
+    expect(before).toMatchObject({ status: 200, body: { original, current: original, state: 'open', recordSeq: 0 } })
+    const body = { payload: '{"n":"o-1","why":"room"}', seen: 0, reason: 'there is room' }
+    expect(await ask(console, '/letters/1/correction/check', { body: { payload: '{"n":1}' } })).toMatchObject({
+      status: 422,
+      body: { code: 'OPERATIONS_EDIT_REFUSED', faults: [{ field: '/why' }, { field: '/n' }] },
+    })
+    const changes = [{ op: 'replace', path: '/why', value: '"room"' }]
+    expect(await ask(console, '/letters/1/correction', { body })).toMatchObject({
+      status: 200,
+      body: { changes, isCut: false, checkedBy: 'order.placed/1', letter: { state: 'open' } },
+    })
+    expect((await ask(console, '/letters/1')).body).toMatchObject({
+      history: [{ kind: 'edited', who: 'on-call', reason: 'there is room', changes }],
+    })
+    expect((await ask(console, '/letters/1/correction')).body).toMatchObject({
+      original,
+      current: expect.stringContaining('"why": "room"'),
+    })
+    // Of a page that was opened before.
+    const stale = await ask(console, '/letters/1/correction', {
+      body: { ...body, payload: '{"n":"o-1","why":"mine"}' },
+    })
+    expect(stale).toMatchObject({ status: 409, body: { code: 'OPERATIONS_LETTER_MOVED' } })
+    const large = { ...body, seen: undefined, payload: '{"n":"o-1","why":"x","big":9007199254740993}' }
+    expect(await ask(console, '/letters/1/correction', { body: large })).toMatchObject({
+      status: 422,
+      body: { code: 'OPERATIONS_EDIT_REFUSED', detail: expect.stringContaining('9007199254740993') },
+    })
+    await running.stop()
+  })
+
   it('a run goes on where it was when the console that worked on it is gone', async () => {
     await using test = await testMesh()
     await withDeadOrders(

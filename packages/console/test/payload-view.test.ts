@@ -20,6 +20,12 @@ it('JSON is shown with line breaks, text as it is, bytes as a dump', () => {
   expect(payloadView({ payload: new Uint8Array(), kind: 'expired' })).toMatchObject({ form: 'expired' })
 })
 
+it('a number is shown as it was written, though no program here could keep it', () => {
+  expect(payloadView({ payload: of('{"n":9007199254740993,"x":1.0}') }).text).toBe(
+    '{\n  "n": 9007199254740993,\n  "x": 1.0\n}',
+  )
+})
+
 it('of a megabyte the beginning is shown, whatever it is', () => {
   const long = JSON.stringify({ list: Array.from({ length: 90_000 }, (_, n) => `item ${n}`) })
   for (const payload of [of(long), of('x'.repeat(1024 ** 2)), new Uint8Array(1024 ** 2).fill(255)]) {

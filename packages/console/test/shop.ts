@@ -15,13 +15,13 @@ export const placed = event('order.placed', {
 export function shop({
   isMended = false,
   onBilled,
-}: { isMended?: boolean; onBilled?: (n: string) => void } = {}): ServiceDef {
+}: { isMended?: boolean; onBilled?: (n: string, why: string) => void } = {}): ServiceDef {
   return defineService('shop', {
     version: '1.4.2',
     handlers: {
       bill: on(placed, { startFrom: 'all' }, ({ n, why }) => {
         if (!isMended) throw new Reject(why)
-        onBilled?.(n)
+        onBilled?.(n, why)
       }),
     },
   })

@@ -30,7 +30,7 @@ export function registerEdit(dlq: Command): void {
     .option('--payload-file <file>', 'what to send instead, - for stdin; without it VISUAL or EDITOR is opened')
     .option('--contracts <module>', 'check it by the contracts that this module exports; the handler does in any case')
     .option('--no-redrive', 'only correct it; a redrive sends it as it is then')
-    .option('--json', 'one JSON value: { letter, changes, run }')
+    .option('--json', 'one JSON value: { letter, changes, checkedBy, run }')
     .addHelpText(
       'after',
       `

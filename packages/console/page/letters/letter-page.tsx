@@ -98,6 +98,14 @@ function LetterFacts({ letter }: { letter: WholeLetterView }): JSX.Element {
   )
 }
 
+/** Undefined: its payload can be edited. */
+function whyNoEdit({ payload: { form } }: WholeLetterView): string | undefined {
+  if (form === 'json' || form === 'text') return undefined
+  return form === 'binary'
+    ? 'Its payload is bytes that are no text: no editor of text would keep them as they are.'
+    : 'It has no payload to edit.'
+}
+
 function Buttons({ letter }: { letter: WholeLetterView }): JSX.Element {
   const [deciding, setDeciding] = useState<{ on: 'discard' | 'reopen'; seen: number }>()
   const { route } = useLocation()
@@ -113,6 +121,15 @@ function Buttons({ letter }: { letter: WholeLetterView }): JSX.Element {
       {letter.state === 'open' && letter.kind === 'message' && (
         <ActButton kind="primary" isAllowed onAct={() => route(`/redrive?seqs=${letter.seq}`)}>
           Redrive…
+        </ActButton>
+      )}
+      {letter.state === 'open' && letter.kind === 'message' && (
+        <ActButton
+          isAllowed={whyNoEdit(letter) === undefined}
+          why={whyNoEdit(letter) ?? ''}
+          onAct={() => route(`/letters/${letter.seq}/edit`)}
+        >
+          Edit…
         </ActButton>
       )}
       {letter.state === 'open' && <ActButton onAct={() => open('discard')}>Discard…</ActButton>}

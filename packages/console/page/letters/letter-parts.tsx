@@ -3,6 +3,7 @@ import type { WholeLetterView } from '../../src/api/schemas/letters.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Badge, Scroll, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'
+import { Changes } from './changes.tsx'
 import { bytes, Time } from '../parts/time.tsx'
 
 const FORMS = {
@@ -118,6 +119,7 @@ export function History({ letter: { history } }: { letter: WholeLetterView }): J
                 <Text>{step.reason ?? step.message ?? ''}</Text>
               </q>
             )}
+            {step.changes && <Changes changes={step.changes} />}
           </li>
         ))}
       </ol>

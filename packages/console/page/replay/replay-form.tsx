@@ -6,7 +6,7 @@ import { FIELDS, type ReplayValues } from './replay-query.ts'
 type ReplayFormProps = {
   handlers: readonly HandlerView[]
   values: ReplayValues
-  /** Whenever a field is left with another value. */
+  /** At every key. */
   onChange: (values: ReplayValues) => void
   onCount: (values: ReplayValues) => void
 }
@@ -20,7 +20,8 @@ export function ReplayForm({ handlers, values, onChange, onCount }: ReplayFormPr
     <form
       class="panel fields"
       aria-label="Which events"
-      onChange={({ currentTarget }) => onChange(valuesIn(currentTarget))}
+      // At once: a page that is drawn anew in between would take back what is not in the address yet.
+      onInput={({ currentTarget }) => onChange(valuesIn(currentTarget))}
       onSubmit={(event) => {
         event.preventDefault()
         onCount(valuesIn(event.currentTarget))
@@ -118,7 +119,7 @@ function valuesIn(form: HTMLFormElement): ReplayValues {
   const given = new FormData(form)
   const textOf = (name: string): string | undefined => {
     const value = given.get(name)
-    return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined
+    return typeof value === 'string' && value !== '' ? value : undefined
   }
   const [service, handler] = textOf('to')?.split('/') ?? []
   const others = FIELDS.map((name) => [name, textOf(name)])

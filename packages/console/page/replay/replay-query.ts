@@ -24,7 +24,9 @@ const NUMBERS = { fromSeq: 'From sequence', toSeq: 'Up to sequence', epoch: 'Epo
 const TIMES = { since: 'Stored since', until: 'Stored before' } as const
 
 /** The values as the API takes them, or what is wrong with them. */
-export function selectionOf(values: ReplayValues): { selection?: ReplaySelection; faults: string[] } {
+export function selectionOf(given: ReplayValues): { selection?: ReplaySelection; faults: string[] } {
+  const trimmed = Object.entries(given).map(([name, text]) => [name, text.trim()] as const)
+  const values: ReplayValues = Object.fromEntries(trimmed.filter(([, text]) => text !== ''))
   const { service = '', handler = '', stream, type, key, source, asNew } = values
   const faults = handler === '' ? ['Choose a handler.'] : []
   const numbers: Partial<Record<keyof typeof NUMBERS, number>> = {}

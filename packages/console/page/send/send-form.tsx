@@ -5,7 +5,8 @@ import type { ContractView, SentEvent } from '../../src/api/schemas/contracts.ts
 import type { ProblemView } from '../../src/api/schemas/shared.ts'
 import { act, problemOf } from '../api/client.ts'
 import { ActButton } from '../parts/act-button.tsx'
-import { Facts, Problem, Section } from '../parts/panels.tsx'
+import { PayloadRefused } from '../parts/faults.tsx'
+import { Facts, Section } from '../parts/panels.tsx'
 import { queryOf } from '../parts/query.ts'
 import { Text } from '../parts/text.tsx'
 import { Time } from '../parts/time.tsx'
@@ -88,7 +89,7 @@ export function SendForm({ contract }: { contract: ContractView }): JSX.Element 
         </ActButton>
       </div>
       <div aria-live="polite">
-        {outcome.problem && <Refusal problem={outcome.problem} />}
+        {outcome.problem && <PayloadRefused problem={outcome.problem} what="Nothing was sent" />}
         {outcome.checked && (
           <p class="headline good">
             It fits. It would go to <Text>{`${outcome.checked.subject} in ${outcome.checked.stream}`}</Text>; nothing
@@ -98,29 +99,6 @@ export function SendForm({ contract }: { contract: ContractView }): JSX.Element 
         {outcome.sent && <Sent event={outcome.sent} />}
       </div>
     </form>
-  )
-}
-
-/** All faults, each with its place: those of a field stand there, too. */
-function Refusal({ problem }: { problem: ProblemView }): JSX.Element {
-  const { faults = [] } = problem
-  if (faults.length === 0) return <Problem problem={problem} />
-  return (
-    <div class="panel problem" role="alert">
-      <p class="problem-title">
-        Nothing was sent: the payload does not fit its contract <code>{problem.code}</code>
-      </p>
-      <ul>
-        {faults.map(({ field, message }) => (
-          <li key={field + message}>
-            <code>
-              <Text>{field || 'the payload'}</Text>
-            </code>{' '}
-            <Text>{message}</Text>
-          </li>
-        ))}
-      </ul>
-    </div>
   )
 }
 

@@ -1,12 +1,22 @@
-import type { ListedLetter } from '@malha/operations'
+import type { OperationRecord } from '@malha/mesh'
+import type { JsonChange, ListedLetter } from '@malha/operations'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { actorIn } from '../access/guard.ts'
 import { countsOf } from '../live/counts.ts'
+import { changesView } from './changes.ts'
 import type { ApiDeps } from './deps.ts'
 import { payloadView } from './payload-view.ts'
-import { Decision, LetterPageView, LetterQuery, LetterRow, SeqParams, WholeLetterView } from './schemas/letters.ts'
+import {
+  Decision,
+  type HistoryRow,
+  LetterPageView,
+  LetterQuery,
+  LetterRow,
+  SeqParams,
+  WholeLetterView,
+} from './schemas/letters.ts'
 import { ProblemView } from './schemas/shared.ts'
 
 /** Dead letters: looked through, and decided on. */
@@ -53,7 +63,14 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
       const { state = 'open', recordSeq = 0, run, redrives = 0 } = listed(seq) ?? {}
       const standing = { state, recordSeq, run, redrives }
       const headers = whole.headers.map(([name, value]): [string, string] => [name, value])
-      return { ...row({ ...whole, ...standing }), stack: whole.stack, headers, payload: payloadView(whole), history }
+      const done = history.map(historyRow)
+      return {
+        ...row({ ...whole, ...standing }),
+        stack: whole.stack,
+        headers,
+        payload: payloadView(whole),
+        history: done,
+      }
     },
   )
   routes.get(
@@ -99,6 +116,13 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
   function listed(seq: number): ListedLetter | undefined {
     return letters.list({ letters: [seq] }, { limit: 1 }).letters[0]
   }
+}
+
+/** What was done with a letter; of a correction, what it changed. */
+function historyRow(record: OperationRecord): HistoryRow {
+  if (record.kind !== 'edited') return record
+  const { patch, ...rest } = record
+  return { ...rest, changes: changesView(patch as readonly JsonChange[]) }
 }
 
 /** Its arrays may be written to. */

@@ -27,7 +27,8 @@ export function payloadView({ payload, hasPayload = true, kind }: Shown): Payloa
   }
 }
 
-function textOf(payload: Uint8Array): string | undefined {
+/** UTF-8; undefined: it is none. */
+export function textOf(payload: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(payload)
   } catch {
@@ -35,9 +36,15 @@ function textOf(payload: Uint8Array): string | undefined {
   }
 }
 
-function indented(text: string): string | undefined {
+/** ES2026; TypeScript does not know it yet. */
+const { rawJSON } = JSON as typeof JSON & { rawJSON: (text: string) => unknown }
+
+/** JSON with line breaks, and every number as it was written; undefined: it is none. */
+export function indented(text: string): string | undefined {
+  const asWritten = (_: string, value: unknown, { source }: { source?: string } = {}): unknown =>
+    typeof value === 'number' && source !== undefined ? rawJSON(source) : value
   try {
-    return JSON.stringify(JSON.parse(text), null, 2)
+    return JSON.stringify(JSON.parse(text, asWritten), null, 2)
   } catch {
     return undefined
   }

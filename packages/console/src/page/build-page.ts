@@ -13,7 +13,10 @@ export async function buildPage(): Promise<Map<string, Buffer>> {
     tsconfig: `${sources}tsconfig.json`,
     outdir: '/assets',
     entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
     bundle: true,
+    // What few pages need is fetched by those.
+    splitting: true,
     minify: true,
     write: false,
     format: 'esm',
@@ -24,7 +27,8 @@ export async function buildPage(): Promise<Map<string, Buffer>> {
   })
   await stop()
   const files = new Map(outputFiles.map(({ path, contents }) => [`/assets/${basename(path)}`, Buffer.from(contents)]))
-  const named = (ending: string): string => [...files.keys()].find((path) => path.endsWith(ending)) ?? ''
+  const named = (ending: string): string =>
+    [...files.keys()].find((path) => path.startsWith('/assets/page-') && path.endsWith(ending)) ?? ''
   const shell = await readFile(`${sources}index.html`, 'utf8')
   const html = shell.replace('/main.css', named('.css')).replace('/main.tsx', named('.js'))
   files.set('/index.html', Buffer.from(html))

@@ -17,6 +17,7 @@ import { catchUp, recordIn } from './follow.ts'
 import { changesBetween, type JsonChange, readJson, withChanges } from './json-edit.ts'
 import type { LetterIndex, ListedLetter } from './letter-index.ts'
 import { type LetterContent, readWhole, type WholeLetter } from './read-whole.ts'
+import { checkAsSaid } from './check-as-said.ts'
 import { writeRecord } from './write-record.ts'
 
 export type EditOptions = Actor & {
@@ -24,17 +25,28 @@ export type EditOptions = Actor & {
   payload: Uint8Array | string
   /** Contracts to check it by; the handler does so in any case. @default none */
   contracts?: readonly AnyContract[] | undefined
+  /** Check it by what the services of the mesh said of its type, where they said it of its version. @default false */
+  asSaid?: boolean | undefined
+  /** `recordSeq` of the letter that was looked at: who corrects what has changed since is told, and nothing is written. */
+  seen?: number | undefined
+  /** Checks it and says what it would change; writes nothing. @default false */
+  dryRun?: boolean | undefined
 }
 
 /** A letter that was edited, and what that changed of its payload. */
-export type Edited = { readonly letter: ListedLetter; readonly changes: readonly JsonChange[] }
+export type Edited = {
+  readonly letter: ListedLetter
+  readonly changes: readonly JsonChange[]
+  /** The contract it was checked by, `<type>/<version>`, as the services said it; null: by none of theirs. */
+  readonly checkedBy: string | null
+}
 
 type Deps = { desk: Desk; index: LetterIndex }
 
 /** @throws OperationsError OPERATIONS_EDIT_REFUSED | OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED */
 export async function edit({ desk, index }: Deps, seq: number, options: EditOptions): Promise<Edited> {
-  const { who, reason = '', contracts = [] } = options
-  checkActor({ who, reason }, { needsReason: true })
+  const { who, reason = '', contracts = [], asSaid = false, seen, dryRun = false } = options
+  if (!dryRun) checkActor({ who, reason }, { needsReason: true })
   const { mesh } = desk
   const payload = Buffer.from(options.payload)
   const document = readJson(payload)
@@ -42,11 +54,14 @@ export async function edit({ desk, index }: Deps, seq: number, options: EditOpti
   const whole = await readWhole(mesh, seq)
   const letter = index.letter(seq)
   if (letter?.state !== 'open') throw moved(letter ?? { seq, state: 'gone' })
+  if (seen !== undefined && seen !== letter.recordSeq) throw moved(letter)
   if (letter.kind !== 'message' || !whole.hasPayload) throw refused('it has no payload to edit')
   await check(whole, payload, contracts)
+  const checkedBy = asSaid ? await checkAsSaid(mesh, whole, document) : null
   const changes = changesBetween(originalOf(whole.payload), document)
   const known = await changesOf(mesh, letter)
   if (JSON.stringify(changes) === JSON.stringify(known)) throw refused('nothing was changed')
+  if (dryRun) return { letter, changes, checkedBy }
   // Where it was changed, not what is there: that may be a secret.
   const changed = changes.map(({ op, path }) => ({ op, path }))
   const before = { state: letter.state, edited: letter.editSeq > 0 }
@@ -57,7 +72,7 @@ export async function edit({ desk, index }: Deps, seq: number, options: EditOpti
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)
   })
   await catchUp(mesh, index)
-  return { letter: index.letter(seq)!, changes }
+  return { letter: index.letter(seq)!, changes, checkedBy }
 }
 
 /** What would be sent of a letter: with its latest edit. The very content where it has none. */

@@ -42,7 +42,7 @@ export interface Letters {
    */
   discard(seq: number, decision: Decision): Promise<ListedLetter>
   /**
-   * Corrects the payload of an open letter. The letter stays as it is; from now on it is sent with the correction.
+   * Corrects the payload of an open letter; `dryRun` only says what that would change. The letter stays as it is; from now on it is sent with the correction.
    * @throws OperationsError OPERATIONS_EDIT_REFUSED, and those of `discard`
    */
   edit(seq: number, options: EditOptions): Promise<Edited>

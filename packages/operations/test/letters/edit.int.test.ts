@@ -104,6 +104,39 @@ it('what cannot be sent, or is another message, is refused, and nothing is writt
   await test.stop()
 })
 
+it('is checked by what the services said of its type, where they said it of its version', async () => {
+  await using test = await withLetters(1)
+  const { operations, mesh } = test
+  const [letter] = operations.letters.list().letters
+  await eventually(async () => await operations.contracts.read('order.placed'))
+  const check = (payload: string, more: object = {}) =>
+    operations.letters.edit(letter!.seq, { who: 'ana', payload, asSaid: true, dryRun: true, ...more })
+  const refused = await check('{"n":"0"}').catch((error: unknown) => error)
+  expect(refused).toMatchObject({
+    code: 'OPERATIONS_EDIT_REFUSED',
+    faults: [
+      { pointer: '/city', message: 'is missing' },
+      { pointer: '/n', message: 'must be number' },
+    ],
+  })
+  expect(await check('{"n":0,"city":"Santos"}')).toMatchObject({
+    letter: { state: 'open', recordSeq: 0 },
+    changes: [{ op: 'replace', path: '/city', value: 'Santos' }],
+    checkedBy: 'order.placed/1',
+  })
+  // Nothing was written by that.
+  expect(await recordsOf(mesh)).toEqual([])
+  await expect(check('{"n":0,"city":"Santos"}', { seen: 7 })).rejects.toThrow(/OPERATIONS_LETTER_MOVED/)
+  await expect(check('{"n":0,"city":"Santos"}', { dryRun: false })).rejects.toThrow(
+    /OPERATIONS_INVALID_OPTIONS.*reason/,
+  )
+  await operations.letters.edit(letter!.seq, { ...said, payload: '{"n":0,"city":"Santos"}', asSaid: true, seen: 0 })
+  await expect(check('{"n":0,"city":"Other"}', { ...said, seen: 0, dryRun: false })).rejects.toThrow(
+    /OPERATIONS_LETTER_MOVED/,
+  )
+  await test.stop()
+})
+
 it('of two who correct a letter at once one is told that it moved', async () => {
   await using test = await withLetters(1)
   const { operations, mesh } = test

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Change } from './changes.ts'
 import { PayloadView, time } from './shared.ts'
 
 const state = z.enum(['open', 'redriven', 'resolved', 'late', 'discarded'])
@@ -113,7 +114,10 @@ export const HistoryRow = z.object({
   attempts: z.int().optional(),
   code: z.string().optional(),
   message: z.string().optional(),
+  changes: z.array(Change).optional().describe('Of a correction.'),
 })
+
+export type HistoryRow = z.infer<typeof HistoryRow>
 
 export const WholeLetterView = LetterRow.extend({
   stack: z.string().nullish(),

@@ -8,6 +8,7 @@ import { connectMesh, defineService, event, meshOptions, on, Reject, stream } fr
 import { openOperations } from '@malha/operations'
 import { startClickHouse } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
+import type { Page } from 'playwright-core'
 import { z } from 'zod'
 import { startConsole } from '../src/index.ts'
 import { ask } from './asking.ts'
@@ -85,7 +86,14 @@ await eventually(async () => {
 await Promise.all(failing.map((one) => one.stop()))
 const mended = await Promise.all(services(true).map((service) => mesh.start(service)))
 const console = parts.use(
-  await startConsole({ mesh, port: 0, role: 'operator', who: 'on-call', clickhouse: { url: clickhouse.url } }),
+  await startConsole({
+    mesh,
+    port: 0,
+    role: 'operator',
+    who: 'on-call',
+    sendsEvents: true,
+    clickhouse: { url: clickhouse.url },
+  }),
 )
 const browser = await launchChromium()
 parts.defer(() => browser.close())
@@ -116,6 +124,27 @@ await picture('letters-dark', '/letters?state=open', { colorScheme: 'dark' })
 await picture('letters-phone', '/letters?state=open', { viewport: { width: 390, height: 780 } })
 await picture('letter', `/letters/${letter!.seq}`)
 await picture('redrive', '/redrive?service=city-registration')
+await picture('edit', `/letters/${letter!.seq}/edit`, {}, async (page) => {
+  const editor = page.getByRole('textbox', { name: 'Payload to be sent' })
+  const text = await editor.innerText()
+  await editor.focus()
+  await page.keyboard.press('ControlOrMeta+a')
+  await page.keyboard.insertText(text.replace(/"capacity": \d+/, '"capacity": 900'))
+  await page.getByLabel('Reason').fill("the contract's most is 900")
+  await page.getByRole('button', { name: 'Check it' }).click()
+  await page.locator('.changes').waitFor()
+  await page.locator('[aria-disabled=true]').waitFor({ state: 'detached' })
+})
+await picture(
+  'replay',
+  '/replay?service=provider&handler=maas&type=center.registered&reason=MaaS+lost+them&counted=yes',
+)
+await picture('send', '/send?type=center.registered', {}, async (page) => {
+  const fields = { centerId: 'ctr_2001', name: 'Distribution centre Olinda', city: 'Olinda', capacity: 'many' }
+  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text)
+  await page.getByRole('button', { name: 'Check it' }).click()
+  await page.getByRole('alert').getByText('must be number').waitFor()
+})
 await picture('runs', '/runs')
 await picture('handlers', '/handlers')
 await eventually(async () => ((await ask(console, '/events?limit=20')).body['events'] as unknown[]).length === 20)
@@ -124,12 +153,19 @@ await picture('events', '/events?type=center.registered&stream=CENTERS')
 await picture('audit', '/audit')
 await Promise.all(mended.map((one) => one.stop()))
 
-async function picture(name: string, path: string, options: Parameters<typeof browser.newPage>[0] = {}): Promise<void> {
+/** @param prepare What is done on the page before. */
+async function picture(
+  name: string,
+  path: string,
+  options: Parameters<typeof browser.newPage>[0] = {},
+  prepare?: (page: Page) => Promise<void>,
+): Promise<void> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', ...options })
   await page.goto(console.url + path)
   await page.locator('main h1').waitFor()
-  await page.locator('.loading').waitFor({ state: 'detached' })
+  await eventually(async () => (await page.locator('.loading').count()) === 0)
   await page.locator('.live.on').waitFor()
+  await prepare?.(page)
   await page.screenshot({ path: join(folder, `${name}.png`) })
   await page.close()
 }

@@ -71,7 +71,7 @@ function control(type: 'accept' | 'reject', action: (event: MouseEvent) => void)
 const THEME = {
   '&': { backgroundColor: 'var(--surface)', color: 'var(--text)', fontSize: '0.87rem' },
   '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '2px' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', maxHeight: '60vh', minHeight: '12rem', overflow: 'auto' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', maxHeight: '60vh', overflow: 'auto' },
   '.cm-content': { caretColor: 'var(--text)', padding: '8px 0' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
   '.cm-gutters': { backgroundColor: 'var(--sunken)', color: 'var(--soft)', border: '0' },

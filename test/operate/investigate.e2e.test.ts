@@ -21,7 +21,7 @@ test('at a terminal a message is followed, what it waits for is said, events are
     handlers: { bill: on(placed, { startFrom: 'all' }, () => Promise.reject(new Reject('no \u001B[31mink'))) },
   })
   const running = await mesh.start(shop)
-  await using tail = malha('tail', 'order.>', '--count', '2', '--json', ...at)
+  await using tail = malha('tail', 'order.>', '--count', '2', '--ndjson', ...at)
   await eventually(() => expect(tail.stderr).toContain('listening to order.>'), { timeoutMs: 30_000 })
   await mesh.publish(placed, { n: 1 })
   await mesh.publish(placed, { n: 2 })

@@ -57,7 +57,8 @@ it(
 const INTRODUCTION = `# The command
 
 \`malha\` (\`./malha\` in a clone) is for people at a terminal and for scripts. Results are on stdout, all else on stderr.
-\`--json\` gives one JSON value on stdout, and nothing is coloured outside a terminal.
+\`--json\` gives one JSON value on stdout (of \`malha test\` a line of it, before the count of tests), \`--ndjson\` a value a line where
+there may be many; nothing is coloured outside a terminal.
 
 Commands that look change nothing. Those that act write down who did it (\`--who\`) and why (\`--reason\`).
 

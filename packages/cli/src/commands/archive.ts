@@ -1,4 +1,11 @@
-import { type ArchiveAudit, auditArchive, type EventFilter, queryArchive, queryArchiveSql } from '@malha/archive'
+import {
+  type ArchiveAudit,
+  auditArchive,
+  eachArchived,
+  type EventFilter,
+  queryArchive,
+  queryArchiveSql,
+} from '@malha/archive'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   apart,
@@ -9,11 +16,12 @@ import {
   withContext,
 } from '../connection/connect-options.ts'
 import { drawAudit, drawEvents, drawRows } from '../view/archive-view.ts'
+import { type EachAs, NDJSON, printEach } from '../view/print-each.ts'
 import { wantsColors } from '../view/say.ts'
 
-type Clickhouse = ConnectOptions & { clickhouse?: string; json?: true }
-type AuditCommandOptions = Clickhouse & { nats?: string; stream?: string[]; wait: number }
-type QueryCommandOptions = Clickhouse & Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number }
+type Clickhouse = ConnectOptions & { clickhouse?: string }
+type AuditCommandOptions = Clickhouse & { json?: true; nats?: string; stream?: string[]; wait: number }
+type QueryCommandOptions = Clickhouse & EachAs & Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number }
 
 /** `malha archive audit` and `malha archive query`. */
 export function register(program: Command): void {
@@ -31,7 +39,7 @@ function registerAudit(archive: Command): void {
     .option('--clickhouse <url>', CLICKHOUSE)
     .option('--stream <name...>', 'only these streams, by their full names')
     .option('--wait <seconds>', 'how long to wait for the archive to catch up first', wholeNumber, 0)
-    .option('--json', 'the whole result as one JSON line')
+    .option('--json', 'one JSON value: { clean, streams, totals, … }')
     .addHelpText(
       'after',
       `
@@ -61,12 +69,14 @@ function registerQuery(archive: Command): void {
     .option('--since <time>', 'stored at or after, e.g. 2026-11-21T10:00:00Z')
     .option('--until <time>', 'stored before')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
-    .option('--json', 'one JSON line an event or row')
+    .option('--json', 'one JSON value: { events }, of SQL { rows }')
+    .addOption(new Option('--ndjson', NDJSON).conflicts('json'))
     .addHelpText(
       'after',
       `
 Examples:
   malha archive query --key c-1
+  malha archive query --type order.placed --limit 100000 --ndjson | jq -r .id
   malha archive query 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'
 Exit codes: 0 looked up, 1 an error.`,
     )
@@ -93,17 +103,16 @@ async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): P
 }
 
 async function query(sql: string | undefined, options: QueryCommandOptions): Promise<void> {
-  const { clickhouse: _, json, limit, ...filter } = apart(options).rest
+  const { clickhouse: _, json, ndjson, limit, ...filter } = apart(options).rest
   const at = await clickhouseOf(options)
+  const isForPrograms = json || ndjson
   if (sql !== undefined) {
     const rows = await queryArchiveSql(at, sql, { limit })
-    for (const row of json ? rows : []) process.stdout.write(`${JSON.stringify(row)}\n`)
-    if (!json) process.stdout.write(`${drawRows(rows)}\n`)
-    return
-  }
-  const events = await queryArchive(at, { ...filter, limit })
-  for (const event of json ? events : []) process.stdout.write(`${JSON.stringify(event)}\n`)
-  if (!json) process.stdout.write(`${drawEvents(events, process.stdout.columns ?? 120)}\n`)
+    if (isForPrograms) await printEach(rows, { name: 'rows', ndjson })
+    else process.stdout.write(`${drawRows(rows)}\n`)
+  } else if (isForPrograms) await printEach(eachArchived(at, { ...filter, limit }), { name: 'events', ndjson })
+  else
+    process.stdout.write(`${drawEvents(await queryArchive(at, { ...filter, limit }), process.stdout.columns ?? 120)}\n`)
 }
 
 function print(options: { json?: true }, result: object, draw: () => string): void {

@@ -1,0 +1,154 @@
+/** In this process, so that some forty commands take seconds. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { archiveStreams, queryArchiveSql } from '@malha/archive'
+import { connectMesh, defineService, type Mesh, on, Reject } from '@malha/mesh'
+import { openOperations } from '@malha/operations'
+import { startClickHouse } from '@malha/stack'
+import { eventually, testServer } from '@malha/testing'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { createProgram } from '../../packages/cli/src/program.ts'
+import { placed } from './contracts.ts'
+
+/** They start processes, and their JSON has tests of its own. */
+const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test']
+
+type Place = { mesh: Mesh; server: string; clickhouse: string; folder: string }
+
+/** Each command with what it is called with; what a text names in braces an earlier one printed, or is of the place. */
+const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
+  ['streams'],
+  ['handlers list'],
+  ['handlers show', 'shop/bill'],
+  ['handlers pause', 'shop/bill', '--reason', 'a test'],
+  ['handlers set', 'shop/bill', '--concurrency', '4'],
+  ['handlers resume', 'shop/bill'],
+  ['dlq list'],
+  ['dlq show', '1'],
+  ['dlq discard', '1', '--reason', 'a test'],
+  ['dlq reopen', '1', '--reason', 'a test'],
+  ['dlq edit', '1', '--payload-file', '{payload}', '--no-redrive', '--reason', 'a test'],
+  ['dlq edit', '2', '--payload-file', '{payload}', '--reason', 'a test'],
+  ['dlq redrive', '--all', '--dry-run'],
+  ['dlq redrive', '--letter', '3'],
+  ['replay', '--service', 'shop', '--handler', 'bill', '--dry-run'],
+  ['replay', '--service', 'shop', '--handler', 'bill'],
+  ['runs list'],
+  ['runs show', '{run}'],
+  ['runs pause', '{run}'],
+  ['runs resume', '{run}'],
+  ['runs work', '{run}'],
+  ['runs cancel', '{other}'],
+  ['audit list'],
+  ['tail', '--count', '1'],
+  ['journey', 'o-1'],
+  ['why', 'o-1'],
+  ['publish', 'order.placed', '--data', '{"n":9}', '--dry-run'],
+  ['publish', 'order.placed', '--data', '{"n":9}'],
+  ['contracts list'],
+  ['contracts check', '--contracts', '@malha/contracts', '--against', 'mesh'],
+  ['contracts snapshot', '--contracts', '@malha/contracts'],
+  ['describe'],
+  ['doctor', '--wait', '0.1', '--clickhouse', '{clickhouse}'],
+  ['context list'],
+  ['archive audit', '--clickhouse', '{clickhouse}', '--wait', '20'],
+  ['archive query', '--clickhouse', '{clickhouse}'],
+  ['archive query', '--clickhouse', '{clickhouse}', '--id', 'no such event'],
+  ['archive query', '--clickhouse', '{clickhouse}', 'SELECT 1 AS one'],
+]
+
+it(
+  'every command that has --json writes one JSON value to stdout, and nothing else',
+  { timeout: 120_000 },
+  async () => {
+    const place = await aMeshWithAll()
+    const { mesh, folder } = place
+    using operations = await openOperations(mesh)
+    await operations.letters.refresh()
+    const [run, other] = await Promise.all(
+      [1, 2].map((letter) => operations.runs.redrive({ who: 'ana', filter: { letters: [letter] } })),
+    )
+    const known = {
+      payload: join(folder, 'payload.json'),
+      run: run!.id,
+      other: other!.id,
+      clickhouse: place.clickhouse,
+    }
+    await writeFile(known.payload, '{"n":7}')
+    vi.stubEnv('NATS_URL', place.server)
+    vi.stubEnv('MALHA_CACHE', folder)
+    const publishing = setInterval(() => void mesh.publish(placed, { n: 8 }), 200)
+    onTestFinished(() => clearInterval(publishing))
+
+    for (const [command, ...args] of CALLS) {
+      const given = args.map((arg) => arg.replace(/\{(\w+)\}/, (_, name: keyof typeof known) => known[name]))
+      const out = await stdoutOf([...command.split(' '), ...given, '--json'])
+      expect(
+        () => JSON.parse(out),
+        `malha ${command} ${args.join(' ')} --json wrote ${out.slice(0, 500)}`,
+      ).not.toThrow()
+    }
+    const called = new Set([...CALLS.map(([command]) => command), ...ELSEWHERE])
+    expect((await commandsWithJson()).filter((name) => !called.has(name))).toEqual([])
+
+    const at = ['archive', 'query', '--clickhouse', known.clickhouse]
+    const whole = JSON.parse(await stdoutOf([...at, '--limit', '3', '--json'])) as { events: { id: string }[] }
+    const lines = (await stdoutOf([...at, '--limit', '3', '--ndjson'])).trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toHaveLength(3)
+    expect(whole.events).toHaveLength(3)
+    expect(JSON.parse(await stdoutOf([...at, 'SELECT 1 AS one', '--json']))).toEqual({ rows: [{ one: 1 }] })
+  },
+)
+
+/** A shop that gave up three orders, with an archive. It ends with the test. */
+async function aMeshWithAll(): Promise<Place> {
+  await using stack = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'malha-json-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  const { CLICKHOUSE_URL: _, ...env } = process.env
+  const clickhouse = await startClickHouse({ dataDir: join(folder, 'clickhouse'), env })
+  stack.defer(() => clickhouse.stop())
+  const server = stack.use(await testServer())
+  const mesh = stack.use(await connectMesh({ servers: server.url, name: 'test' }))
+  const bill = on(placed, { startFrom: 'all' }, ({ n }) => {
+    if (n < 9) throw new Reject(`order ${n} has no price`)
+  })
+  const running = await mesh.start(defineService('shop', { handlers: { bill } }))
+  stack.defer(() => running.stop())
+  for (const n of [1, 2, 3]) await mesh.publish(placed, { n })
+  stack.use(archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url }))
+  using operations = await openOperations(mesh)
+  await eventually(
+    async () => {
+      await operations.letters.refresh()
+      expect(operations.letters.list().total).toBe(3)
+      const sql = "SELECT count() AS events FROM archive.events FINAL WHERE stream = 'ORDERS'"
+      expect(await queryArchiveSql({ url: clickhouse.url }, sql)).toEqual([{ events: '3' }])
+    },
+    { timeoutMs: 30_000 },
+  )
+  const all = stack.move()
+  onTestFinished(() => all.disposeAsync())
+  return { mesh, server: server.url, clickhouse: clickhouse.url, folder }
+}
+
+async function stdoutOf(argv: readonly string[]): Promise<string> {
+  let text = ''
+  using _stdout = vi.spyOn(process.stdout, 'write').mockImplementation((part) => ((text += String(part)), true))
+  using _stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const program = await createProgram(argv)
+  await program.parseAsync([...argv], { from: 'user' })
+  // Some answer no; that is none of this process.
+  process.exitCode = undefined
+  return text
+}
+
+async function commandsWithJson(): Promise<string[]> {
+  type Command = Awaited<ReturnType<typeof createProgram>>
+  const within = (command: Command, name: string): string[] => [
+    ...(command.options.some(({ long }) => long === '--json') ? [name] : []),
+    ...command.commands.flatMap((one) => within(one, `${name} ${one.name()}`.trim())),
+  ]
+  return within(await createProgram([]), '')
+}

@@ -44,6 +44,7 @@ export {
 export { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from './given.ts'
 export { LETTER_HEADER } from './failure/dead-letter.ts'
 export { LANE_HEADER } from './failure/lane-headers.ts'
+export { RUN_HEADER } from './run/run-headers.ts'
 export { defaultRetry, retry, type RetryPolicy, untilBack } from './failure/retry-policy.ts'
 export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
 export type { BucketOptions } from './lifecycle/bucket.ts'

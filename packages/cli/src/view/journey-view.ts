@@ -1,4 +1,4 @@
-import type { FoundEvent, HandlerHop, Hop, Journey } from '@malha/operations'
+import type { FoundEvent, HandlerHop, Hop, Journey, RunHop } from '@malha/operations'
 import { createColors } from 'picocolors'
 import { whyOf } from './letters-view.ts'
 import type { Screen } from './print.ts'
@@ -63,7 +63,7 @@ const FIRST = 2
 const LAST = 3
 
 function handlerBranch(hop: HandlerHop, published: readonly Hop[], colors: boolean): Branch {
-  const { service, handler, situation, sentence, attempts } = hop
+  const { service, handler, situation, sentence, attempts, runs } = hop
   const shown = attempts.filter((_, index) => index < FIRST || index >= attempts.length - LAST)
   const folded = attempts.length - shown.length
   const lines = shown.map((attempt) => leaf(attemptLine(attempt)))
@@ -71,7 +71,7 @@ function handlerBranch(hop: HandlerHop, published: readonly Hop[], colors: boole
   const said = situation === 'done' ? '' : `  ${inOneLine(sentence)}`
   return {
     lines: [`${visible(`${service}/${handler}`)}  ${paintOf(situation, colors)(situation)}${said}`],
-    below: [...lines, ...published.map((each) => hopBranch(each, colors))],
+    below: [...lines, ...runs.map((run) => leaf(runLine(run))), ...published.map((each) => hopBranch(each, colors))],
   }
 }
 
@@ -80,6 +80,24 @@ const leaf = (line: string): Branch => ({ lines: [line], below: [] })
 function attemptLine({ attempt, at, code, message, nextAttemptAt }: HandlerHop['attempts'][number]): string {
   const next = nextAttemptAt === null ? 'given up' : `next ${nextAttemptAt}`
   return `↻${attempt} ${visible(at)}  ${inOneLine(code)} ${whyOf({ code, reason: message })}  (${inOneLine(next)})`
+}
+
+/** `⟳ redriven 2026-… by run R: failed again after 2 attempts (HTTP_422 …)  trace …` */
+function runLine({ run, kind, at, result, endedAt, attempts, code, message, traceId }: RunHop): string {
+  const sent = `⟳ ${kind === 'redrive' ? 'redriven' : 'replayed'} ${visible(at)} by run ${visible(run)}: `
+  const count = attempts === undefined || attempts < 2 ? '' : ` after ${attempts} attempts`
+  const ended = endedAt === undefined ? '' : `${count} at ${visible(endedAt)}`
+  const why = code === undefined ? '' : ` (${inOneLine(code)} ${whyOf({ code, reason: message ?? '' })})`
+  const trace = traceId === undefined ? '' : `, trace ${visible(traceId)}`
+  return `${sent}${RESULTS[result]}${ended}${why}${trace}`
+}
+
+const RESULTS: Readonly<Record<RunHop['result'], string>> = {
+  'under-way': 'under way',
+  ok: 'ok',
+  already: 'already done',
+  failed: 'failed again',
+  gone: 'nothing left to send',
 }
 
 function branchLines(branches: readonly Branch[]): string[] {

@@ -1,4 +1,4 @@
-import type { FoundEvent, HandlerHop, Hop, Journey } from '@malha/operations'
+import type { FoundEvent, HandlerHop, Hop, Journey, RunHop } from '@malha/operations'
 import { expect, test } from 'vitest'
 import { drawJourney, journeyJson } from '../../src/view/journey-view.ts'
 
@@ -44,6 +44,19 @@ const handler = (over: Partial<HandlerHop>): HandlerHop => ({
   sentence: 'it is done',
   next: undefined,
   attempts: [],
+  runs: [],
+  ...over,
+})
+const again = (over: Partial<RunHop>): RunHop => ({
+  run: 'r-1',
+  kind: 'redrive',
+  at: '2026-11-22T18:00:00.000Z',
+  result: 'failed',
+  endedAt: '2026-11-22T18:00:09.000Z',
+  attempts: 2,
+  code: undefined,
+  message: undefined,
+  traceId: undefined,
   ...over,
 })
 const hop = (over: Partial<Hop>): Hop => ({
@@ -88,6 +101,21 @@ test('of many attempts the first and the last are shown, and how many are betwee
   const text = drawJourney(journey([hop({ handlers: [handler({ attempts })] })]), screen)
   expect([...text.matchAll(/↻(\d+)/g)].map(([, n]) => n)).toEqual(['1', '2', '18', '19', '20'])
   expect(text).toContain('⋮ 15 more failed attempts')
+})
+
+test('each run that sent it again is shown with its result and its trace', () => {
+  const runs = [
+    again({ code: 'HTTP_422', message: HOSTILE, traceId: HOSTILE }),
+    again({ kind: 'replay', result: 'ok' }),
+  ]
+  const text = drawJourney(journey([hop({ handlers: [handler({ runs })] })]), screen)
+  expect(text.replaceAll('\n', '')).not.toMatch(ACTING)
+  expect(text).toMatch(
+    /⟳ redriven 2026-11-22T18:00:00.000Z by run r-1: failed again after 2 attempts at 2026-11-22T18:00:09.000Z \(HTTP_422.*, trace /,
+  )
+  expect(text).toContain(
+    '⟳ replayed 2026-11-22T18:00:00.000Z by run r-1: ok after 2 attempts at 2026-11-22T18:00:09.000Z',
+  )
 })
 
 test('hostile text in any place does nothing to the terminal', () => {

@@ -25,16 +25,18 @@ export type Outcome =
   | { kind: 'failed'; code: string; message: string }
 
 /** A record of the stream of operations about one letter, or one message of a replay. Format 1; docs/reference/wire.md. */
-export type OperationRecord = { v: 1; at: string } & (
-  | { kind: 'claimed'; run: string; by: string }
-  | ({ run: string; claim: number; attempts: number } & Outcome)
-  | { kind: 'gone'; run: string }
-  | { kind: 'discarded' | 'reopened'; who: string; reason: string }
-  // A JSON Patch (RFC 6902) of the letter's own payload.
-  | { kind: 'edited'; who: string; reason: string; patch: readonly object[] }
-  /** The message is done after all: a call that was given up ended well. */
-  | { kind: 'late'; by: string }
-)
+export type OperationRecord = { v: 1; at: string } &
+  /** `trace`: id of the trace that the message has for itself, where it has one. */
+  (
+    | { kind: 'claimed'; run: string; by: string; trace?: string }
+    | ({ run: string; claim: number; attempts: number } & Outcome)
+    | { kind: 'gone'; run: string }
+    | { kind: 'discarded' | 'reopened'; who: string; reason: string }
+    // A JSON Patch (RFC 6902) of the letter's own payload.
+    | { kind: 'edited'; who: string; reason: string; patch: readonly object[] }
+    /** The message is done after all: a call that was given up ended well. */
+    | { kind: 'late'; by: string }
+  )
 
 export type RecordDeps = { nc: NatsConnection; pipeline: PublishPipeline; names: Names; log: Logger }
 
@@ -51,7 +53,8 @@ export async function claim(deps: RecordDeps, run: RunOf, isFirstDelivery: boole
     // Most are delivered once, and claimed by nobody else: no look is needed before the write.
     let last = isFirstDelivery && run.claim === undefined ? undefined : await lastRecord(deps, run.record)
     if ((last?.seq ?? run.expected) === run.expected) {
-      const claimed = { v: 1, kind: 'claimed', run: run.run, by: run.by, at: now() } as const
+      const trace = run.trace?.split('-')[1]
+      const claimed = { v: 1, kind: 'claimed', run: run.run, by: run.by, at: now(), ...(trace && { trace }) } as const
       const seq = await append(deps, run, { record: claimed, expected: run.expected })
       if (seq !== undefined) {
         run.claim = seq

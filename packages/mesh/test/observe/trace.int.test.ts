@@ -185,6 +185,9 @@ test('what a run sends begins a trace, linked to and from the old one, and a lat
   expect(first.parentSpanContext).toBeUndefined()
   expect(first.links.map((link) => link.context.spanId)).toEqual([publish!.spanContext().spanId])
   expect(first.attributes).toMatchObject({ 'mesh.run': 'r1', 'mesh.linked_trace': oldTrace })
+  // Whoever has the records finds the trace without a store of traces.
+  const claimed = (await getStored(mesh.nats, mesh.names.operations(), { seq: 1 }))!
+  expect(JSON.parse(claimed.payload.toString())).toMatchObject({ kind: 'claimed', trace: first.spanContext().traceId })
   const again = spans('process order.placed').filter((span) => span.spanContext().traceId !== oldTrace)
   expect(again.map((span) => span.parentSpanContext?.spanId)).toEqual(again.map(() => first.spanContext().spanId))
   expect(again.map((span) => span.attributes['mesh.attempt'])).toEqual([1, 2])

@@ -54,7 +54,7 @@ export async function follow(sources: Sources, asked: string): Promise<Journey> 
     as,
     roots: treeOf(events).map((root) => hopOf(sources.topology, hops, root)),
     events: events.length,
-    traces: await tracesOf(sources, events),
+    traces: await tracesOf(sources, { events, hops }),
     missing,
   }
 }
@@ -174,8 +174,13 @@ function publisherOf(
   )?.handler
 }
 
-async function tracesOf({ missing, traces }: Sources, events: readonly FoundEvent[]): Promise<Journey['traces']> {
-  const ids = [...new Set(events.flatMap(({ traceId }) => traceId ?? []))]
+async function tracesOf(
+  { missing, traces }: Sources,
+  { events, hops }: { events: readonly FoundEvent[]; hops: ReadonlyMap<string, readonly HandlerHop[]> },
+): Promise<Journey['traces']> {
+  // What is sent again is in a trace of its own.
+  const ofRuns = [...hops.values()].flat().flatMap(({ runs }) => runs)
+  const ids = [...new Set([...events, ...ofRuns].flatMap(({ traceId }) => traceId ?? []))]
   if (traces === undefined || ids.length === 0) return []
   if (ids.length > MOST_TRACES) missing.push(`${ids.length - MOST_TRACES} more traces`)
   const read = await Promise.all(

@@ -1,4 +1,5 @@
 import type { HandlerFacts, LetterFact } from './facts.ts'
+import type { RunHop } from './run-records.ts'
 
 /** What an event waits for, or what became of it; the gravest first. */
 export const SITUATIONS = [
@@ -11,6 +12,7 @@ export const SITUATIONS = [
   'behind-key',
   'retry',
   'redriving',
+  'replaying',
   'waiting',
   'in-hand',
   'discarded',
@@ -31,7 +33,13 @@ export type Verdict = {
 /** Pure: the same facts, the same verdict. */
 export function decide(facts: HandlerFacts): Verdict {
   return (
-    ofLetter(facts) ?? ofExpired(facts) ?? ofDone(facts) ?? ofBlocked(facts) ?? ofWaiting(facts) ?? ofProgress(facts)
+    ofRun(facts) ??
+    ofLetter(facts) ??
+    ofExpired(facts) ??
+    ofDone(facts) ??
+    ofBlocked(facts) ??
+    ofWaiting(facts) ??
+    ofProgress(facts)
   )
 }
 
@@ -44,7 +52,49 @@ const HOW_FAR = 'malha handlers list'
 
 const said = (situation: Situation, sentence: string, next?: string): Verdict => ({ situation, sentence, next })
 
+/** What became of it in the last run that sent it again. */
+function lastRun({ runs }: Facts): string {
+  const last = runs.at(-1)
+  return last?.endedAt === undefined ? '' : `; run ${last.run} ${RESULTS[last.result]} at ${last.endedAt}`
+}
+
+const RESULTS: Readonly<Record<RunHop['result'], string>> = {
+  'under-way': 'has it',
+  ok: 'sent it again, and it was done',
+  already: 'sent it again, and it was done before',
+  failed: 'sent it again, and it failed again',
+  gone: 'found nothing left to send',
+}
+
 const whose = ({ service, handler }: Facts): string => `${service}/${handler}`
+
+/** What a run sent, and has no result of. */
+function ofRun(facts: Facts): Verdict | undefined {
+  const { inRun, event } = facts
+  if (!inRun) return undefined
+  const { run, kind, begunAt, waiting } = inRun
+  const here = { ...facts, event: `${event}, in run ${run},` }
+  const show = `malha runs show ${run}`
+  const blocked = begunAt === undefined || waiting ? ofBlocked(here) : undefined
+  if (blocked) return { ...blocked, next: blocked.next ?? show }
+  const how = kind === 'redrive' ? 'redriving' : 'replaying'
+  const retry = waiting ? { attempt: waiting.attempts + 1, dueAt: waiting.dueAt } : nextOfRun(facts, begunAt)
+  if (retry)
+    return said(
+      how,
+      `${here.event} waits for attempt ${retry.attempt} of ${whose(facts)} at ${retry.dueAt}${lastOf(facts)}`,
+      show,
+    )
+  if (begunAt === undefined) return said(how, `${here.event} waits on the lane of ${whose(facts)} for its turn`, show)
+  return said(how, `${here.event} is with ${whose(facts)} since ${begunAt}${lastOf(facts)}`, show)
+}
+
+/** The next attempt, where the process holds the message until then. */
+function nextOfRun({ attempts, nowMs }: Facts, begunAt = ''): { attempt: number; dueAt: string } | undefined {
+  const last = attempts.at(-1)
+  if (!last?.nextAttemptAt || last.at < begunAt || Date.parse(last.nextAttemptAt) <= nowMs) return undefined
+  return { attempt: last.attempt + 1, dueAt: last.nextAttemptAt }
+}
 
 function ofLetter(facts: Facts): Verdict | undefined {
   const { letter, event } = facts
@@ -63,7 +113,11 @@ function ofLetter(facts: Facts): Verdict | undefined {
     )
   if (state === 'discarded')
     return said('discarded', `${event} was discarded for ${whose(facts)} by ${who}${at}: ${why}`, show)
-  return said('dead-letter', `${event} is dead letter ${seq} of ${whose(facts)} (open): ${reasonOf(letter)}`, show)
+  return said(
+    'dead-letter',
+    `${event} is dead letter ${seq} of ${whose(facts)} (open): ${reasonOf(letter)}${lastRun(facts)}`,
+    show,
+  )
 }
 
 const reasonOf = ({ code, reason }: Pick<LetterFact, 'code' | 'reason'>): string =>
@@ -93,7 +147,7 @@ function ofDone(facts: Facts): Verdict | undefined {
   const isDone = doneAt !== undefined || (position.kind === 'settled' && !waiting && !isQueued)
   if (!isDone) return undefined
   const at = doneAt === undefined ? '' : ` at ${doneAt}`
-  return said('done', `${event} is done by ${whose(facts)}${at}${afterAttempts(facts)}`)
+  return said('done', `${event} is done by ${whose(facts)}${at}${afterAttempts(facts)}${lastRun(facts)}`)
 }
 
 /** What keeps a handler from working at all. */

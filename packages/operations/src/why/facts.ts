@@ -1,5 +1,6 @@
 import type { AttemptFailed, KeptRetry } from '@malha/mesh'
 import type { LetterState } from '../letters/letter.ts'
+import type { RunHop } from './run-records.ts'
 
 /** Where a handler is with an event, by what the server knows of it. */
 export type Position =
@@ -51,6 +52,16 @@ export type LiveFact = {
   readonly delayedUntil: string | undefined
 }
 
+/** A run that sent an event to its handler again, and has no result of it yet. */
+export type RunFact = {
+  readonly run: string
+  readonly kind: RunHop['kind']
+  /** When its handler began with it; undefined: it waits on the handler's lane. */
+  readonly begunAt: string | undefined
+  /** Of a copy that waits for another attempt: when that is due, and how many there were. */
+  readonly waiting: { readonly dueAt: string; readonly attempts: number } | undefined
+}
+
 /** All that is known of one event and one handler. */
 export type HandlerFacts = {
   readonly service: string
@@ -74,6 +85,10 @@ export type HandlerFacts = {
   readonly waiting: { readonly dueAt: string; readonly attempts: number } | undefined
   /** A copy that is due stands on the handler's lane. */
   readonly isQueued: boolean
+  /** The run it is in. */
+  readonly inRun: RunFact | undefined
+  /** What runs did with it; the oldest first. */
+  readonly runs: readonly RunHop[]
   /** When it was done, where something says so: a marker, an inbox, an output, a record of a run. */
   readonly doneAt: string | undefined
   /** A pull request waits at the server, or an instance holds a lease. */

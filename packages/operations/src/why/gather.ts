@@ -1,12 +1,13 @@
-import { type AttemptFailed, LANE_HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
+import type { AttemptFailed, Mesh } from '@malha/mesh'
 import type { ConsumerInfo } from '@nats-io/jetstream'
 import { serverTime } from '../handlers/find-handler.ts'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterIndex } from '../letters/letter-index.ts'
-import { lastOf, nextOf } from '../read/direct.ts'
+import { lastOf } from '../read/direct.ts'
 import type { HandlerFacts, Position } from './facts.ts'
 import { type LiveFacts, liveFacts } from './live.ts'
 import { orderedPosition } from './partition-facts.ts'
+import { inRun, queues } from './queue.ts'
 import { attemptsOf, readWritten, type Written } from './records.ts'
 import { durableFor, isFor, nameOf, type PlacedHandler, type Topology } from './topology.ts'
 
@@ -21,8 +22,8 @@ type Known = {
   readonly attempts: readonly AttemptFailed[]
   readonly live: LiveFacts
   readonly nowMs: number
-  /** What is due on a lane, by handler; read where it is asked for. */
-  readonly queued: Map<string, Promise<ReadonlySet<string>>>
+  /** What is due on lanes; read where it is asked for. */
+  readonly queued: ReturnType<typeof queues>
 }
 
 /** Reads all that is known of some events and the handlers that take them. Nothing on the server changes. */
@@ -38,7 +39,7 @@ export async function gatherFacts(
     attemptsOf(mesh, topology, keys),
     liveFacts(mesh, { handlers: taken, nowMs, missing }),
   ])
-  const known: Known = { mesh, index, topology, written, attempts, live, nowMs, queued: new Map() }
+  const known: Known = { mesh, index, topology, written, attempts, live, nowMs, queued: queues(mesh) }
   return await Promise.all(
     events.map(async (event) => ({
       event,
@@ -64,6 +65,8 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
   const isInStream = event.foundIn === 'stream' || (stream !== undefined && stands(stream.info, event))
   const attempts = known.attempts.filter((each) => isAttemptAt(each, handler, event))
   const { position, isPulled } = await whereIs(known, handler, event)
+  const copies = await known.queued(handler, { tail: tailOf(mesh, event), attempts })
+  const runs = written.runs.get(about) ?? []
   return {
     service: handler.service,
     handler: handler.handler,
@@ -79,9 +82,9 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
     letter: written.letters.get(about),
     expired: isInStream ? undefined : expiredIn(known, handler, event),
     waiting: written.waiting.get(about),
-    isQueued: written.waiting.has(about)
-      ? false
-      : await isQueued(known, handler, { tail: tailOf(mesh, event), attempts }),
+    isQueued: !written.waiting.has(about) && copies.some(({ ofRun }) => !ofRun),
+    inRun: inRun({ runs, copies, waiting: written.waitingInRun.get(about) }),
+    runs,
     doneAt: written.doneAt.get(about),
     live: live(handler),
   }
@@ -151,35 +154,4 @@ function expiredIn({ index }: Known, { service, handler }: PlacedHandler, event:
     return origin.stream === event.stream && origin.epoch === event.epoch && from <= event.seq && event.seq <= to
   })
   return found && { letter: found.seq, range: found.origin.seq }
-}
-
-/** Due messages of a lane that are looked at. What is acked is gone from there. */
-const MOST_QUEUED = 2000
-
-async function isQueued(
-  { mesh, queued }: Known,
-  handler: PlacedHandler,
-  { tail, attempts }: { tail: string; attempts: readonly AttemptFailed[] },
-): Promise<boolean> {
-  const { lane } = handler
-  const due = lane.num_pending + lane.num_ack_pending
-  if (due === 0) return false
-  const name = nameOf(handler)
-  const subject = mesh.names.laneTarget(handler.service, handler.handler)
-  const read = async (): Promise<ReadonlySet<string>> => {
-    const messages = await nextOf(mesh, lane.stream_name, { subject, most: MOST_QUEUED })
-    return new Set(messages.map(({ header }) => originOf(mesh, receivedHeaders(header))))
-  }
-  const all = queued.get(name) ?? read()
-  queued.set(name, all)
-  // Behind so many that it was not looked at: a success leaves no record, so the last failure counts.
-  return (await all).has(tail) || (due > MOST_QUEUED && attempts.at(-1)?.outcome === 'retry')
-}
-
-/** The tail of the names of what is about the event that a copy is of. */
-function originOf(mesh: Mesh, headers: Readonly<Record<string, string>>): string {
-  const text = (name: string): string => headers[name] ?? ''
-  const [stream, storedNs] = [text(LANE_HEADER.stream), text(LANE_HEADER.storedAt)]
-  const [epoch, seq] = [Number(text(LANE_HEADER.epoch)), Number(text(LANE_HEADER.seq))]
-  return tailOf(mesh, { stream, epoch, seq, storedNs } as FoundEvent)
 }

@@ -9,12 +9,14 @@ import {
   partitionOf,
   receivedHeaders,
 } from '@malha/mesh'
+import type { StoredMsg } from '@nats-io/jetstream'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterState } from '../letters/letter.ts'
 import { readLetter } from '../letters/letter.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
 import type { LetterFact } from './facts.ts'
+import { readRuns, type RunHop } from './run-records.ts'
 import type { Topology } from './topology.ts'
 
 /** By a name of what it is about. */
@@ -23,9 +25,16 @@ export type By<T> = ReadonlyMap<string, T>
 /** What was written down about events, by `<service>/<handler> <tail of the event>`. */
 export type Written = {
   readonly letters: By<LetterFact>
-  readonly waiting: By<{ dueAt: string; attempts: number }>
+  readonly waiting: By<Waiting>
+  /** Copies of runs that wait for another attempt. */
+  readonly waitingInRun: By<Waiting & { run: string }>
   readonly doneAt: By<string>
+  /** How often, and with what result, runs sent it again; the oldest first. */
+  readonly runs: By<readonly RunHop[]>
 }
+
+/** A copy on a handler's lane; `dueAt` RFC 3339. */
+export type Waiting = { readonly dueAt: string; readonly attempts: number }
 
 const streamOf = ({ streams }: Topology, kind: string): MeshStream | undefined =>
   streams.find((each) => each.kind === kind)
@@ -63,31 +72,31 @@ export function tokenOf(key: string): string | undefined {
 /** Letters, copies on lanes and what says that a handler is done, of some events. */
 export async function readWritten(mesh: Mesh, topology: Topology, events: readonly FoundEvent[]): Promise<Written> {
   const tails = events.map((event) => tailOf(mesh, event))
-  const [letters, waiting, doneAt] = await Promise.all([
-    lettersOf(mesh, topology, tails),
+  const runs = readRuns(mesh, topology, tails)
+  const [letters, waits, doneAt, { hops }] = await Promise.all([
+    lettersOf(mesh, topology, { tails, records: runs.then(({ ofLetters }) => ofLetters) }),
     waitingOf(mesh, topology, tails),
     doneOf(mesh, topology, events),
+    runs,
   ])
-  return { letters, waiting, doneAt }
+  return { letters, ...waits, doneAt, runs: hops }
 }
 
-async function lettersOf(mesh: Mesh, topology: Topology, tails: readonly string[]): Promise<By<LetterFact>> {
+async function lettersOf(
+  mesh: Mesh,
+  topology: Topology,
+  { tails, records: reading }: { tails: readonly string[]; records: Promise<readonly StoredMsg[]> },
+): Promise<By<LetterFact>> {
   const stream = streamOf(topology, 'dead-letters')
-  const operations = streamOf(topology, 'operations')
-  if (!stream) return new Map()
   const [stored, records] = await Promise.all([
-    lastOf(
-      mesh,
-      stream.name,
-      tails.map((tail) => mesh.names.subject(`dlq.*.${tail}`)),
-    ),
-    operations
+    stream
       ? lastOf(
           mesh,
-          operations.name,
-          tails.map((tail) => mesh.names.subject(`ops.letter.*.${tail}`)),
+          stream.name,
+          tails.map((tail) => mesh.names.subject(`dlq.*.${tail}`)),
         )
       : [],
+    reading,
   ])
   const recordOf = new Map(records.map((each) => [each.subject, each.json<OperationRecord>()]))
   return new Map(
@@ -127,26 +136,32 @@ function standing(record: OperationRecord | undefined): Standing {
   }
 }
 
-async function waitingOf(mesh: Mesh, { streams }: Topology, tails: readonly string[]): Promise<Written['waiting']> {
-  const found = new Map<string, { dueAt: string; attempts: number }>()
+async function waitingOf(
+  mesh: Mesh,
+  { streams }: Topology,
+  tails: readonly string[],
+): Promise<Pick<Written, 'waiting' | 'waitingInRun'>> {
+  const waiting = new Map<string, Waiting>()
+  const waitingInRun = new Map<string, Waiting & { run: string }>()
   const lanes = streams.filter(({ kind }) => kind === 'lanes')
   await Promise.all(
     lanes.map(async ({ name, info }) => {
       const [lane = ''] = info.config.subjects
-      const patterns = tails.map((tail) => `${lane.slice(0, -1)}*.at.${tail}`)
+      const root = `${lane.slice(0, -1)}*.at`
+      const patterns = tails.flatMap((tail) => [`${root}.${tail}`, `${root}.${tail}.*`])
       for (const { subject, header } of await lastOf(mesh, name, patterns)) {
-        const [, service, handler, , ...tail] = mesh.names.strip(subject).split('.')
+        const [, service, handler, , stream, epoch, place, run] = mesh.names.strip(subject).split('.')
         const headers = receivedHeaders(header)
         const dueAt = /^@at (.+)$/.exec(headers['nats-schedule'] ?? '')?.[1]
-        if (dueAt !== undefined)
-          found.set(`${service}/${handler} ${tail.join('.')}`, {
-            dueAt,
-            attempts: Number(headers[LANE_HEADER.attempts]) || 0,
-          })
+        if (dueAt === undefined) continue
+        const about = `${service}/${handler} ${stream}.${epoch}.${place}`
+        const copy = { dueAt, attempts: Number(headers[LANE_HEADER.attempts]) || 0 }
+        if (run === undefined) waiting.set(about, copy)
+        else waitingInRun.set(about, { ...copy, run })
       }
     }),
   )
-  return found
+  return { waiting, waitingInRun }
 }
 
 /** Handlers with `effects: 'once'` leave a marker beside their outputs, those with an inbox a record. */

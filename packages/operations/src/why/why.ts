@@ -3,9 +3,15 @@ import { archivedBy, lastOfKey, scanFor, type Sources, troubledBy } from '../jou
 import { decide, isGraver, type Situation, type Verdict } from './decide.ts'
 import { delayed } from './delayed.ts'
 import { gatherFacts, titleOf } from './gather.ts'
+import type { RunHop } from './run-records.ts'
 
 /** What one handler has to do with an event. */
-export type Explanation = Verdict & { readonly service: string; readonly handler: string }
+export type Explanation = Verdict & {
+  readonly service: string
+  readonly handler: string
+  /** Runs that sent it to the handler again, and what came of each; the oldest first. */
+  readonly runs: readonly RunHop[]
+}
 
 /** An event, and where each handler that takes it is with it. */
 export type ExplainedEvent = { readonly event: FoundEvent; readonly handlers: readonly Explanation[] }
@@ -38,7 +44,12 @@ export async function explainEvents(sources: Sources, events: readonly FoundEven
   const facts = await gatherFacts(sources, events)
   return facts.map(({ event, handlers }) => ({
     event,
-    handlers: handlers.map((each) => ({ service: each.service, handler: each.handler, ...decide(each) })),
+    handlers: handlers.map((each) => ({
+      service: each.service,
+      handler: each.handler,
+      runs: each.runs,
+      ...decide(each),
+    })),
   }))
 }
 

@@ -4,7 +4,7 @@ import { jetstream } from '@nats-io/jetstream'
 import { headers } from '@nats-io/nats-core'
 import { describe, expect, it } from 'vitest'
 import { type Hop, openOperations } from '../../src/index.ts'
-import { billed, bills, orders, placed } from '../why/shop.ts'
+import { billed, bills, orders, placed, shopWith } from '../why/shop.ts'
 
 /** Bills an order at the second attempt, and cannot send the bill. */
 const shop = () => {
@@ -95,6 +95,47 @@ describe('a journey', () => {
       events: 1,
       roots: [{ event: { id: 'e-1', type: undefined, traceId: trace } }],
     })
+  })
+
+  it('has each run that sent a message again, with what came of it', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    using operations = await openOperations(await test.connect({ topology: 'none' }))
+    await mesh.provision(defineService('biller', { handlers: {}, publishes: [billed] }))
+    let isMended = false
+    const running = await mesh.start(
+      shopWith((_, ctx) => {
+        if (!isMended) throw new Reject('no ink')
+        ctx.publish(billed, { orderId: 'o-1' })
+      }),
+    )
+    await mesh.publish(placed, { orderId: 'o-1' })
+    const runs = async () => (await operations.journey('o-1')).roots[0]?.handlers[0]?.runs
+    await eventually(async () => expect(await operations.why('o-1')).toMatchObject({ situation: 'dead-letter' }))
+    expect(await runs()).toEqual([])
+
+    using acting = await openOperations(mesh)
+    const again = async (kind: 'redrive' | 'replay'): Promise<string> => {
+      const of = { service: 'shop', handler: 'bill', who: 'ana' }
+      const { id } =
+        kind === 'redrive' ? await acting.runs.redrive({ filter: {}, who: 'ana' }) : await acting.runs.replay(of)
+      await acting.runs.work(id, { who: 'ana' })
+      return id
+    }
+    const [first] = [await again('redrive')]
+    isMended = true
+    const [second, third] = [await again('redrive'), await again('replay')]
+    const time = expect.stringMatching(/^\d{4}-.*Z$/)
+    const ended = { at: time, endedAt: time, attempts: 1 }
+    expect(await runs()).toEqual([
+      expect.objectContaining({ ...ended, kind: 'redrive', run: first, result: 'failed', code: 'MESH_REJECTED' }),
+      expect.objectContaining({ ...ended, kind: 'redrive', run: second, result: 'ok', code: undefined }),
+      expect.objectContaining({ ...ended, kind: 'replay', run: third, result: 'ok' }),
+    ])
+    // What it published at last stands below it.
+    expect((await operations.journey('o-1')).roots).toMatchObject([{ caused: [{ event: { key: 'b-o-1' } }] }])
+    expect((await operations.why('o-1')).situation).toBe('done')
+    await running.stop()
   })
 
   it('says what it did not look at where a stream is longer than it may look', async () => {

@@ -1,7 +1,8 @@
 import type { AttemptFailed } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { decide, type Situation } from '../../src/why/decide.ts'
-import type { HandlerFacts, LetterFact, LiveFact, Position } from '../../src/why/facts.ts'
+import type { HandlerFacts, LetterFact, LiveFact, Position, RunFact } from '../../src/why/facts.ts'
+import type { RunHop } from '../../src/why/run-records.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00.000Z')
 const LATER = '2026-11-21T12:05:00.000Z'
@@ -61,9 +62,30 @@ const facts = (position: Position, over: Partial<HandlerFacts> = {}): HandlerFac
   expired: undefined,
   waiting: undefined,
   isQueued: false,
+  inRun: undefined,
+  runs: [],
   doneAt: undefined,
   isPulled: true,
   live: live(),
+  ...over,
+})
+const inRun = (over: Partial<RunFact> = {}): RunFact => ({
+  run: 'r1',
+  kind: 'redrive',
+  begunAt: BEFORE,
+  waiting: undefined,
+  ...over,
+})
+const hop = (over: Partial<RunHop>): RunHop => ({
+  run: 'r1',
+  kind: 'redrive',
+  at: BEFORE,
+  result: 'under-way',
+  endedAt: undefined,
+  attempts: 1,
+  code: undefined,
+  message: undefined,
+  traceId: undefined,
   ...over,
 })
 const settled: Position = { kind: 'settled' }
@@ -84,6 +106,47 @@ const TABLE: readonly (readonly [
     'dead-letter',
     /is dead letter 42 of provider\/senninha \(open\): HTTP_422: no such city$/,
     'malha dlq show 42',
+  ],
+  [
+    'a letter that a run sent, whose handler is paused',
+    facts(settled, { letter: letter(), inRun: inRun({ begunAt: undefined }), live: live({ paused }) }),
+    'paused',
+    /^center\.registered c-17, in run r1, waits: provider\/senninha is paused by ana until/,
+    'malha handlers resume provider/senninha',
+  ],
+  [
+    'a letter that a run sent',
+    facts(settled, { letter: letter(), inRun: inRun({ begunAt: undefined }) }),
+    'redriving',
+    /^center\.registered c-17, in run r1, waits on the lane of provider\/senninha for its turn$/,
+    'malha runs show r1',
+  ],
+  [
+    'an event of a replay that waits for another attempt',
+    facts(settled, { inRun: inRun({ kind: 'replay', waiting: { dueAt: LATER, attempts: 2 } }) }),
+    'replaying',
+    /^center\.registered c-17, in run r1, waits for attempt 3 of provider\/senninha at 2026-11-21T12:05/,
+    'malha runs show r1',
+  ],
+  [
+    'an event of a replay that its process holds until it is tried again',
+    facts(settled, { inRun: inRun({ kind: 'replay' }), attempts: [attempt(1, LATER)] }),
+    'replaying',
+    /^center\.registered c-17, in run r1, waits for attempt 2 of .* at 2026-11-21T12:05.* \(attempt 1 failed: HTTP_503: try later\)$/,
+    'malha runs show r1',
+  ],
+  [
+    'a letter that failed again',
+    facts(settled, { letter: letter(), runs: [hop({ result: 'failed', endedAt: LATER })] }),
+    'dead-letter',
+    /no such city; run r1 sent it again, and it failed again at 2026-11-21T12:05/,
+    'malha dlq show 42',
+  ],
+  [
+    'an event that was replayed',
+    facts(settled, { runs: [hop({ kind: 'replay', result: 'ok', endedAt: LATER })] }),
+    'done',
+    /is done by provider\/senninha; run r1 sent it again, and it was done at 2026-11-21T12:05/,
   ],
   [
     'a letter that a run took',

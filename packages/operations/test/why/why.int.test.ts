@@ -100,7 +100,7 @@ describe('why says of a message', () => {
     const { id } = await acting.runs.redrive({ filter: {}, who: 'ana' })
     const working = acting.runs.work(id, { who: 'ana' })
     expect(await until(operations, 'o-1', { situation: 'redriving' })).toMatchObject({
-      sentence: expect.stringContaining(`was sent to shop/bill again by run ${id}, which began with it at `),
+      sentence: expect.stringMatching(new RegExp(`^order\\.placed o-1, in run ${id}, is with shop/bill since \\d{4}-`)),
       next: `malha runs show ${id}`,
     })
     mended.resolve()
@@ -109,6 +109,42 @@ describe('why says of a message', () => {
       new RegExp(`^order\\.placed o-1 is done by shop/bill at .*, sent again by run ${id}$`),
     )
     await running.stop()
+  })
+
+  it('that it is in a run, and what it waits for there: its turn, its handler, its next attempt', async () => {
+    await using both = await asked()
+    const { test, operations } = both
+    let outcome: 'given up' | 'away' | 'done' = 'given up'
+    const shop = shopWith(
+      () => {
+        if (outcome === 'given up') throw new Reject('no such city')
+        if (outcome === 'away') throw new Error('no ink')
+      },
+      { retry: slowly },
+    )
+    const first = await test.mesh.start(shop)
+    await test.mesh.publish(placed, { orderId: 'o-1' })
+    await until(operations, 'o-1', { situation: 'dead-letter' })
+    await first.stop()
+    using acting = await openOperations(test.mesh)
+    const redrive = await acting.runs.redrive({ filter: {}, who: 'ana' })
+    const working = acting.runs.work(redrive.id, { who: 'ana' })
+    expect((await until(operations, 'o-1', { situation: 'no-instance' })).sentence).toBe(
+      `order.placed o-1, in run ${redrive.id}, waits: no instance of shop pulls for shop/bill (attempt 1 failed: MESH_REJECTED: no such city)`,
+    )
+    outcome = 'away'
+    const second = await test.mesh.start(shop)
+    expect((await until(operations, 'o-1', { situation: 'redriving' })).sentence).toMatch(/, in run /)
+    await eventually(async () =>
+      expect((await operations.why('o-1')).sentence).toMatch(
+        new RegExp(
+          `^order\\.placed o-1, in run ${redrive.id}, waits for attempt 2 of shop/bill at .* \\(attempt 1 failed: Error: no ink\\)$`,
+        ),
+      ),
+    )
+    await acting.runs.cancel(redrive.id, { who: 'ana' })
+    await working
+    await second.stop()
   })
 
   it('by whom and when it is tried again, on the lane as in the process', async () => {

@@ -12,13 +12,14 @@ import { several, time, wholeNumber } from './arguments.ts'
 
 type Json = ConnectOptions & { json?: true }
 type Decision = Json & Actor
-type Selection = Omit<LetterFilter, 'state'>
+type Selection = Omit<LetterFilter, 'state' | 'letters'>
 type ListOptions = Json & LetterFilter & { limit: number; after?: number }
 type RedriveOptions = Json &
   PaceOptions &
   Selection & {
     letter?: number[]
     all?: true
+    withLate?: true
     dryRun?: true
     most: number
     who: string
@@ -101,6 +102,7 @@ function registerRedrive(dlq: Command): void {
     .description('send open letters to their handlers again, slowly, and see what becomes of them')
     .option('--letter <n>', 'this letter; may be given several times', several)
     .option('--all', 'every open letter: without it, say which')
+    .option('--with-late', 'also letters whose message was done after all (late)')
     .option('--dry-run', 'only say how many that would be, with samples')
     .option('--most <n>', 'leave out letters that were sent as often as this', wholeNumber, 10)
     .option('--json', 'one JSON value: the plan of a dry run, else the run when it is over')
@@ -116,9 +118,23 @@ Exit codes: 0 all sent letters are resolved, 1 an error, 3 some failed again or 
     )
     .action(async (options: RedriveOptions, command: Command) => {
       const { connection, rest } = apart(options)
-      const { json, all, dryRun, rate, concurrency, stopAfter, most, who, reason, letter: letters, ...selection } = rest
-      const filter = { ...selection, letters }
-      const isNarrow = Object.values(filter).some((value) => value !== undefined)
+      const {
+        json,
+        all,
+        withLate,
+        dryRun,
+        rate,
+        concurrency,
+        stopAfter,
+        most,
+        who,
+        reason,
+        letter: letters,
+        ...selection
+      } = rest
+      const chosen = { ...selection, letters }
+      const isNarrow = Object.values(chosen).some((value) => value !== undefined)
+      const filter = { ...chosen, withLate }
       if (!isNarrow && !all) command.error('error: say which letters, e.g. --group or --service, or --all')
       await using mesh = await connectToMesh(connection, { acts: !dryRun })
       using operations = await openIndexed(mesh)

@@ -2,7 +2,8 @@ import { type OperationRecord, provisionOperations } from '@malha/mesh'
 import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { catchUp } from './follow.ts'
-import type { LetterIndex, ListedLetter } from './letter-index.ts'
+import type { LetterIndex } from './letter-index.ts'
+import type { ListedLetter } from './letter-row.ts'
 import { writeRecord } from './write-record.ts'
 
 /** Who decides, and on what. */

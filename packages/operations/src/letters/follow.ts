@@ -2,7 +2,8 @@ import { type Mesh, type OperationRecord, receivedHeaders } from '@malha/mesh'
 import type { StoredMsg } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import { type LetterState, readLetter } from './letter.ts'
-import type { LetterIndex, Standing } from './letter-index.ts'
+import type { LetterIndex } from './letter-index.ts'
+import type { Standing } from './letter-row.ts'
 import { readOn, streamNow } from '../read/read-on.ts'
 
 /**

@@ -20,11 +20,18 @@ export type LetterFilter = {
   /** `ce-id` of the original. */
   id?: string | undefined
   key?: string | undefined
-  state?: LetterState | undefined
+  /** One state, or any of several. */
+  state?: LetterState | readonly LetterState[] | undefined
   kind?: LetterKind | undefined
   /** Written at or after, before; RFC 3339. */
   since?: string | undefined
   until?: string | undefined
+}
+
+/** Which letters are sent again: those that fit and are open, and with `withLate` those that were done late. */
+export type RedriveFilter = Omit<LetterFilter, 'state'> & {
+  /** Also those whose message was done after all. @default false */
+  withLate?: boolean | undefined
 }
 
 export type LetterPage = {
@@ -88,11 +95,15 @@ export function isOfGroups({ letters, id, key, since, until }: LetterFilter): bo
 /** Groups that fit, a row a state. */
 export function filteredGroups({ service, handler, code, group, state, kind }: LetterFilter): GroupQuery {
   let query: GroupQuery = queries.selectFrom('groups')
-  const are = { service, handler, code, grp: group, state, kind }
+  const are = { service, handler, code, grp: group, kind }
   for (const [column, value] of Object.entries(are))
     if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
+  if (state !== undefined) query = query.where('state', 'in', statesOf(state))
   return query
 }
+
+const statesOf = (state: LetterState | readonly LetterState[]): readonly LetterState[] =>
+  typeof state === 'string' ? [state] : state
 
 /** Letters that fit. */
 export function filtered({
@@ -109,9 +120,10 @@ export function filtered({
   until,
 }: LetterFilter): LetterQuery {
   let query: LetterQuery = queries.selectFrom('letters')
-  const are = { service, handler, code, grp: group, event_id: id, event_key: key, state, kind }
+  const are = { service, handler, code, grp: group, event_id: id, event_key: key, kind }
   for (const [column, value] of Object.entries(are))
     if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
+  if (state !== undefined) query = query.where('state', 'in', statesOf(state))
   if (letters !== undefined) query = query.where('seq', 'in', letters)
   if (since !== undefined) query = query.where('at', '>=', since)
   if (until !== undefined) query = query.where('at', '<', until)

@@ -8,7 +8,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { sql } from 'kysely'
 import { OperationsError } from '../errors.ts'
 import { FORM, SCHEMA, TABLES } from './letter-schema.ts'
-import type { Letter, LetterState } from './letter.ts'
+import type { Letter } from './letter.ts'
 import {
   filtered,
   filteredGroups,
@@ -18,6 +18,7 @@ import {
   type LetterQuery,
   type LetterRow,
 } from './letter-filter.ts'
+import { type ListedLetter, OPEN, rowOf, type Standing, standingIn, type StandingRow } from './letter-row.ts'
 
 /** Letters that failed in the same way. */
 export type LetterGroup = {
@@ -32,24 +33,6 @@ export type LetterGroup = {
   readonly lastAt: string
 }
 
-/** What is known of a letter from the records about it. */
-export type Standing = {
-  readonly state: LetterState
-  /** Sequence of the last record about it; 0: none. */
-  readonly recordSeq: number
-  /** Sequence of the record of its latest edit; 0: none. */
-  readonly editSeq: number
-  /** There was nothing left to send of it when a run came to it. */
-  readonly isGone: boolean
-  /** The last run that had it. */
-  readonly run: string | undefined
-  /** How often it was sent again. */
-  readonly redrives: number
-}
-
-/** A letter with where it stands now. */
-export type ListedLetter = Letter & Standing
-
 const GROUP_COLUMNS = [
   'grp as group',
   'service',
@@ -58,8 +41,6 @@ const GROUP_COLUMNS = [
   'error_class as errorClass',
   'grp_reason as reason',
 ] as const
-
-const OPEN: Standing = { state: 'open', recordSeq: 0, editSeq: 0, isGone: false, run: undefined, redrives: 0 }
 
 /** What a stream is followed for. */
 export type Followed = 'letters' | 'records'
@@ -203,6 +184,11 @@ export class LetterIndex implements Disposable {
     return this.#number('SELECT coalesce(max(seq), 0) FROM letters')
   }
 
+  /** Sequence of the last record that it has. */
+  get lastRecord(): number {
+    return this.#number("SELECT coalesce(max(until), 0) FROM positions WHERE what = 'records'")
+  }
+
   /** The largest first. */
   groups(filter: LetterFilter, limit: number): LetterGroup[] {
     const compiled = isOfGroups(filter)
@@ -281,38 +267,4 @@ export class LetterIndex implements Disposable {
   #rows<Found>({ sql: text, parameters }: { sql: string; parameters: readonly unknown[] }): Found[] {
     return this.#db.prepare(text).all(...(parameters as SQLInputValue[])) as Found[]
   }
-}
-
-function rowOf(letter: Letter, standing: Standing = OPEN): (string | number | null)[] {
-  const { seq, subject, at, service, handler, code, errorClass, group, groupReason, id, key } = letter
-  const said = [
-    seq,
-    subject,
-    at,
-    service,
-    handler,
-    code,
-    errorClass,
-    group,
-    groupReason,
-    id,
-    key,
-    JSON.stringify(letter),
-    letter.kind,
-  ]
-  const { state, recordSeq, editSeq, isGone, run, redrives } = standing
-  return [...said, state, recordSeq, editSeq, Number(isGone), run, redrives].map((value) => value ?? null)
-}
-
-type StandingRow = Pick<LetterRow, 'state' | 'record_seq' | 'edit_seq' | 'is_gone' | 'run' | 'redrives'>
-
-function standingIn({
-  state,
-  record_seq: recordSeq,
-  edit_seq: editSeq,
-  is_gone: isGone,
-  run,
-  redrives,
-}: StandingRow): Standing {
-  return { state, recordSeq, editSeq, isGone: isGone === 1, run: run ?? undefined, redrives }
 }

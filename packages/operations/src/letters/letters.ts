@@ -6,7 +6,8 @@ import { edit, type Edited, type EditOptions, withEdit } from './edit.ts'
 import { catchUp } from './follow.ts'
 import { historyOf } from './history.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
-import type { LetterGroup, LetterIndex, ListedLetter } from './letter-index.ts'
+import type { LetterGroup, LetterIndex } from './letter-index.ts'
+import type { ListedLetter } from './letter-row.ts'
 import { readWhole, type WholeLetter } from './read-whole.ts'
 
 export type LetterList = {

@@ -1,6 +1,6 @@
 import type { Mesh, OperationRecord } from '@malha/mesh'
 import { JetStreamApiCodes, JetStreamApiError, jetstream } from '@nats-io/jetstream'
-import type { ListedLetter } from './letter-index.ts'
+import type { ListedLetter } from './letter-row.ts'
 
 /** Writes what becomes of a letter behind the last record known of it. False where another record came first: nothing is written. */
 export async function writeRecord(

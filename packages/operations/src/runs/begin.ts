@@ -11,7 +11,7 @@ import type { RunStore } from './run-store.ts'
 export type Asked = Actor & { limits?: Partial<RunLimits> }
 
 /** What a run has from its begin on, beside what it is about. */
-type Begun = Omit<Extract<Run, { kind: 'redrive' }>, 'kind' | 'filter' | 'upTo' | 'cursor' | 'gone'>
+type Begun = Omit<Extract<Run, { kind: 'redrive' }>, 'kind' | 'filter' | 'asOf' | 'upTo' | 'cursor' | 'gone'>
 
 /** @throws OperationsError OPERATIONS_INVALID_OPTIONS */
 export function limitsOf({ limits: given = {}, ...actor }: Asked): RunLimits {

@@ -4,11 +4,13 @@
  * L1  What a letter is sent with is the last record known of it, and records are read on from before that: whoever else
  *     writes one is seen, and the letter counts as overtaken.
  * L2  That there was nothing left to send of a letter is a record too, so that it is counted once, whoever runs.
+ * L3  Each letter of the snapshot has one turn, and no other letter has one: those without a turn at the end were removed.
  */
 import { getStored, type Mesh, type RunMessage } from '@malha/mesh'
 import { withEdit } from '../letters/edit.ts'
 import { catchUp, type LetterRecord, readRecords } from '../letters/follow.ts'
-import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
+import type { LetterIndex } from '../letters/letter-index.ts'
+import type { ListedLetter } from '../letters/letter-row.ts'
 import { contentOf, type LetterContent } from '../letters/read-whole.ts'
 import { writeRecord } from '../letters/write-record.ts'
 import { readThese } from '../read/read-these.ts'
@@ -48,7 +50,8 @@ export class LetterSource implements RunSource {
 
   async next(after: number, limit: number): Promise<Slice> {
     const { filter, upTo } = this.#run
-    const letters = withinBytes(this.#index.onwards(filter, { after, upTo, limit }))
+    const found = withinBytes(this.#index.onwards(filter, { after, upTo, limit }))
+    const letters = found.filter((letter) => this.#isOfSnapshot(letter))
     const wanted = letters.filter((letter) => letter.run !== this.#run.id && this.#isToBeSent(letter))
     const stored = await readThese(
       this.#mesh,
@@ -57,11 +60,11 @@ export class LetterSource implements RunSource {
     )
     const turns = await Promise.all(
       letters.map((letter) => {
-        const found = stored.get(letter.seq)
-        return this.#turnOf(letter, found && contentOf(found))
+        const message = stored.get(letter.seq)
+        return this.#turnOf(letter, message && contentOf(message))
       }),
     )
-    return { turns, until: letters.at(-1)?.seq ?? upTo }
+    return { turns, until: found.at(-1)?.seq ?? upTo }
   }
 
   async follow(after: number, onBatch: (counted: readonly Counted[], until: number) => void): Promise<void> {
@@ -104,8 +107,19 @@ export class LetterSource implements RunSource {
     return { kind: 'send', message, payload: content.payload }
   }
 
-  #isToBeSent({ state, kind, redrives }: ListedLetter): boolean {
-    return state === 'open' && kind === 'message' && redrives < this.#run.limits.mostRedrives
+  #isToBeSent(letter: ListedLetter): boolean {
+    return this.#isUndone(letter) && letter.kind === 'message' && letter.redrives < this.#run.limits.mostRedrives
+  }
+
+  /** As far as the run is concerned. */
+  #isUndone({ state }: ListedLetter): boolean {
+    return state === 'open' || (state === 'late' && this.#run.filter.withLate === true)
+  }
+
+  /** Upholds L3. */
+  #isOfSnapshot(letter: ListedLetter): boolean {
+    const { asOf = -1 } = this.#run
+    return letter.kind === 'message' && (this.#isUndone(letter) || letter.recordSeq > asOf)
   }
 
   /** Upholds L2. */

@@ -1,4 +1,4 @@
-import type { LetterFilter } from '../letters/letter-filter.ts'
+import type { RedriveFilter } from '../letters/letter-filter.ts'
 
 /**
  * `running`: a runner sends, or waits for outcomes. `paused`: nothing is sent until somebody resumes it. `cancelled`: nothing
@@ -40,8 +40,10 @@ type RunCommon = {
 type Redrive = {
   readonly kind: 'redrive'
   /** What was asked for. */
-  readonly filter: Omit<LetterFilter, 'state'>
-  /** Letters that there was nothing left to send of, the first thousand. */
+  readonly filter: RedriveFilter
+  /** The last record about letters that there was: what was dealt with by then is not of it. Absent in runs of earlier releases. */
+  readonly asOf?: number
+  /** Letters that there was nothing left to send of, the first thousand; of those removed before their turn nobody knows which. */
   readonly gone: readonly number[]
 }
 

@@ -96,8 +96,10 @@ export class Runner {
     const isTooMuch = this.#counts.failed >= this.#run.limits.mostFailures
     const isFinished = !isTooMuch && (await this.#mayMove()) && (await this.#sendSome())
     const { state } = this.#run
-    if (isFinished && underWay(this.#counts) === 0) await this.#save('done')
-    else if (isTooMuch) await this.#save('stopped')
+    if (isFinished && underWay(this.#counts) === 0) {
+      this.#countRemoved()
+      await this.#save('done')
+    } else if (isTooMuch) await this.#save('stopped')
     else if (isOver({ state }) || this.#options.signal?.aborted) await this.#save(state)
     else return false
     return true
@@ -124,6 +126,13 @@ export class Runner {
 
   #add(what: keyof RunCounts, count: number): void {
     this.#counts = { ...this.#counts, [what]: this.#counts[what] + count }
+  }
+
+  /** What somebody removed before its turn had none: it is what is left of the snapshot. */
+  #countRemoved(): void {
+    const { kind, total } = this.#run
+    const { sent, skipped, gone } = this.#counts
+    if (kind === 'redrive') this.#add('gone', Math.max(0, total - sent - skipped - gone))
   }
 
   /** Writes how far it is, and hears what others want of it. */

@@ -2,8 +2,9 @@ import type { Mesh } from '@malha/mesh'
 import type { Actor, Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { catchUp } from '../letters/follow.ts'
-import type { LetterFilter } from '../letters/letter-filter.ts'
-import type { LetterIndex, ListedLetter } from '../letters/letter-index.ts'
+import type { LetterFilter, RedriveFilter } from '../letters/letter-filter.ts'
+import type { LetterIndex } from '../letters/letter-index.ts'
+import type { ListedLetter } from '../letters/letter-row.ts'
 import { type ArchiveReader, ArchiveSource } from './archive-source.ts'
 import { type Asked, begin, limitsOf, newRun } from './begin.ts'
 import { fitHandler } from './handler-fit.ts'
@@ -17,8 +18,8 @@ import type { RunSource } from './source.ts'
 import { StreamSource } from './stream-source.ts'
 
 export type RedriveOptions = Asked & {
-  /** Which letters: those that fit, are open, and are written by now. */
-  filter: Omit<LetterFilter, 'state'>
+  /** Which letters: those that fit, are open (or late, where that is asked for), and are written by now. */
+  filter: RedriveFilter
   /** Letters up to this one: what a plan gave as `upTo` sends what it showed, and none written since. @default the last */
   upTo?: number | undefined
 }
@@ -27,7 +28,7 @@ export type ReplayOptions = Asked & ReplayOf
 
 /** What a redrive would send, if it began now. */
 export type Plan = {
-  /** Letters that are open and would be sent. */
+  /** Letters that would be sent. */
   readonly total: number
   /** The last letter that there was. */
   readonly upTo: number
@@ -40,7 +41,7 @@ export type Plan = {
 /** Runs send messages to their handlers again, and to nobody else: dead letters, or events of a stream or the archive. */
 export interface Runs {
   /** The exact count, and samples; sends nothing. @throws OperationsError OPERATIONS_HANDLER_UNFIT with every fault */
-  plan(filter: Omit<LetterFilter, 'state'>): Promise<Plan>
+  plan(filter: RedriveFilter): Promise<Plan>
   /**
    * Writes a run down, with the letters there are now. `work` sends them.
    * @throws OperationsError OPERATIONS_NOTHING_TO_SEND | OPERATIONS_HANDLER_UNFIT | OPERATIONS_INVALID_OPTIONS | OPERATIONS_NO_ROOM |
@@ -104,10 +105,11 @@ export function runsOf({
     async redrive({ filter, upTo: seen = Infinity, ...asked }) {
       const limits = limitsOf(asked)
       await catchUp(mesh, index)
+      const asOf = index.lastRecord
       const { total, upTo } = await planOf(mesh, index, { filter, upTo: Math.min(seen, index.last) })
-      if (total === 0) throw new OperationsError('OPERATIONS_NOTHING_TO_SEND', 'no open letter fits the filter')
+      if (total === 0) throw nothingToSend(filter, index)
       const common = newRun(asked, { limits, total })
-      const run: Run = { ...common, kind: 'redrive', filter, upTo, cursor: 0, gone: [] }
+      const run: Run = { ...common, kind: 'redrive', filter, asOf, upTo, cursor: 0, gone: [] }
       return await begin(desk, run, { store, about: { filter } })
     },
     planReplay: async (of) => (await planReplay(readers, of)).plan,
@@ -138,10 +140,19 @@ export function runsOf({
   }
 }
 
-type Planned = { filter: Omit<LetterFilter, 'state'>; upTo: number }
+function nothingToSend(filter: RedriveFilter, index: LetterIndex): OperationsError {
+  const late = index.count({ ...filter, state: 'late', kind: 'message' })
+  const said = late === 0 ? '' : `; ${late} that were done late do, and are sent with withLate (--with-late)`
+  return new OperationsError(
+    'OPERATIONS_NOTHING_TO_SEND',
+    `no open letter fits the filter${filter.withLate ? '' : said}`,
+  )
+}
+
+type Planned = { filter: RedriveFilter; upTo: number }
 
 async function planOf(mesh: Mesh, index: LetterIndex, { filter, upTo }: Planned): Promise<Plan> {
-  const open = { ...filter, state: 'open', kind: 'message' } as const
+  const open: LetterFilter = { ...filter, state: filter.withLate ? ['open', 'late'] : 'open', kind: 'message' }
   const handlers = index.handlers(open, upTo)
   const found = await Promise.all(handlers.map((one) => fitHandler(mesh, one)))
   const faults = found.filter((one) => typeof one === 'string')

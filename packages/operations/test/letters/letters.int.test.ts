@@ -184,6 +184,16 @@ describe('dead letters', () => {
     expect(done).toEqual(['o-0', 'o-1'])
     expect((await runs.plan({})).total).toBe(0)
     const [first, second] = letters.list().letters
+    await expect(runs.redrive({ filter: {}, who: 'ana' })).rejects.toThrow(
+      /OPERATIONS_NOTHING_TO_SEND: no open letter fits the filter; 2 that were done late do.*--with-late/,
+    )
+    // Unless they are asked for, all of them, or with the others.
+    expect(await runs.plan({ withLate: true })).toMatchObject({ total: 2, handlers: [{ letters: 2 }] })
+    const late = await runs.redrive({ filter: { letters: [second!.seq], withLate: true }, who: 'ana', reason: 'lost' })
+    expect(await runs.work(late.id, { who: 'ana' })).toMatchObject({ total: 1, counts: { sent: 1, ok: 1, gone: 0 } })
+    expect(done.splice(2)).toEqual([second!.key])
+    await letters.refresh()
+    expect(letters.list({ state: 'resolved' }).letters.map(({ seq }) => seq)).toEqual([second!.seq])
     await letters.reopen(first!.seq, { who: 'ana', reason: 'the paper was lost' })
     expect(letters.list({ state: 'open' }).letters.map(({ seq }) => seq)).toEqual([first!.seq])
     await expect(letters.discard(second!.seq, { who: 'ana', reason: 'done' })).rejects.toThrow(/LETTER_MOVED/)

@@ -162,10 +162,13 @@ describe('a redrive', () => {
 
     const second = await operations.runs.redrive({ filter: {}, who: 'ana' })
     expect(await operations.runs.work(second.id, { who: 'ana' })).toMatchObject({
-      counts: { sent: 1, ok: 0, failed: 1, skipped: 2 },
+      total: 1,
+      counts: { sent: 1, ok: 0, failed: 1, skipped: 0, gone: 0 },
     })
     const last = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { mostRedrives: 2 } })
-    expect(await operations.runs.work(last.id, { who: 'ana' })).toMatchObject({ counts: { sent: 0, skipped: 3 } })
+    expect(await operations.runs.work(last.id, { who: 'ana' })).toMatchObject({
+      counts: { sent: 0, skipped: 1, gone: 0 },
+    })
     await shop.running.stop()
   })
 
@@ -317,6 +320,22 @@ describe('a redrive', () => {
     const lost = operations.letters.list().letters.find(({ origin }) => origin.seq === '1')
     expect(run).toMatchObject({ state: 'done', counts: { sent: 1, ok: 1, gone: 1 }, gone: [lost!.seq] })
     expect(shop.called.map(({ n }) => n)).toEqual([1])
+    await shop.running.stop()
+  })
+
+  it('letters that somebody removes after the run began count as gone, whether it comes upon them or not', async () => {
+    await using test = await withLetters(6)
+    const { operations, mesh } = test
+    const shop = await startShop(mesh, () => undefined)
+    await operations.letters.discard(6, { who: 'ana', reason: 'not of the run' })
+    const { id, total } = await operations.runs.redrive({ filter: { service: 'shop' }, who: 'ana' })
+    expect(total).toBe(5)
+    await operations.letters.discard(5, { who: 'ana', reason: 'somebody is faster' })
+    const jsm = await jetstreamManager(mesh.nats)
+    for (const seq of [1, 3]) await jsm.streams.deleteMessage(mesh.names.stream('DEAD_LETTERS'), seq)
+    const run = await operations.runs.work(id, { who: 'ana' })
+    expect(run).toMatchObject({ state: 'done', counts: { sent: 2, ok: 2, skipped: 1, gone: 2 } })
+    expect(shop.called.map(({ n }) => n).toSorted()).toEqual([1, 3])
     await shop.running.stop()
   })
 

@@ -1,6 +1,7 @@
 import type { Mesh, OperationRecord } from '@malha/mesh'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { directBatch } from '../read/direct-batch.ts'
 import { streamNow } from '../read/read-on.ts'
+import { recordIn } from './follow.ts'
 
 /** Records of one letter that are read at most: each redrive makes two. */
 const MOST = 200
@@ -9,15 +10,7 @@ const MOST = 200
 export async function historyOf(mesh: Mesh, letter: string): Promise<OperationRecord[]> {
   const now = await streamNow(mesh, mesh.names.operations())
   if (!now || now.info.state.messages === 0) return []
-  const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
   const query = { seq: 1, next_by_subj: mesh.names.letterRecord(letter), batch: MOST }
-  const records: OperationRecord[] = []
-  try {
-    for await (const { data } of await jsm.direct.getBatch(now.name, query))
-      records.push(JSON.parse(Buffer.from(data).toString()) as OperationRecord)
-  } catch (error) {
-    // So the server says that there is none on this subject.
-    if (!(error instanceof Error && /message not found/i.test(error.message))) throw error
-  }
-  return records
+  const records = await directBatch(mesh, now.name, query)
+  return records.map(({ data }) => recordIn(data))
 }

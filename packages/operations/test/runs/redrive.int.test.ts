@@ -335,7 +335,7 @@ describe('a redrive', () => {
     for (const seq of [1, 3]) await jsm.streams.deleteMessage(mesh.names.stream('DEAD_LETTERS'), seq)
     const run = await operations.runs.work(id, { who: 'ana' })
     expect(run).toMatchObject({ state: 'done', counts: { sent: 2, ok: 2, skipped: 1, gone: 2 } })
-    expect(shop.called.map(({ n }) => n).toSorted()).toEqual([1, 3])
+    expect(shop.called.map(({ n }) => n).toSorted((a, b) => a - b)).toEqual([1, 3])
     await shop.running.stop()
   })
 
@@ -359,6 +359,27 @@ describe('a redrive', () => {
       expect(await again.runs.work(id, { who: 'rui' })).toMatchObject({ state: 'done', counts })
     }
     expect(shop.called).toHaveLength(4)
+    await shop.running.stop()
+  })
+
+  it('is refused where what becomes of its letters has no room, and nothing is written or sent', async () => {
+    await using test = await withLetters(6)
+    const { operations, mesh } = test
+    const shop = await startShop(mesh, () => undefined)
+    await provisionOperations(mesh)
+    const jsm = await jetstreamManager(mesh.nats)
+    const name = mesh.names.operations()
+    // A revision of its own: the mesh leaves what somebody declared anew as it is.
+    const { metadata } = (await jsm.streams.info(name)).config
+    await jsm.streams.update(name, { max_bytes: 2000, metadata: { ...metadata, 'malha.revision': '99' } })
+    await expect(operations.runs.redrive({ filter: {}, who: 'ana' })).rejects.toThrow(
+      new RegExp(`^OPERATIONS_NO_ROOM: what becomes of 6 messages takes some 1 MB in ${name}, which has 0 left$`),
+    )
+    expect(await operations.runs.list()).toEqual([])
+    expect((await jsm.streams.info(name)).state.messages).toBe(0)
+    // It is the letters that are too many.
+    const { id } = await operations.runs.redrive({ filter: { letters: [1, 2] }, who: 'ana' })
+    expect(await operations.runs.work(id, { who: 'ana' })).toMatchObject({ counts: { sent: 2, ok: 2 } })
     await shop.running.stop()
   })
 

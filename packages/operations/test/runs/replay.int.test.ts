@@ -177,6 +177,32 @@ describe('a replay', () => {
     await failing.running.stop()
   })
 
+  it('an event whose outputs are stored already is told as already done by their marker, and nothing is published twice', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    const paid = event('order.paid', { stream: orders, schema: z.object({ n: z.number() }) })
+    const bill = on(placed, { startFrom: 'all', effects: 'once' }, (order, ctx) => ctx.publish(paid, order))
+    const running = await mesh.start(defineService('shop', { handlers: { bill }, publishes: [paid] }))
+    for (let n = 0; n < 3; n++) await mesh.publish(placed, { n })
+    const jsm = await jetstreamManager(mesh.nats)
+    const outputs = async (): Promise<unknown> => {
+      const filter = mesh.names.subject('order.paid')
+      return (await jsm.streams.info(mesh.names.stream(orders), { subjects_filter: filter })).state.subjects
+    }
+    const once = { [mesh.names.subject('order.paid')]: 3 }
+    await eventually(async () => expect(await outputs()).toEqual(once))
+    using operations = await openOperations(mesh)
+    const { id } = await operations.runs.replay({ service: 'shop', handler: 'bill', who: 'ana' })
+    const { counts } = await operations.runs.work(id, { who: 'ana' })
+    expect(counts).toMatchObject({ sent: 3, ok: 0, already: 3, failed: 0 })
+    expect(await outputs()).toEqual(once)
+    const record = await jsm.streams.getMessage(mesh.names.operations(), {
+      last_by_subj: `${mesh.names.runRecords(mesh.names.durable('shop', 'bill'), id)}>`,
+    })
+    expect(record?.json()).toMatchObject({ kind: 'ok', already: 'marker' })
+    await running.stop()
+  })
+
   it('an event that its handler is done with by its inbox is told as already done, without a call', async () => {
     await using test = await withOrders(5, { inbox: { keepMs: 120_000 } })
     const { operations, called } = test

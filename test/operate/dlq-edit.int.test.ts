@@ -50,9 +50,7 @@ it('dlq edit opens the payload in the user’s editor; one that fails, changes n
   Object.defineProperty(process.stdin, 'isTTY', { value: false, configurable: true })
   await expect(edit('exit 0')).rejects.toThrow(/^this is no terminal; .*--payload-file/)
   Object.defineProperty(process.stdin, 'isTTY', { value: true, configurable: true })
-  await expect(edit('echo "{}" > "$2"; exit 3')).rejects.toThrow(
-    /ended with 3; nothing was changed/,
-  )
+  await expect(edit('echo "{}" > "$2"; exit 3')).rejects.toThrow(/ended with 3; nothing was changed/)
   await expect(edit('kill -TERM $$')).rejects.toThrow(/ended with .*; nothing was changed/)
   await expect(edit('true')).rejects.toThrow(/OPERATIONS_EDIT_REFUSED: nothing was changed/)
   await expect(edit('echo "{" > "$2"')).rejects.toThrow(/OPERATIONS_EDIT_REFUSED/)

@@ -6,6 +6,8 @@ import { checkConsumers } from './consumers.ts'
 import { checkDelays } from './delays.ts'
 import { type Facts, readFacts } from './facts.ts'
 import { type CheckState, type Finding, findingsOf, worst } from './finding.ts'
+import { checkGivenUp } from './given-up.ts'
+import { checkInstances } from './instances.ts'
 import { checkPermissions } from './permissions.ts'
 import { checkServers } from './servers.ts'
 import { checkServices } from './services.ts'
@@ -22,7 +24,7 @@ export type ExamineOptions = {
 }
 
 /**
- * Looks a mesh over: servers, account, permissions, clock, streams, consumers, services, delays. Reads only. What this user may
+ * Looks a mesh over: servers, account, permissions, clock, streams, consumers, services, their instances, delays. Reads only. What this user may
  * not look at is a finding of its own; the other checks go on.
  */
 export async function examine(
@@ -45,6 +47,8 @@ export async function examine(
   if (known === undefined) return { state: worst(findings), findings }
   await check('clock', () => checkClock(mesh, known.streams[0]?.config.name))
   findings.push(...checkConsumers(known), ...checkServices(known))
+  await check('given-up messages', () => checkGivenUp(mesh, known))
+  await check('instances', () => checkInstances(mesh, known))
   await check('delays', () => checkDelays(mesh, known))
   return { state: worst(findings), findings }
 }

@@ -64,6 +64,7 @@ export function tasksOf(names: Names, streams: readonly StreamInfo[]): Task[] {
       isLooking: true,
       subjects: [`$JS.API.STREAM.INFO.${contracts}`, `$JS.API.STREAM.MSG.GET.${contracts}`],
     },
+    { task: 'ask instances how they are', isLooking: true, subjects: [names.status('*')] },
     {
       task: 'publish events',
       isLooking: false,

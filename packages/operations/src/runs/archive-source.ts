@@ -1,6 +1,6 @@
 /** The events of a replay that the archive has, whether or not their stream has forgotten them. */
-import { decodeAttribute, HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
-import { type Event, followReplay, nanosOf, type ReplayRun, turnOf } from './replayed.ts'
+import { decodeAttribute, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
+import { type Event, followReplay, type ReplayRun, turnOf } from './replayed.ts'
 import type { ReplaySlice } from './run.ts'
 import { isWithin } from './slice.ts'
 import { type Counted, type RunSource, type Slice, SourceAway } from './source.ts'

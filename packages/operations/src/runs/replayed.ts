@@ -63,9 +63,3 @@ function counted(data: Uint8Array): Counted[] {
   if (record.kind === 'ok') return [{ what: record.already ? 'already' : 'ok', withheld: record.withheld }]
   return record.kind === 'failed' ? [{ what: 'failed' }] : []
 }
-
-/** RFC 3339 with up to nine digits of a second, as unix ns. */
-export function nanosOf(time: string): string {
-  const [, seconds = '', fraction = ''] = /^([^.Z]+)(?:\.(\d{1,9}))?Z$/.exec(time) ?? []
-  return `${BigInt(Date.parse(`${seconds}Z`)) / 1000n}${fraction.padEnd(9, '0')}`
-}

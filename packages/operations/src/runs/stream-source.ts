@@ -1,10 +1,10 @@
 /** The events of a replay that their stream still has, and where it stands what became of each. */
-import { decodeAttribute, HEADER, type Mesh } from '@malha/mesh'
+import { decodeAttribute, HEADER, type Mesh, nanosOf } from '@malha/mesh'
 import type { StoredMsg } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import { asStored } from '../read/direct-batch.ts'
 import { readBatch, type StreamNow, streamNow } from '../read/read-on.ts'
-import { type Event, followReplay, nanosOf, type ReplayRun, turnOf } from './replayed.ts'
+import { type Event, followReplay, type ReplayRun, turnOf } from './replayed.ts'
 import type { ReplaySlice } from './run.ts'
 import { filtersOf, isWithin } from './slice.ts'
 import type { Counted, RunSource, Slice } from './source.ts'

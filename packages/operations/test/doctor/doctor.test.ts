@@ -200,6 +200,7 @@ it('permissions that are missing to look are told with what to allow; to act, th
     'ok: may look at streams and consumers',
     'warn: may not look at dead letters',
     'warn: may not look at contracts',
+    'warn: may not ask instances how they are',
     'ok: may not publish events',
     'ok: may not send letters again and discard them',
     'ok: may not make streams',

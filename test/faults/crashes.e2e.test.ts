@@ -10,14 +10,18 @@ import { asked } from './jobs.ts'
 import { newBook } from './ordered-fixture.ts'
 
 /** A worker process that is started again whenever it ends. */
-function supervised(t: TestMesh, env: Record<string, string>): AsyncDisposable & { said: readonly string[] } {
-  const said: string[] = []
+function supervised(
+  t: TestMesh,
+  env: Record<string, string>,
+  said: string[] = [],
+): AsyncDisposable & { said: readonly string[] } {
   let isOver = false
   let child: Child
   const start = (): void => {
     child = spawnChild({
       command: process.execPath,
-      args: [fileURLToPath(new URL('crashing-worker.ts', import.meta.url))],
+      // Little, so that all of it is taken soon.
+      args: ['--max-old-space-size=96', fileURLToPath(new URL('crashing-worker.ts', import.meta.url))],
       env: { ...process.env, NATS_URL: t.url, MALHA_NAMESPACE: t.namespace, ...env },
       onLine: (line) => said.push(line),
     })
@@ -49,10 +53,13 @@ async function lettersOf(t: TestMesh): Promise<{ id: string; code: string }[]> {
 
 type Outcome = { letters: string[]; done: string[] }
 
-/** Twenty messages, of which these kill their process each time. */
-function jobsWith(...killers: number[]): { ids: string[]; expected: Outcome } {
-  const ids = Array.from({ length: 20 }, (_, n) => `${killers.includes(n) ? 'kills' : 'job'}-${n}`)
-  const dead = ids.filter((id) => id.startsWith('kills')).toSorted()
+/** Twenty messages, of which these do that each time. */
+function jobsWith(guilty: Readonly<Record<number, 'kills' | 'hoards' | 'hangs'>>): {
+  ids: string[]
+  expected: Outcome
+} {
+  const ids = Array.from({ length: 20 }, (_, n) => `${guilty[n] ?? 'job'}-${n}`)
+  const dead = ids.filter((id) => !id.startsWith('job')).toSorted()
   const rest = ids.filter((id) => id.startsWith('job')).toSorted()
   return { ids, expected: { letters: dead.map((id) => `MESH_CRASHED ${id}`), done: rest } }
 }
@@ -61,10 +68,10 @@ function jobsWith(...killers: number[]): { ids: string[]; expected: Outcome } {
 async function untilBuried(
   t: TestMesh,
   { ids, expected }: ReturnType<typeof jobsWith>,
-  { env, meanwhile }: { env: Record<string, string>; meanwhile?: () => Promise<void> },
+  { env, meanwhile, said = [] }: { env: Record<string, string>; meanwhile?: () => Promise<void>; said?: string[] },
 ): Promise<Outcome> {
   using book = newBook()
-  await using worker = supervised(t, { BOOK: book.file, ...env })
+  await using worker = supervised(t, { BOOK: book.file, ...env }, said)
   await eventually(() => expect(worker.said.join('\n')).toContain('is bound'), { timeoutMs: 30_000 })
   for (const [n, jobId] of ids.entries()) await t.mesh.publish(asked, { jobId, n }, { id: jobId })
   const starts = (): number => worker.said.filter((line) => line.includes('is bound')).length
@@ -79,19 +86,43 @@ async function untilBuried(
   return { letters: letters.toSorted(), done: done(book.file) }
 }
 
-test.concurrent('of twenty messages two kill their process each time: two letters, and all others handled, also where their durable is deleted meanwhile', async () => {
+test.concurrent('of twenty messages one kills its process each time and one takes all its memory: two letters, and all others handled, also where their durable is deleted meanwhile', async () => {
   await using t = await testMesh()
   const jsm = await jetstreamManager(t.nats)
   const deletion = async (): Promise<void> =>
     void (await jsm.consumers.delete(t.mesh.names.stream('JOBS'), t.mesh.names.durable('worker', 'work', 'keyed')))
-  const twenty = jobsWith(3, 11)
-  const how = { env: { ACK_WAIT_MS: '500' }, meanwhile: deletion }
+  const twenty = jobsWith({ 3: 'kills', 11: 'hoards' })
+  const said: string[] = []
+  const how = { env: { ACK_WAIT_MS: '500' }, meanwhile: deletion, said }
   expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
+  expect(said.filter((line) => line.includes('JavaScript heap out of memory')).length).toBeGreaterThan(2)
 })
 
 test.concurrent('the same of one, where the order of keys is kept', async () => {
   await using t = await testMesh()
-  const twenty = jobsWith(3)
+  const twenty = jobsWith({ 3: 'kills' })
   const how = { env: { ACK_WAIT_MS: '2000', ORDER: 'key' } }
   expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
+})
+
+test.concurrent('of twenty messages one never comes back, in any of three processes: one letter, and all others handled', async () => {
+  await using t = await testMesh()
+  using book = newBook()
+  const env = { BOOK: book.file, ACK_WAIT_MS: '500', TIMEOUT_MS: '100' }
+  const workers = [supervised(t, env), supervised(t, env), supervised(t, env)]
+  await using stopping = new AsyncDisposableStack()
+  for (const worker of workers) stopping.use(worker)
+  await eventually(
+    () => expect(workers.every(({ said }) => said.some((line) => line.includes('is bound')))).toBe(true),
+    { timeoutMs: 60_000 },
+  )
+  const { ids, expected } = jobsWith({ 3: 'hangs' })
+  for (const [n, jobId] of ids.entries()) await t.mesh.publish(asked, { jobId, n }, { id: jobId })
+  await eventually(async () => expect(await deadLetters(t)).toBe(1), { timeoutMs: 90_000 })
+  await eventually(() => expect(done(book.file)).toEqual(expected.done), { timeoutMs: 30_000 })
+  await settled(t, 'work')
+  expect((await lettersOf(t)).map(({ id, code }) => `${code} ${id}`)).toEqual(expected.letters)
+  // It was lost in more than one.
+  const lost = workers.filter(({ said }) => said.some((line) => /slot/.test(line)))
+  expect(lost.length).toBeGreaterThan(1)
 })

@@ -1,5 +1,6 @@
 /**
- * A service process that some jobs kill, and some never leave: those are named so. What is done is a line of `BOOK`.
+ * A service process that some jobs kill, that some take all memory of, and that some never leave: those are named so. What is
+ * done is a line of `BOOK`.
  */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,14 +11,23 @@ import { runService } from './run-service.ts'
 const book = process.env['BOOK'] ?? ''
 const order = process.env['ORDER'] === 'key' ? { order: 'key' as const } : {}
 
+const timeoutMs = Number(process.env['TIMEOUT_MS'] ?? 60_000)
+
+/** Until V8 gives up, with whatever else is in hand. */
+function hoard(): never {
+  for (const kept: number[][] = []; ;) kept.push(Array.from({ length: 100_000 }, () => Math.random()))
+}
+
 const worker = defineService('worker', {
   handlers: {
     work: on(
       asked,
-      { startFrom: 'all', concurrency: 8, ackWaitMs: Number(process.env['ACK_WAIT_MS']), ...order },
+      { startFrom: 'all', concurrency: 8, ackWaitMs: Number(process.env['ACK_WAIT_MS']), timeoutMs, ...order },
       async ({ jobId }) => {
         await sleep(jobId.startsWith('kills') ? 10 : 30)
         if (jobId.startsWith('kills')) process.kill(process.pid, 'SIGKILL')
+        if (jobId.startsWith('hoards')) hoard()
+        if (jobId.startsWith('hangs')) await new Promise(() => undefined)
         appendFileSync(book, `${jobId}\n`)
       },
     ),

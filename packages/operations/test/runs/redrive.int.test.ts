@@ -362,6 +362,36 @@ describe('a redrive', () => {
     await shop.running.stop()
   })
 
+  it('goes on where the handler’s durables are deleted in mid-run: nothing is lost, and nothing is handled twice', async () => {
+    await using test = await withLetters(60)
+    const { operations, mesh, ids } = test
+    const { names } = mesh
+    const jsm = await jetstreamManager(mesh.nats)
+    const lane = { stream: names.lanes('shop'), durable: names.durable('shop', 'bill') }
+    const remove = async ({ stream: of, durable }: typeof lane): Promise<boolean> =>
+      await jsm.consumers.delete(of, durable)
+    let isHeld = true
+    const release = Promise.withResolvers<void>()
+    const shop = await startShop(mesh, () => (isHeld ? release.promise : undefined))
+    const { id } = await operations.runs.redrive({ filter: {}, who: 'ana', limits: { perSecond: 200 } })
+    const working = operations.runs.work(id, { who: 'ana' })
+    await eventually(() => expect(shop.called.length).toBeGreaterThan(2))
+    // Some are in hand, others lie on the lane, and more are still to be sent.
+    await remove({ stream: names.stream(orders), durable: names.durable('shop', 'bill', 'keyed') })
+    await remove(lane)
+    await expect(operations.runs.plan({})).rejects.toThrow(
+      /OPERATIONS_HANDLER_UNFIT: handler bill of shop has no lane on this server; start the service once/,
+    )
+    await eventually(() => jsm.consumers.info(lane.stream, lane.durable), { timeoutMs: 30_000 })
+    isHeld = false
+    release.resolve()
+    expect(await working).toMatchObject({ state: 'done', total: 60, counts: { sent: 60, ok: 60, failed: 0, gone: 0 } })
+    const handled = shop.called.map((each) => each.id)
+    expect(handled.toSorted()).toEqual(ids.toSorted())
+    expect(shop.beside).toEqual([])
+    await shop.running.stop()
+  })
+
   it('is refused where what becomes of its letters has no room, and nothing is written or sent', async () => {
     await using test = await withLetters(6)
     const { operations, mesh } = test

@@ -40,7 +40,7 @@ const MOST_BYTES = 16 * 1024 ** 2
 
 type Row = { seq: string; subject: string; published: string; headers: Record<string, string[]>; payload_b64: string }
 
-/** The archive as what a replay reads from: `openOperations(mesh, { archive: replayReader(…) })`. */
+/** The archive as what a replay reads from. */
 export function replayReader(clickhouse: ClickHouseOptions): ReplayReader {
   return {
     count: (query) =>

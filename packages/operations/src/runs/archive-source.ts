@@ -1,50 +1,18 @@
 /** The events of a replay that the archive has, whether or not their stream has forgotten them. */
+import type { ReplayedEvent, ReplayQuery, ReplayReader } from '@malha/archive'
 import { decodeAttribute, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
 import { type Event, followReplay, type ReplayRun, turnOf } from './replayed.ts'
 import type { ReplaySlice } from './run.ts'
 import { isWithin } from './slice.ts'
 import { type Counted, type RunSource, type Slice, SourceAway } from './source.ts'
 
-/** Which events of one stream: those between two sequences that fit all that is said. */
-export type ArchiveQuery = {
-  /** As the server names it. */
-  readonly stream: string
-  readonly epoch: number
-  /** Exclusive, and inclusive. */
-  readonly after: number
-  readonly upTo: number
-  /** A regular expression (RE2) that the whole type fits. */
-  readonly typePattern: string
-  readonly key: string | null
-  /** Stored at or after, before; RFC 3339. */
-  readonly since: string | null
-  readonly until: string | null
-}
-
-/** An event with the bytes and headers it had. */
-export type ArchivedEvent = {
-  readonly seq: number
-  readonly subject: string
-  /** When JetStream stored it; RFC 3339, nanoseconds. */
-  readonly publishedAt: string
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  readonly payload: Uint8Array
-}
-
-/** What a replay reads an archive by; `replayReader` of `@malha/archive` is one. Whatever it throws, a run waits and asks again. */
-export interface ArchiveReader {
-  /** How many there are, and the sequence of the last one, 0 for none. */
-  count(query: ArchiveQuery): Promise<{ count: number; last: number }>
-  /** The first of them, at most `limit`, in the order of their stream; none where there are none. */
-  read(query: ArchiveQuery & { limit: number }): Promise<readonly ArchivedEvent[]>
-}
-
+/** Whatever the archive throws, a run waits and asks again. */
 export class ArchiveSource implements RunSource {
   readonly #mesh: Mesh
-  readonly #archive: ArchiveReader
+  readonly #archive: ReplayReader
   readonly #run: ReplayRun
 
-  constructor({ mesh, archive }: { mesh: Mesh; archive: ArchiveReader }, run: ReplayRun) {
+  constructor({ mesh, archive }: { mesh: Mesh; archive: ReplayReader }, run: ReplayRun) {
     this.#mesh = mesh
     this.#archive = archive
     this.#run = run
@@ -70,7 +38,7 @@ export class ArchiveSource implements RunSource {
 
 /** The next events of a slice; there are no others up to `until`. */
 export async function readArchive(
-  archive: ArchiveReader,
+  archive: ReplayReader,
   slice: ReplaySlice,
   { after, upTo, limit }: { after: number; upTo: number; limit: number },
 ): Promise<{ events: Event[]; until: number }> {
@@ -82,7 +50,7 @@ export async function readArchive(
 export const queryOf = (
   { stream, epoch, type, key, since, until }: ReplaySlice,
   { after, upTo }: { after: number; upTo: number },
-): ArchiveQuery => ({ stream, epoch, after, upTo, typePattern: patternOf(type), key, since, until })
+): ReplayQuery => ({ stream, epoch, after, upTo, typePattern: patternOf(type), key, since, until })
 
 /** A pattern of NATS as a regular expression. */
 const patternOf = (type: string): string =>
@@ -93,7 +61,7 @@ const patternOf = (type: string): string =>
 
 function eventOf(
   { stream, epoch }: ReplaySlice,
-  { seq, subject, publishedAt, headers, payload }: ArchivedEvent,
+  { seq, subject, publishedAt, headers, payload }: ReplayedEvent,
 ): Event {
   const received = receivedHeaders(headers.map(([name, value]) => [name, [value]] as [string, string[]]))
   const text = (name: string): string | undefined => (received[name] ? decodeAttribute(received[name]) : undefined)

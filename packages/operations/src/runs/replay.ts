@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { ReplayReader } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
-import { type ArchiveReader, queryOf, readArchive } from './archive-source.ts'
+import { queryOf, readArchive } from './archive-source.ts'
 import { fitHandler } from './handler-fit.ts'
 import { type FoundSlice, findSlice, type ReplayFrom } from './slice.ts'
 import { readSlice } from './stream-source.ts'
@@ -46,7 +47,7 @@ export type ReplayPlan = {
 type PlannedReplay = { plan: ReplayPlan; found: FoundSlice }
 
 /** What events are read from. */
-export type Readers = { mesh: Mesh; archive: ArchiveReader | undefined }
+export type Readers = { mesh: Mesh; archive: ReplayReader | undefined }
 
 type Count = { total: number; upTo: number; samples: readonly ReplaySample[] }
 
@@ -83,7 +84,7 @@ async function countStored(mesh: Mesh, { slice, upTo }: FoundSlice): Promise<Cou
   return { total, upTo, samples }
 }
 
-async function countArchived(archive: ArchiveReader | undefined, { slice, upTo }: FoundSlice): Promise<Count> {
+async function countArchived(archive: ReplayReader | undefined, { slice, upTo }: FoundSlice): Promise<Count> {
   const reader = needed(archive)
   const { count: total, last } = await reader.count(queryOf(slice, { after: slice.seq - 1, upTo }))
   const bounds = { after: slice.seq - 1, upTo: last, limit: SAMPLES }
@@ -92,7 +93,7 @@ async function countArchived(archive: ArchiveReader | undefined, { slice, upTo }
 }
 
 /** @throws OperationsError OPERATIONS_INVALID_OPTIONS */
-export function needed(archive: ArchiveReader | undefined): ArchiveReader {
+export function needed(archive: ReplayReader | undefined): ReplayReader {
   if (archive) return archive
   throw new OperationsError(
     'OPERATIONS_INVALID_OPTIONS',

@@ -1,3 +1,4 @@
+import type { ReplayReader } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
 import type { Actor, Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
@@ -5,7 +6,7 @@ import { catchUp } from '../letters/follow.ts'
 import type { LetterFilter, RedriveFilter } from '../letters/letter-filter.ts'
 import type { LetterIndex } from '../letters/letter-index.ts'
 import type { ListedLetter } from '../letters/letter-row.ts'
-import { type ArchiveReader, ArchiveSource } from './archive-source.ts'
+import { ArchiveSource } from './archive-source.ts'
 import { type Asked, begin, limitsOf, newRun } from './begin.ts'
 import { fitHandler } from './handler-fit.ts'
 import { takeRun, turnRun } from './hands.ts'
@@ -87,7 +88,7 @@ export function runsOf({
 }: {
   desk: Desk
   index: LetterIndex
-  archive: ArchiveReader | undefined
+  archive: ReplayReader | undefined
 }): Runs {
   const { mesh } = desk
   const store = runStoreOf(mesh)

@@ -12,9 +12,10 @@ import { getStored, type StoredMessage } from '../publish/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { GIVEN_UP, givesUp, liftLimit, limitFault } from './given-up.ts'
+import { LaneDurable } from './lane-durable.ts'
 import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
-import { IN_VAIN, SET_BACK, setBack, setLaneBack, trueEnd } from './set-back.ts'
+import { IN_VAIN, SET_BACK, setBack, trueEnd } from './set-back.ts'
 import { seenOf, type Supervised, type Watched, watched } from './watched.ts'
 
 export type SupervisorOptions = {
@@ -52,15 +53,13 @@ export class Supervisor {
   #doubt: string | undefined
   #fault: string | undefined
   #gauges: ConsumerGauges | undefined
-  /** A loss of power of all servers ends the connection. */
-  #mustCheckLane = true
-  readonly #unlisten: () => void
+  readonly #lane: LaneDurable
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#epoch = options.durables[0].epoch
     this.#durables = options.durables.map(watched)
-    this.#unlisten = options.connection.listen({ up: () => (this.#mustCheckLane = true) })
+    this.#lane = new LaneDurable(options)
     this.#timer = setInterval(() => void this.look(), Math.max(250, Math.min(5000, options.maxAgeMs / 4)))
   }
 
@@ -90,7 +89,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    this.#unlisten()
+    this.#lane.stop()
     // One that is under way began before the last message was done.
     await this.#busy
     if (this.#options.connection.isUp()) await this.look()
@@ -104,7 +103,7 @@ export class Supervisor {
         await this.#restore()
         await this.#measure()
       }
-      await this.#checkLane()
+      await this.#lane.look()
       this.#fault = undefined
     } catch (error) {
       this.#onError(error)
@@ -203,27 +202,6 @@ export class Supervisor {
     if (isLimited) await liftLimit(nc, { stream, durable: watched.durable })
     watched.isLimited = false
     return after
-  }
-
-  async #checkLane(): Promise<void> {
-    const { nc, lane, log, labels, mayMake } = this.#options
-    const floor = await consumerFloor(nc, lane.stream, lane.durable)
-    const isGivenUp = givesUp(floor, this.#mustCheckLane)
-    if (isGivenUp && floor.mostDeliveries < Infinity && !mayMake) throw limitFault(floor)
-    if (isGivenUp) {
-      const refusal = await setBack(nc, { ...lane, seq: 1 })
-      if (refusal !== undefined) throw new Error(`${lane.durable} cannot be set back (${refusal})`)
-      if (floor.mostDeliveries < Infinity) await liftLimit(nc, lane)
-      log.error({ ...labels, ...lane }, GIVEN_UP)
-    }
-    if (!this.#mustCheckLane) return
-    this.#mustCheckLane = false
-    try {
-      if (await setLaneBack(nc, lane)) log.error({ ...labels, ...lane }, SET_BACK)
-    } catch (error) {
-      this.#mustCheckLane = true
-      throw error
-    }
   }
 
   async #remember(watched: Watched, seq: number): Promise<void> {

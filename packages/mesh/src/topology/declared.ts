@@ -1,4 +1,4 @@
-import type { Names } from './names.ts'
+import { DELAYS, type Names, OPERATIONS } from './names.ts'
 import type { StreamDef } from './stream.ts'
 import { overlap } from './subject-overlap.ts'
 import {
@@ -17,6 +17,9 @@ import {
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
 const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit', 'control', 'status']
+
+/** Streams of the mesh's own that a contract's could be called like; the others have a `_`, which no contract's has. */
+const RESERVED_NAMES = [meshStream.name, auditStream.name, DELAYS, OPERATIONS]
 
 /**
  * Every stream a service needs, as it should be, and what is wrong with them among themselves. Pure.
@@ -63,7 +66,7 @@ function same(a: StreamDef, b: StreamDef): boolean {
 }
 
 function reservedFaults(def: StreamDef): string[] {
-  if (def.name === meshStream.name || def.name === auditStream.name)
+  if (RESERVED_NAMES.includes(def.name))
     return [`stream ${def.name}: the mesh keeps this name for itself; take another`]
   return def.subjects
     .filter((subject) => RESERVED.includes(subject.split('.')[0] ?? ''))

@@ -89,6 +89,7 @@ export type Names = {
 
 /** The name of the stream of delayed events, without a namespace. */
 export const DELAYS = 'DELAYS'
+export const OPERATIONS = 'OPERATIONS'
 
 /** The name of the bucket of what is said of handlers while they run, without a namespace. */
 export const HANDLERS = 'HANDLERS'
@@ -127,7 +128,7 @@ export function names(namespace: string): Names {
     delayDurable: (type: string) => `${scored}delay_${type.replaceAll('.', '_')}`,
     deadLetter: (durable: string, source: MessagePlace | ExpiredRange, run?: string) =>
       `${dotted}dlq.${durable}.${'seq' in source ? place(source) : `${plain(source.stream)}.${source.epoch}.${source.from}-${source.to}`}${run === undefined ? '' : `.${run}`}`,
-    operations: () => `${scored}OPERATIONS`,
+    operations: () => `${scored}${OPERATIONS}`,
     letterRecord: (letter: string) => `${dotted}ops.letter.${letter.slice('dlq.'.length)}`,
     letterRecords: () => `${dotted}ops.letter.`,
     runRecord: (durable: string, run: string, source: MessagePlace) =>

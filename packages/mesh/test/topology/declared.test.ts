@@ -43,6 +43,9 @@ test('no contract takes the mesh’s own name or subjects', () => {
     stream('C', { subjects: ['delay.>'] }),
     stream('D', { subjects: ['audit.>'] }),
     stream('AUDIT', { subjects: ['other.>'] }),
+    stream('DELAYS', { subjects: ['other.>'] }),
+    stream('OPERATIONS', { subjects: ['other.>'] }),
+    stream('E', { subjects: ['status.>'] }),
   ])
     expect(declared(names(''), { streams: [def] }).faults).toHaveLength(1)
 })

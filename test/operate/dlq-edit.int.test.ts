@@ -9,7 +9,9 @@ import { createProgram } from '../../packages/cli/src/program.ts'
 import { placed } from './contracts.ts'
 
 const isTerminal = Object.getOwnPropertyDescriptor(process.stdin, 'isTTY')
+// Other tests may share this process.
 afterEach(() => {
+  vi.unstubAllEnvs()
   if (isTerminal) Object.defineProperty(process.stdin, 'isTTY', isTerminal)
   else Reflect.deleteProperty(process.stdin, 'isTTY')
 })

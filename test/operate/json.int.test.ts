@@ -76,6 +76,8 @@ it(
       clickhouse: place.clickhouse,
     }
     await writeFile(known.payload, '{"n":7}')
+    // Other tests may share this process.
+    onTestFinished(() => void vi.unstubAllEnvs())
     vi.stubEnv('NATS_URL', place.server)
     vi.stubEnv('MALHA_CACHE', folder)
     const publishing = setInterval(() => void mesh.publish(placed, { n: 8 }), 200)

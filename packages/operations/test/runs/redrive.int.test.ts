@@ -379,9 +379,7 @@ describe('a redrive', () => {
     // Some are in hand, others lie on the lane, and more are still to be sent.
     await remove({ stream: names.stream(orders), durable: names.durable('shop', 'bill', 'keyed') })
     await remove(lane)
-    await expect(operations.runs.plan({})).rejects.toThrow(
-      /OPERATIONS_HANDLER_UNFIT: handler bill of shop has no lane on this server; start the service once/,
-    )
+    // A running instance makes it again.
     await eventually(() => jsm.consumers.info(lane.stream, lane.durable), { timeoutMs: 30_000 })
     isHeld = false
     release.resolve()

@@ -30,7 +30,7 @@ it('a stream is replayed as new messages, each handled once, while handlers and 
 
   using operations = await openOperations(mesh)
   const args = ['replay', ...of, '--rate', '100']
-  const run = await runWithKills(server, { args, shop, operations, random: seededRandom(11), kills: 3 })
+  const { run } = await runWithKills(server, { args, shop, mesh, operations, random: seededRandom(11), kills: 3 })
   expect(run).toMatchObject({ state: 'done', total: COUNT, counts: { sent: COUNT, ok: COUNT, failed: 0 } })
   // Once when it was placed, once by the run; and counted when it was placed alone.
   expect(new Set(Object.values(await subjectsOf(mesh, 'bill.made')))).toEqual(new Set([2]))

@@ -10,24 +10,39 @@ export interface Shop extends AsyncDisposable {
   /** SIGKILL of one of them, which is started again at once. */
   killOne(random: Random): Promise<void>
   stop(): Promise<void>
+  /** Those that were stopped. */
+  start(): void
 }
 
 export function startShop(url: string, { mended, processes = 2 }: { mended: boolean; processes?: number }): Shop {
-  const start = (): Child =>
-    spawnChild({
+  const running: (Child | undefined)[] = []
+  const start = (index: number): void => {
+    const child = spawnChild({
       command: process.execPath,
       args: [...nodeFlags, main],
       env: { ...inheritedEnv(), NATS_URL: url, MENDED: mended ? 'yes' : 'no' },
     })
-  const running = Array.from({ length: processes }, start)
-  const stop = async (): Promise<void> => void (await Promise.all(running.map((child) => child.stop())))
+    running[index] = child
+    // One that finds no broker as it starts ends, and is started again as whatever runs it would do.
+    void child.exited.then(() => running[index] === child && start(index))
+  }
+  const end = async (index: number, graceMs?: number): Promise<void> => {
+    const child = running[index]
+    running[index] = undefined
+    await child?.stop(graceMs === undefined ? {} : { graceMs })
+  }
+  const all = Array.from({ length: processes }, (_, index) => index)
+  const startAll = (): void => all.forEach(start)
+  const stop = async (): Promise<void> => void (await Promise.all(all.map((index) => end(index))))
+  startAll()
   return {
     async killOne(random) {
-      const index = random.int(0, running.length - 1)
-      await running[index]!.stop({ graceMs: 0 })
-      running[index] = start()
+      const index = random.pick(all)
+      await end(index, 0)
+      start(index)
     },
     stop,
+    start: startAll,
     [Symbol.asyncDispose]: stop,
   }
 }

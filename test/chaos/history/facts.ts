@@ -64,6 +64,9 @@ export type Facts = {
   begunAt: Column
   /** Effects that came with the data of another message. */
   mixed: { message: number; handler: number; of: number }[]
+  /** Whether an operator corrected its dead letter (`CORRECTION`), and how many of its effects came with what it was corrected to. */
+  corrections: Column
+  corrected: Column
   /** When its first effect of any handler was read, Unix ms. */
   effectAt: Column
   /** By message and handler. */
@@ -112,6 +115,8 @@ export function noFacts(beganAt: number, handlers: readonly HandlerFacts[], isMe
     handledAt: column('float', NONE),
     begunAt: column('float', NONE),
     mixed: [],
+    corrections: column('byte'),
+    corrected: column('byte'),
     effectAt: column('float', NONE),
     deliveries: counts(handlers.length),
     effects: counts(handlers.length),

@@ -1,4 +1,5 @@
 import type { Column } from './columns.ts'
+import { CORRECTION, correctionOf } from './correction.ts'
 import { entries, type Entries, type Facts, noFacts, NONE, type StreamLife } from './facts.ts'
 import type { FinalState, StoredMessage } from './final-state.ts'
 import type { Operation } from './operation.ts'
@@ -31,6 +32,7 @@ export function joinFacts(operations: Iterable<Operation>, final: FinalState): F
 function addOperation(facts: Facts, handlers: ReadonlyMap<string, number>, operation: Operation): void {
   if (operation.op === 'publish') return addPublish(facts, operation)
   if (operation.op === 'nemesis' && operation.lost) facts.lost.push({ ...operation.lost, at: operation.at })
+  if (operation.op === 'nemesis') for (const { id, isCertain } of operation.edited ?? []) addEdit(facts, id, isCertain)
   if (operation.op !== 'effect' && operation.op !== 'delivery' && operation.op !== 'handled') return
   const handler = handlers.get(operation.handler)
   const message = facts.ids.number(operation.id)
@@ -41,11 +43,16 @@ function addOperation(facts: Facts, handlers: ReadonlyMap<string, number>, opera
     return facts.deliveries.count(message, handler)
   }
   const { of = operation.id } = operation
-  if (of !== operation.id) facts.mixed.push({ message, handler, of: facts.ids.number(of) })
+  if (of === correctionOf(operation.id)) facts.corrected.count(message)
+  else if (of !== operation.id) facts.mixed.push({ message, handler, of: facts.ids.number(of) })
   facts.effects.count(message, handler)
   earliest(facts.effectAt, message, facts.beganAt + operation.at)
   const isFirst = facts.effects.at(message, handler) === 1
   if (isFirst && facts.handlers[handler]!.order === 'key') facts.firstEffects[handler]!.push(message)
+}
+
+function addEdit({ ids, corrections }: Facts, id: string, isCertain: boolean): void {
+  latest(corrections, ids.number(id), isCertain ? CORRECTION.certain : CORRECTION.perhaps)
 }
 
 function earliest(times: Column, message: number, at: number): void {

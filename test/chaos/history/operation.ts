@@ -1,4 +1,4 @@
-import type { LostStream } from '../nemeses/nemesis.ts'
+import type { Edited, LostStream } from '../nemeses/nemesis.ts'
 
 /**
  * What a run writes down: one line of JSON each, appended by whoever did it to a file of its own (`<process>.jsonl`).
@@ -34,5 +34,13 @@ export type Operation =
   | { op: 'handled'; handler: string; id: string; at: number; process: string }
   /** The mesh sent the ack of it. */
   | { op: 'ack'; handler: string; id: string; at: number; process: string }
-  /** `lost`: a stream that its operator deleted before this was written. */
-  | { op: 'nemesis'; phase: 'begin' | 'end'; name: string; target: string; lost?: LostStream; at: number }
+  /** `lost`: a stream that its operator deleted before this was written; `edited`: letters that one corrected, or tried to. */
+  | {
+      op: 'nemesis'
+      phase: 'begin' | 'end'
+      name: string
+      target: string
+      lost?: LostStream
+      edited?: readonly Edited[]
+      at: number
+    }

@@ -2,6 +2,7 @@ import { failingClickhouse, killClickhouse, refuseClickhouse, slowClickhouse, st
 import { clockJump } from './clock-jump.ts'
 import { deleteConsumer, recreateConsumer } from './delete-consumer.ts'
 import { deleteStream } from './delete-stream.ts'
+import { edit } from './edit.ts'
 import { fullDisk, fullSpool } from './full-disk.ts'
 import { killAllBrokers, killBroker } from './kill-broker.ts'
 import { killProcess } from './kill-process.ts'
@@ -11,6 +12,7 @@ import { partnerFault } from './partner-fault.ts'
 import { pauseHandler } from './pause-handler.ts'
 import { pauseProcess } from './pause-process.ts'
 import { redrive } from './redrive.ts'
+import { replay } from './replay.ts'
 import { rollingUpgrade } from './rolling-upgrade.ts'
 import { stepDownConsumer, stepDownMeta, stepDownStream } from './step-down.ts'
 import { retireBroker, stopBroker } from './stop-broker.ts'
@@ -46,4 +48,6 @@ export const nemeses: readonly Nemesis[] = [
   failingClickhouse,
   redrive,
   pauseHandler,
+  replay,
+  edit,
 ]

@@ -27,11 +27,15 @@ export type LostStream = {
   readonly nextEpoch: number
 }
 
+/** A dead letter that an operator corrected, or tried to: then nobody said whether it is. `id` is the `ce-id`. */
+export type Edited = { readonly id: string; readonly isCertain: boolean }
+
 export type Harm = {
   /** What was hit, for people: `provider → nats-2, what it hears`. */
   readonly target: string
   /** What the operator's hand took away, for which the mesh does not answer. */
   readonly lost?: LostStream
+  readonly edited?: readonly Edited[]
   /** Undoes it. Also called when the run is interrupted. */
   readonly end: () => Promise<void>
 }

@@ -44,11 +44,11 @@ export function carryOut(plan: Plan, { system, nemeses, recorder, signal }: Arou
       troubles.push(`${name} could not begin: ${String(error)}`)
       return
     }
-    const { target, lost } = harm
+    const { target, lost, edited } = harm
     const beganMs = elapsedMs()
     const shown = `${name} (${target})`
     active.add(shown)
-    recorder.record({ op: 'nemesis', phase: 'begin', name, target, ...(lost && { lost }) })
+    recorder.record({ op: 'nemesis', phase: 'begin', name, target, ...(lost && { lost }), ...(edited && { edited }) })
     await sleep(planned.forMs, undefined, { signal }).catch(() => undefined)
     await harm.end().catch((error: unknown) => troubles.push(`${shown} could not be ended: ${String(error)}`))
     recorder.record({ op: 'nemesis', phase: 'end', name, target })

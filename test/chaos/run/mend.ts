@@ -8,7 +8,8 @@ type RunLine = { id: string; state: string }
 const OVER: ReadonlySet<string> = new Set(['done', 'stopped', 'cancelled'])
 
 /**
- * What operators began is brought to its end: redrives that were killed go on, and handlers that are paused are resumed.
+ * What operators began is brought to its end: redrives and replays that were killed go on, but for those whose stream an operator
+ * deleted, and handlers that are paused are resumed.
  * Resolves with what could not be, a sentence each.
  */
 export async function finishWork({ malha }: RunningSystem): Promise<string[]> {
@@ -36,7 +37,8 @@ async function finishRuns(malha: CommandLine): Promise<string[]> {
   for (const { id, state } of runs) {
     if (OVER.has(state)) continue
     const worked = await malha.run('runs', 'work', id, '--json')
-    if (worked.code !== 0 && worked.code !== FAILED_AGAIN) troubles.push(`run ${id} has no end: ${worked.stderr}`)
+    if (worked.stderr.includes('OPERATIONS_SLICE_GONE')) await malha.run('runs', 'cancel', id)
+    else if (worked.code !== 0 && worked.code !== FAILED_AGAIN) troubles.push(`run ${id} has no end: ${worked.stderr}`)
   }
   return troubles
 }

@@ -1,4 +1,5 @@
 import { type Facts, handlersOf, isExcused, isOwed, mustFail } from '../../history/facts.ts'
+import { CORRECTION } from '../../history/correction.ts'
 import { type Rule, violation } from '../violation.ts'
 
 /**
@@ -8,7 +9,7 @@ import { type Rule, violation } from '../violation.ts'
 export const deadLetters: Rule = {
   name: 'dead-letters',
   claim:
-    'What a handler must reject has exactly one dead letter, and no effect before it is sent again to one that is mended; then it has exactly one. Nothing else has a dead letter.',
+    'What a handler must reject has exactly one dead letter, and no effect before it is sent again to one that is mended; then it has exactly one, and it is that of its correction where somebody made one. Nothing else has a dead letter.',
   *violations(facts) {
     for (let message = 0; message < facts.ids.size; message++) {
       if (isExcused(facts, message)) continue
@@ -35,7 +36,17 @@ function fault(facts: Facts, message: number, { handler, isIts }: By): string | 
   if (facts.isMended) {
     if (effect === 'once' && effects !== 1)
       return effects === 0 ? 'was sent again and has no effect' : `was sent again and has ${effects} effects`
+    const says = effect === 'once' ? correctionFault(facts, message) : undefined
+    if (says !== undefined) return says
   } else if (effects > 0) return 'has a dead letter and an effect'
   const called = facts.deliveries.at(message, handler)
   return called < attempts ? `has a dead letter after ${called} of ${attempts} attempts` : undefined
+}
+
+/** Who was not told whether a correction was stored may see the one or the other. */
+function correctionFault({ corrections, corrected }: Facts, message: number): string | undefined {
+  const isCorrected = corrected.at(message) > 0
+  const correction = corrections.at(message)
+  if (correction === CORRECTION.certain && !isCorrected) return 'was corrected, and sent again as it was'
+  return correction === CORRECTION.none && isCorrected ? 'was sent again with a correction that nobody made' : undefined
 }

@@ -1,3 +1,4 @@
+import { correctionOf } from '../../history/correction.ts'
 import type { Letter } from '../../history/final-state.ts'
 import { effectsOf, isLetter, unstore, type Plant } from './plant.ts'
 import type { Run } from './valid-run.ts'
@@ -5,6 +6,12 @@ import type { Run } from './valid-run.ts'
 /** What stands for effects of letters in a run whose handlers were mended. */
 function sentAgain(run: Run): Letter[] {
   return run.final.isMended ? run.final.letters : []
+}
+
+/** What an operator knows of correcting it; undefined where nobody tried. */
+function isCertain(run: Run, { id }: Letter): boolean | undefined {
+  const edits = run.operations.flatMap((one) => (one.op === 'nemesis' ? (one.edited ?? []) : []))
+  return edits.find((one) => one.id === id)?.isCertain
 }
 
 export const letterPlants: readonly Plant[] = [
@@ -27,6 +34,26 @@ export const letterPlants: readonly Plant[] = [
       const effect = run.operations.find((one) => one.op === 'effect' && one.id === id && one.handler === handler)!
       run.operations.push({ ...effect, at: effect.at + 1 })
       return { rule: 'dead-letters', id, handler }
+    },
+  },
+  {
+    title: 'a dead letter that was corrected and sent again as it was',
+    plant(run, pick) {
+      const { id, handler } = pick(sentAgain(run).filter((one) => isCertain(run, one) === true)) ?? {}
+      if (id === undefined) return undefined
+      for (const one of run.operations)
+        if (one.op === 'effect' && one.id === id && one.handler === handler) delete one.of
+      return { rule: 'dead-letters', id, ...(handler !== undefined && { handler }) }
+    },
+  },
+  {
+    title: 'a dead letter that was sent again with a correction that nobody made',
+    plant(run, pick) {
+      const { id, handler } = pick(sentAgain(run).filter((one) => isCertain(run, one) === undefined)) ?? {}
+      if (id === undefined) return undefined
+      for (const one of run.operations)
+        if (one.op === 'effect' && one.id === id && one.handler === handler) one.of = correctionOf(id)
+      return { rule: 'dead-letters', id, ...(handler !== undefined && { handler }) }
     },
   },
   {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
+import { correctionOf } from '../../history/correction.ts'
 import { digestOf } from '../../history/digest.ts'
 import type { ArchiveRow, FinalState, HandlerFacts, Letter, StoredMessage } from '../../history/final-state.ts'
 import type { Operation } from '../../history/operation.ts'
@@ -46,6 +47,8 @@ type Plan = {
   start: number
   pace: number
   dueIn: number
+  /** What an operator does with its dead letter. */
+  edit: 'none' | 'perhaps' | 'certain'
 }
 
 const plan: fc.Arbitrary<Plan> = fc.record({
@@ -62,6 +65,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   start: fc.nat(500),
   pace: fc.integer({ min: 1, max: 50 }),
   dueIn: fc.integer({ min: 1, max: 2000 }),
+  edit: fc.constantFrom('none', 'perhaps', 'certain'),
 })
 
 /** A run in which everything is as promised, whatever was killed and came twice. */
@@ -128,6 +132,7 @@ function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): numbe
       at += LATER_MS
       op('delivery', plan.failures + 2)
       op('effect', 0)
+      edit(run, plan, id)
     }
     return refusedAt
   }
@@ -150,6 +155,15 @@ function handle(run: Run, { plan, facts, id, key, n, beginAt }: Handling): numbe
 
 /** `of`: what its subject ends with, its own id unless said otherwise. */
 type Stored = { stream: string; id: string; of?: string; type: string; at: number; due?: number; causation?: string }
+
+/** An operator corrects its letter, before its last effect; one who was not told may have done it. */
+function edit(run: Run, { edit: how, isStored }: Plan, id: string): void {
+  if (how === 'none') return
+  const edited = [{ id, isCertain: how === 'certain' }]
+  run.operations.push({ op: 'nemesis', phase: 'begin', name: 'edit', target: id, edited, at: LATER_MS - 1 })
+  const effect = run.operations.findLast((one) => one.op === 'effect')!
+  if (how === 'certain' || isStored) effect.of = correctionOf(id)
+}
 
 /** Puts a message at the end of a stream, and into the archive. */
 export function store(run: Run, { stream, id, of = id, type, at, due, causation = '' }: Stored): StoredMessage {

@@ -30,16 +30,15 @@ async function letters(mesh: Mesh, index: LetterIndex, onRead?: (until: number) 
   let count = 0
   await readOn(mesh, now, {
     after: until > lastSeq ? 0 : until,
-    onBatch(batch, upTo) {
-      const read = batch.map(({ seq, subject, timestamp, header, data }) =>
-        readLetter(mesh.names, {
-          seq,
-          subject,
-          time: timestamp,
-          headers: receivedHeaders(header),
-          payloadBytes: data.length,
-        }),
-      )
+    read: ({ seq, subject, timestamp, header, data }) =>
+      readLetter(mesh.names, {
+        seq,
+        subject,
+        time: timestamp,
+        headers: receivedHeaders(header),
+        payloadBytes: data.length,
+      }),
+    onBatch(read, upTo) {
       index.addLetters(now.life, read, upTo)
       count += read.length
       onRead?.(upTo)
@@ -72,8 +71,8 @@ export async function readRecords(
   await readOn(mesh, now, {
     after: Math.min(after, index.untilOf('records', now.life)),
     filter: `${mesh.names.letterRecords()}>`,
-    onBatch(batch, upTo) {
-      const read = recordsIn(mesh, batch)
+    read: recordOf(mesh),
+    onBatch(read, upTo) {
       const standings = new Map<string, Standing>()
       for (const { letter, record, seq } of read)
         standings.set(letter, afterRecord(standings.get(letter) ?? index.standingOf(letter), record, seq))
@@ -87,13 +86,9 @@ export async function readRecords(
   })
 }
 
-function recordsIn(mesh: Mesh, batch: readonly StoredMsg[]): LetterRecord[] {
-  const { length } = mesh.names.letterRecords()
-  return batch.map(({ subject, data, seq }) => ({
-    letter: `dlq.${subject.slice(length)}`,
-    record: recordIn(data),
-    seq,
-  }))
+function recordOf({ names }: Mesh): (message: StoredMsg) => LetterRecord {
+  const { length } = names.letterRecords()
+  return ({ subject, data, seq }) => ({ letter: `dlq.${subject.slice(length)}`, record: recordIn(data), seq })
 }
 
 export const recordIn = (data: Uint8Array): OperationRecord =>

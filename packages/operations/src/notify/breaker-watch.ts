@@ -34,6 +34,7 @@ export class BreakerWatch {
     await readOn(this.#mesh, now, {
       after: this.#until,
       filter: this.#mesh.names.subject(breakerChanged.type),
+      read: (message) => message,
       onBatch: (messages, until) => {
         for (const message of messages) this.#take(message)
         this.#until = until

@@ -34,8 +34,8 @@ async function nextLedger(mesh: Mesh, now: StreamNow, ledger: Ledger): Promise<L
   const from = { ...ledger, ...beginning(now, ledger) }
   const { last_seq: upTo } = now.info.state
   if (from.until >= upTo) return from.until === ledger.until && from.life === ledger.life ? undefined : from
-  const { messages, until } = await readBatch(mesh, now, { after: from.until, upTo, limit: BATCH })
-  return until === from.until ? undefined : counted(from, messages.map(asCounted(mesh)), until)
+  const { messages, until } = await readBatch(mesh, now, { after: from.until, upTo, limit: BATCH }, asCounted(mesh))
+  return until === from.until ? undefined : counted(from, messages, until)
 }
 
 /** A stream that was made anew has new letters alone; one that lost its end gives its numbers again. */

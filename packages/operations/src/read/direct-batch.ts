@@ -17,16 +17,36 @@ const NOTHING = 404
  * @throws what the server says, or that it says nothing
  */
 export async function directBatch(mesh: Mesh, stream: string, query: DirectBatchOptions): Promise<StoredMsg[]> {
+  return (await readDirect(mesh, stream, query, (message) => message)).read
+}
+
+/** What was read of each message, and of the last one its number, and whether nothing more was behind it then. */
+export type DirectRead<T> = { read: T[]; lastSeq: number | undefined; isEnd: boolean }
+
+/**
+ * The same, each message read as it comes and let go of: a thousand that are kept until the last is there live long enough to
+ * be moved twice by the garbage collector, with all of their headers.
+ */
+export async function readDirect<T>(
+  mesh: Mesh,
+  stream: string,
+  query: DirectBatchOptions,
+  read: (message: StoredMsg) => T,
+): Promise<DirectRead<T>> {
   const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
-  const { promise, resolve, reject } = Promise.withResolvers<StoredMsg[]>()
-  const messages: StoredMsg[] = []
+  const { promise, resolve, reject } = Promise.withResolvers<DirectRead<T>>()
+  const found: T[] = []
+  let lastSeq: number | undefined
+  let pending = 0
   const giveUp = (): void => reject(new Error(`stream ${stream} did not give a batch of messages back in time`))
   const timer = setTimeout(giveUp, SILENCE_MS)
   const callback = (done: { err?: Error } | null, message: StoredMsg): void => {
     if (done?.err && (done.err as { code?: unknown }).code !== NOTHING) reject(done.err)
-    else if (done) resolve(messages)
+    else if (done) resolve({ read: found, lastSeq, isEnd: pending === 0 })
     else {
-      messages.push(message)
+      lastSeq = message.seq
+      pending = message.pending
+      found.push(read(message))
       timer.refresh()
     }
   }
@@ -38,9 +58,6 @@ export async function directBatch(mesh: Mesh, stream: string, query: DirectBatch
     reading.stop()
   }
 }
-
-/** Whether nothing more is behind a batch, as of when it was read. */
-export const isLast = (batch: readonly StoredMsg[]): boolean => batch.length === 0 || batch.at(-1)!.pending === 0
 
 /** The same as the mesh reads it from a stream's leader. */
 export function asStored({ subject, seq, timestamp, header, data }: StoredMsg): StoredMessage {

@@ -7,7 +7,7 @@ import {
   type StoredMsg,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import { BATCH, BATCH_BYTES, directBatch, isLast } from './direct-batch.ts'
+import { BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
 
 /** A stream as it is now: `life` is another one when it was made anew. */
 export type StreamNow = { name: string; life: string; epoch: number; info: StreamInfo }
@@ -25,40 +25,46 @@ export async function streamNow(mesh: Mesh, name: string): Promise<StreamNow | u
   }
 }
 
-export type ReadOn = {
+export type ReadOn<T> = {
   after: number
   /** Subjects that are read. @default all */
   filter?: string
-  onBatch: (messages: readonly StoredMsg[], until: number) => void
+  /** What is kept of a message. */
+  read: (message: StoredMsg) => T
+  onBatch: (messages: readonly T[], until: number) => void
 }
 
 /**
  * Reads a stream from behind `after` to its end as of `now`, in batches; each is given with how far it goes. Messages are read
  * by their numbers: no consumer is made, and nothing on the server changes.
  */
-export async function readOn(mesh: Mesh, now: StreamNow, { after, filter, onBatch }: ReadOn): Promise<void> {
+export async function readOn<T>(
+  mesh: Mesh,
+  now: StreamNow,
+  { after, filter, read, onBatch }: ReadOn<T>,
+): Promise<void> {
   const upTo = now.info.state.last_seq
   for (let until = after; until < upTo;) {
-    const batch = await readBatch(mesh, now, { after: until, upTo, filter, limit: BATCH })
+    const batch = await readBatch(mesh, now, { after: until, upTo, filter, limit: BATCH }, read)
     until = batch.until
     onBatch(batch.messages, until)
   }
 }
 
 export type BatchQuery = { after: number; upTo: number; filter?: string | undefined; limit: number }
-export type ReadBatch = { messages: readonly StoredMsg[]; until: number }
+export type ReadBatch<T> = { messages: readonly T[]; until: number }
 
 /** The next messages behind `after`, at most `limit`; there are no others up to `until`, which is `upTo` or beyond at the end. */
-export async function readBatch(
+export async function readBatch<T>(
   mesh: Mesh,
   { name, info }: StreamNow,
   { after, upTo, filter = '>', limit }: BatchQuery,
-): Promise<ReadBatch> {
+  read: (message: StoredMsg) => T,
+): Promise<ReadBatch<T>> {
   const seq = Math.max(after + 1, info.state.first_seq)
   const query = { seq, batch: limit, max_bytes: BATCH_BYTES, next_by_subj: filter }
-  const messages = await directBatch(mesh, name, query)
-  const last = messages.at(-1)?.seq ?? after
-  if (last >= upTo || !isLast(messages)) return { messages, until: last }
+  const { read: messages, lastSeq: last = after, isEnd } = await readDirect(mesh, name, query, read)
+  if (last >= upTo || !isEnd) return { messages, until: last }
   // Another replica than the leader may have answered, which has not all of it yet.
   if (info.config.num_replicas > 1) {
     const next = await getStored(mesh.nats, name, { seq: last + 1, next_by_subj: filter })

@@ -57,13 +57,9 @@ export class LetterSource implements RunSource {
       this.#mesh,
       this.#mesh.names.stream('DEAD_LETTERS'),
       wanted.map(({ seq }) => seq),
+      contentOf,
     )
-    const turns = await Promise.all(
-      letters.map((letter) => {
-        const message = stored.get(letter.seq)
-        return this.#turnOf(letter, message && contentOf(message))
-      }),
-    )
+    const turns = await Promise.all(letters.map((letter) => this.#turnOf(letter, stored.get(letter.seq))))
     return { turns, until: found.at(-1)?.seq ?? upTo }
   }
 

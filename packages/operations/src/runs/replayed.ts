@@ -50,11 +50,8 @@ export async function followReplay(
   await readOn(mesh, now, {
     after,
     filter,
-    onBatch: (batch, until) =>
-      onBatch(
-        batch.flatMap(({ data }) => counted(data)),
-        until,
-      ),
+    read: ({ data }) => counted(data),
+    onBatch: (batch, until) => onBatch(batch.flat(), until),
   })
 }
 

@@ -45,17 +45,16 @@ export async function readSlice(
 ): Promise<{ events: Event[]; until: number }> {
   const now = await sameStream(mesh, slice)
   const parts = await Promise.all(
-    filtersOf(mesh, slice, now).map((filter) => readBatch(mesh, now, { after, upTo, filter, limit })),
+    filtersOf(mesh, slice, now).map((filter) =>
+      readBatch(mesh, now, { after, upTo, filter, limit }, (message) => eventOf(slice, message)),
+    ),
   )
   // What was read is of the stream that there was before and is after it.
   await sameStream(mesh, slice)
   const until = Math.min(...parts.map((part) => part.until))
-  const messages = parts.flatMap((part) => part.messages).filter(({ seq }) => seq <= until && seq <= upTo)
+  const found = parts.flatMap((part) => part.messages).filter(({ place: { seq } }) => seq <= until && seq <= upTo)
   return {
-    events: messages
-      .sort((a, b) => a.seq - b.seq)
-      .map((message) => eventOf(slice, message))
-      .filter((event) => isWithin(slice, event)),
+    events: found.sort((a, b) => a.place.seq - b.place.seq).filter((event) => isWithin(slice, event)),
     until,
   }
 }

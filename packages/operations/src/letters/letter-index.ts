@@ -12,6 +12,7 @@ import type { Letter } from './letter.ts'
 import {
   filtered,
   filteredGroups,
+  filteredToCount,
   isOfGroups,
   type LetterFilter,
   type LetterPage,
@@ -162,7 +163,7 @@ export class LetterIndex implements Disposable {
     const query =
       isOfGroups(filter) && upTo >= this.last
         ? filteredGroups(filter).select(({ fn }) => fn.coalesce(fn.sum<number>('letters'), sql<number>`0`).as('count'))
-        : filtered(filter)
+        : filteredToCount(filter)
             .where('seq', '<=', upTo)
             .select(({ fn }) => fn.countAll<number>().as('count'))
     return this.#rows<{ count: number }>(query.compile())[0]!.count
@@ -193,25 +194,32 @@ export class LetterIndex implements Disposable {
   groups(filter: LetterFilter, limit: number): LetterGroup[] {
     const compiled = isOfGroups(filter)
       ? filteredGroups(filter)
-          .select(GROUP_COLUMNS)
+          .select('grp as group')
           .select(({ fn }) => [fn.sum<number>('letters').as('count'), fn.min('first_at').as('firstAt')])
           .select(({ fn }) => fn.max('last_at').as('lastAt'))
           .groupBy('grp')
           .orderBy(sql`count`, 'desc')
           .limit(limit)
           .compile()
-      : filtered(filter)
-          .select(GROUP_COLUMNS)
+      : filteredToCount(filter)
+          .select('grp as group')
           .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('at').as('firstAt')])
           .select(({ fn }) => fn.max('at').as('lastAt'))
-          .groupBy('grp')
+          // Not in the order of the groups: that would read every letter there is.
+          .groupBy(sql`+grp`)
           .orderBy(sql`count`, 'desc')
           .limit(limit)
           .compile()
-    return this.#rows<Record<string, string | number | null>>(compiled).map(({ count, ...row }) => {
-      const said = Object.entries(row).map(([name, value]) => [name, value ?? undefined])
-      return { ...Object.fromEntries(said), letters: count } as LetterGroup
-    })
+    return this.#rows<{ group: string; count: number; firstAt: string; lastAt: string }>(compiled).map(
+      ({ group, count, ...times }) => ({ ...this.#groupOf(group), ...times, letters: count }),
+    )
+  }
+
+  /** What its letters have in common. */
+  #groupOf(group: string): Omit<LetterGroup, 'letters' | 'firstAt' | 'lastAt'> {
+    const query = filteredGroups({ group }).select(GROUP_COLUMNS).limit(1).compile()
+    const said = Object.entries(this.#rows<Record<string, string | null>>(query)[0]!)
+    return Object.fromEntries(said.map(([name, value]) => [name, value ?? undefined])) as unknown as LetterGroup
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 /** Of what is written here; a file of another form is made anew. */
-export const FORM = 4
+export const FORM = 5
 
 export const TABLES = ['positions', 'letters', 'standings', 'groups', 'meta'] as const
 
@@ -14,7 +14,7 @@ CREATE INDEX letters_by_group ON letters (grp, seq);
 CREATE INDEX letters_by_handler ON letters (service, handler, seq);
 CREATE INDEX letters_by_id ON letters (event_id);
 CREATE INDEX letters_by_key ON letters (event_key);
-CREATE INDEX letters_by_at ON letters (at);
+CREATE INDEX letters_by_at ON letters (at, grp, state, kind);
 CREATE INDEX letters_by_state ON letters (state, seq);
 CREATE TABLE standings (subject TEXT PRIMARY KEY, state TEXT NOT NULL, record_seq INTEGER NOT NULL, edit_seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, run TEXT,
   redrives INTEGER NOT NULL) WITHOUT ROWID;

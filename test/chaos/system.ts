@@ -45,11 +45,18 @@ export interface ChaosLink {
 /** How a command ended; `code` is null where a signal ended it. */
 export type Done = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
+export type Running = {
+  readonly done: Promise<Done>
+  kill(): Promise<void>
+  /** The same once it said that its run is begun, or when that takes too long, as it does while the brokers are away. */
+  killBegun(): Promise<void>
+}
+
 /** The `malha` command, as somebody on call uses it. */
 export interface CommandLine {
   run(...args: string[]): Promise<Done>
   /** For one that may be killed before its end. */
-  begin(...args: string[]): { readonly done: Promise<Done>; kill(): Promise<void> }
+  begin(...args: string[]): Running
 }
 
 /** The reference mesh as it is shipped and the load of the run, each a process, each connection through a proxy. */

@@ -10,6 +10,6 @@ export const redrive: Nemesis = {
   begin({ malha }) {
     const limits = ['--rate', RATE, '--stop-after', '1000000', '--most', '1000']
     const command = malha.begin('dlq', 'redrive', '--service', 'load', ...limits, '--json')
-    return Promise.resolve({ target: 'the dead letters of load', end: () => command.kill() })
+    return Promise.resolve({ target: 'the dead letters of load', end: () => command.killBegun() })
   },
 }

@@ -16,6 +16,6 @@ export const replay: Nemesis = {
     const since = new Date(Date.now() - SINCE_MS).toISOString()
     const slice = ['--service', 'load', '--handler', handler, '--since', since]
     const command = malha.begin('replay', ...slice, '--rate', RATE, '--stop-after', '1000000', '--json')
-    return Promise.resolve({ target: `load/${handler}, the last 20 s`, end: () => command.kill() })
+    return Promise.resolve({ target: `load/${handler}, the last 20 s`, end: () => command.killBegun() })
   },
 }

@@ -1,8 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { inheritedEnv } from '../../reference/processes.ts'
 import type { CommandLine, Done } from '../system.ts'
+
+type Begun = { child: ChildProcess; done: Promise<Done>; stderr: () => string }
+
+/** Such a command on a machine with much else to do. */
+const BEGINS_MS = 15_000
+const LOOK_MS = 100
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.meta.url))
 
@@ -18,7 +25,7 @@ export function commandLine({
   onLine: (line: string) => void
 }): CommandLine & AsyncDisposable {
   const running = new Set<ChildProcess>()
-  const begin = (args: readonly string[]): { child: ChildProcess; done: Promise<Done> } => {
+  const begin = (args: readonly string[]): Begun => {
     const env = { ...inheritedEnv(), MALHA_CACHE: cache, NATS_URL: urls.join(','), MALHA_WHO: 'chaos' }
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
     running.add(child)
@@ -30,17 +37,23 @@ export function commandLine({
       onLine(`malha ${args.join(' ')}: ${String(code)}\n${written.stderr}`)
       return { ...written, code: code as number | null }
     })
-    return { child, done }
+    return { child, done, stderr: () => written.stderr }
   }
   return {
     run: (...args) => begin(args).done,
     begin(...args) {
-      const { child, done } = begin(args)
+      const { child, done, stderr } = begin(args)
+      const kill = async (): Promise<void> => {
+        child.kill('SIGKILL')
+        await done
+      }
       return {
         done,
-        async kill() {
-          child.kill('SIGKILL')
-          await done
+        kill,
+        async killBegun() {
+          const isBegun = (): boolean => /run \d{8}-/.test(stderr()) || child.exitCode !== null
+          for (let ms = 0; ms < BEGINS_MS && !isBegun(); ms += LOOK_MS) await sleep(LOOK_MS)
+          await kill()
         },
       }
     },

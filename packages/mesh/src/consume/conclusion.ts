@@ -187,7 +187,7 @@ export class Conclusion {
   }
 }
 
-const okOf = ({ already, withheld }: RunOf): Outcome => ({
+export const okOf = ({ already, withheld }: RunOf): Outcome => ({
   kind: 'ok',
   ...(already && { already }),
   ...(withheld && { withheld }),

@@ -24,6 +24,8 @@ export type ControlOptions = {
   clock: ServerClock
   service: string
   handlers: readonly Controlled[]
+  /** Something was sent to a handler of that name, or said of its letters. */
+  onSent: (handler: string) => void
 }
 
 const LOOK_MS = 30_000
@@ -64,8 +66,9 @@ export class Control {
     })
     const subject = names.control(service)
     this.#nudges = nc.subscribe(subject, {
-      callback: (refused) => {
+      callback: (refused, { data }) => {
         if (refused) this.#sayDenied(subject, 'what is said of its handlers is seen half a minute late')
+        else if (data.length > 0) options.onSent(Buffer.from(data).toString())
         else void this.look()
       },
     })

@@ -25,7 +25,8 @@ export function startControl(
     const def = service.handlers[handler]!
     return new Controlled({ ...deps, handler, def, runner, labels, now: () => clock.estimate() })
   })
-  const control = new Control({ ...deps, clock, service: service.name, handlers: controlled })
+  const onSent = (to: string): void => handlers.find(({ handler }) => handler === to)?.runner.hear?.()
+  const control = new Control({ ...deps, clock, service: service.name, handlers: controlled, onSent })
   const startedAt = new Date(clock.estimate()).toISOString()
   const id = randomBytes(6).toString('hex')
   const status = (): InstanceStatus => ({

@@ -103,7 +103,7 @@ export async function releaseLane(
   { rampMs, most = Infinity, shouldGoOn }: ReleaseOptions,
 ): Promise<number> {
   let released = 0
-  const subjects = most === 1 ? await firstWaiting(lane) : await allWaiting(lane)
+  const subjects = most === 1 ? await firstWaiting(lane) : await subjectsOnLane(lane, waitingFilter(lane))
   for (let from = 0; from < subjects.length && released < most && shouldGoOn(); from += RELEASE_PARALLEL) {
     const some = subjects.slice(from, from + RELEASE_PARALLEL)
     const delayOf = (index: number): number => (rampMs * (from + index)) / subjects.length
@@ -139,15 +139,15 @@ type SubjectsPage = {
   error?: { description?: string }
 }
 
-/** The server tells 100,000 subjects at a time. */
-async function allWaiting(lane: Lane): Promise<string[]> {
+/** Subjects of the service's lanes on which there is something. The server tells 100,000 at a time. */
+export async function subjectsOnLane(lane: Pick<Lane, 'nc' | 'names' | 'service'>, filter: string): Promise<string[]> {
   const subjects: string[] = []
   for (;;) {
-    const query = JSON.stringify({ subjects_filter: waitingFilter(lane), offset: subjects.length })
+    const query = JSON.stringify({ subjects_filter: filter, offset: subjects.length })
     const api = `$JS.API.STREAM.INFO.${lane.names.lanes(lane.service)}`
     const page = (await lane.nc.request(api, query, { timeout: LIST_MS })).json<SubjectsPage>()
     if (page.error)
-      throw new Error(`the waiting retries could not be listed: ${page.error.description ?? 'no reason given'}`)
+      throw new Error(`what is on the lanes could not be listed: ${page.error.description ?? 'no reason given'}`)
     const found = Object.keys(page.state?.subjects ?? {})
     subjects.push(...found)
     if (found.length === 0 || subjects.length >= (page.total ?? 0)) return subjects

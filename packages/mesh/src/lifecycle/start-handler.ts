@@ -21,7 +21,10 @@ export type StartedHandler = {
   /** Names on the server; an ordered handler has no durable on its stream. */
   stream: string
   durables: readonly string[]
-  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust' | 'setPaused' | 'state'>
+  runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust' | 'setPaused' | 'state'> & {
+    /** Something was sent to it, or said of its letters; the runner of one that pulls from its lane need not know. */
+    hear?: () => void
+  }
   supervisor: Pick<Supervisor, 'look' | 'stop' | 'fault' | 'gauges'>
 }
 

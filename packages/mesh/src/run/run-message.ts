@@ -22,15 +22,23 @@ export type RunMessage = {
    * it. @default false
    */
   asNew?: boolean
+  /**
+   * To a handler that keeps the order of keys: what the event's key is called in subjects, empty where it has none. It waits
+   * for its key then.
+   */
+  token?: string | undefined
 }
 
 /** The subject and the headers that bring an event to one handler's lane, and to nobody else. */
 export function runMessage(names: Names, message: RunMessage): { subject: string; headers: HeaderPairs } {
-  const { run, service, handler, origin, record, expected } = message
+  const { run, service, handler, origin, record, expected, token } = message
   const own = ownHeaders(message.headers)
   const replayOf = message.asNew ? attributeOf(own, HEADER.id) : undefined
   return {
-    subject: names.laneTarget(service, handler),
+    subject:
+      token === undefined
+        ? names.laneTarget(service, handler)
+        : names.laneOfKey(service, handler, { token, place: origin, run }),
     headers: [
       ...(replayOf === undefined ? own : renamed(own, run, replayOf)),
       [LANE_HEADER.format, '1'],

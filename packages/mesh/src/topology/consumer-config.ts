@@ -31,6 +31,9 @@ export const STREAMS = 'malha.streams'
 /** `key` on the lane durable of a handler that keeps the order of its keys. */
 export const ORDER = 'malha.order'
 
+/** `by-key` on the lane durable of an ordered handler that takes messages of runs. */
+const RUNS = 'malha.runs'
+
 /** `true` on the lane durable of a shadow. */
 export const SHADOW = 'malha.shadow'
 
@@ -58,7 +61,7 @@ export function laneConsumer(names: Names, { service, handler, def }: Whose): De
     metadata: {
       ...metadata(service, handler, type),
       [STREAMS]: names.stream(def.source.stream),
-      ...(def.order && { [ORDER]: def.order }),
+      ...(def.order && { [ORDER]: def.order, [RUNS]: 'by-key' }),
       ...(def.shadow && { [SHADOW]: 'true' }),
     },
   }

@@ -50,6 +50,13 @@ export type Names = {
   requestControl(type: string, instance: string): string
   /** What the NATS micro protocol calls a service: one account may hold several namespaces. */
   micro(service: string): string
+  /**
+   * Where a message that a run sent waits for a handler that keeps the order of keys: one subject a message. `token` as `keyToken()`
+   * gives it, empty for an event without a key.
+   */
+  laneOfKey(service: string, handler: string, message: { token: string; place: MessagePlace; run: string }): string
+  /** What all of these begin with. */
+  laneOfKeys(service: string, handler: string): string
   /** The stream that holds what is published for later. */
   delays(): string
   /** Where one delayed event waits: `kind` says by what it is known (delay/slot.ts), so a second one in that slot replaces the first. */
@@ -94,6 +101,9 @@ export const OPERATIONS = 'OPERATIONS'
 /** The name of the bucket of what is said of handlers while they run, without a namespace. */
 export const HANDLERS = 'HANDLERS'
 
+/** In place of a key's token where there is no key: no key has this one. */
+export const NO_KEY = '='
+
 /** The names of one namespace. `namespace` takes a-z, 0-9 and -, 32 characters at most, and may be empty. */
 export function names(namespace: string): Names {
   const dotted = namespace === '' ? '' : `${namespace}.`
@@ -116,6 +126,9 @@ export function names(namespace: string): Names {
     laneNote: (service: string, handler: string, source: MessagePlace) =>
       `${lane(service, '_note')}.${handler}.${place(source)}`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
+    laneOfKey: (service: string, handler: string, { token, place: of, run }) =>
+      `${lane(service, handler)}.key.${token === '' ? NO_KEY : token}.${place(of)}.${run}`,
+    laneOfKeys: (service: string, handler: string) => `${lane(service, handler)}.key.`,
     request: (type: string) => `${dotted}request.${type}`,
     requestControl: (type: string, instance: string) => `${dotted}request.${type}._.${instance}`,
     micro: (service: string) => scored + service,

@@ -10,6 +10,8 @@ export type FoundHandler = {
   readonly streams: readonly string[]
   /** It keeps the order of its keys, and has no durable on its event stream. */
   readonly isOrdered: boolean
+  /** It does so, and what runs send to it waits for its key. */
+  readonly takesRunsByKey: boolean
   /** It is called by replays alone. */
   readonly isShadow: boolean
   readonly lane: ConsumerInfo
@@ -25,6 +27,7 @@ export function readLane(lane: ConsumerInfo): FoundHandler | undefined {
     type: metadata['malha.type'] ?? '',
     streams: (metadata['malha.streams'] ?? '').split(' ').filter(Boolean),
     isOrdered: metadata['malha.order'] === 'key',
+    takesRunsByKey: metadata['malha.runs'] === 'by-key',
     isShadow: metadata['malha.shadow'] === 'true',
     lane,
   }

@@ -8,7 +8,7 @@ export async function fitHandler(mesh: Mesh, name: HandlerName): Promise<FoundHa
   const found = await findHandler(mesh, name)
   if (!found)
     return `handler ${handler} of ${service} has no lane on this server; start the service once, or restore its name`
-  if (found.isOrdered)
-    return `handler ${handler} of ${service} keeps the order of its keys; nothing can be sent to it again by this release`
+  if (found.isOrdered && !found.takesRunsByKey)
+    return `handler ${handler} of ${service} keeps the order of its keys, and the release that runs takes nothing from runs; start it in one that does`
   return found
 }

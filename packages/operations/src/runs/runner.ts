@@ -7,10 +7,12 @@
  * R3  Outcomes are counted from records alone: how far they were read is written together with them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Mesh, sendRunMessage } from '@malha/mesh'
+import type { Mesh } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 import { isOver, NO_COUNTS, type Run, type RunCounts, underWay } from './run.ts'
 import type { RunStore, StoredRun } from './run-store.ts'
+import { KeyTokens } from './key-tokens.ts'
+import { sendInOrder } from './send-in-order.ts'
 import { type Counted, type RunSource, SourceAway, type Turn } from './source.ts'
 
 export type RunnerOptions = {
@@ -40,6 +42,7 @@ export class Runner {
   readonly #deps: RunnerDeps
   readonly #options: RunnerOptions
   readonly #gone: Set<number>
+  readonly #keys: KeyTokens
   #stored: StoredRun
   #counts: RunCounts
   #withheld: Readonly<Record<string, number>>
@@ -56,6 +59,7 @@ export class Runner {
   constructor(deps: RunnerDeps, stored: StoredRun, options: RunnerOptions) {
     this.#deps = deps
     this.#options = options
+    this.#keys = new KeyTokens(deps.mesh)
     this.#stored = stored
     const { run } = stored
     this.#gone = new Set(run.kind === 'redrive' ? run.gone : [])
@@ -196,7 +200,10 @@ export class Runner {
   async #take(turns: readonly Turn[]): Promise<void> {
     const { mesh } = this.#deps
     const toSend = turns.filter((turn) => turn.kind === 'send')
-    await Promise.all(toSend.map(({ message, payload }) => sendRunMessage(mesh, message, payload)))
+    const messages = await Promise.all(
+      toSend.map(async ({ message, payload }) => ({ message: await this.#keys.withToken(message), payload })),
+    )
+    await sendInOrder(mesh, messages)
     this.#tokens -= toSend.length
     const ofKind = (kind: Turn['kind']): number => turns.filter((turn) => turn.kind === kind).length
     this.#add('sent', toSend.length + ofKind('sent'))

@@ -10,8 +10,11 @@
  * K4  What a record speaks of is begun only once all up to its `read` was seen again (`isRestored`).
  * K5  What a record says of one event never needs that event: behind one in `running` there is none of its key, and a key
  *     with more is in `open`. So an event that is gone from the stream leaves no doubt about others.
+ * K6  A message that a run sent has its turn before the events that wait. While a key is held behind a dead letter no event of it
+ *     has one, and of these messages only what is not from behind that letter's.
  */
-import type { KeptRetry, OpenKey } from './partition-record.ts'
+import type { HeldKey, KeptRetry, OpenKey } from './partition-record.ts'
+import { inOrder, isLater, type SentMessage } from './sent-message.ts'
 
 export type Phase = 'idle' | 'ready' | 'running' | 'settling' | 'held' | 'loading' | 'stuck'
 
@@ -25,9 +28,21 @@ export type KeyLine<Item> = {
   /** Everything of this key below is settled. */
   from: number
   retry: KeptRetry | undefined
+  /** What runs sent, first the one that is next. */
+  readonly sent: SentMessage[]
+  /** The one of these whose turn it is. */
+  current: SentMessage | undefined
+  /** The dead letter that holds it. Then `leftUpTo` is 0, or `from` is the first event that waits. */
+  behind: HeldKey['behind'] | undefined
 }
 
-export type Progress = { read: number; running: readonly number[]; open: readonly OpenKey[] }
+export type Progress = {
+  read: number
+  running: readonly number[]
+  open: readonly OpenKey[]
+  /** @default none */
+  held?: readonly HeldKey[]
+}
 
 /** What became of an event that arrived. `left` and `settled` ones need not stay in memory. */
 export type Arrival<Item> = { kind: 'kept'; line: KeyLine<Item> } | { kind: 'left' } | { kind: 'settled' }
@@ -50,6 +65,11 @@ export class KeyLines<Item> {
     this.#at = begin.running[0] === undefined ? begin.read : Math.min(begin.read, begin.running[0] - 1)
     for (const { from, token, retry } of begin.open)
       this.#note(this.#line(token, { leftUpTo: begin.read, from, retry }))
+    for (const { token, behind } of begin.held ?? []) {
+      const line = this.#lines.get(token) ?? this.#line(token, { leftUpTo: 0, from: begin.read + 1, retry: undefined })
+      line.behind = behind
+      this.#note(line)
+    }
   }
 
   /** The last event seen; the next one to ask the stream for comes after it. */
@@ -86,6 +106,7 @@ export class KeyLines<Item> {
     }
     if (seq < line.from) return { kind: 'settled' }
     if (line.leftUpTo > 0 || line.items.length >= this.#mostPerKey || waitsLong(line)) {
+      if (line.behind && line.leftUpTo === 0) line.from = seq
       line.leftUpTo = Math.max(line.leftUpTo, seq)
       this.#note(line)
       return { kind: 'left' }
@@ -112,9 +133,57 @@ export class KeyLines<Item> {
     return this.trim(line)
   }
 
+  /**
+   * The first of a line is settled, by its letter, and the key is held behind that. None stays in memory; returns those that did.
+   * Where events of it were in the stream before, which is the first of them is to be `located`.
+   */
+  holdBehind(line: KeyLine<Item>, behind: HeldKey['behind']): Item[] {
+    this.settleHead(line)
+    line.behind = behind
+    line.phase = 'held'
+    if (line.items[0]) line.from = line.items[0].seq
+    return this.trim(line, 0)
+  }
+
+  /** Of a key that is held: its first event from `from` up to `askedUpTo`, which `leftUpTo` was then; 0: there is none. */
+  located(line: KeyLine<Item>, first: number, askedUpTo: number): void {
+    if (!line.behind) return
+    if (first > 0) line.from = Math.max(line.from, first)
+    else if (line.leftUpTo <= askedUpTo) line.leftUpTo = 0
+    else line.from = Math.max(line.from, askedUpTo + 1)
+    this.#note(line)
+  }
+
+  /** Its letter does not hold it any more. */
+  release(line: KeyLine<Item>): void {
+    line.behind = undefined
+    this.#note(line)
+  }
+
+  /** A message of a run waits for its turn with this key; not before all is restored. */
+  send(token: string, message: SentMessage): KeyLine<Item> {
+    const line = this.#lines.get(token) ?? this.#line(token, { leftUpTo: 0, from: this.#at + 1, retry: undefined })
+    const at = line.sent.findIndex((other) => other !== line.current && inOrder(message, other) < 0)
+    line.sent.splice(at === -1 ? line.sent.length : at, 0, message)
+    return line
+  }
+
+  /** Upholds K6: gives the next message of a run its turn. Returns whether there is one. */
+  turnToSent(line: KeyLine<Item>): boolean {
+    const { behind } = line
+    line.current ??= line.sent.find((message) => !behind || !isLater(message, behind))
+    return line.current !== undefined
+  }
+
+  /** The message of a run whose turn it was is done with. */
+  endTurn(line: KeyLine<Item>): void {
+    if (line.current) line.sent.splice(line.sent.indexOf(line.current), 1)
+    line.current = undefined
+  }
+
   /** Keeps only the first of a line in memory; returns the others. */
-  trim(line: KeyLine<Item>): Item[] {
-    const rest = line.items.splice(1)
+  trim(line: KeyLine<Item>, most: number = 1): Item[] {
+    const rest = line.items.splice(most)
     const last = rest.at(-1)
     if (last) line.leftUpTo = Math.max(line.leftUpTo, last.seq)
     this.#note(line)
@@ -145,30 +214,35 @@ export class KeyLines<Item> {
 
   /** Forgets a line that has nothing left. */
   drop(line: KeyLine<Item>): void {
-    if (line.items.length === 0 && line.leftUpTo === 0) this.#lines.delete(line.token)
+    const isEmpty = line.items.length === 0 && line.sent.length === 0
+    if (isEmpty && line.leftUpTo === 0 && !line.behind) this.#lines.delete(line.token)
   }
 
   snapshot(): Progress {
     const running = [...this.#unseen]
     const open: OpenKey[] = []
-    for (const { token, phase, items, leftUpTo, from, retry } of this.#lines.values()) {
+    const held: HeldKey[] = []
+    for (const { token, phase, items, leftUpTo, from, retry, behind } of this.#lines.values()) {
       const first = items[0]
+      if (behind) held.push({ token, behind })
       if (!first && leftUpTo === 0) continue
       // Upholds K5. Whoever goes on reads again from the first of these on, so what never ends is not among them.
       if (items.length === 1 && leftUpTo === 0 && !retry && phase !== 'stuck') running.push(first!.seq)
       else open.push({ from: first?.seq ?? from, token, ...(retry && { retry }) })
     }
-    return { read: Math.max(this.#at, this.#known), running: running.sort((a, b) => a - b), open }
+    const read = Math.max(this.#at, this.#known)
+    return { read, running: running.sort((a, b) => a - b), open, ...(held.length > 0 && { held }) }
   }
 
   #line(token: string, known: Pick<KeyLine<Item>, 'leftUpTo' | 'from' | 'retry'>): KeyLine<Item> {
-    const line: KeyLine<Item> = { token, phase: 'idle', items: [], ...known }
+    const unsent = { sent: [], current: undefined, behind: undefined }
+    const line: KeyLine<Item> = { token, phase: 'idle', items: [], ...known, ...unsent }
     this.#lines.set(token, line)
     return line
   }
 
   #note(line: KeyLine<Item>): void {
-    if (line.retry || line.leftUpTo > 0) this.#waiting.add(line)
+    if (line.retry || line.leftUpTo > 0 || line.behind) this.#waiting.add(line)
     else this.#waiting.delete(line)
   }
 
@@ -178,4 +252,5 @@ export class KeyLines<Item> {
 }
 
 /** What comes behind it need not be in memory. */
-const waitsLong = ({ phase }: Pick<KeyLine<unknown>, 'phase'>): boolean => phase === 'held' || phase === 'stuck'
+const waitsLong = ({ phase, behind }: Pick<KeyLine<unknown>, 'phase' | 'behind'>): boolean =>
+  phase === 'held' || phase === 'stuck' || behind !== undefined

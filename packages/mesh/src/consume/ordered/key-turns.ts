@@ -32,9 +32,10 @@ export class KeyTurns {
     this.#options = options
   }
 
-  /** With what a record said. */
+  /** With what a record said; or after a message of a run, with what it waited for before. */
   resume(line: Line): void {
     const { retry } = line
+    if (this.#turnToSent(line)) return
     if (retry) this.wait(line, Math.min(retry.delayMs, Math.max(0, retry.dueAt - Date.now())))
     else this.goOn(line)
   }
@@ -42,10 +43,32 @@ export class KeyTurns {
   /** The one before is settled, and the record says so. */
   goOn(line: Line): void {
     line.phase = 'idle'
-    if (this.#isOver) return
-    if (line.items.length > 0) this.ready(line)
+    if (this.#isOver || this.#turnToSent(line)) return
+    if (line.behind) line.phase = 'held'
+    else if (line.items.length > 0) this.ready(line)
     else if (line.leftUpTo > 0) void this.#load(line)
     else this.#options.lines.drop(line)
+  }
+
+  /** A message of a run came for it: what runs, or is about to, comes to its end before; what waits for a retry waits on. */
+  hear(line: Line): void {
+    if (this.#isOver || line.current || (line.phase !== 'idle' && line.phase !== 'held')) return
+    if (!this.#turnToSent(line)) return
+    clearTimeout(this.#timers.get(line)?.timer)
+    this.#timers.delete(line)
+  }
+
+  /** Finds out which of the events of a key that is held is the first one in the stream. Never throws. */
+  async locate(line: Line): Promise<void> {
+    const { lines, slice, claim, log } = this.#options
+    const { from, leftUpTo: upTo } = line
+    if (upTo === 0 || this.#isOver) return
+    try {
+      const first = await firstOf({ ...slice, filter: subjectOf(line.token, slice.filter) }, { from, upTo })
+      lines.located(line, first?.seq ?? 0, upTo)
+    } catch (error) {
+      log.debug({ partition: claim.partition, err: error }, 'the first event of a held key was not read; again')
+    }
   }
 
   ready(line: Line): void {
@@ -78,8 +101,14 @@ export class KeyTurns {
 
   #onDue(line: Line): void {
     this.#timers.delete(line)
-    if (line.items.length > 0) this.ready(line)
+    if (line.current || line.items.length > 0) this.ready(line)
     else void this.#load(line)
+  }
+
+  #turnToSent(line: Line): boolean {
+    if (this.#isOver || !this.#options.lines.turnToSent(line)) return false
+    this.ready(line)
+    return true
   }
 
   /** Reads the next event of a key that was left in the stream. Never throws. */

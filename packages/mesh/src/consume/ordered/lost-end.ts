@@ -49,6 +49,7 @@ export function withoutEnd(record: PartitionRecord, upTo: number): PartitionReco
     seenAt: '',
     running: record.running.filter((seq) => seq <= upTo),
     open: record.open.filter(({ from }) => from <= upTo),
+    ...(record.held && { held: record.held.filter(({ behind }) => behind.seq <= upTo) }),
     ...(record.begun && { begun: record.begun.filter(([seq]) => seq <= upTo) }),
   }
 }

@@ -9,23 +9,23 @@
  */
 import { MeshError } from '../../errors.ts'
 import type { AttemptDeps } from '../../service/attempt.ts'
-import { bury, leaveRecord, sayRetry } from '../after-failure.ts'
-import type { Burial, Delivery } from '../delivery.ts'
+import type { Delivery } from '../delivery.ts'
 import { Gate } from '../gate.ts'
 import { creditsFor, type Limits, type RateLimit } from '../rate-limit.ts'
 import type { RunnerOptions, RunnerState } from '../runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker, sayLeak } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
-import { judge, type Judgement, tryOnce } from '../try-once.ts'
+import { judge, tryOnce } from '../try-once.ts'
+import { KeyLane } from './key-lane.ts'
+import { OrderedConclusion } from './ordered-conclusion.ts'
 import { OrderedSuspects, type Ready } from './ordered-suspects.ts'
+import type { Line } from './key-turns.ts'
 import type { Partition } from './partition.ts'
 import { Sharing, type SharingOptions } from './sharing.ts'
 
 export type OrderedOptions = RunnerOptions & Pick<SharingOptions, 'store' | 'beginning' | 'leaseMs' | 'filterOf'>
 
 const RAMP_MS = 5000
-/** When a letter could not be stored. */
-const AGAIN_MS = 5000
 /** For writing the last records when the service stops. */
 const LAST_WRITES_MS = 5000
 /** Of each partition, since any one of them may be the only one that has work. */
@@ -40,6 +40,8 @@ export class OrderedRunner {
   readonly #sharing: Sharing
   readonly #abort = new AbortController()
   readonly #suspects: OrderedSuspects
+  readonly #conclusion: OrderedConclusion
+  readonly #lane: KeyLane
   #leaveSolitude: (() => void) | undefined
   #ready: Ready[] = []
   #concurrency: number
@@ -74,9 +76,10 @@ export class OrderedRunner {
       limit: () => this.#limit ?? this.#credits(),
       usualLimit: () => this.#credits(),
       onReady: (partition, line) => {
-        if (partition.doubts.isIn(line.items[0]!.seq)) this.#suspects.add({ partition, line })
+        if (isSuspect(partition, line)) this.#suspects.add({ partition, line })
         else this.#enqueue({ partition, line })
       },
+      onRestored: () => this.#lane.look(),
       onChange: () => this.#pump(),
     })
     this.#suspects = new OrderedSuspects(options, {
@@ -91,6 +94,10 @@ export class OrderedRunner {
       stopping: this.#abort.signal,
       onLate: (attempt) => void this.#suspects.late(attempt),
     })
+    const stopping = this.#abort.signal
+    this.#conclusion = new OrderedConclusion(options, { stopping, onDelay: (delayMs) => this.#gate.delay(delayMs) })
+    const { partitions } = def.source.stream
+    this.#lane = new KeyLane({ ...options, partitions, owned: () => this.partitions })
     metrics.breaker(labels, 0)
     this.#sayLimits()
   }
@@ -98,6 +105,12 @@ export class OrderedRunner {
   start(): void {
     this.#leaveSolitude = this.#options.solitude.join(this.#slots.party(() => this.#pump()))
     this.#sharing.start()
+    this.#lane.start()
+  }
+
+  /** Somebody says that there is something on its lane, or that letters of it were dealt with. */
+  hear(): void {
+    this.#lane.look()
   }
 
   /** The partitions this instance has. */
@@ -157,6 +170,7 @@ export class OrderedRunner {
   async stop(drainMs: number): Promise<void> {
     this.#isStopping = true
     this.#gate.stop()
+    this.#lane.stop()
     await this.#sharing.leave()
     const isUp = this.#options.connection.isUp()
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_WRITES_MS), () =>
@@ -187,12 +201,15 @@ export class OrderedRunner {
   async #run(ready: Ready): Promise<void> {
     const { partition, line } = ready
     const isProbe = !this.#gate.isFlowing
-    const delivery = partition.begin(line)
+    const begun = partition.begin(line)
     this.#slots.take()
     this.#slots.show()
-    if (!(await this.#suspects.mayBegin(ready, delivery))) {
+    const delivery = begun instanceof Promise ? await this.#read(ready, begun) : begun
+    if (!delivery || !(await this.#suspects.mayBegin(ready, delivery))) {
       this.#slots.conclude()
       this.#slots.free()
+      if (isProbe) this.#gate.afterProbe()
+      this.#pump()
       return
     }
     const tried = delivery.burial ? undefined : await tryOnce(this.#options, this.#attempt, delivery)
@@ -208,7 +225,7 @@ export class OrderedRunner {
       const judgement = tried
         ? judge(this.#options, delivery, tried, isProbe)
         : { kind: 'bury' as const, burial: delivery.burial! }
-      const concluding = this.#conclude(ready, delivery, judgement)
+      const concluding = this.#conclusion.reach(ready, delivery, judgement)
       // What is left may wait for the server; the next event need not wait for that.
       this.#pump()
       await concluding
@@ -218,48 +235,15 @@ export class OrderedRunner {
     this.#pump()
   }
 
-  async #conclude({ partition, line }: Ready, delivery: Delivery, judgement: Judgement): Promise<void> {
-    switch (judgement.kind) {
-      case 'leaked':
-        partition.stuck(line)
-        return
-      case 'not-tried':
-      case 'not-ours':
-        partition.again(line)
-        return
-      case 'done':
-        partition.settle(line)
-        return
-      case 'bury':
-        return this.#bury({ partition, line }, delivery, judgement.burial)
-      case 'retry':
-        this.#retry({ partition, line }, delivery, judgement)
-    }
-  }
-
-  #retry({ partition, line }: Ready, delivery: Delivery, retry: Retry): void {
-    const { delayMs, pausesHandler } = retry.decision
-    if (pausesHandler) this.#gate.delay(delayMs)
-    sayRetry(this.#options, delivery, retry)
-    hold({ partition, line }, delivery, delayMs)
-  }
-
-  /** A letter that cannot be stored now is tried again, not the handler. */
-  async #bury({ partition, line }: Ready, delivery: Delivery, burial: Burial): Promise<void> {
-    const { envelope, decision } = burial
-    void leaveRecord(this.#options, delivery, { envelope, decision, nextAttemptAt: null })
-    delivery.burial = burial
+  /** What a run sent, from the lane. Undefined where it is gone, or cannot be read now. */
+  async #read(ready: Ready, begun: Promise<Delivery | undefined>): Promise<Delivery | undefined> {
     try {
-      await partition.confirm()
-      await bury(this.#options, delivery, burial)
-      if (!partition.lost.aborted) partition.settle(line)
+      const delivery = await begun
+      if (!delivery) await ready.partition.settleSent(ready.line)
+      return delivery
     } catch (error) {
-      if (partition.lost.aborted) return
-      this.#options.log.error(
-        { ...this.#options.labels, err: error },
-        'a message could not be concluded; that is tried again',
-      )
-      hold({ partition, line }, delivery, AGAIN_MS)
+      this.#conclusion.unread(ready, error)
+      return undefined
     }
   }
 
@@ -284,12 +268,6 @@ export class OrderedRunner {
   }
 }
 
-type Retry = Extract<Judgement, { kind: 'retry' }>
-
-/** Its key waits, and what is known of its attempts is written down with it. */
-function hold({ partition, line }: Ready, delivery: Delivery, delayMs: number): void {
-  const { attempts, failures, failingSince } = delivery
-  const now = Date.now()
-  const firstFailureAt = failingSince === undefined ? 0 : Math.round(now - (performance.now() - failingSince))
-  partition.hold(line, { attempts, failures, firstFailureAt, dueAt: now + delayMs, delayMs })
-}
+/** What may be what ends its process. */
+const isSuspect = ({ doubts }: Partition, { current, items }: Line): boolean =>
+  current ? current.isOld : doubts.isIn(items[0]!.seq)

@@ -16,6 +16,13 @@ export type KeptRetry = {
 /** A key of which events up to `read` are not settled, from `from` on. */
 export type OpenKey = { from: number; token: string; retry?: KeptRetry }
 
+/** A key that nothing of begins until the letter of one of its events is done with; that event is settled. */
+export type HeldKey = {
+  token: string
+  /** The event, and when the stream stored it (unix ns): the two name its letter. */
+  behind: { epoch: number; seq: number; storedAt: string }
+}
+
 /**
  * How far a partition of a handler is, and who works on it. One value of the bucket, changed by compare-and-set only.
  *
@@ -38,6 +45,8 @@ export type PartitionRecord = {
   /** First events of keys that are being worked on, ascending. */
   running: readonly number[]
   open: readonly OpenKey[]
+  /** Of the stream as it is, so without its epoch here. @default none */
+  held?: readonly HeldKey[]
   /** Takeovers in a row from an instance that had not let go, since all up to `doubtful` was settled. @default 0 */
   unclean?: number
   /** The last sequence of the stream at the last of these. */
@@ -57,13 +66,14 @@ type Written = {
   seenAt: string
   running: string
   open: [from: number, token: string, ...retry: number[]][]
+  held?: [token: string, seq: number, storedAt: string][]
   unclean?: number
   doubtful?: number
   begun?: readonly (readonly [number, number])[]
 }
 
 /** The value of the bucket: JSON; `running` as differences in base 36, since it is written with every commit. */
-export function encodeRecord({ running, open, ...rest }: PartitionRecord): string {
+export function encodeRecord({ running, open, held = [], ...rest }: PartitionRecord): string {
   let last = 0
   const differences = running.map((seq) => {
     const difference = seq - last
@@ -75,12 +85,14 @@ export function encodeRecord({ running, open, ...rest }: PartitionRecord): strin
     ...rest,
     running: differences.join(' '),
     open: open.map(({ from, token, retry }) => [from, token, ...(retry ? numbersOf(retry) : [])] as const),
-  } satisfies { [Field in keyof Required<Omit<Written, 'unclean' | 'doubtful' | 'begun'>>]: unknown })
+    ...(held.length > 0 && { held: held.map(({ token, behind }) => [token, behind.seq, behind.storedAt] as const) }),
+  } satisfies { [Field in keyof Required<Omit<Written, 'held' | 'unclean' | 'doubtful' | 'begun'>>]: unknown })
 }
 
 /** @throws MeshError MESH_TOPOLOGY when a newer release of the library wrote it, or something else did */
 export function decodeRecord(text: string): PartitionRecord {
-  const { v: _, running, open, ...rest } = writtenIn(text)
+  const { v: _, running, open, held = [], ...rest } = writtenIn(text)
+  const { epoch } = rest
   let last = 0
   return {
     ...rest,
@@ -93,6 +105,9 @@ export function decodeRecord(text: string): PartitionRecord {
       token,
       ...(numbers.length > 0 && { retry: retryOf(numbers) }),
     })),
+    ...(held.length > 0 && {
+      held: held.map(([token, seq, storedAt]) => ({ token, behind: { epoch, seq, storedAt } })),
+    }),
   }
 }
 
@@ -120,12 +135,11 @@ function parsed(text: string): unknown {
 
 function isWritten(value: unknown): value is Written {
   if (!isObject(value) || value['v'] !== 1) return false
-  const { owner, seenAt, running, open } = value
+  const { owner, seenAt, running, open, held = [] } = value
   const areNumbers = (['epoch', 'fence', 'writes', 'read', 'seen'] as const).every((name) => isWhole(value[name], 0))
   const areTexts = typeof owner === 'string' && typeof seenAt === 'string' && typeof running === 'string'
-  return (
-    areNumbers && areTexts && isDoubt(value) && /^([0-9a-z]{1,11}( [0-9a-z]{1,11})*)?$/.test(running) && isOpen(open)
-  )
+  const isRunning = typeof running === 'string' && /^([0-9a-z]{1,11}( [0-9a-z]{1,11})*)?$/.test(running)
+  return areNumbers && areTexts && isDoubt(value) && isRunning && isOpen(open) && isHeld(held)
 }
 
 const isDoubt = ({ unclean = 0, doubtful = 0, begun = [] }: Readonly<Record<string, unknown>>): boolean =>
@@ -139,6 +153,13 @@ const isOpen = (open: unknown): boolean =>
   open.every((one: unknown) => {
     const [from, token, ...numbers] = Array.isArray(one) ? (one as unknown[]) : []
     return isWhole(from, 0) && typeof token === 'string' && numbers.every((number) => Number.isFinite(number))
+  })
+
+const isHeld = (held: unknown): boolean =>
+  Array.isArray(held) &&
+  held.every((one: unknown) => {
+    const [token, seq, storedAt] = Array.isArray(one) ? (one as unknown[]) : []
+    return typeof token === 'string' && isWhole(seq, 1) && typeof storedAt === 'string' && /^\d{1,20}$/.test(storedAt)
   })
 
 const numbersOf = ({ attempts, failures, firstFailureAt, dueAt, delayMs }: KeptRetry): number[] => [

@@ -6,8 +6,10 @@
  * O2  Once another instance has written the record, nothing begins here and nothing that ends here counts (record-writer.ts W1).
  * O3  Nothing begins before all that the predecessor had begun was seen again (reading.ts E1).
  * O4  A key that waits for a retry keeps one event in memory, however many are behind it: those stay in the stream.
+ * O5  Of a key one thing is done at a time, be it an event or what a run sent.
  */
 import { MeshError } from '../../errors.ts'
+import type { Maybe } from '../../maybe.ts'
 import type { Delivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'
@@ -19,6 +21,8 @@ import type { KeptRetry } from './partition-record.ts'
 import type { PartitionStore, StoredRecord } from './partition-store.ts'
 import { Reading } from './reading.ts'
 import { RecordWriter } from './record-writer.ts'
+import { SentLines } from './sent-lines.ts'
+import type { SentMessage } from './sent-message.ts'
 import { noCredit } from './stored-delivery.ts'
 
 export type PartitionPort = {
@@ -26,6 +30,8 @@ export type PartitionPort = {
   onReady: (partition: Partition, line: Line) => void
   /** Another instance has it, or what is known of it is void. */
   onLost: (partition: Partition, why: string) => void
+  /** From now on it takes what runs sent. */
+  onRestored: (partition: Partition) => void
 }
 
 export type PartitionOptions = {
@@ -60,6 +66,7 @@ export class Partition implements Claim {
   readonly #options: PartitionOptions
   readonly #lines: KeyLines<Delivery>
   readonly #turns: KeyTurns
+  readonly #sent: SentLines
   readonly #reading: Reading
   readonly #writer: RecordWriter<Line>
   readonly #end = new AbortController()
@@ -89,6 +96,7 @@ export class Partition implements Claim {
       onReady: (line) => port.onReady(this, line),
       onRead: () => this.#reading.applyLimit(),
     })
+    this.#sent = new SentLines({ ...parts, runner, turns: this.#turns })
     this.#writer = new RecordWriter<Line>({
       store,
       log,
@@ -110,6 +118,7 @@ export class Partition implements Claim {
       limit,
       onRestored: () => {
         for (const line of lines.lines) if (line.phase === 'idle') this.#turns.resume(line)
+        port.onRestored(this)
       },
       onKept: (line) => this.#onKept(line),
       onLost: (why) => port.onLost(this, why),
@@ -131,7 +140,7 @@ export class Partition implements Claim {
   }
 
   get heldKeys(): number {
-    return [...this.#lines.waiting].filter(({ retry }) => retry).length
+    return [...this.#lines.waiting].filter(({ retry }) => retry).length + this.#sent.retrying
   }
 
   /** Keys of which events are left in the stream until their turn comes. */
@@ -181,7 +190,7 @@ export class Partition implements Claim {
 
   /** Whether the first of a line may begin now. */
   mayBegin(line: Line): boolean {
-    return line.phase === 'ready' && !this.#isOver && line.items.length > 0
+    return line.phase === 'ready' && !this.#isOver && (line.current !== undefined || line.items.length > 0)
   }
 
   /** Resolves once the record counts that an event in doubt is begun; only then may it be. @throws when the partition is lost */
@@ -190,11 +199,33 @@ export class Partition implements Claim {
     await this.#writer.persist()
   }
 
-  /** Begins the first of a line. */
-  begin(line: Line): Delivery {
+  /** Begins the first of a line. Of what a run sent: undefined where it is gone. @throws where it could not be read */
+  begin(line: Line): Maybe<Delivery | undefined> {
     line.phase = 'running'
     this.#running++
-    return line.items[0]!.item
+    return line.current ? this.#sent.load(line.current) : line.items[0]!.item
+  }
+
+  /** All that whoever had it before had begun was seen again. */
+  get isRestored(): boolean {
+    return this.#lines.isRestored && !this.#isOver
+  }
+
+  /** A run sent it, for one of its keys. Only when it is restored. */
+  accept(token: string, message: SentMessage): void {
+    if (this.isRestored) this.#sent.accept(token, message)
+  }
+
+  /** What a run sent is not begun after all, but later. */
+  postpone(line: Line, delayMs: number): void {
+    const before = line.current?.retry ?? { attempts: 0, failures: 0, firstFailureAt: 0 }
+    this.hold(line, { ...before, dueAt: Date.now() + delayMs, delayMs })
+  }
+
+  /** What a run sent is done with, by the records about it. */
+  async settleSent(line: Line): Promise<void> {
+    await this.#sent.end(line)
+    if (!this.lost.aborted) this.#ended()
   }
 
   /** It was begun, and is to begin again: nothing came of it. */
@@ -206,11 +237,10 @@ export class Partition implements Claim {
   /** It never came back: its key stands still for as long as this instance has the partition. */
   stuck(line: Line): void {
     line.phase = 'stuck'
-    const { seq, item: head } = line.items[0]!
+    const head = line.items[0]
     // Of one in doubt that is counted already.
-    if (!head.onTrial) this.doubts.begin(seq)
-    for (const { credit } of [...this.#lines.trim(line), head]) credit.release()
-    this.#reading.applyLimit()
+    if (head && !line.current && !head.item.onTrial) this.doubts.begin(head.seq)
+    this.#giveWay(line)
     this.#writer.write(false)
     this.#ended()
   }
@@ -224,18 +254,17 @@ export class Partition implements Claim {
   /** It never came back, and has done so after all: its key goes on. */
   unstuck(line: Line): void {
     if (line.phase !== 'stuck' || this.lost.aborted) return
-    line.items[0]!.item.credit.reclaim()
-    this.#settleHead(line)
+    if (line.current) void this.#sent.end(line)
+    else this.#settleHead(line)
   }
 
   /** Upholds O4: it failed, and its key waits, and nobody else. */
   hold(line: Line, retry: KeptRetry): void {
-    const head = line.items[0]!.item
-    const behind = this.#lines.hold(line, retry)
-    this.#reading.applyLimit()
-    for (const { credit } of [head, ...behind]) credit.release()
-    head.credit = noCredit
+    if (line.current) line.current.retry = retry
+    this.#giveWay(line, line.current ? this.#lines.trim(line) : this.#lines.hold(line, retry))
     this.#turns.wait(line, retry.delayMs)
+    // What came for this key from a run meanwhile need not wait for the retry.
+    this.#turns.hear(line)
     this.#writer.write(false)
     this.#ended()
   }
@@ -289,6 +318,18 @@ export class Partition implements Claim {
     head.credit.release()
     this.#writer.settled(line)
     this.#reading.applyLimit()
+  }
+
+  /** Upholds O4: it takes nothing up of what is asked for at once. */
+  #giveWay(line: Line, rest: readonly Delivery[] = this.#lines.trim(line)): void {
+    const head = line.items[0]?.item
+    // First: what is given back is asked for again at once.
+    this.#reading.applyLimit()
+    for (const { credit } of rest) credit.release()
+    if (head) {
+      head.credit.release()
+      head.credit = noCredit
+    }
   }
 
   #onKept(line: Line): void {

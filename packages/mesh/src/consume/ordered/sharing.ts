@@ -30,6 +30,7 @@ export type SharingOptions = {
   limit: () => number
   usualLimit: () => number
   onReady: PartitionPort['onReady']
+  onRestored: PartitionPort['onRestored']
   /** This instance's lease holds again after a doubt, or what it had is gone. */
   onChange: () => void
 }
@@ -213,7 +214,7 @@ export class Sharing {
     if (losses !== this.membership.losses) return
     if (before?.owner && before.owner !== this.#instance) runner.metrics.takeover(this.#labels)
     runner.log.info({ ...this.#labels, partition, fence: record.fence, from: before?.owner ?? '' }, 'partition taken')
-    const { onReady } = this.#options
+    const { onReady, onRestored } = this.#options
     this.#owned.set(
       partition,
       new Partition({
@@ -225,7 +226,7 @@ export class Sharing {
         claimed: { record, revision },
         limit: this.#options.limit(),
         usualLimit: this.#options.usualLimit(),
-        port: { onReady, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
+        port: { onReady, onRestored, onLost: (owner, why) => this.#onPartitionLost(owner, why) },
       }),
     )
   }

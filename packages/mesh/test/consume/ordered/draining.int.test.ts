@@ -25,7 +25,7 @@ test('what ends while the connection drains harms nobody', async () => {
   await using one = await onePartition(t, { nc, limit: 1 })
   await eventually(() => expect(one.ready.length).toBe(1))
   const [line] = one.ready
-  one.partition.begin(line!)
+  void one.partition.begin(line!)
   const connection = watchConnection(nc)
   const pipeline = new PublishPipeline(nc, connection)
   const settler = new Settler(nc, connection)

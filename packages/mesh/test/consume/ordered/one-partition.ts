@@ -82,7 +82,7 @@ export async function onePartition(t: TestNamespace, options: OnePartitionOption
     filter: `${t.namespace}.0.*`,
     claimed: { record: taken, revision: revision! },
     limit,
-    port: { onReady: (_, line) => ready.push(line), onLost: (_, why) => lost.push(why) },
+    port: { onReady: (_, line) => ready.push(line), onLost: (_, why) => lost.push(why), onRestored: () => undefined },
   })
   return {
     partition,

@@ -45,7 +45,7 @@ test('where a payload is small fewer keys may wait, so that the record of all of
   await using one = await onePartition(t, { nc, limit: 1 })
   for (let count = 1; count <= 10; count += 1) {
     await eventually(() => expect(one.ready.length).toBe(count))
-    one.partition.begin(one.ready.at(-1)!)
+    void one.partition.begin(one.ready.at(-1)!)
     one.partition.hold(one.ready.at(-1)!, { ...waiting, delayMs: 60_000 })
   }
   await eventually(async () => expect((await one.record())?.open).toHaveLength(10))

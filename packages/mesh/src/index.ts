@@ -117,6 +117,7 @@ export {
   type Handler,
   type HandlerDef,
   type HandlerOptions,
+  type OrderedHandlerOptions,
   on,
   type OrderedHandler,
   type ServiceDef,

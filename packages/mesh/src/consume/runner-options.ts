@@ -32,6 +32,8 @@ export type RunnerState = {
   gate: ReturnType<Gate['reading']>
   /** Of an ordered handler: how many of its partitions this process has. */
   partitions?: number
+  /** Of an ordered handler: how many keys of these a dead letter holds. */
+  heldKeys?: number
 }
 
 export type HandlerLabels = { readonly service: string; readonly handler: string }

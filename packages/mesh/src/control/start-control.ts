@@ -61,7 +61,8 @@ function handlerStatus(
   { service, clock }: { service: ServiceDef; clock: ServerClock },
 ): HandlerStatus {
   const def = service.handlers[handler]!
-  const { concurrency, rateLimit = null, running, ready, retrying, leaked, gate, partitions = null } = runner.state()
+  const { concurrency, rateLimit = null, running, ready, retrying, leaked, gate, ...more } = runner.state()
+  const { partitions = null, heldKeys = null } = more
   const when = (at: number | undefined): string | null =>
     at === undefined ? null : new Date(clock.estimate() + at - performance.now()).toISOString()
   return {
@@ -82,6 +83,7 @@ function handlerStatus(
     paused: controlled.pause ?? null,
     fault: controlled.fault ?? null,
     partitions,
+    heldKeys,
     seen: seen(supervisor.gauges),
   }
 }

@@ -39,6 +39,8 @@ export type HandlerStatus = {
   readonly fault: string | null
   /** Of an ordered handler (`order: 'key'`): how many of its partitions this process has. */
   readonly partitions: number | null
+  /** Of an ordered handler: how many keys of these a dead letter holds (`onDeadLetter: 'hold-key'`). Releases from before do not say it. */
+  readonly heldKeys?: number | null
   /** As this process saw it last, at most some seconds ago; of an ordered handler: of its partitions here. */
   readonly seen: {
     readonly pending: number

@@ -128,6 +128,7 @@ export function meshMetrics(metrics: Metrics): {
   const paused = gauge('mesh_handler_paused', '1 while somebody has paused the handler, else 0.')
   const owned = gauge('mesh_partitions_owned', 'Partitions of an ordered handler this process has.')
   const keysHeld = gauge('mesh_keys_held', 'Keys whose first event waits for a retry.')
+  const keysBehindLetters = gauge('mesh_keys_behind_letters', 'Keys that a dead letter holds (onDeadLetter: hold-key).')
   const keysParked = gauge('mesh_keys_parked', 'Keys with events left in the stream until their turn comes.')
   const takeovers = metrics.counter({
     name: 'mesh_partition_takeovers_total',
@@ -213,6 +214,7 @@ export function meshMetrics(metrics: Metrics): {
       owned.set(handler, state.owned)
       keysHeld.set(handler, state.held)
       keysParked.set(handler, state.parked)
+      keysBehindLetters.set(handler, state.behindLetters)
     },
     consumer(handler, state) {
       pending.set(handler, state.pending)
@@ -225,5 +227,5 @@ export function meshMetrics(metrics: Metrics): {
 
 export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }
 
-export type PartitionGauges = { owned: number; held: number; parked: number }
+export type PartitionGauges = { owned: number; held: number; parked: number; behindLetters: number }
 export type SpoolGauges = { entries: ReadonlyMap<string, number>; bytes: number; oldestMs: number; dead: number }

@@ -13,7 +13,7 @@ const WRITE_MS = 30_000
 /** Others may write about the same letter at this moment. */
 const ATTEMPTS = 5
 /** Somebody has said already what is to be, or nothing is. */
-const SETTLED: ReadonlySet<OperationRecord['kind']> = new Set(['ok', 'discarded', 'late'])
+export const SETTLED: ReadonlySet<OperationRecord['kind']> = new Set(['ok', 'discarded', 'late'])
 
 /**
  * Where a letter of the message is stored, writes beside it that the message is done after all: it is not sent again then.

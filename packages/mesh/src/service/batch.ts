@@ -35,6 +35,8 @@ export type BatchContext = Pick<HandlerContext, 'signal' | 'log'>
 export type BatchHandler<Data> = (batch: readonly BatchMessage<Data>[], ctx: BatchContext) => void | Promise<void>
 
 export type BatchOptions = Omit<HandlerOptions, 'order'> & {
+  /** What becomes of a key when one of its events is a dead letter, where the order of keys is kept. @default 'skip' */
+  onDeadLetter?: 'hold-key' | 'skip'
   /** Messages in a batch at most, 1 to 500. */
   size: number
   /** How long the first message of a batch waits for others, ms; less than `timeoutMs`. @default 100 */

@@ -57,6 +57,18 @@ export type HandlerOptions = {
   shadow?: boolean
 }
 
+/** Of a handler that keeps the order of keys. */
+export type OrderedHandlerOptions = HandlerOptions & {
+  order: 'key'
+  /**
+   * What becomes of a key when one of its events is a dead letter. `'skip'`: it goes on without that one. `'hold-key'`: its later
+   * events wait, however long and over restarts, until that letter is redriven with success, or discarded; then they come in
+   * order. docs/how-to/keep-the-order-of-a-key.md
+   * @default 'skip'
+   */
+  onDeadLetter?: 'hold-key' | 'skip'
+}
+
 export type Handler<Data> = (data: Data, ctx: HandlerContext) => void | Promise<void>
 
 /** A handler with `order: 'key'`. */
@@ -77,6 +89,7 @@ export type HandlerDef = {
   readonly effects?: 'once'
   readonly inbox?: { readonly keepMs: number }
   readonly shadow?: true
+  readonly onDeadLetter?: 'hold-key' | 'skip'
   // oxlint-disable-next-line typescript/no-explicit-any -- handlers of one service take different payloads
   readonly handle: Handler<any>
 }
@@ -94,7 +107,7 @@ export type ServiceDef = {
 /** Subscribes a handler to an event, a command or a topic. */
 export function on<In, Out>(
   source: Contract<In, Out>,
-  options: HandlerOptions & { order: 'key' },
+  options: OrderedHandlerOptions,
   handle: OrderedHandler<Out>,
 ): HandlerDef
 export function on<In, Out>(source: Contract<In, Out>, options: HandlerOptions, handle: Handler<Out>): HandlerDef
@@ -106,7 +119,8 @@ export function on(
   optionsOrHandle: HandlerOptions | Handler<never>,
   maybeHandle?: Handler<never> | OrderedHandler<never>,
 ): HandlerDef {
-  const options: HandlerOptions = typeof optionsOrHandle === 'function' ? {} : (optionsOrHandle ?? {})
+  const options: HandlerOptions & Partial<Pick<OrderedHandlerOptions, 'onDeadLetter'>> =
+    typeof optionsOrHandle === 'function' ? {} : (optionsOrHandle ?? {})
   const handle = typeof optionsOrHandle === 'function' ? optionsOrHandle : maybeHandle
   return Object.freeze({
     source,
@@ -118,6 +132,7 @@ export function on(
     timeoutMs: options.timeoutMs ?? 60_000,
     ...(options.effects === undefined ? {} : { effects: options.effects }),
     ...(options.inbox === undefined ? {} : { inbox: isObject(options.inbox) ? { ...options.inbox } : options.inbox }),
+    ...(options.onDeadLetter === undefined ? {} : { onDeadLetter: options.onDeadLetter }),
     ...(options.shadow ? { shadow: true as const } : {}),
     ackWaitMs: options.ackWaitMs ?? (options.order === 'key' ? 10_000 : 30_000),
     handle: handle as Handler<unknown>,

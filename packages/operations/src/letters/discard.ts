@@ -4,6 +4,7 @@ import { OperationsError } from '../errors.ts'
 import { catchUp } from './follow.ts'
 import type { LetterIndex } from './letter-index.ts'
 import type { ListedLetter } from './letter-row.ts'
+import { tellHandler } from './tell-handler.ts'
 import { writeRecord } from './write-record.ts'
 
 /** Who decides, and on what. */
@@ -42,6 +43,8 @@ export async function decide(
     const record: OperationRecord = { v: 1, kind, who, reason, at: new Date().toISOString() }
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)
   })
+  const { service, handler } = letter
+  if (service && handler) tellHandler(mesh, { service, handler })
   await catchUp(mesh, index)
   return index.letter(seq)!
 }

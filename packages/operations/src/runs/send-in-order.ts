@@ -1,3 +1,4 @@
+import { tellHandler } from '../letters/tell-handler.ts'
 import { type Mesh, type RunMessage, sendRunMessage } from '@malha/mesh'
 
 type ToSend = { readonly message: RunMessage; readonly payload: Uint8Array }
@@ -17,11 +18,6 @@ export async function sendInOrder(mesh: Mesh, messages: readonly ToSend[]): Prom
   ])
   const told = Map.groupBy(ordered, ({ message: { service, handler } }) => `${service} ${handler}`)
   for (const [first] of told.values()) tellHandler(mesh, first!.message)
-}
-
-/** Says that there is something for a handler to look at. */
-export function tellHandler({ nats, names }: Mesh, { service, handler }: { service: string; handler: string }): void {
-  nats.publish(names.control(service), handler)
 }
 
 async function sendLine(mesh: Mesh, line: readonly ToSend[]): Promise<void> {

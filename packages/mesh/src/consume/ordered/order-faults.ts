@@ -6,10 +6,16 @@ export function orderFaults({
   order,
   source,
   ackWaitMs,
-}: Pick<HandlerDef, 'order' | 'source' | 'ackWaitMs'>): string[] {
-  if (order === undefined) return []
+  onDeadLetter,
+}: Pick<HandlerDef, 'order' | 'source' | 'ackWaitMs' | 'onDeadLetter'>): string[] {
+  if (order === undefined) {
+    if (onDeadLetter === undefined) return []
+    return [`onDeadLetter is ${shown(onDeadLetter)}, and it keeps no order; give it order: 'key', or leave it out`]
+  }
   if (order !== 'key') return [`order is ${shown(order)}; 'key' is the one there is`]
   const faults: string[] = []
+  if (onDeadLetter !== undefined && onDeadLetter !== 'hold-key' && onDeadLetter !== 'skip')
+    faults.push(`onDeadLetter is ${shown(onDeadLetter)}; 'hold-key' or 'skip'`)
   if (source.kind !== 'topic' && source.priorities)
     faults.push(`order: 'key' and the priorities of ${source.type} exclude each other; drop one of them`)
   if (source.kind === 'topic')

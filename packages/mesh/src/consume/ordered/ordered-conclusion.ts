@@ -5,6 +5,7 @@ import { okOf } from '../conclusion.ts'
 import type { Burial, Delivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Judgement } from '../try-once.ts'
+import type { HeldKeys } from './held-keys.ts'
 import type { Ready } from './ordered-suspects.ts'
 
 export type OrderedConclusionPort = {
@@ -12,6 +13,7 @@ export type OrderedConclusionPort = {
   onDelay: (delayMs: number) => void
   /** Ends what waits for a server that does not answer: the process can wait no longer. */
   stopping: AbortSignal
+  held: HeldKeys
 }
 
 /** When a letter could not be stored, or a message of a run not read. */
@@ -83,7 +85,11 @@ export class OrderedConclusion {
     if (partition.lost.aborted) return
     const { code, message } = decision
     if (line.current) await this.#endSent({ partition, line }, delivery, { kind: 'failed', code, message })
-    else partition.settle(line)
+    else if (this.#options.def.onDeadLetter === 'hold-key') {
+      partition.holdBehind(line)
+      // It may be an old one, and dealt with.
+      void this.#port.held.check(partition, line)
+    } else partition.settle(line)
   }
 
   /** Its outcome is stored before its key goes on. Of one that another copy was done with there is none. */
@@ -97,6 +103,10 @@ export class OrderedConclusion {
       await conclude(deps, run, { outcome: failed ?? okOf(run), attempts })
     }
     if (delivery.crashes > 0) await forgetCrashes(this.#options.lane, delivery).catch(() => undefined)
+    if (run && this.#port.held.isOfLetter(line, run.record)) {
+      if (!failed && !run.isLost) await partition.freeKey(line)
+      else void this.#port.held.check(partition, line)
+    }
     await partition.settleSent(line)
   }
 }

@@ -16,6 +16,7 @@ import type { RunnerOptions, RunnerState } from '../runner-options.ts'
 import { attemptDeps, checkLeaks, sayBreaker, sayLeak } from '../runner-parts.ts'
 import { Slots } from '../slots.ts'
 import { judge, tryOnce } from '../try-once.ts'
+import { HeldKeys } from './held-keys.ts'
 import { KeyLane } from './key-lane.ts'
 import { OrderedConclusion } from './ordered-conclusion.ts'
 import { OrderedSuspects, type Ready } from './ordered-suspects.ts'
@@ -42,6 +43,7 @@ export class OrderedRunner {
   readonly #suspects: OrderedSuspects
   readonly #conclusion: OrderedConclusion
   readonly #lane: KeyLane
+  readonly #held: HeldKeys
   #leaveSolitude: (() => void) | undefined
   #ready: Ready[] = []
   #concurrency: number
@@ -79,7 +81,7 @@ export class OrderedRunner {
         if (isSuspect(partition, line)) this.#suspects.add({ partition, line })
         else this.#enqueue({ partition, line })
       },
-      onRestored: () => this.#lane.look(),
+      onRestored: () => this.hear(),
       onChange: () => this.#pump(),
     })
     this.#suspects = new OrderedSuspects(options, {
@@ -94,8 +96,13 @@ export class OrderedRunner {
       stopping: this.#abort.signal,
       onLate: (attempt) => void this.#suspects.late(attempt),
     })
-    const stopping = this.#abort.signal
-    this.#conclusion = new OrderedConclusion(options, { stopping, onDelay: (delayMs) => this.#gate.delay(delayMs) })
+    const durable = options.names.durable(options.service.name, options.handler)
+    this.#held = new HeldKeys({ ...options, durable, owned: () => this.partitions })
+    this.#conclusion = new OrderedConclusion(options, {
+      stopping: this.#abort.signal,
+      onDelay: (delayMs) => this.#gate.delay(delayMs),
+      held: this.#held,
+    })
     const { partitions } = def.source.stream
     this.#lane = new KeyLane({ ...options, partitions, owned: () => this.partitions })
     metrics.breaker(labels, 0)
@@ -106,11 +113,13 @@ export class OrderedRunner {
     this.#leaveSolitude = this.#options.solitude.join(this.#slots.party(() => this.#pump()))
     this.#sharing.start()
     this.#lane.start()
+    this.#held.start()
   }
 
   /** Somebody says that there is something on its lane, or that letters of it were dealt with. */
   hear(): void {
     this.#lane.look()
+    this.#held.look()
   }
 
   /** The partitions this instance has. */
@@ -159,6 +168,7 @@ export class OrderedRunner {
       retrying: all.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
       gate: this.#gate.reading(),
       partitions: all.length,
+      heldKeys: all.reduce((sum, { behindLetters }) => sum + behindLetters.length, 0),
     }
   }
 
@@ -171,6 +181,7 @@ export class OrderedRunner {
     this.#isStopping = true
     this.#gate.stop()
     this.#lane.stop()
+    this.#held.stop()
     await this.#sharing.leave()
     const isUp = this.#options.connection.isUp()
     await this.#slots.drain(isUp ? drainMs : Math.min(drainMs, LAST_WRITES_MS), () =>

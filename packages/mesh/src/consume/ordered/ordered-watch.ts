@@ -98,6 +98,7 @@ export class OrderedWatch {
     // One letter for all: which partition’s events they were, nobody can tell any more.
     const expired = looked.flatMap((one) => (one.expired && !one.partition.lost.aborted ? [one.expired] : []))
     for (const range of united(expired)) await this.#onExpired(range)
+    for (const { partition } of looked) await partition.forgetBelow(state.firstSeq)
     const each = await Promise.all(looked.map((one) => this.#measureOne(one, state)))
     const oldestMs = Math.max(0, ...each.map((one) => one.oldestMs))
     this.#gauges = {

@@ -85,7 +85,8 @@ export class Partition implements Claim {
     this.fence = record.fence
     this.#restMs = Math.min(REST_MS, def.source.stream.maxAgeMs / 8)
     const mostPerKey = Math.max(2, Math.min(MOST_PER_KEY, Math.floor(usualLimit * KEY_SHARE)))
-    const lines = new KeyLines<Delivery>(record, mostPerKey)
+    // Of a release that holds no keys those of one that did go on.
+    const lines = new KeyLines<Delivery>(def.onDeadLetter === 'hold-key' ? record : { ...record, held: [] }, mostPerKey)
     const parts = { lines, slice: { nc, stream, epoch, filter }, claim: this }
     this.#lines = lines
     this.doubts = new Doubt(record)
@@ -146,6 +147,11 @@ export class Partition implements Claim {
   /** Keys of which events are left in the stream until their turn comes. */
   get parkedKeys(): number {
     return [...this.#lines.waiting].filter(({ leftUpTo }) => leftUpTo > 0).length
+  }
+
+  /** Keys that a dead letter holds. */
+  get behindLetters(): Line[] {
+    return [...this.#lines.waiting].filter(({ behind }) => behind)
   }
 
   get openKeys(): number {
@@ -249,6 +255,41 @@ export class Partition implements Claim {
   settle(line: Line): void {
     this.#settleHead(line)
     this.#ended()
+  }
+
+  /** Its letter is stored, and its key waits until somebody has dealt with that. */
+  holdBehind(line: Line): void {
+    const { seq, item: head } = line.items[0]!
+    const { epoch, storedAt } = head.source
+    const rest = this.#lines.holdBehind(line, { epoch, seq, storedAt })
+    this.doubts.settle(seq)
+    this.#reading.applyLimit()
+    for (const { credit } of [head, ...rest]) credit.release()
+    this.#writer.write(true)
+    if (rest.length === 0) void this.#turns.locate(line)
+    this.#turns.hear(line)
+    this.#ended()
+  }
+
+  /**
+   * The letter that held its key does not any more: what waited comes in order. Upholds O1: not before the record says that the
+   * event of the letter is settled. @throws when the partition is lost
+   */
+  async freeKey(line: Line): Promise<void> {
+    const { behind } = line
+    if (!behind) return
+    await this.#writer.persist()
+    if (line.behind !== behind || this.lost.aborted) return
+    this.#lines.release(line)
+    this.#reading.applyLimit()
+    this.#writer.write(false)
+    if (line.phase === 'held' && !line.current) this.#turns.goOn(line)
+  }
+
+  /** What waited behind a letter and has left the stream by now is not waited for: `firstSeq` is the first that is left. */
+  async forgetBelow(firstSeq: number): Promise<void> {
+    const gone = this.behindLetters.filter(({ from, leftUpTo }) => leftUpTo > 0 && from < firstSeq)
+    await Promise.all(gone.map((line) => this.#turns.locate(line)))
   }
 
   /** It never came back, and has done so after all: its key goes on. */

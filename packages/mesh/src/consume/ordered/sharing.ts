@@ -280,6 +280,7 @@ export class Sharing {
       owned: all.length,
       held: sum(({ heldKeys }) => heldKeys),
       parked: sum(({ parkedKeys }) => parkedKeys),
+      behindLetters: sum(({ behindLetters }) => behindLetters.length),
     })
   }
 }

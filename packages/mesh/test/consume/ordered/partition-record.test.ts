@@ -18,17 +18,19 @@ const record: PartitionRecord = {
       retry: { attempts: 3, failures: 2, firstFailureAt: 1, dueAt: 1_795_271_401_000, delayMs: 900 },
     },
   ],
+  held: [{ token: 'o1', behind: { epoch: 1_795_271_400, seq: 11, storedAt: '1795277533582000001' } }],
 }
 
 test('a record is read as it was written', () => {
   expect(decodeRecord(encodeRecord(record))).toEqual(record)
-  const empty = { ...record, running: [], open: [] }
+  const { held: _, ...rest } = record
+  const empty = { ...rest, running: [], open: [] }
   expect(decodeRecord(encodeRecord(empty))).toEqual(empty)
 })
 
 test('a hundred keys being worked on take a few bytes each', () => {
   const running = Array.from({ length: 100 }, (_, index) => 10_000_000 + index * 37)
-  expect(encodeRecord({ ...record, open: [], running }).length).toBeLessThan(600)
+  expect(encodeRecord({ ...record, open: [], held: [], running }).length).toBeLessThan(600)
 })
 
 test('a record of a newer release is refused', () => {
@@ -43,6 +45,7 @@ test.each([
   '{"v":1}',
   encodeRecord(record).replace('"running":"', '"running":"! '),
   encodeRecord(record).replace('"open":[', '"open":[7,'),
+  encodeRecord(record).replace('"held":[', '"held":[["o1","11"],'),
   encodeRecord(record).replace('"fence":', '"fence":"x","other":'),
 ])('a value that is no record is refused and not taken: %j', (text) => {
   expect(() => decodeRecord(text)).toThrow("MESH_TOPOLOGY: a partition's record was not written by this library")

@@ -23,7 +23,13 @@ export {
 } from './control/handler-control.ts'
 export type { HandlerStatus, InstanceStatus } from './control/status.ts'
 export { type Limits, limitFaults, type RateLimit } from './consume/rate-limit.ts'
-export { decodeRecord, type KeptRetry, type OpenKey, type PartitionRecord } from './consume/ordered/partition-record.ts'
+export {
+  decodeRecord,
+  type HeldKey,
+  type KeptRetry,
+  type OpenKey,
+  type PartitionRecord,
+} from './consume/ordered/partition-record.ts'
 export { nanosOf } from './consume/ordered/stored-delivery.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
 export type { DelayApi } from './delay/api.ts'

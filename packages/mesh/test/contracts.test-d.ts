@@ -73,6 +73,14 @@ test('a handler that keeps the order of keys has a fence, any other may have non
   })
 })
 
+test('only a handler that keeps the order of keys can hold one behind a dead letter', () => {
+  on(registered, { order: 'key', onDeadLetter: 'hold-key' }, () => {})
+  // @ts-expect-error without order
+  on(registered, { onDeadLetter: 'hold-key' }, () => {})
+  // @ts-expect-error no such thing
+  on(registered, { order: 'key', onDeadLetter: 'stop' }, () => {})
+})
+
 test('a handler is made by on()', () => {
   // @ts-expect-error a bare function says not what it handles
   defineService('x', { handlers: { a: () => {} } })

@@ -92,7 +92,8 @@ Exit codes: 0 shown, 1 an error.`,
     .action(async (letter: string, { json, ...connection }: Json) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
-      const whole = await operations.letters.read(/^\d+$/.test(letter) ? Number(letter) : letter)
+      const read = await operations.letters.read(/^\d+$/.test(letter) ? Number(letter) : letter)
+      const whole = { ...read, holdsKey: await operations.letters.holdsKey(read) }
       print(json ? JSON.stringify(asJson(whole)) : drawLetter(whole, screen()))
     })
 }

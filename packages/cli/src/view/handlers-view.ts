@@ -67,7 +67,7 @@ function drawInstances(instances: readonly HandlerInstance[], { colors }: Screen
     'paused',
   ]
   const isOrdered = instances.some(({ partitions }) => partitions !== null)
-  const table = new Table({ ...tableStyle(colors), head: isOrdered ? [...head, 'partitions'] : head })
+  const table = new Table({ ...tableStyle(colors), head: isOrdered ? [...head, 'partitions', 'held'] : head })
   for (const one of instances)
     table.push([
       visible(one.instance),
@@ -80,7 +80,7 @@ function drawInstances(instances: readonly HandlerInstance[], { colors }: Screen
       one.leaked,
       one.breaker.state,
       one.paused ? 'yes' : 'no',
-      ...(isOrdered ? [one.partitions ?? ''] : []),
+      ...(isOrdered ? [one.partitions ?? '', one.heldKeys ?? ''] : []),
     ])
   const faults = instances.flatMap(({ instance, fault, denied }) => [
     ...(fault ? [`${instance}: ${fault}`] : []),
@@ -119,7 +119,9 @@ function stateOf(one: ListedHandler, pc: Colors): [paint: (text: string) => stri
     return [pc.red, `breaker ${breaker.state}${breaker.since === null ? '' : ` since ${shortTime(breaker.since)}`}`]
   if (leaked > 0) return [pc.red, `${plural(leaked, 'slot')} leaked`]
   const told = instances.find((each) => each.fault !== null)
-  return told ? [pc.yellow, inOneLine(told.fault!)] : [pc.green, 'runs']
+  if (told) return [pc.yellow, inOneLine(told.fault!)]
+  if (one.heldKeys) return [pc.yellow, `${plural(one.heldKeys, 'key')} held behind dead letters`]
+  return [pc.green, 'runs']
 }
 
 function pauseText({ until, who, reason }: NonNullable<ListedHandler['paused']>): string {

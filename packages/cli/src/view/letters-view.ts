@@ -41,7 +41,7 @@ function drawGroups(groups: readonly LetterGroup[], screen: Screen): string {
 }
 
 /** One letter whole: what happened, to what, and what it carried. */
-export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
+export function drawLetter(letter: WholeLetter & { holdsKey?: boolean | null }, { colors }: Screen): string {
   const pc = createColors(colors)
   const { origin } = letter
   const lines: [name: string, value: string | undefined][] = [
@@ -55,6 +55,10 @@ export function drawLetter(letter: WholeLetter, { colors }: Screen): string {
     ['attempts', `${letter.attempts}${letter.attemptTimes.length > 0 ? `: ${letter.attemptTimes.join(', ')}` : ''}`],
     ['event', [letter.type, letter.id].filter(Boolean).join(' ')],
     ['key', letter.key],
+    [
+      'holds',
+      letter.holdsKey ? 'its key: later events wait until it is redriven with success, or discarded' : undefined,
+    ],
     ['correlation', letter.correlationId],
     ['trace', letter.traceId],
     ['stands at', `${origin.stream} ${origin.seq} (${origin.subject}), stored ${origin.publishedAt ?? 'never'}`],

@@ -40,6 +40,7 @@ const bill: ListedHandler = {
   streams: ['ORDERS'],
   isOrdered: false,
   isShadow: false,
+  heldKeys: null,
   durables: [{ stream: 'ORDERS', durable: 'shop_bill' }],
   lag: { messages: 12, pending: 10, ackPending: 2, redelivered: 1, oldestMs: 300_000, headroomMs: 2_500_000_000 },
   lane: { stream: 'LANES_SHOP', durable: 'shop_bill', pending: 0, ackPending: 3 },
@@ -57,6 +58,13 @@ const pause = { until: '2026-11-22T18:00:00.000Z', who: 'ana', reason: 'the bank
 test('the list says how far behind a handler is, when that would be gone, and how it stands', () => {
   const drawn = drawHandlers([bill], screen)
   for (const text of ['shop/bill', 'order.placed', '12', '5 min', '28 d', 'runs']) expect(drawn).toContain(text)
+})
+
+test('keys that dead letters hold are told, with how many of them each instance has', () => {
+  const ordered = { ...instance, partitions: 16, heldKeys: 2 }
+  const one = { ...bill, isOrdered: true, heldKeys: 2, instances: [ordered] }
+  expect(drawHandlers([one], screen)).toContain('2 keys held behind dead letters')
+  expect(drawHandler(one, screen)).toMatch(/partitions.*held/)
 })
 
 test('the worst comes first: a pause, then no instance, then an open breaker', () => {

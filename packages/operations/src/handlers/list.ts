@@ -55,6 +55,8 @@ export type ListedHandler = {
   readonly breaker: HandlerStatus['breaker'] | null
   /** Of all its instances that answered. */
   readonly running: number
+  /** Of an ordered handler: keys that a dead letter holds, in all instances that answered; null of any other. */
+  readonly heldKeys: number | null
   readonly instances: readonly HandlerInstance[]
 }
 
@@ -136,6 +138,7 @@ async function listedHandler(mesh: Mesh, found: FoundHandler, known: Known): Pro
     revision: said?.revision ?? 0,
     breaker: worst(instances),
     running: instances.reduce((sum, { running }) => sum + running, 0),
+    heldKeys: isOrdered ? instances.reduce((sum, one) => sum + (one.heldKeys ?? 0), 0) : null,
     instances,
   }
 }

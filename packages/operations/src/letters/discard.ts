@@ -4,6 +4,7 @@ import { OperationsError } from '../errors.ts'
 import { catchUp } from './follow.ts'
 import type { LetterIndex } from './letter-index.ts'
 import type { ListedLetter } from './letter-row.ts'
+import { holdsKey } from './holds-key.ts'
 import { tellHandler } from './tell-handler.ts'
 import { writeRecord } from './write-record.ts'
 
@@ -44,7 +45,7 @@ export async function decide(
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)
   })
   const { service, handler } = letter
-  if (service && handler) tellHandler(mesh, { service, handler })
+  if (service && handler && (await holdsKey(mesh, letter))) tellHandler(mesh, { service, handler })
   await catchUp(mesh, index)
   return index.letter(seq)!
 }

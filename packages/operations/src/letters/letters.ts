@@ -4,7 +4,9 @@ import { OperationsError } from '../errors.ts'
 import { decide, type Decision } from './discard.ts'
 import { edit, type Edited, type EditOptions, withEdit } from './edit.ts'
 import { catchUp } from './follow.ts'
+import { holdsKey } from './holds-key.ts'
 import { historyOf } from './history.ts'
+import type { Letter } from './letter.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
 import type { LetterGroup, LetterIndex } from './letter-index.ts'
 import type { ListedLetter } from './letter-row.ts'
@@ -35,6 +37,8 @@ export interface Letters {
    * @throws OperationsError OPERATIONS_LETTER_GONE
    */
   read(letter: number | string): Promise<WholeLetter>
+  /** Whether later events of its key wait for it (`onDeadLetter: 'hold-key'`); null where this user may not know. */
+  holdsKey(letter: Letter): Promise<boolean | null>
   /** What was done with a letter, by its subject: the oldest first, 200 at most. */
   history(subject: string): Promise<OperationRecord[]>
   /**
@@ -71,6 +75,7 @@ export function lettersOf(desk: Desk, index: LetterIndex): Letters {
       const letter = index.letter(seq)
       return letter ? (await withEdit(mesh, letter, whole)).payload : whole.payload
     },
+    holdsKey: (letter) => holdsKey(mesh, letter),
     history: (subject) => historyOf(mesh, subject),
     discard: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'discarded' }),
     reopen: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'reopened' }),

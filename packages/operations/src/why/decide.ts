@@ -3,6 +3,8 @@ import type { RunHop } from './run-records.ts'
 
 /** What an event waits for, or what became of it; the gravest first. */
 export const SITUATIONS = [
+  // It says of the letter, too, that there is one.
+  'behind-letter',
   'dead-letter',
   'expired',
   'no-instance',
@@ -189,6 +191,15 @@ function ofBlocked(facts: Facts): Verdict | undefined {
 /** What it itself waits for. */
 function ofWaiting(facts: Facts): Verdict | undefined {
   const { position, event, waiting, isQueued, attempts, nowMs } = facts
+  if (position.kind === 'behind-letter') {
+    const { seq, letter } = position
+    const which = letter === undefined ? `the dead letter of sequence ${seq}` : `dead letter ${letter}`
+    return said(
+      'behind-letter',
+      `${event} is held behind ${which} of its key in ${whose(facts)}, until that is redriven with success or discarded`,
+      letter === undefined ? 'malha dlq list --state open' : `malha dlq show ${letter}`,
+    )
+  }
   if (position.kind === 'behind') {
     const { seq, id, retry } = position
     const due = retry ? `, which waits for attempt ${retry.attempts + 1} at ${isoOf(retry.dueAt)}` : ''

@@ -24,6 +24,8 @@ export type Position =
       readonly id: string | undefined
       readonly retry: KeptRetry | undefined
     }
+  /** Its key is held behind a dead letter; the letter's number where it is known. */
+  | { readonly kind: 'behind-letter'; readonly seq: number; readonly letter: number | undefined }
   /** It has no durable, though its lane has one. */
   | { readonly kind: 'nowhere' }
 

@@ -1,4 +1,4 @@
-import { decodeRecord, type Mesh, type PartitionRecord, partitionOf } from '@malha/mesh'
+import { decodeRecord, type HeldKey, type Mesh, type PartitionRecord, partitionOf } from '@malha/mesh'
 import type { FoundEvent } from '../journey/found-event.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
@@ -34,14 +34,29 @@ export async function orderedPosition(
   if (text === undefined) return { position: { kind: 'unread', read: begin?.read ?? 0 }, isPulled: isHere }
   const record = decodeRecord(text)
   const isOwned = found.some(({ subject }) => subject === `${prefix}.here.${record.owner}`)
-  return { position: await within(mesh, { record, event, token }), isPulled: isOwned }
+  const durable = handler.lane.name
+  return { position: await within(mesh, { record, event, token, durable }), isPulled: isOwned }
+}
+
+/** Whether its key is held is said by the record; which letter that is, by the letters. */
+async function behindLetter(
+  mesh: Mesh,
+  { stream, durable }: { stream: string; durable: string },
+  { behind }: HeldKey,
+): Promise<Position> {
+  const [letter] = await lastOf(mesh, mesh.names.stream('DEAD_LETTERS'), [
+    mesh.names.deadLetter(durable, { stream, ...behind }),
+  ])
+  return { kind: 'behind-letter', seq: behind.seq, letter: letter?.seq }
 }
 
 async function within(
   mesh: Mesh,
-  { record, event, token }: { record: PartitionRecord; event: FoundEvent; token: string },
+  { record, event, token, durable }: { record: PartitionRecord; event: FoundEvent; token: string; durable: string },
 ): Promise<Position> {
   const { seq } = event
+  const held = record.held?.find((each) => each.token === token && each.behind.seq < seq)
+  if (held) return await behindLetter(mesh, { stream: event.stream, durable }, held)
   if (record.running.includes(seq)) return { kind: 'running' }
   const open = record.open.find((each) => each.token === token && each.from <= seq)
   if (open && open.from === seq) return { kind: 'held', retry: open.retry }

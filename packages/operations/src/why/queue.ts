@@ -1,7 +1,7 @@
 /** What is due on the lanes of handlers. */
 import { type AttemptFailed, LANE_HEADER, type Mesh, receivedHeaders, RUN_HEADER } from '@malha/mesh'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
-import { nextOf } from '../read/direct.ts'
+import { lastOf, nextOf } from '../read/direct.ts'
 import type { RunFact } from './facts.ts'
 import type { Waiting } from './records.ts'
 import type { RunHop } from './run-records.ts'
@@ -21,6 +21,11 @@ export function queues(
   const read = new Map<string, Promise<Queue>>()
   return async (handler, { tail, attempts }) => {
     const { lane } = handler
+    if (handler.isOrdered) {
+      const sent = `${mesh.names.laneOfKeys(handler.service, handler.handler)}*.${tail}.*`
+      const messages = await lastOf(mesh, lane.stream_name, [sent])
+      return messages.map(({ header }) => ({ ofRun: runOf(mesh, receivedHeaders(header)) }))
+    }
     const due = lane.num_pending + lane.num_ack_pending
     if (due === 0) return []
     const name = nameOf(handler)

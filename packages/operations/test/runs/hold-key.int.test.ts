@@ -83,6 +83,13 @@ describe('a key that is held behind a dead letter', () => {
   it('waits, also when the letter failed again, and comes in order once that was sent with success, while others go on', async () => {
     await using test = await withHeldKey()
     const { operations, shop } = test
+    expect(await operations.letters.holdsKey(await operations.letters.read(1))).toBe(true)
+    expect((await operations.handlers.list())[0]).toMatchObject({ heldKeys: 1 })
+    expect(await operations.why('a')).toMatchObject({
+      situation: 'behind-letter',
+      sentence: expect.stringContaining('order.moved a is held behind dead letter 1 of its key in shop/bill'),
+      next: 'malha dlq show 1',
+    })
     expect(await redrive(operations)).toMatchObject({ sent: 1, failed: 1 })
     await publish(test.mesh, 40, 50)
     await eventually(() => expect(numbersOf(shop, 'b')).toEqual(upTo(50)))
@@ -95,6 +102,7 @@ describe('a key that is held behind a dead letter', () => {
     expect(await redrive(operations)).toMatchObject({ sent: 1, ok: 1 })
     await eventually(() => expect(numbersOf(mended, 'a')).toEqual(upTo(52)))
     expect(await heldKeys(operations)).toBe(0)
+    expect(await operations.letters.holdsKey(await operations.letters.read(1))).toBe(false)
     await publish(test.mesh, 52, 53)
     await eventually(() => expect(numbersOf(mended, 'a')).toEqual(upTo(53)))
   })

@@ -279,6 +279,13 @@ const TABLE: readonly (readonly [
   ],
   ['a copy that is due', facts(settled, { isQueued: true }), 'in-hand', /is due on the lane of provider\/senninha/],
   [
+    'one behind a dead letter of its key',
+    facts({ kind: 'behind-letter', seq: 912, letter: 17 }),
+    'behind-letter',
+    /is held behind dead letter 17 of its key in provider\/senninha/,
+    'malha dlq show 17',
+  ],
+  [
     'one behind another of its key',
     facts(behind),
     'behind-key',

@@ -77,7 +77,7 @@ export class HeldKeys {
       const last = await lastRecord(this.#options, this.#recordOf(behind))
       const isDone = last ? SETTLED.has(last.record.kind) : await this.#isGone(behind)
       // Of another letter it may be held by now.
-      if (isDone && line.behind === behind) await partition.freeKey(line)
+      if (isDone && line.behind === behind) await partition.work.freeKey(line)
     } catch (error) {
       const { log, labels } = this.#options
       log.debug({ ...labels, err: error }, 'whether a letter still holds its key is not known; again')

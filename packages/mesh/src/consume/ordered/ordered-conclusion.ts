@@ -33,15 +33,15 @@ export class OrderedConclusion {
     try {
       switch (judgement.kind) {
         case 'leaked':
-          partition.stuck(line)
+          partition.work.stuck(line)
           return
         case 'not-tried':
         case 'not-ours':
-          partition.again(line)
+          partition.work.again(line)
           return
         case 'done':
           if (line.current) await this.#endSent({ partition, line }, delivery)
-          else partition.settle(line)
+          else partition.work.settle(line)
           return
         case 'bury':
           await this.#bury({ partition, line }, delivery, judgement.burial)
@@ -64,7 +64,7 @@ export class OrderedConclusion {
     const { log, labels } = this.#options
     if (partition.lost.aborted) return
     log.warn({ ...labels, err: error }, 'a message of a run could not be read from the lane; that is tried again')
-    partition.postpone(line, AGAIN_MS)
+    partition.work.postpone(line, AGAIN_MS)
   }
 
   #retry({ partition, line }: Ready, delivery: Delivery, retry: Retry): void {
@@ -86,10 +86,10 @@ export class OrderedConclusion {
     const { code, message } = decision
     if (line.current) await this.#endSent({ partition, line }, delivery, { kind: 'failed', code, message })
     else if (this.#options.def.onDeadLetter === 'hold-key') {
-      partition.holdBehind(line)
+      partition.work.holdBehind(line)
       // It may be an old one, and dealt with.
       void this.#port.held.check(partition, line)
-    } else partition.settle(line)
+    } else partition.work.settle(line)
   }
 
   /** Its outcome is stored before its key goes on. Of one that another copy was done with there is none. */
@@ -104,10 +104,10 @@ export class OrderedConclusion {
     }
     if (delivery.crashes > 0) await forgetCrashes(this.#options.lane, delivery).catch(() => undefined)
     if (run && this.#port.held.isOfLetter(line, run.record)) {
-      if (!failed && !run.isLost) await partition.freeKey(line)
+      if (!failed && !run.isLost) await partition.work.freeKey(line)
       else void this.#port.held.check(partition, line)
     }
-    await partition.settleSent(line)
+    await partition.work.settleSent(line)
   }
 }
 
@@ -118,5 +118,5 @@ function hold({ partition, line }: Ready, delivery: Delivery, delayMs: number): 
   const { attempts, failures, failingSince } = delivery
   const now = Date.now()
   const firstFailureAt = failingSince === undefined ? 0 : Math.round(now - (performance.now() - failingSince))
-  partition.hold(line, { attempts, failures, firstFailureAt, dueAt: now + delayMs, delayMs })
+  partition.work.hold(line, { attempts, failures, firstFailureAt, dueAt: now + delayMs, delayMs })
 }

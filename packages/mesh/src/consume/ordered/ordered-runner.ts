@@ -159,16 +159,16 @@ export class OrderedRunner {
 
   /** What it does now. */
   state(): RunnerState {
-    const all = [...this.partitions.values()]
+    const counts = [...this.partitions.values()].map((one) => one.counts)
     return {
       concurrency: this.#concurrency,
       rateLimit: this.#rateLimit,
       ...this.#slots.counts,
       ready: this.#ready.filter(({ partition, line }) => partition.mayBegin(line)).length,
-      retrying: all.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
+      retrying: counts.reduce((sum, { held }) => sum + held, 0),
       gate: this.#gate.reading(),
-      partitions: all.length,
-      heldKeys: all.reduce((sum, { behindLetters }) => sum + behindLetters.length, 0),
+      partitions: counts.length,
+      heldKeys: counts.reduce((sum, { behindLetters }) => sum + behindLetters, 0),
     }
   }
 
@@ -212,7 +212,7 @@ export class OrderedRunner {
   async #run(ready: Ready): Promise<void> {
     const { partition, line } = ready
     const isProbe = !this.#gate.isFlowing
-    const begun = partition.begin(line)
+    const begun = partition.work.begin(line)
     this.#slots.take()
     this.#slots.show()
     const delivery = begun instanceof Promise ? await this.#read(ready, begun) : begun
@@ -250,7 +250,7 @@ export class OrderedRunner {
   async #read(ready: Ready, begun: Promise<Delivery | undefined>): Promise<Delivery | undefined> {
     try {
       const delivery = await begun
-      if (!delivery) await ready.partition.settleSent(ready.line)
+      if (!delivery) await ready.partition.work.settleSent(ready.line)
       return delivery
     } catch (error) {
       this.#conclusion.unread(ready, error)

@@ -113,7 +113,7 @@ export class OrderedSuspects {
       if (run) await conclude({ ...deps, stopping: NEVER }, run, { outcome: okOf(run), attempts })
       else await tellLate({ ...deps, durable, instance }, delivery)
       if (run) await forgetCrashes(this.#options.lane, delivery).catch(() => undefined)
-      stuck?.partition.unstuck(stuck.line)
+      stuck?.partition.work.unstuck(stuck.line)
       log.warn(fields, 'a call that was given up has ended well: its message is done')
     } catch (error) {
       log.error({ ...fields, err: error }, 'a call that was given up has ended well, and that could not be stored')
@@ -150,7 +150,7 @@ export class OrderedSuspects {
     } catch (error) {
       const { log, labels } = this.#options
       log.warn({ ...labels, ...delivery.source, err: error }, 'a suspect was not begun: its note was not stored; again')
-      if (!partition.lost.aborted) partition.postpone(line, AGAIN_MS)
+      if (!partition.lost.aborted) partition.work.postpone(line, AGAIN_MS)
       return false
     }
     this.#begun.set(delivery, ready)

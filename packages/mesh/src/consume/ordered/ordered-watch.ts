@@ -131,7 +131,7 @@ export class OrderedWatch {
     // Told a look later, so that no leader that was just elected is believed.
     if (from > read && !seen.isFirst) await partition.advance(seen.settled)
     const oldestMs = oldest ? Math.max(0, Date.now() - oldest.at) : 0
-    return { pending: await partition.pending(), open: partition.openKeys, oldestMs }
+    return { pending: await partition.pending(), open: partition.counts.open, oldestMs }
   }
 
   /** What a partition has not read: behind a key that waits for long, too. By no clock but this process's own. */

@@ -9,45 +9,18 @@
  * O5  Of a key one thing is done at a time, be it an event or what a run sent.
  */
 import { MeshError } from '../../errors.ts'
-import type { Maybe } from '../../maybe.ts'
 import type { Delivery } from '../delivery.ts'
-import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'
 import { Doubt } from './doubt.ts'
 import { KeyLines, type Progress } from './key-lines.ts'
 import { KeyTurns, type Line } from './key-turns.ts'
-import type { Membership } from './membership.ts'
-import type { KeptRetry } from './partition-record.ts'
-import type { PartitionStore, StoredRecord } from './partition-store.ts'
+import { KeyWork } from './key-work.ts'
+import type { KeyCounts, PartitionOptions } from './partition-options.ts'
 import { Reading } from './reading.ts'
 import { RecordWriter } from './record-writer.ts'
+import { RunningCalls } from './running-calls.ts'
 import { SentLines } from './sent-lines.ts'
 import type { SentMessage } from './sent-message.ts'
-import { noCredit } from './stored-delivery.ts'
-
-export type PartitionPort = {
-  /** The first of a line may begin. */
-  onReady: (partition: Partition, line: Line) => void
-  /** Another instance has it, or what is known of it is void. */
-  onLost: (partition: Partition, why: string) => void
-  /** From now on it takes what runs sent. */
-  onRestored: (partition: Partition) => void
-}
-
-export type PartitionOptions = {
-  runner: RunnerOptions
-  store: PartitionStore
-  membership: Membership
-  partition: number
-  /** What it takes, as the server sees it. */
-  filter: string
-  /** As this instance wrote it when it took it over. */
-  claimed: StoredRecord
-  limit: number
-  /** The same when nothing stands before the handler. @default `limit` */
-  usualLimit?: number
-  port: PartitionPort
-}
 
 /** Events of one key that stay in memory; those behind them are read again when their turn comes. */
 const MOST_PER_KEY = 16
@@ -63,6 +36,8 @@ export class Partition implements Claim {
   readonly takenFrom: number
   /** Which of its events may be what ends their process. */
   readonly doubts: Doubt
+  /** What is done with its keys. */
+  readonly work: KeyWork
   readonly #options: PartitionOptions
   readonly #lines: KeyLines<Delivery>
   readonly #turns: KeyTurns
@@ -71,9 +46,8 @@ export class Partition implements Claim {
   readonly #writer: RecordWriter<Line>
   readonly #end = new AbortController()
   readonly #restMs: number
-  #running = 0
+  readonly #calls = new RunningCalls()
   #isLeaving = false
-  #idle: (() => void)[] = []
   #released: Promise<void> | undefined
 
   constructor(options: PartitionOptions) {
@@ -124,7 +98,10 @@ export class Partition implements Claim {
       onKept: (line) => this.#onKept(line),
       onLost: (why) => port.onLost(this, why),
     })
-    this.#reading.restore()
+    const { doubts, lost } = this
+    const [turns, sent, writer, reading, calls] = [this.#turns, this.#sent, this.#writer, this.#reading, this.#calls]
+    this.work = new KeyWork({ lines, turns, sent, writer, reading, doubts, calls, lost })
+    reading.restore()
   }
 
   get lost(): AbortSignal {
@@ -140,22 +117,19 @@ export class Partition implements Claim {
     return this.#writer.fault ?? this.#reading.fault
   }
 
-  get heldKeys(): number {
-    return [...this.#lines.waiting].filter(({ retry }) => retry).length + this.#sent.retrying
-  }
-
-  /** Keys of which events are left in the stream until their turn comes. */
-  get parkedKeys(): number {
-    return [...this.#lines.waiting].filter(({ leftUpTo }) => leftUpTo > 0).length
-  }
-
   /** Keys that a dead letter holds. */
   get behindLetters(): Line[] {
     return [...this.#lines.waiting].filter(({ behind }) => behind)
   }
 
-  get openKeys(): number {
-    return this.#lines.size
+  get counts(): KeyCounts {
+    const waiting = [...this.#lines.waiting]
+    return {
+      open: this.#lines.size,
+      held: waiting.filter(({ retry }) => retry).length + this.#sent.retrying,
+      parked: waiting.filter(({ leftUpTo }) => leftUpTo > 0).length,
+      behindLetters: this.behindLetters.length,
+    }
   }
 
   /** The first sequence that is not settled, as far as this instance has seen; and up to where it has. */
@@ -205,13 +179,6 @@ export class Partition implements Claim {
     await this.#writer.persist()
   }
 
-  /** Begins the first of a line. Of what a run sent: undefined where it is gone. @throws where it could not be read */
-  begin(line: Line): Maybe<Delivery | undefined> {
-    line.phase = 'running'
-    this.#running++
-    return line.current ? this.#sent.load(line.current) : line.items[0]!.item
-  }
-
   /** All that whoever had it before had begun was seen again. */
   get isRestored(): boolean {
     return this.#lines.isRestored && !this.#isOver
@@ -222,92 +189,10 @@ export class Partition implements Claim {
     if (this.isRestored) this.#sent.accept(token, message)
   }
 
-  /** What a run sent is not begun after all, but later. */
-  postpone(line: Line, delayMs: number): void {
-    const before = line.current?.retry ?? { attempts: 0, failures: 0, firstFailureAt: 0 }
-    this.hold(line, { ...before, dueAt: Date.now() + delayMs, delayMs })
-  }
-
-  /** What a run sent is done with, by the records about it. */
-  async settleSent(line: Line): Promise<void> {
-    await this.#sent.end(line)
-    if (!this.lost.aborted) this.#ended()
-  }
-
-  /** It was begun, and is to begin again: nothing came of it. */
-  again(line: Line): void {
-    this.#turns.ready(line)
-    this.#ended()
-  }
-
-  /** It never came back: its key stands still for as long as this instance has the partition. */
-  stuck(line: Line): void {
-    line.phase = 'stuck'
-    const head = line.items[0]
-    // Of one in doubt that is counted already.
-    if (head && !line.current && !head.item.onTrial) this.doubts.begin(head.seq)
-    this.#giveWay(line)
-    this.#writer.write(false)
-    this.#ended()
-  }
-
-  /** It is done, or its letter is stored. */
-  settle(line: Line): void {
-    this.#settleHead(line)
-    this.#ended()
-  }
-
-  /** Its letter is stored, and its key waits until somebody has dealt with that. */
-  holdBehind(line: Line): void {
-    const { seq, item: head } = line.items[0]!
-    const { epoch, storedAt } = head.source
-    const rest = this.#lines.holdBehind(line, { epoch, seq, storedAt })
-    this.doubts.settle(seq)
-    this.#reading.applyLimit()
-    for (const { credit } of [head, ...rest]) credit.release()
-    this.#writer.write(true)
-    if (rest.length === 0) void this.#turns.locate(line)
-    this.#turns.hear(line)
-    this.#ended()
-  }
-
-  /**
-   * The letter that held its key does not any more: what waited comes in order. Upholds O1: not before the record says that the
-   * event of the letter is settled. @throws when the partition is lost
-   */
-  async freeKey(line: Line): Promise<void> {
-    const { behind } = line
-    if (!behind) return
-    await this.#writer.persist()
-    if (line.behind !== behind || this.lost.aborted) return
-    this.#lines.release(line)
-    this.#reading.applyLimit()
-    this.#writer.write(false)
-    if (line.phase === 'held' && !line.current) this.#turns.goOn(line)
-  }
-
   /** What waited behind a letter and has left the stream by now is not waited for: `firstSeq` is the first that is left. */
   async forgetBelow(firstSeq: number): Promise<void> {
     const gone = this.behindLetters.filter(({ from, leftUpTo }) => leftUpTo > 0 && from < firstSeq)
     await Promise.all(gone.map((line) => this.#turns.locate(line)))
-  }
-
-  /** It never came back, and has done so after all: its key goes on. */
-  unstuck(line: Line): void {
-    if (line.phase !== 'stuck' || this.lost.aborted) return
-    if (line.current) void this.#sent.end(line)
-    else this.#settleHead(line)
-  }
-
-  /** Upholds O4: it failed, and its key waits, and nobody else. */
-  hold(line: Line, retry: KeptRetry): void {
-    if (line.current) line.current.retry = retry
-    this.#giveWay(line, line.current ? this.#lines.trim(line) : this.#lines.hold(line, retry))
-    this.#turns.wait(line, retry.delayMs)
-    // What came for this key from a run meanwhile need not wait for the retry.
-    this.#turns.hear(line)
-    this.#writer.write(false)
-    this.#ended()
   }
 
   /** Makes what waits due over `rampMs`, none later than it would have been. Returns whether there was any. */
@@ -324,11 +209,8 @@ export class Partition implements Claim {
   }
 
   /** Resolves when nothing of it runs. */
-  async untilIdle(): Promise<void> {
-    if (this.#running === 0) return
-    const turn = Promise.withResolvers<void>()
-    this.#idle.push(turn.resolve)
-    await turn.promise
+  untilIdle(): Promise<void> {
+    return this.#calls.untilIdle()
   }
 
   /** Writes down how far it is, and that anybody may have it. Never throws. */
@@ -344,48 +226,17 @@ export class Partition implements Claim {
     this.#end.abort(lostError(this.partition))
     this.#turns.stop()
     this.#reading.stop()
-    this.#running = 0
-    this.#tell()
+    this.#calls.forget()
   }
 
   get #isOver(): boolean {
     return this.#isLeaving || this.lost.aborted
   }
 
-  #settleHead(line: Line): void {
-    const { seq, item: head } = line.items[0]!
-    this.#lines.settleHead(line)
-    this.doubts.settle(seq)
-    head.credit.release()
-    this.#writer.settled(line)
-    this.#reading.applyLimit()
-  }
-
-  /** Upholds O4: it takes nothing up of what is asked for at once. */
-  #giveWay(line: Line, rest: readonly Delivery[] = this.#lines.trim(line)): void {
-    const head = line.items[0]?.item
-    // First: what is given back is asked for again at once.
-    this.#reading.applyLimit()
-    for (const { credit } of rest) credit.release()
-    if (head) {
-      head.credit.release()
-      head.credit = noCredit
-    }
-  }
-
   #onKept(line: Line): void {
     if (line.phase === 'idle') this.#turns.ready(line)
     // Its predecessor is settled and may have been in no hurry to be written down.
     else if (line.phase === 'settling') this.#writer.write(true)
-  }
-
-  #ended(): void {
-    this.#running--
-    this.#tell()
-  }
-
-  #tell(): void {
-    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 }
 

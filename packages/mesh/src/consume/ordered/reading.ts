@@ -52,6 +52,8 @@ export class Reading {
   #limit: number
   #isRestored = false
   #isOver = false
+  /** Of keys that wait. */
+  #isFull = false
   #patience: NodeJS.Timeout | undefined
 
   constructor(options: ReadingOptions) {
@@ -102,7 +104,14 @@ export class Reading {
 
   /** Upholds E1 and E2: to be called when a line waits or does not any more. */
   applyLimit(): void {
-    const isFull = this.#options.lines.waiting.size >= this.#mostWaiting
+    const { lines, runner, claim } = this.#options
+    const isFull = lines.waiting.size >= this.#mostWaiting
+    if (isFull && !this.#isFull)
+      runner.log.error(
+        { ...runner.labels, partition: claim.partition, keys: lines.waiting.size },
+        'so many keys of a partition wait, for a retry or behind dead letters, that it reads nothing more',
+      )
+    this.#isFull = isFull
     const limit = !this.#isRestored ? RESTORE_LIMIT : isFull ? 0 : this.#limit
     if (limit !== this.#feed.limit) this.#feed.setLimit(limit)
   }

@@ -14,7 +14,8 @@ import type { Subscription } from '@nats-io/transport-node'
 import type { RunnerOptions } from '../runner-options.ts'
 import { assign } from './assignment.ts'
 import { Membership } from './membership.ts'
-import { Partition, type PartitionPort } from './partition.ts'
+import { Partition } from './partition.ts'
+import type { KeyCounts, PartitionPort } from './partition-options.ts'
 import type { Beginning, Members, PartitionStore, StoredRecord } from './partition-store.ts'
 import { takeover } from './takeover.ts'
 
@@ -275,12 +276,13 @@ export class Sharing {
 
   #say(): void {
     const all = [...this.#owned.values()]
-    const sum = (count: (partition: Partition) => number): number => all.reduce((total, one) => total + count(one), 0)
+    const counts = all.map((one) => one.counts)
+    const sum = (of: keyof KeyCounts): number => counts.reduce((total, one) => total + one[of], 0)
     this.#options.runner.metrics.partitions(this.#labels, {
       owned: all.length,
-      held: sum(({ heldKeys }) => heldKeys),
-      parked: sum(({ parkedKeys }) => parkedKeys),
-      behindLetters: sum(({ behindLetters }) => behindLetters.length),
+      held: sum('held'),
+      parked: sum('parked'),
+      behindLetters: sum('behindLetters'),
     })
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, testMesh } from '@malha/testing'
 import { expect, test } from 'vitest'
+import type { Line } from '../../../src/consume/ordered/key-turns.ts'
 import type { Partition } from '../../../src/consume/ordered/partition.ts'
 import { nanosOf } from '../../../src/consume/ordered/stored-delivery.ts'
 import { getStored } from '../../../src/publish/stored-message.ts'
@@ -12,11 +13,11 @@ const names = (prefix: string, count: number): string[] =>
 const waiting = { attempts: 1, failures: 1, firstFailureAt: 0, dueAt: 0, delayMs: 0 }
 
 /** Begins and settles all that is ready. */
-function settleAll({ partition, ready }: { partition: Partition; ready: Parameters<Partition['begin']>[0][] }): number {
+function settleAll({ partition, ready }: { partition: Partition; ready: Line[] }): number {
   const lines = ready.splice(0).filter((line) => partition.mayBegin(line))
   for (const line of lines) {
-    partition.begin(line)
-    partition.settle(line)
+    void partition.work.begin(line)
+    partition.work.settle(line)
   }
   return lines.length
 }
@@ -32,7 +33,7 @@ test('with 1,000 keys that wait for a retry nothing more is read, though the tim
   await store(t, ['next'])
   await sleep(200)
   expect(one.partition.floor.read).toBe(1000)
-  expect(one.partition.heldKeys).toBe(1000)
+  expect(one.partition.counts.held).toBe(1000)
   settleAll(one)
   await eventually(() => expect(one.ready.map(({ token }) => token)).toEqual(['next']))
 })
@@ -45,8 +46,8 @@ test('where a payload is small fewer keys may wait, so that the record of all of
   await using one = await onePartition(t, { nc, limit: 1 })
   for (let count = 1; count <= 10; count += 1) {
     await eventually(() => expect(one.ready.length).toBe(count))
-    void one.partition.begin(one.ready.at(-1)!)
-    one.partition.hold(one.ready.at(-1)!, { ...waiting, delayMs: 60_000 })
+    void one.partition.work.begin(one.ready.at(-1)!)
+    one.partition.work.hold(one.ready.at(-1)!, { ...waiting, delayMs: 60_000 })
   }
   await eventually(async () => expect((await one.record())?.open).toHaveLength(10))
   await sleep(100)
@@ -80,7 +81,7 @@ test('however often the stream is read on anew, no more is in hand than the limi
     await eventually(() => expect(made.count()).toBe(round + 1))
   }
   await sleep(100)
-  expect(one.partition.openKeys).toBe(16)
+  expect(one.partition.counts.open).toBe(16)
   let done = 0
   await eventually(() => expect((done += settleAll(one))).toBe(100))
 })

@@ -26,16 +26,16 @@ test('keys whose calls never return leave what comes behind them in the stream, 
   await using one = await onePartition(t, { limit: 16 })
   await eventually(() => expect(tokens(one.ready)).toEqual(['never', 'neither', 'a']))
   for (const line of one.ready.splice(0)) {
-    void one.partition.begin(line)
-    if (line.token === 'a') one.partition.settle(line)
-    else one.partition.stuck(line)
+    void one.partition.work.begin(line)
+    if (line.token === 'a') one.partition.work.settle(line)
+    else one.partition.work.stuck(line)
   }
   for (const token of ['never', 'neither']) await store(t, times(token, 20))
   await store(t, ['b'])
   await eventually(() => expect(tokens(one.ready)).toEqual(['b']))
   const [last] = one.ready
-  void one.partition.begin(last!)
-  one.partition.settle(last!)
+  void one.partition.work.begin(last!)
+  one.partition.work.settle(last!)
   // Whoever takes it over reads on from here, and not again all since they began.
   await eventually(async () =>
     expect(await one.record()).toMatchObject({

@@ -34,19 +34,19 @@ export class HeldKeys {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS)
+    this.#timer = setInterval(() => void this.look(), LOOK_MS)
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  /** Some letter may have been dealt with. */
-  look(): void {
+  /** Some letter may have been dealt with. Never throws. */
+  look(): Promise<void> {
     this.#mustLook = true
-    this.#looking ??= this.#looks().finally(() => {
+    return (this.#looking ??= this.#looks().finally(() => {
       this.#looking = undefined
-    })
+    }))
   }
 
   /** Whether a run's message is the one of the letter that holds its key, by where the records about it stand. */

@@ -37,19 +37,19 @@ export class KeyLane {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS)
+    this.#timer = setInterval(() => void this.look(), LOOK_MS)
   }
 
   stop(): void {
     clearInterval(this.#timer)
   }
 
-  /** There may be something. */
-  look(): void {
+  /** There may be something. Never throws. */
+  look(): Promise<void> {
     this.#mustLook = true
-    this.#looking ??= this.#looks().finally(() => {
+    return (this.#looking ??= this.#looks().finally(() => {
       this.#looking = undefined
-    })
+    }))
   }
 
   async #looks(): Promise<void> {

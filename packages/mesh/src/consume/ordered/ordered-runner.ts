@@ -118,8 +118,8 @@ export class OrderedRunner {
 
   /** Somebody says that there is something on its lane, or that letters of it were dealt with. */
   hear(): void {
-    this.#lane.look()
-    this.#held.look()
+    void this.#lane.look()
+    void this.#held.look()
   }
 
   /** The partitions this instance has. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { LetterFilter } from '../../src/letters/letter-filter.ts'
-import { LetterIndex, type Standing } from '../../src/letters/letter-index.ts'
+import { LetterIndex } from '../../src/letters/letter-index.ts'
+import type { Standing } from '../../src/letters/letter-row.ts'
 import type { Letter } from '../../src/letters/letter.ts'
 
 const COUNT = 200

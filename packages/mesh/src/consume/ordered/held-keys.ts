@@ -1,5 +1,5 @@
 /**
- * Finds out when the dead letters that hold keys are done with (docs/adr/0033-a-message-of-a-run-waits-for-its-key.md).
+ * Finds out when the dead letters that hold keys are done with (docs/adr/0034-a-message-of-a-run-waits-for-its-key.md).
  *
  * H1  A key goes on when the last record about its letter says that its message is done, or need not be; not before.
  * H2  A letter that was removed can be neither sent again nor discarded: its key goes on, once it was missed at two looks.

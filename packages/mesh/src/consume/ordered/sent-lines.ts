@@ -1,5 +1,5 @@
 /**
- * The messages that runs sent for the keys of one partition (docs/adr/0033-a-message-of-a-run-waits-for-its-key.md).
+ * The messages that runs sent for the keys of one partition (docs/adr/0034-a-message-of-a-run-waits-for-its-key.md).
  *
  * N1  Of a message only its name is in memory until its turn comes: it is read then, and again for each attempt.
  * N2  Of several copies of one message the first one is read: it is the one that may have been claimed.

@@ -36,6 +36,9 @@ export type RunnerState = {
   heldKeys?: number
 }
 
+/** Attempts that ended in this process since its start, by how. */
+export type HandlerCounts = { done: number; failed: number }
+
 export type HandlerLabels = { readonly service: string; readonly handler: string }
 
 /** What a handler's runner is made of. */
@@ -57,6 +60,7 @@ export type RunnerOptions = {
   /** Of the handler, in metrics and log lines. */
   labels: HandlerLabels
   outcomes: OutcomeLabels
+  counts: HandlerCounts
   def: HandlerDef
   /** The event stream, as the server names it. */
   stream: string

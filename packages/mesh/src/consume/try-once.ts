@@ -43,10 +43,11 @@ function tried({ startedAt }: Delivery, ended: Ended, envelope?: Envelope): Trie
 
 /** What becomes of it: counts it, and writes the counters into the delivery. */
 export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, isProbe: boolean): Judgement {
-  const { metrics, def, labels, outcomes } = options
+  const { metrics, def, labels, outcomes, counts } = options
   const traceId = delivery.previousAttempt?.traceId
   if (tried.kind === 'leaked' || tried.kind === 'not-ours') return { kind: tried.kind }
   if (tried.kind === 'done') {
+    counts.done++
     metrics.processed(outcomes.ok, tried.ms, traceId)
     metrics.attempts(labels, delivery.attempts)
     if (tried.ms > def.ackWaitMs) delivery.isInDoubt = true
@@ -64,6 +65,7 @@ export function judge(options: RunnerOptions, delivery: Delivery, tried: Tried, 
   delivery.attemptTimes = [...delivery.attemptTimes.slice(1 - KEPT_ATTEMPT_TIMES), Math.round(Date.now() - tried.ms)]
   delivery.failures = decision.failures
   delivery.failingSince = decision.failingSince
+  counts.failed++
   const outcome = decision.kind === 'retry' ? 'retry' : envelope ? 'dead' : 'invalid'
   metrics.processed(outcomes[outcome], tried.ms, traceId)
   if (decision.kind === 'retry') return { kind: 'retry', envelope, decision }

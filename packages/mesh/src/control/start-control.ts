@@ -56,7 +56,7 @@ export function startControl(
 const NOTHING_TO_CONTROL: StartedControl = { look: () => Promise.resolve(), faults: () => [], stop: () => undefined }
 
 function handlerStatus(
-  { handler, stream, durables, runner, supervisor }: StartedHandler,
+  { handler, stream, durables, counts, runner, supervisor }: StartedHandler,
   controlled: Controlled,
   { service, clock }: { service: ServiceDef; clock: ServerClock },
 ): HandlerStatus {
@@ -74,6 +74,8 @@ function handlerStatus(
     concurrency,
     rateLimit,
     declared: { concurrency: def.concurrency, rateLimit: def.rateLimit ?? null },
+    counts: { ...counts },
+    retry: retryOf(def),
     running,
     ready,
     retrying,
@@ -88,10 +90,16 @@ function handlerStatus(
   }
 }
 
+function retryOf({ timeoutMs, retry: { attempts, forMs, maxDelayMs } }: HandlerDef): HandlerStatus['retry'] & object {
+  return { timeoutMs, attempts: finite(attempts), forMs: finite(forMs), maxDelayMs }
+}
+
 /** Infinity has no place in JSON. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
+
 function seen(gauges: ConsumerGauges | undefined): HandlerStatus['seen'] {
   if (!gauges) return null
-  return { ...gauges, expiresInMs: Number.isFinite(gauges.expiresInMs) ? gauges.expiresInMs : null }
+  return { ...gauges, expiresInMs: finite(gauges.expiresInMs) }
 }
 
 /** Type or topic pattern. */

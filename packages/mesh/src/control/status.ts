@@ -19,6 +19,15 @@ export type HandlerStatus = {
   readonly rateLimit: RateLimit | null
   /** As its service declares it, whatever was said since. */
   readonly declared: { readonly concurrency: number; readonly rateLimit: RateLimit | null }
+  /** Attempts that ended in this process since its start: well, and not. Absent of a process that does not count. */
+  readonly counts?: { readonly done: number; readonly failed: number }
+  /** When it gives an attempt up, and how it tries again; null: no end. Absent of a process that does not say. */
+  readonly retry?: {
+    readonly timeoutMs: number
+    readonly attempts: number | null
+    readonly forMs: number | null
+    readonly maxDelayMs: number
+  }
   /** Messages being handled; in hand and not begun; waiting here for their next attempt (of an ordered handler: keys). */
   readonly running: number
   readonly ready: number

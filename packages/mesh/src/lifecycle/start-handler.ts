@@ -2,7 +2,7 @@ import type { KV } from '@nats-io/kv'
 import { HandlerRunner } from '../consume/handler-runner.ts'
 import type { ServerClock } from './server-clock.ts'
 import { LaneWatch } from '../consume/lane-watch.ts'
-import type { FailedAttempt, RunnerOptions } from '../consume/runner-options.ts'
+import type { FailedAttempt, HandlerCounts, RunnerOptions } from '../consume/runner-options.ts'
 import { StreamIdentity } from '../consume/stream-identity.ts'
 import { Supervisor } from '../consume/supervisor.ts'
 import { type AttemptFailed, attemptFailed, type BreakerChanged, breakerChanged } from '../failure/mesh-events.ts'
@@ -21,6 +21,7 @@ export type StartedHandler = {
   /** Names on the server; an ordered handler has no durable on its stream. */
   stream: string
   durables: readonly string[]
+  counts: Readonly<HandlerCounts>
   runner: Pick<HandlerRunner, 'start' | 'stop' | 'faults' | 'adjust' | 'setPaused' | 'state'> & {
     /** Something was sent to it, or said of its letters; the runner of one that pulls from its lane need not know. */
     hear?: () => void
@@ -48,6 +49,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     handler,
   }
   const labels = { service: service.name, handler }
+  const counts = { done: 0, failed: 0 }
   const own = { pipeline: publisher.pipeline, names, log }
   const runnerOptions: RunnerOptions = {
     nc,
@@ -64,6 +66,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     handler,
     labels,
     outcomes: outcomeLabels(labels),
+    counts,
     def,
     stream,
     durables: def.shadow ? [] : consumers.map(({ durable }) => durable),
@@ -82,14 +85,14 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     const store = partitionStoreOf(deps, service, handler)
     const ordered = startOrdered({ ...runnerOptions, store, beginning: parts.beginning })
     doubt = () => void ordered.supervisor.look()
-    return { handler, stream, durables: [], ...ordered }
+    return { handler, stream, durables: [], counts, ...ordered }
   }
   const runner = new HandlerRunner(runnerOptions)
   if (def.shadow) {
     const restore = (): Promise<unknown> => bindShadow(deps, service, { ...parts, onlyMissing: true })
     const supervisor = new LaneWatch({ log, labels, restore })
     doubt = (why) => supervisor.doubt(why)
-    return { handler, stream, durables: [], runner, supervisor }
+    return { handler, stream, durables: [], counts, runner, supervisor }
   }
   const supervisor = new Supervisor({
     nc,
@@ -109,7 +112,7 @@ export function startHandler(deps: ServiceDeps, service: ServiceDef, parts: Hand
     onRepeat: (upTo) => runner.expectRepeats(upTo),
   })
   doubt = (why) => supervisor.doubt(why)
-  return { handler, stream, durables: runnerOptions.durables, runner, supervisor }
+  return { handler, stream, durables: runnerOptions.durables, counts, runner, supervisor }
 }
 
 /** A failure of a handler of the mesh's own events leaves no record: it would feed itself. */

@@ -63,6 +63,7 @@ function running(concurrency: number, handle: Handler<Job>, metrics: Metrics = n
     handler: 'work',
     labels,
     outcomes: outcomeLabels(labels),
+    counts: { done: 0, failed: 0 },
     def: on(made, { concurrency, startFrom: 'all' }, handle),
     stream: 'JOBS',
     durables: ['worker_work'],

@@ -1,10 +1,9 @@
 import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
 import { type SpanRow, spanRows } from './span-rows.ts'
-import type { Span } from '@malha/operations'
+import { type Span, timeScale, type TimeScale } from '@malha/operations'
 import { titleOf } from './span-title.ts'
 import { fit } from './text.ts'
-import { timeScale, type TimeScale } from './time-scale.ts'
 
 export type WaterfallOptions = {
   /** Columns of the terminal; fewer than 40 are drawn as 40. @default 100 */

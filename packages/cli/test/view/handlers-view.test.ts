@@ -41,7 +41,17 @@ const bill: ListedHandler = {
   isOrdered: false,
   isShadow: false,
   heldKeys: null,
-  durables: [{ stream: 'ORDERS', durable: 'shop_bill' }],
+  durables: [
+    {
+      stream: 'ORDERS',
+      durable: 'shop_bill',
+      ackWaitMs: 30_000,
+      maxAckPending: 64,
+      maxDeliver: null,
+      ackPending: 2,
+      leader: null,
+    },
+  ],
   lag: { messages: 12, pending: 10, ackPending: 2, redelivered: 1, oldestMs: 300_000, headroomMs: 2_500_000_000 },
   lane: { stream: 'LANES_SHOP', durable: 'shop_bill', pending: 0, ackPending: 3 },
   paused: null,

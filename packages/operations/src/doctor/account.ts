@@ -6,7 +6,8 @@ const ASK_MS = 5000
 const NEARLY = 0.7
 const ALMOST = 0.9
 
-type Usage = {
+/** What a JetStream account uses and may use; -1 or absent: no limit. */
+export type AccountUsage = {
   storage?: number
   memory?: number
   streams?: number
@@ -16,13 +17,18 @@ type Usage = {
   error?: { description?: string }
 }
 
-/** Limits of the JetStream account, and what is left of them. Needs `$JS.API.INFO`. */
-export async function checkAccount({ nats }: Mesh): Promise<Finding[]> {
-  return accountFindings((await nats.request('$JS.API.INFO', '', { timeout: ASK_MS })).json<Usage>())
+/** What the JetStream account uses, and its limits. Needs `$JS.API.INFO`. */
+export async function readAccount({ nats }: Mesh): Promise<AccountUsage> {
+  return (await nats.request('$JS.API.INFO', '', { timeout: ASK_MS })).json<AccountUsage>()
+}
+
+/** What is left of the account's limits. */
+export async function checkAccount(mesh: Mesh): Promise<Finding[]> {
+  return accountFindings(await readAccount(mesh))
 }
 
 /** Pure. */
-export function accountFindings(usage: Usage): Finding[] {
+export function accountFindings(usage: AccountUsage): Finding[] {
   if (usage.error)
     return [fail('JetStream', usage.error.description ?? 'it is off', 'switch JetStream on for this account')]
   const { limits = {} } = usage

@@ -11,6 +11,7 @@ import {
 } from '@malha/mesh'
 import { type ConsumerInfo, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { streamNow } from '../read/read-on.ts'
+import { millis } from '@nats-io/nats-core'
 import { serverTime } from './find-handler.ts'
 import { type FoundHandler, handlerOf, isOf, readLane } from './found-handler.ts'
 import { type HandlerLag, lagOf } from './lag.ts'
@@ -21,6 +22,21 @@ export type { HandlerLag } from './lag.ts'
 export type HandlerInstance = Pick<InstanceStatus, 'instance' | 'id' | 'version' | 'at' | 'startedAt' | 'denied'> &
   HandlerStatus
 
+/** A handler's durable on a stream, and what the server allows it. */
+export type HandlerDurable = {
+  readonly stream: string
+  readonly durable: string
+  /** For so long a message may go without a sign of life, ms. */
+  readonly ackWaitMs: number
+  /** Delivered and not acknowledged, at most; null: no limit. */
+  readonly maxAckPending: number | null
+  /** Deliveries of one message, at most; null: no limit. */
+  readonly maxDeliver: number | null
+  readonly ackPending: number
+  /** Null where one server stands alone, or there is none at the moment. */
+  readonly leader: string | null
+}
+
 /** A handler as it stands. Times are RFC 3339, by the server's clock. */
 export type ListedHandler = {
   readonly service: string
@@ -30,7 +46,7 @@ export type ListedHandler = {
   /** The streams its events are in, as the server names them; several where it read another one before. */
   readonly streams: readonly string[]
   /** Its durables on them. None of an ordered handler: how far that is stands in records. */
-  readonly durables: readonly { readonly stream: string; readonly durable: string }[]
+  readonly durables: readonly HandlerDurable[]
   /** It keeps the order of its keys. */
   readonly isOrdered: boolean
   /** It takes no events, only what a replay sends to it, and nothing of what it publishes is stored. */
@@ -122,7 +138,7 @@ async function listedHandler(mesh: Mesh, found: FoundHandler, known: Known): Pro
     handler,
     source: type,
     streams,
-    durables: durables.map(({ stream, durable }) => ({ stream: stream.config.name, durable: durable.name })),
+    durables: durables.map(({ durable }) => durableOf(durable)),
     isOrdered,
     isShadow: lane.config.metadata?.['malha.shadow'] === 'true',
     lag: isOrdered ? seenLag(instances) : await lagOf(mesh, durables, now),
@@ -140,6 +156,25 @@ async function listedHandler(mesh: Mesh, found: FoundHandler, known: Known): Pro
     running: instances.reduce((sum, { running }) => sum + running, 0),
     heldKeys: isOrdered ? instances.reduce((sum, one) => sum + (one.heldKeys ?? 0), 0) : null,
     instances,
+  }
+}
+
+function durableOf({
+  stream_name: stream,
+  name,
+  config,
+  num_ack_pending: ackPending,
+  cluster,
+}: ConsumerInfo): HandlerDurable {
+  const limit = (value: number | undefined): number | null => (value !== undefined && value > 0 ? value : null)
+  return {
+    stream,
+    durable: name,
+    ackWaitMs: millis(config.ack_wait ?? 0),
+    maxAckPending: limit(config.max_ack_pending),
+    maxDeliver: limit(config.max_deliver),
+    ackPending,
+    leader: cluster?.leader ?? null,
   }
 }
 

@@ -1,5 +1,3 @@
-import type { Span } from '@malha/operations'
-
 /** A stretch of columns: linear time in which something ran, or a break that stands for time in which nothing did. */
 export type Stretch = {
   kind: 'linear' | 'break'
@@ -18,17 +16,32 @@ export type TimeScale = {
 
 /** A gap that would take more of the linear width than this is worth a break. */
 const WORTH_A_BREAK = 0.08
-/** `╱  ╱`: two edges, and room between them for what was folded away. */
+
+/** `╱  ╱` on a terminal: two edges, and room between them for what was folded away. */
 const BREAK_COLUMNS = 4
+
+export type TimeScaleOptions = {
+  /** @default 4 */
+  breakColumns?: number
+  /** Of a stretch in which something ran, however short. @default 1 */
+  leastColumns?: number
+  /** A gap that is shorter stays as it is. @default 0 */
+  leastBreakMs?: number
+}
 
 /**
  * Lays time out on `columns` columns. Idle gaps that would squeeze everything else are cut out, largest first, and
- * become breaks of fixed width; all that remains has one linear scale.
+ * become breaks of `breakColumns`; all that remains has one linear scale. Pure.
  */
-export function timeScale(spans: readonly Span[], columns: number): TimeScale {
+export function timeScale(
+  spans: readonly Interval[],
+  columns: number,
+  { breakColumns = BREAK_COLUMNS, leastColumns = 1, leastBreakMs = 0 }: TimeScaleOptions = {},
+): TimeScale {
   const busy = mergeBusy(spans)
-  const breaks = chooseBreaks(busy, Math.floor(columns / (BREAK_COLUMNS + 3)))
-  const stretches = layOut(busy, breaks, columns)
+  const most = Math.floor(columns / (breakColumns * 1.75))
+  const breaks = chooseBreaks(busy, { most, leastNs: leastBreakMs * 1e6 })
+  const stretches = layOut(busy, breaks, { columns, breakColumns, leastColumns })
   return {
     stretches,
     place(startNs, endNs) {
@@ -40,9 +53,10 @@ export function timeScale(spans: readonly Span[], columns: number): TimeScale {
   }
 }
 
-type Interval = { startNs: bigint; endNs: bigint }
+/** Times are nanoseconds since 1970. */
+export type Interval = { startNs: bigint; endNs: bigint }
 
-function mergeBusy(spans: readonly Span[]): Interval[] {
+function mergeBusy(spans: readonly Interval[]): Interval[] {
   const merged: Interval[] = []
   for (const { startNs, endNs } of spans.toSorted((a, b) => (a.startNs < b.startNs ? -1 : 1))) {
     const last = merged.at(-1)
@@ -53,12 +67,12 @@ function mergeBusy(spans: readonly Span[]): Interval[] {
 }
 
 /** Indexes into `busy` after which time is cut. */
-function chooseBreaks(busy: readonly Interval[], most: number): Set<number> {
+function chooseBreaks(busy: readonly Interval[], { most, leastNs }: { most: number; leastNs: number }): Set<number> {
   const gaps = busy.slice(0, -1).map((interval, index) => ({ index, ns: busy[index + 1]!.startNs - interval.endNs }))
   let linearNs = lengthOf(busy)
   const breaks = new Set<number>()
   for (const gap of gaps.toSorted((a, b) => (a.ns > b.ns ? -1 : 1))) {
-    if (breaks.size >= most || Number(gap.ns) < Number(linearNs) * WORTH_A_BREAK) break
+    if (breaks.size >= most || Number(gap.ns) < Math.max(leastNs, Number(linearNs) * WORTH_A_BREAK)) break
     breaks.add(gap.index)
     linearNs -= gap.ns
   }
@@ -69,22 +83,28 @@ function lengthOf(busy: readonly Interval[]): bigint {
   return busy.length === 0 ? 0n : busy.at(-1)!.endNs - busy[0]!.startNs
 }
 
-function layOut(busy: readonly Interval[], breaks: ReadonlySet<number>, columns: number): Stretch[] {
+type Width = { columns: number; breakColumns: number; leastColumns: number }
+
+function layOut(
+  busy: readonly Interval[],
+  breaks: ReadonlySet<number>,
+  { columns, breakColumns, leastColumns }: Width,
+): Stretch[] {
   const linear: Interval[] = []
   for (const [index, interval] of busy.entries()) {
     const open = linear.at(-1)
     if (open === undefined || breaks.has(index - 1)) linear.push({ ...interval })
     else open.endNs = interval.endNs
   }
-  const shares = shareColumns(linear, columns - breaks.size * BREAK_COLUMNS)
+  const shares = shareColumns(linear, columns - breaks.size * breakColumns, leastColumns)
   const stretches: Stretch[] = []
   let column = 0
   for (const [index, interval] of linear.entries()) {
     const before = linear[index - 1]
     if (before) {
       const gap = { startNs: before.endNs, endNs: interval.startNs }
-      stretches.push({ kind: 'break', ...gap, column, columns: BREAK_COLUMNS })
-      column += BREAK_COLUMNS
+      stretches.push({ kind: 'break', ...gap, column, columns: breakColumns })
+      column += breakColumns
     }
     stretches.push({ kind: 'linear', ...interval, column, columns: shares[index]! })
     column += shares[index]!
@@ -93,10 +113,12 @@ function layOut(busy: readonly Interval[], breaks: ReadonlySet<number>, columns:
 }
 
 /** Columns by length, none without one; what rounding took or gave is settled with the longest. */
-function shareColumns(linear: readonly Interval[], columns: number): number[] {
+function shareColumns(linear: readonly Interval[], columns: number, least: number): number[] {
   const lengths = linear.map((interval) => Number(interval.endNs - interval.startNs))
   const total = lengths.reduce((sum, length) => sum + length, 0)
-  const shares = lengths.map((length) => Math.max(1, Math.round(total === 0 ? 1 : (length / total) * columns)))
+  const shares = lengths.map((length) =>
+    Math.max(least, Math.round(total === 0 ? columns / lengths.length : (length / total) * columns)),
+  )
   const longest = shares.indexOf(Math.max(...shares))
   const rest = columns - shares.reduce((sum, share) => sum + share, 0)
   if (longest >= 0) shares[longest] = Math.max(1, shares[longest]! + rest)

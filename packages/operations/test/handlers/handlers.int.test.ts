@@ -1,4 +1,5 @@
 import { eventually, testMesh } from '@malha/testing'
+import { untilBack } from '@malha/mesh'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { describe, expect, it } from 'vitest'
 import { openOperations } from '../../src/index.ts'
@@ -96,6 +97,26 @@ describe.concurrent('the handlers of a mesh', () => {
     expect(await limits()).toEqual([{ concurrency: 12, rateLimit: { perSecond: 500, burst: 50 } }])
     await operations.handlers.set({ ...BILL, concurrency: 'declared', rateLimit: 'none' })
     await eventually(async () => expect(await limits()).toEqual([{ concurrency: 2, rateLimit: null }]))
+  })
+
+  it('count what ended well and what failed, and say when they give up and try again', async () => {
+    await using test = await testMesh()
+    using operations = await openOperations(test.mesh)
+    await test.mesh.start(
+      shop(newBook(), { failsFirst: true, timeoutMs: 5000, retry: { ...untilBack, minDelayMs: 1 } }),
+    )
+    await place(test.mesh, 0, 20)
+    await eventually(async () => {
+      const [bill] = await operations.handlers.list()
+      expect(bill!.instances).toMatchObject([{ counts: { done: 20, failed: 20 } }])
+      expect(bill).toMatchObject({
+        instances: [{ retry: { timeoutMs: 5000, attempts: null, forMs: 7 * 86_400_000, maxDelayMs: 60_000 } }],
+        durables: [
+          { stream: test.mesh.names.stream('ORDERS'), maxDeliver: null, leader: null },
+          { durable: test.mesh.names.durable('shop', 'bill', 'keyed') },
+        ],
+      })
+    })
   })
 
   it('are told from a batch that would not be full, whoever wrote it', async () => {

@@ -1,0 +1,60 @@
+import { contains, type Names, type ServiceContracts } from '@malha/mesh'
+import type { ListedHandler } from '../handlers/list.ts'
+
+/** A type of event, or a pattern that a handler hears and no known type matches. */
+export type MappedSubject = {
+  readonly name: string
+  /** As the server names it. */
+  readonly stream: string
+  readonly isPattern: boolean
+}
+
+/** Who publishes what, and who hears it. */
+export type MapOf = {
+  readonly subjects: readonly MappedSubject[]
+  /** As services declare it: of which of their handlers it comes, nobody says. */
+  readonly publishes: readonly { readonly service: string; readonly subject: string }[]
+  readonly hears: readonly { readonly service: string; readonly handler: string; readonly subject: string }[]
+}
+
+type Heard = Pick<ListedHandler, 'service' | 'handler' | 'source' | 'streams'>
+
+/**
+ * The mesh as a picture has it: services, subjects, handlers. Only what is known has an edge: what handlers hear, and what services
+ * say that they publish. Without contracts (`services` is empty) the subjects are those that are heard. Pure.
+ */
+export function mapOf(
+  handlers: readonly Heard[],
+  services: readonly ServiceContracts[],
+  names: Pick<Names, 'stream'>,
+): MapOf {
+  const types = new Map<string, MappedSubject>()
+  for (const { contracts } of services)
+    for (const { type, stream } of contracts)
+      if (stream && !types.has(type))
+        types.set(type, { name: type, stream: names.stream(stream.name), isPattern: false })
+  const hears = handlers.flatMap((handler) =>
+    heardBy(handler, types).map((subject) => ({ service: handler.service, handler: handler.handler, subject })),
+  )
+  const publishes = services.flatMap(({ service, publishes: said }) =>
+    said.filter((type) => types.has(type)).map((type) => ({ service, subject: type })),
+  )
+  const used = new Set([...hears, ...publishes].map(({ subject }) => subject))
+  const subjects = [...types.values()].filter(({ name }) => used.has(name))
+  return {
+    subjects: subjects.toSorted((a, b) => (`${a.stream} ${a.name}` < `${b.stream} ${b.name}` ? -1 : 1)),
+    publishes,
+    hears,
+  }
+}
+
+/** The types a handler hears; where none is known, what it asks for. Adds what was not known to `types`. */
+function heardBy({ source, streams }: Heard, types: Map<string, MappedSubject>): string[] {
+  const isPattern = /(^|\.)[*>]($|\.)/.test(source)
+  const known = [...types.values()].filter(
+    ({ name, stream }) => streams.includes(stream) && (isPattern ? contains(source, name) : name === source),
+  )
+  if (known.length > 0) return known.map(({ name }) => name)
+  types.set(source, { name: source, stream: streams.at(-1) ?? '', isPattern })
+  return [source]
+}

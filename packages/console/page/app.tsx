@@ -7,12 +7,14 @@ import { openSession, session } from './api/session.ts'
 import { AuditPage } from './audit/audit-page.tsx'
 import { EventsPage } from './events/events-page.tsx'
 import { Frame } from './frame.tsx'
+import { HandlerPage } from './handlers/handler-page.tsx'
 import { HandlersPage } from './handlers/handlers-page.tsx'
 import { JourneyPage } from './journey/journey-page.tsx'
 import { EditPage } from './letters/edit/edit-page.tsx'
 import { LetterPage } from './letters/letter-page.tsx'
 import { LettersPage } from './letters/letters-page.tsx'
 import { RedrivePage } from './letters/redrive-page.tsx'
+import { LimitsPage } from './limits/limits-page.tsx'
 import { Empty, Loading, Problem } from './parts/panels.tsx'
 import { useTitle } from './parts/title.ts'
 import { Toast } from './parts/toast.tsx'
@@ -21,6 +23,7 @@ import { RunPage } from './runs/run-page.tsx'
 import { RunsPage } from './runs/runs-page.tsx'
 import { SendPage } from './send/send-page.tsx'
 import { SignIn } from './sign-in.tsx'
+import { TopologyPage } from './topology/topology-page.tsx'
 
 export function App(): JSX.Element {
   const [problem, setProblem] = useState<ProblemView>()
@@ -40,6 +43,7 @@ export function App(): JSX.Element {
         <ErrorBoundary>
           <Router onRouteChange={focusHeading}>
             <Route path="/" component={Home} />
+            <Route path="/topology" component={TopologyPage} />
             <Route path="/letters" component={LettersPage} />
             <Route path="/letters/:seq" component={LetterPage} />
             <Route path="/letters/:seq/edit" component={EditPage} />
@@ -48,6 +52,8 @@ export function App(): JSX.Element {
             <Route path="/runs" component={RunsPage} />
             <Route path="/runs/:id" component={RunPage} />
             <Route path="/handlers" component={HandlersPage} />
+            <Route path="/handlers/:service/:handler" component={HandlerPage} />
+            <Route path="/limits" component={LimitsPage} />
             <Route path="/journey" component={JourneyPage} />
             <Route path="/events" component={EventsPage} />
             <Route path="/send" component={SendPage} />
@@ -63,7 +69,7 @@ export function App(): JSX.Element {
 
 function Home(): null {
   const { route } = useLocation()
-  useEffect(() => route('/letters?state=open', true), [])
+  useEffect(() => route('/topology', true), [])
   return null
 }
 
@@ -73,7 +79,7 @@ function NotThere(): JSX.Element {
     <>
       <h1>Not there</h1>
       <Empty title="There is no such page.">
-        <a href="/letters">Dead letters</a> · <a href="/runs">Runs</a>
+        <a href="/topology">The mesh</a> · <a href="/letters">Dead letters</a> · <a href="/runs">Runs</a>
       </Empty>
     </>
   )

@@ -27,7 +27,7 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
         Skip to the page
       </a>
       <header class="top">
-        <a class="brand" href="/letters?state=open" aria-label="Malha, dead letters">
+        <a class="brand" href="/topology" aria-label="Malha, the mesh">
           <Logo />
           <span>Malha</span>
         </a>
@@ -50,9 +50,11 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
         <ThemeButton />
       </header>
       <nav aria-label="Pages">
+        {link('/topology', 'Mesh', ICONS.topology)}
         {link('/letters?state=open', 'Dead letters', ICONS.letters, counts.value?.open)}
         {link('/runs', 'Runs', ICONS.runs)}
         {link('/handlers', 'Handlers', ICONS.handlers)}
+        {link('/limits', 'Limits', ICONS.limits)}
         {link('/journey', 'Journey', ICONS.journey)}
         {link('/events', 'Events', ICONS.events)}
         {link('/audit', 'Audit', ICONS.audit)}
@@ -72,6 +74,8 @@ export function Frame({ children }: { children: ComponentChildren }): JSX.Elemen
 
 /** Outlines on a grid of 24. */
 const ICONS = {
+  topology: 'M3 5h5v4H3zM3 15h5v4H3zM16 10h5v4h-5zM8 7h2a3 3 0 0 1 3 3v2h3M8 17h2a3 3 0 0 0 3-3v-2',
+  limits: 'M4 17a8 8 0 1 1 16 0M12 17l4-6',
   letters: 'M3 6h18v12H3zM3 7l9 6 9-6',
   handlers: 'M5 5h5v5H5zM14 14h5v5h-5zM10 8h3a2 2 0 0 1 2 2v4',
   journey: 'M5 6h6a4 4 0 0 1 0 8H9a4 4 0 0 0 0 8M19 4v4M3 6h2',

@@ -7,9 +7,11 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ['Enter', 'open the row'],
   ['x', 'select the row'],
   ['/', 'to the filter'],
+  ['g then m', 'the mesh'],
   ['g then d', 'dead letters'],
   ['g then r', 'runs'],
   ['g then h', 'handlers'],
+  ['g then l', 'limits'],
   ['g then j', 'journey'],
   ['g then e', 'events'],
   ['g then a', 'audit'],
@@ -19,6 +21,8 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
 ]
 
 const PLACES: Readonly<Record<string, string>> = {
+  m: '/topology',
+  l: '/limits',
   d: '/letters?state=open',
   r: '/runs',
   h: '/handlers',

@@ -3,6 +3,8 @@ import './style/layout.css'
 import './style/parts.css'
 import './style/pages.css'
 import './style/forms.css'
+import './style/looks.css'
+import 'uplot/dist/uPlot.min.css'
 import { render } from 'preact'
 import { App } from './app.tsx'
 

@@ -31,6 +31,7 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
       indexFile: given('CONSOLE_INDEX_FILE'),
       jaegerUrl: given('JAEGER_URL'),
       sendsEvents: isOn('CONSOLE_SEND_EVENTS', given('CONSOLE_SEND_EVENTS')),
+      tracesUrl: given('CONSOLE_TRACES_URL'),
       ...(clickhouse && { clickhouse: { url: clickhouse } }),
     },
   }

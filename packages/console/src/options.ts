@@ -27,6 +27,8 @@ export type ConsoleOptions = {
   jaegerUrl?: string | undefined
   /** Whether operators may send events by hand. Leave it off in production. @default false */
   sendsEvents?: boolean | undefined
+  /** Where a journey reads its spans: a store with Jaeger's `/api/v3`. @default jaegerUrl */
+  tracesUrl?: string | undefined
   /** @default the mesh's */
   log?: Logger | undefined
 }
@@ -42,7 +44,16 @@ export type ResolvedOptions = ConsoleOptions & {
 
 /** @throws ConsoleError CONSOLE_OPEN_ELSEWHERE, or CONSOLE_INVALID_OPTIONS with every fault */
 export function resolveOptions(options: ConsoleOptions): ResolvedOptions {
-  const { host = '127.0.0.1', port = 8090, role = 'viewer', who = userName(), tokenFile, origin, jaegerUrl } = options
+  const {
+    host = '127.0.0.1',
+    port = 8090,
+    role = 'viewer',
+    who = userName(),
+    tokenFile,
+    origin,
+    jaegerUrl,
+    tracesUrl,
+  } = options
   const faults: string[] = []
   if (!Number.isInteger(port) || port < 0 || port > 65_535) faults.push(`port is ${port}; 0 to 65535`)
   if (!isRole(role)) faults.push(`role is ${JSON.stringify(role)}; one of ${roles.join(', ')}`)
@@ -51,6 +62,7 @@ export function resolveOptions(options: ConsoleOptions): ResolvedOptions {
   if (origin !== undefined && originOf(origin) !== origin)
     faults.push(`origin is ${JSON.stringify(origin)}; scheme and host alone, e.g. https://console.example.org`)
   if (jaegerUrl !== undefined && originOf(jaegerUrl) === undefined) faults.push('jaegerUrl is no http(s) URL')
+  if (tracesUrl !== undefined && originOf(tracesUrl) === undefined) faults.push('tracesUrl is no http(s) URL')
   if (faults.length > 0) throw new ConsoleError('CONSOLE_INVALID_OPTIONS', faults.join('; '))
   if (!isLoopback(host) && tokenFile === undefined)
     throw new ConsoleError(

@@ -11,14 +11,17 @@ import { journeyRoutes } from './api/journey-routes.ts'
 import { letterRoutes } from './api/letter-routes.ts'
 import { liveRoute } from './api/live-route.ts'
 import { replayRoutes } from './api/replay-routes.ts'
+import { limitRoutes } from './api/limit-routes.ts'
 import { runRoutes } from './api/run-routes.ts'
 import { sessionRoutes } from './api/session-routes.ts'
+import { topologyRoutes } from './api/topology-routes.ts'
 import { ConsoleError } from './errors.ts'
 import { buildApp } from './http/app.ts'
 import { indexReader } from './live/index-reader.ts'
 import { isAway } from './live/is-away.ts'
 import { liveUpdates } from './live/live.ts'
 import { runWorkers } from './live/run-workers.ts'
+import { sampler as openSampler } from './looks/sampler.ts'
 import { type ConsoleOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { pageFiles } from './page/page-files.ts'
 
@@ -34,7 +37,7 @@ export interface Console extends AsyncDisposable {
  */
 export async function startConsole(given: ConsoleOptions): Promise<Console> {
   const options = resolveOptions(given)
-  const { mesh, tokenFile, indexFile, clickhouse, log } = options
+  const { mesh, tokenFile, indexFile, clickhouse, log, jaegerUrl, tracesUrl = jaegerUrl } = options
   const tokens = tokenFile === undefined ? undefined : await openTokens(tokenFile, log)
   const page = await pageFiles()
   await using parts = new AsyncDisposableStack()
@@ -42,12 +45,14 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
     await openOperations(mesh, {
       ...(indexFile !== undefined && { indexFile }),
       ...(clickhouse && { archive: clickhouse }),
+      traces: tracesUrl,
     }),
   )
   const workers = parts.use(runWorkers(operations.runs, log))
   const reader = indexReader(mesh, operations.letters)
   parts.defer(() => reader.ended())
   const live = parts.use(liveUpdates({ operations, reader }))
+  const sampler = parts.use(openSampler({ operations, reader, log }))
   const app = await buildApp({
     options,
     tokens,
@@ -57,13 +62,15 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
         if (!config.worksAway && isAway(mesh))
           throw new ConsoleError('CONSOLE_MESH_AWAY', 'there is no connection to NATS at the moment')
       })
-      const deps = { options, operations, reader, workers, live, guard }
+      const deps = { options, operations, reader, workers, live, sampler, guard }
       await api.register((routes) => sessionRoutes(routes, deps))
       letterRoutes(api, deps)
       correctionRoutes(api, deps)
       runRoutes(api, deps)
       replayRoutes(api, deps)
+      topologyRoutes(api, deps)
       handlerRoutes(api, deps)
+      limitRoutes(api, deps)
       journeyRoutes(api, deps)
       eventRoutes(api, deps)
       contractRoutes(api, deps)

@@ -12,14 +12,22 @@ import { type Browser, chromium } from 'playwright-core'
  */
 export async function launchChromium(): Promise<Browser> {
   const found = process.env['CHROMIUM_BIN'] || (await onPath(['chromium', 'chromium-browser', 'google-chrome']))
-  if (found) return await chromium.launch({ executablePath: found, args: ARGS })
+  if (found) return await chromium.launch({ executablePath: found, args: ARGS, env: { ...process.env, ...LANGUAGE } })
   const folder = await unpacked()
   return await chromium.launch({
     executablePath: join(folder, 'chromium'),
     args: ARGS,
-    env: { ...process.env, LD_LIBRARY_PATH: join(folder, 'al2023', 'lib'), FONTCONFIG_PATH: join(folder, 'fonts') },
+    env: {
+      ...process.env,
+      ...LANGUAGE,
+      LD_LIBRARY_PATH: join(folder, 'al2023', 'lib'),
+      FONTCONFIG_PATH: join(folder, 'fonts'),
+    },
   })
 }
+
+/** Of one that is told none, Chromium makes a language that it does not know itself. */
+const LANGUAGE = { LC_ALL: 'en_US.UTF-8', LANGUAGE: 'en_US' }
 
 /** In a container the tests may be root's, for whom Chromium has no sandbox; they open nothing but the console. */
 const ARGS = ['--no-sandbox', '--disable-dev-shm-usage']

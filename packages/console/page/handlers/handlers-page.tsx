@@ -1,23 +1,21 @@
 import type { JSX } from 'preact'
-import { useEffect } from 'preact/hooks'
 import type { HandlerView } from '../../src/api/schemas/handlers.ts'
-import { refresh, useAnswer } from '../api/answers.ts'
-import { Badge, Empty, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'
+import { useAnswer } from '../api/answers.ts'
+import { useSamples } from '../api/live.ts'
+import { Empty, Loading, Problem, Scroll, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'
-import { durationOf, number, plural, Time } from '../parts/time.tsx'
+import { durationOf, number, plural } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
+import { perSecond } from '../parts/rate.ts'
+import { handlerPath } from '../topology/handler-node.tsx'
 import { HandlerButtons } from './handler-buttons.tsx'
-
-const EVERY_MS = 3000
+import { HandlerState } from './handler-state.tsx'
 
 /** What runs: services, what their handlers hear, and how they stand. */
 export function HandlersPage(): JSX.Element {
   const { data, problem } = useAnswer<{ handlers: HandlerView[] }>('/handlers')
   useTitle('Handlers')
-  useEffect(() => {
-    const timer = setInterval(() => void refresh('/handlers'), EVERY_MS)
-    return () => clearInterval(timer)
-  }, [])
+  useSamples('/handlers')
   const services = [...new Set(data?.handlers.map(({ service }) => service))]
   return (
     <>
@@ -52,6 +50,12 @@ function Service({ service, handlers }: { service: string; handlers: readonly Ha
               <th scope="col">State</th>
               <th scope="col" class="right">
                 Behind
+              </th>
+              <th scope="col" class="right wide">
+                Done
+              </th>
+              <th scope="col" class="right wide">
+                Failed
               </th>
               <th scope="col" class="right wide">
                 In flight
@@ -93,19 +97,21 @@ function HandlerRow({ handler }: { handler: HandlerView }): JSX.Element {
         <span aria-hidden="true">→</span>
       </td>
       <td>
-        <strong>
+        <a class="strong" href={handlerPath(handler)} data-row>
           <Text>{handler.handler}</Text>
-        </strong>
+        </a>
         {handler.isOrdered && <span class="times">by key</span>}
       </td>
       <td>
-        <State handler={handler} />
+        <HandlerState handler={handler} />
       </td>
       <td class="right">
         {lag ? number(lag.messages) : '?'}
         {lag && lag.messages > 0 && <p class="hint">{durationOf(lag.oldestMs / 1000)}</p>}
         {lane.pending + lane.ackPending > 0 && <p class="hint">{number(lane.pending + lane.ackPending)} on its lane</p>}
       </td>
+      <td class="right wide">{perSecond(handler.donePerSecond)}</td>
+      <td class="right wide">{perSecond(handler.failedPerSecond)}</td>
       <td class="right wide">
         {number(handler.running)} of {number(handler.instances.reduce((sum, one) => sum + one.concurrency, 0))}
       </td>
@@ -117,44 +123,4 @@ function HandlerRow({ handler }: { handler: HandlerView }): JSX.Element {
       </td>
     </tr>
   )
-}
-
-/** The one thing to know of it first. */
-function State({ handler }: { handler: HandlerView }): JSX.Element {
-  const { paused, breaker, instances, fault } = handler
-  const leaked = instances.reduce((sum, one) => sum + one.leaked, 0)
-  if (paused)
-    return (
-      <>
-        <Badge kind="paused">paused</Badge>
-        <p class="hint">
-          by <Text>{paused.who}</Text>
-          {paused.until && (
-            <>
-              {' '}
-              until <Time at={paused.until} />
-            </>
-          )}
-          : <Text>{paused.reason}</Text>
-        </p>
-      </>
-    )
-  if (instances.length === 0) return <Badge kind="failed">nobody runs it</Badge>
-  if (breaker && breaker.state !== 'closed')
-    return (
-      <>
-        <Badge kind="open">breaker {breaker.state}</Badge>
-        <p class="hint">
-          since <Time at={breaker.since} />
-          {breaker.probeAt && (
-            <>
-              , tries one at <Time at={breaker.probeAt} />
-            </>
-          )}
-        </p>
-      </>
-    )
-  if (fault) return <Badge kind="failed">fault</Badge>
-  if (leaked > 0) return <Badge kind="failed">{plural(leaked, 'slot')} leaked</Badge>
-  return <Badge kind="ok">runs</Badge>
 }

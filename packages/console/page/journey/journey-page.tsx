@@ -2,12 +2,13 @@ import { useLocation } from 'preact-iso'
 import type { JSX } from 'preact'
 import type { JourneyView } from '../../src/api/schemas/journey.ts'
 import { useAnswer } from '../api/answers.ts'
-import { session } from '../api/session.ts'
 import { FieldForm } from '../parts/field-form.tsx'
-import { Badge, Empty, Loading, Problem, Section } from '../parts/panels.tsx'
+import { Empty, Loading, Missing, Problem, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'
-import { plural, Time } from '../parts/time.tsx'
+import { plural } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
+import { TraceLink } from './trace-link.tsx'
+import { Waterfall } from './waterfall.tsx'
 
 /** Where a message is, why, and all that it led to. */
 export function JourneyPage(): JSX.Element {
@@ -43,83 +44,34 @@ function Found({ of }: { of: string }): JSX.Element {
         {data.answer.next && (
           <>
             <br />
-            <span class="fix-label">Next:</span> <code>{data.answer.next}</code>
+            <span class="fix-label">Next:</span> <NextStep next={data.answer.next} />
           </>
         )}
       </p>
       {data.missing.map((what) => (
-        <p key={what} class="banner" role="status">
-          Not looked at: <Text>{what}</Text>
-        </p>
+        <Missing key={what} what={what} />
       ))}
       {data.steps.length > 0 && (
-        <Section title="Every hop" aside={<span class="aside">{plural(data.events, 'event')}</span>}>
-          <ol class="steps">
-            {data.steps.map((step, at) => (
-              <li key={at} class={`step ${step.kind} depth-${Math.min(step.depth, 12)}`}>
-                <StepLine step={step} />
-              </li>
-            ))}
-          </ol>
+        <Section
+          title="Every hop"
+          aside={
+            <span class="aside">
+              {plural(data.events, 'event')}
+              {data.traces.slice(0, 3).map((traceId) => (
+                <TraceLink key={traceId} traceId={traceId} />
+              ))}
+            </span>
+          }
+        >
+          <Waterfall journey={data} />
         </Section>
       )}
     </>
   )
 }
 
-function StepLine({ step }: { step: JourneyView['steps'][number] }): JSX.Element {
-  const jaeger = session.value?.jaegerUrl
-  if (step.kind === 'handler')
-    return (
-      <>
-        <Text>{step.title}</Text> <Badge kind={step.situation === 'done' ? 'ok' : 'open'}>{step.situation}</Badge>
-        {step.situation !== 'done' && (
-          <p class="hint">
-            <Text>{step.sentence}</Text>
-          </p>
-        )}
-      </>
-    )
-  if (step.kind === 'attempt')
-    return (
-      <>
-        <Time at={step.at} /> {step.title} failed: <code>{step.code}</code> <Text>{step.message}</Text>
-        {step.nextAttemptAt && (
-          <>
-            , next <Time at={step.nextAttemptAt} />
-          </>
-        )}
-      </>
-    )
-  return (
-    <>
-      <Time at={step.at} />{' '}
-      <strong>
-        <Text>{step.title}</Text>
-      </strong>{' '}
-      {step.key && <Text>{step.key}</Text>}
-      <p class="hint">
-        {step.from && (
-          <>
-            from <Text>{step.from}</Text>,{' '}
-          </>
-        )}
-        <Text>{step.where}</Text>
-        {step.id && (
-          <>
-            , <Text>{step.id}</Text>
-          </>
-        )}
-        {jaeger && step.traceId && (
-          <>
-            {' '}
-            ·{' '}
-            <a href={`${jaeger}/trace/${step.traceId}`} rel="noreferrer" target="_blank">
-              Open in Jaeger
-            </a>
-          </>
-        )}
-      </p>
-    </>
-  )
+/** The command; of a letter the way to it. */
+function NextStep({ next }: { next: string }): JSX.Element {
+  const letter = /^malha dlq show (\d+)$/.exec(next)?.[1]
+  return letter === undefined ? <code>{next}</code> : <a href={`/letters/${letter}`}>letter {letter}</a>
 }

@@ -36,6 +36,15 @@ export function Loading({ what }: { what: string }): JSX.Element {
   )
 }
 
+/** A part of what is asked for that could not be looked at. */
+export function Missing({ what }: { what: string }): JSX.Element {
+  return (
+    <p class="banner" role="status">
+      Not looked at: <Text>{what}</Text>
+    </p>
+  )
+}
+
 export function Badge({ kind, children }: { kind: string; children: ComponentChildren }): JSX.Element {
   return <span class={`badge ${kind}`}>{children}</span>
 }

@@ -24,6 +24,7 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
     hasArchive: options.clickhouse !== undefined,
     sendsEvents: options.sendsEvents,
     jaegerUrl: options.jaegerUrl?.replace(/\/+$/, '') ?? null,
+    tracesUrl: (options.tracesUrl ?? options.jaegerUrl)?.replace(/\/+$/, '') ?? null,
   })
   const cookie = (request: FastifyRequest) =>
     ({

@@ -5,6 +5,15 @@ export const JourneyQuery = z.strictObject({
   of: z.string().trim().min(1).max(256).describe('A message id, a correlation id, a trace id or a key.'),
 })
 
+const Bar = z.object({
+  kind: z
+    .enum(['stored', 'ran', 'failed', 'waits', 'open'])
+    .describe('`waits`: from a failure to the next attempt; `open`: not done, up to now.'),
+  from: z.int().describe('Column of the axis.'),
+  to: z.int(),
+})
+const bars = z.array(Bar)
+
 export const Step = z
   .discriminatedUnion('kind', [
     z.object({
@@ -17,6 +26,7 @@ export const Step = z
       traceId: z.string().nullable(),
       from: z.string().nullable(),
       where: z.string(),
+      bars,
     }),
     z.object({
       kind: z.literal('handler'),
@@ -24,15 +34,19 @@ export const Step = z
       title: z.string(),
       situation: z.string(),
       sentence: z.string(),
+      bars,
     }),
     z.object({
       kind: z.literal('attempt'),
       depth: z.int(),
       at: time,
       title: z.string(),
-      code: z.string(),
-      message: z.string(),
+      isFailed: z.boolean(),
+      code: z.string().nullable(),
+      message: z.string().nullable(),
       nextAttemptAt: z.string().nullable(),
+      tookMs: z.number().nullable().describe('Where its trace says.'),
+      bars,
     }),
   ])
   .meta({ id: 'Step' })
@@ -44,6 +58,21 @@ export const JourneyView = z
     answer: z.object({ situation: z.string(), sentence: z.string(), next: z.string().nullable() }),
     events: z.int(),
     steps: z.array(Step).describe('The tree, from its root on, each line with its depth.'),
+    axis: z
+      .object({
+        columns: z.int(),
+        stretches: z.array(
+          z.object({
+            kind: z.enum(['linear', 'break']).describe('`break`: time in which nothing happened, cut short.'),
+            from: z.int(),
+            to: z.int(),
+            startAt: time,
+            ms: z.number(),
+          }),
+        ),
+      })
+      .describe('What the columns of bars stand for.'),
+    traces: z.array(z.string()).describe('Ids of the traces it goes through.'),
     missing: z.array(z.string()).describe('What could not be looked at.'),
   })
   .meta({ id: 'Journey' })

@@ -9,6 +9,7 @@ export const SessionView = z
     hasArchive: z.boolean(),
     sendsEvents: z.boolean().describe('Whether operators may send events by hand here.'),
     jaegerUrl: z.string().nullable(),
+    tracesUrl: z.string().nullable().describe('Where a journey reads spans; it need not be Jaeger.'),
   })
   .meta({ id: 'Session' })
 export type SessionView = z.infer<typeof SessionView>

@@ -271,7 +271,7 @@ describe('looking', () => {
       while (!browsing.signal.aborted) seen.push(await everythingOf(jsm))
     })()
     const live = new AbortController()
-    const news = await fetch(`${console.url}/api/live`, { signal: live.signal })
+    const news = await fetch(`${console.url}/api/live?watch=handlers`, { signal: live.signal })
     const heard = news.body!.getReader()
     for (let round = 0; round < 3; round++)
       for (const path of [
@@ -280,7 +280,11 @@ describe('looking', () => {
         '/letters/1',
         '/letters/1/payload',
         '/runs',
+        '/topology',
         '/handlers',
+        '/handlers/shop/bill',
+        '/limits',
+        '/doctor',
         '/audit',
         '/journey?of=o-1',
         '/session',

@@ -41,9 +41,18 @@ test('Jaeger keeps spans in memory, and on disk when it is given a folder', () =
   const ports = { port: 1, queryPort: 2, grpcPort: 3 }
   type Config = { extensions: { jaeger_storage: { backends: { traces: object } } } }
   const backend = (dir?: string): object =>
-    (JSON.parse(jaegerConfig(ports, dir)) as Config).extensions.jaeger_storage.backends.traces
+    (JSON.parse(jaegerConfig(ports, { dataDir: dir })) as Config).extensions.jaeger_storage.backends.traces
   expect(backend()).toHaveProperty('memory')
   expect(backend('/d')).toMatchObject({ badger: { ephemeral: false, directories: { keys: '/d/keys' } } })
+})
+
+test('the page of Jaeger is configured by a file where there is something to say', () => {
+  const ports = { port: 1, queryPort: 2, grpcPort: 3 }
+  type Config = { extensions: { jaeger_query: { ui?: object } } }
+  const query = (pageFile?: string): object =>
+    (JSON.parse(jaegerConfig(ports, { pageFile })) as Config).extensions.jaeger_query
+  expect(query('/d/ui.json')).toMatchObject({ ui: { config_file: '/d/ui.json' } })
+  expect(query()).not.toHaveProperty('ui')
 })
 
 test('the error of a taken port carries the port and tells the way out', () => {

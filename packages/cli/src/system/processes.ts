@@ -81,8 +81,8 @@ function ownEnv(name: ServiceName, ports: Ports, { clickhouse, spool }: Places):
   return Object.fromEntries(partnerNames.map((partner) => [`${partner.toUpperCase()}_URL`, partnerUrl(partner, ports)]))
 }
 
-/** The web console: what it may do, and where people look at traces, where there is such a place. */
-export type ConsolePlan = { role: string; indexFile: string; jaegerUrl: string | undefined }
+/** The web console: what it may do, where it reads traces, and whether that is a Jaeger where people look at them. */
+export type ConsolePlan = { role: string; indexFile: string; tracesUrl: string; isJaeger: boolean }
 
 export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: ConsolePlan): ProcessPlan {
   return {
@@ -96,6 +96,8 @@ export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: 
       CONSOLE_INDEX_FILE: plan.indexFile,
       CONSOLE_SEND_EVENTS: 'on',
       ...(plan.jaegerUrl && { JAEGER_URL: plan.jaegerUrl }),
+      CONSOLE_TRACES_URL: plan.tracesUrl,
+      ...(plan.isJaeger && { JAEGER_URL: plan.tracesUrl }),
     },
     readyUrl: `${consoleUrl(ports)}/api/session`,
   }

@@ -12,6 +12,8 @@ export type BackendOptions = {
   logs: LogFiles
   /** Hears one sentence at a time: a restart, a download. */
   log: StackLog
+  /** Where the console will be, for links to it; undefined without one. */
+  consoleUrl?: string | undefined
 }
 
 export type Started = { addresses: Backends; report: ReportParts }
@@ -21,7 +23,7 @@ export type Started = { addresses: Backends; report: ReportParts }
  * @param started Takes what was started, in whatever order, so that it can be stopped when another part fails.
  */
 export async function startBackends(options: BackendOptions, started: AsyncDisposable[]): Promise<Started> {
-  const { data, ports, log } = options
+  const { data, ports, log, consoleUrl } = options
   const onLine = (name: string) => (line: string) => options.logs.write(name, line)
   const keep = async <T extends { exited: Promise<unknown>; stop(): Promise<void> } & AsyncDisposable>(
     name: string,
@@ -46,6 +48,7 @@ export async function startBackends(options: BackendOptions, started: AsyncDispo
         dataDir: tracesDir!,
         port: ports.otlp,
         queryPort: ports.traces,
+        ...(consoleUrl !== undefined && { consoleUrl }),
         log,
         onLine: onLine('traces'),
       }),

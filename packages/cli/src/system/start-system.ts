@@ -57,7 +57,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const over = new AbortController()
   parts.defer(() => over.abort())
 
-  const started = startBackends(options, backends)
+  const leadsTo = options.consoleRole === undefined ? undefined : consoleUrl(ports)
+  const started = startBackends({ ...options, consoleUrl: leadsTo }, backends)
   const partners = startPartners(options, backends)
   const where = await settle(started, partners)
   signal?.throwIfAborted()
@@ -93,8 +94,8 @@ async function consoleOf(options: SystemOptions, { addresses, report }: Started)
   const { ports, data, consoleRole: role } = options
   if (role === undefined) return undefined
   const indexFile = join(await data.folder('console'), 'letters.sqlite')
-  const jaegerUrl = report.tracesBackend === 'jaeger' ? report.traces : undefined
-  return supervise(consolePlan(ports, addresses, { role, indexFile, jaegerUrl }), options)
+  const isJaeger = report.tracesBackend === 'jaeger'
+  return supervise(consolePlan(ports, addresses, { role, indexFile, tracesUrl: report.traces, isJaeger }), options)
 }
 
 /** A ClickHouse that somebody else runs needs no port of ours. */

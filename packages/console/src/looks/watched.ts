@@ -46,7 +46,9 @@ const SLICE = 12
 
 function beforeOf(samples: readonly Sample[], handler: Named): Before | undefined {
   const now = samples.at(-1)
-  const sample = now && samples.find(({ atMs }) => atMs >= now.atMs - GROWTH_MS && atMs <= now.atMs - LEAST_MS)
+  const isThen = (one: Sample): boolean =>
+    one.atMs >= now!.atMs - GROWTH_MS && one.atMs <= now!.atMs - LEAST_MS && find(one, handler) !== undefined
+  const sample = now && samples.find(isThen)
   const then = sample && find(sample, handler)
   return then && { lag: then.lag?.messages ?? 0, open: openOf(sample, handler), agoMs: now.atMs - sample.atMs }
 }

@@ -29,7 +29,15 @@ async function builtBefore(): Promise<Map<string, Buffer> | undefined> {
   return new Map(await Promise.all(read))
 }
 
+/** Once a process: of two builds at a time, the one that ends first would end the other's esbuild. */
+let built: Promise<Map<string, Buffer>> | undefined
+
 async function buildNow(): Promise<Map<string, Buffer>> {
+  built ??= build()
+  return await built
+}
+
+async function build(): Promise<Map<string, Buffer>> {
   try {
     const { buildPage } = await import('./build-page.ts')
     return await buildPage()

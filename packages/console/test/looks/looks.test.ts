@@ -57,6 +57,12 @@ describe('a handler is', () => {
     })
   })
 
+  test('compared with when it was first there, where it is new', () => {
+    const none = { ...sample(0, handler()), handlers: [] }
+    const samples = [none, sample(10, handler()), sample(20, handler(), { open: 4 })]
+    expect(watched(samples, handler()).reasons).toEqual(['dead letters grow: 4 more in 10 s'])
+  })
+
   test('failing when it falls behind, behind when it works off what it has, and neither for what just came', () => {
     const before = handler({ lag: lagOf(1000, 60_000) })
     expect(later({ lag: lagOf(1500, 90_000) }, { before })).toMatchObject({

@@ -1,10 +1,16 @@
 export type JaegerPorts = { port: number; queryPort: number; grpcPort: number }
 
+/** Where spans are kept, and the file that configures its page. */
+export type JaegerFiles = { dataDir?: string | undefined; pageFile?: string | undefined }
+
 /**
  * A Jaeger 2 configuration: OTLP/HTTP in, the query API and its page out, all on 127.0.0.1. Spans are kept on disk (badger)
  * with a `dataDir`, else in memory. JSON is YAML, too, and needs no quoting rules of its own.
  */
-export function jaegerConfig({ port, queryPort, grpcPort }: JaegerPorts, dataDir?: string): string {
+export function jaegerConfig(
+  { port, queryPort, grpcPort }: JaegerPorts,
+  { dataDir, pageFile }: JaegerFiles = {},
+): string {
   const memory = { memory: { max_traces: 100_000 } }
   const disk = {
     badger: {
@@ -30,6 +36,7 @@ export function jaegerConfig({ port, queryPort, grpcPort }: JaegerPorts, dataDir
         enable_tracing: false,
         http: { endpoint: `127.0.0.1:${queryPort}` },
         grpc: { endpoint: `127.0.0.1:${grpcPort}` },
+        ...(pageFile !== undefined && { ui: { config_file: pageFile } }),
       },
     },
     receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${port}` } } } },

@@ -13,6 +13,7 @@ import type { Child } from '../process/spawn.ts'
 import { randomToken } from '../process/token.ts'
 import { getJson, untilReady } from '../process/until.ts'
 import { jaegerConfig } from './jaeger-config.ts'
+import { jaegerLinks } from './jaeger-links.ts'
 import type { SinkOptions } from './sink/main.ts'
 
 export type TracesOptions = {
@@ -22,6 +23,8 @@ export type TracesOptions = {
   queryPort?: number
   /** Keeps the traces for the next start. Without it they end with the process. */
   dataDir?: string
+  /** Where the console is, which Jaeger's page then leads to. @default nowhere */
+  consoleUrl?: string
   /** Where to look for Jaeger 2.19 or later: `JAEGER_BIN`, `PATH`. @default process.env */
   env?: NodeJS.ProcessEnv
   log?: StackLog
@@ -126,11 +129,13 @@ function startSink({ port, queryPort }: Ports, { dataDir, env, onLine }: TracesO
 }
 
 async function startJaeger(binary: string, ports: Ports, options: TracesOptions): Promise<Started> {
-  const { dataDir, env = process.env, onLine } = options
+  const { dataDir, consoleUrl, env = process.env, onLine } = options
   const dir = dataDir ?? (await mkdtemp(join(tmpdir(), 'malha-jaeger-')))
   const [grpcPort] = (await freePorts(1)) as [number]
   const file = join(dir, 'jaeger.yaml')
-  await writeFile(file, jaegerConfig({ ...ports, grpcPort }, dataDir))
+  const pageFile = consoleUrl === undefined ? undefined : join(dir, 'jaeger-ui.json')
+  if (pageFile !== undefined) await writeFile(pageFile, `${JSON.stringify(jaegerLinks(consoleUrl!), undefined, 2)}\n`)
+  await writeFile(file, jaegerConfig({ ...ports, grpcPort }, { dataDir, pageFile }))
   const child = spawnChild({
     command: binary,
     args: ['--config', file],

@@ -26,7 +26,7 @@ async function expectRows(page: Page, count: number): Promise<void> {
 
 describe('dead letters in a browser', () => {
   it('are looked through by keyboard alone, and every state has its address', async () => {
-    await using page = await scene.open('/')
+    await using page = await scene.open('/letters?state=open')
     await page.getByRole('heading', { name: 'Dead letters' }).waitFor()
     await page.getByText('city <n> is unknown').waitFor()
     await page.keyboard.press('/')

@@ -84,10 +84,32 @@ export async function openScene({
       const stored = await getStored(mesh.nats, mesh.names.stream(stream), { last_by_subj: '>' })
       return { id: stored?.headers['ce-id'], data: stored && JSON.parse(Buffer.from(stored.payload).toString()) }
     },
+    open: (path, pageOptions) => openPage({ browser, faults, url: console.url }, path, pageOptions),
     mend: () => mesh.start(shop({ isMended: true })),
     startConsole: (more) => startConsole({ ...more, mesh }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+type Place = { browser: Browser; faults: string[]; url: string }
+
+/** A page of its own; what goes wrong there is a fault. */
+export async function openPage(
+  { browser, faults, url }: Place,
+  path: string,
+  options?: Parameters<Browser['newPage']>[0],
+): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options })
+  page.setDefaultTimeout(10_000)
+  page.on('pageerror', ({ message }) => faults.push(message))
+  page.on('dialog', (dialog) => faults.push(`a dialog: ${dialog.message()}`))
+  page.on('console', (message) => {
+    // A refusal that is answered with its reason is no fault of the page.
+    const isRefusal = /the server responded with a status of (4|503)/.test(message.text())
+    if (message.type() === 'error' && !isRefusal) faults.push(message.text())
+  })
+  await page.goto(new URL(path, url).href)
+  return page
 }
 
 /** Letter 1 is hostile, 2 is large, 3 is of bytes; then come those that failed alike. */

@@ -7,7 +7,6 @@ import { Empty, Loading, Missing, Problem, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'
 import { plural } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
-import { TraceLink } from './trace-link.tsx'
 import { Waterfall } from './waterfall.tsx'
 
 /** Where a message is, why, and all that it led to. */
@@ -52,17 +51,7 @@ function Found({ of }: { of: string }): JSX.Element {
         <Missing key={what} what={what} />
       ))}
       {data.steps.length > 0 && (
-        <Section
-          title="Every hop"
-          aside={
-            <span class="aside">
-              {plural(data.events, 'event')}
-              {data.traces.slice(0, 3).map((traceId) => (
-                <TraceLink key={traceId} traceId={traceId} />
-              ))}
-            </span>
-          }
-        >
+        <Section title="Every hop" aside={<span class="aside">{plural(data.events, 'event')}</span>}>
           <Waterfall journey={data} />
         </Section>
       )}

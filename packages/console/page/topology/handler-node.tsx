@@ -58,8 +58,8 @@ export function HandlerNode({
         {(handler.failedPerSecond ?? 0) >= 0.05 && (
           <span class="bad"> · {perSecond(handler.failedPerSecond)} fail</span>
         )}
-        {lag !== null && lag > 0 && <span> · {number(lag)} behind</span>}
         {letters > 0 && <span class="bad"> · {number(letters)} dead</span>}
+        {lag !== null && lag > 0 && <span> · {number(lag)} behind</span>}
       </span>
     </a>
   )

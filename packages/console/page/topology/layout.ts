@@ -54,7 +54,7 @@ export async function layOut(topology: TopologyView, room: number): Promise<Layo
 
 function nodesOf({ publishes, subjects, handlers }: TopologyView, isNarrow: boolean): Node[] {
   const services = isNarrow ? [] : [...new Set(publishes.map(({ service }) => service))]
-  const height = handlers.length > MANY ? 30 : 54
+  const height = isNarrow ? 68 : handlers.length > MANY ? 30 : 54
   return [
     ...services.map((service): Node => ({ id: publisherId(service), kind: 'publisher', group: undefined, height: 34 })),
     ...subjects.map(({ name, stream }): Node => ({ id: subjectId(name), kind: 'subject', group: stream, height: 34 })),

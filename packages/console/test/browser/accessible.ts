@@ -1,4 +1,3 @@
-import { eventually } from '@malha/testing'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
@@ -23,12 +22,6 @@ export async function expectAccessible(page: Page, where: string, rules: readonl
     [...rules],
   )
   expect({ where, found }).toEqual({ where, found: [] })
-}
-
-/** There is all that it asked for. */
-export async function untilLoaded(page: Page): Promise<void> {
-  await page.locator('main h1').waitFor()
-  await eventually(async () => expect(await page.locator('.loading').count()).toBe(0))
 }
 
 /** No part of it is wider than the screen. */

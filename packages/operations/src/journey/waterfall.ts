@@ -63,28 +63,50 @@ function openBar({ situation }: HandlerHop, { storedNs, nowNs }: { storedNs: big
 
 type AttemptRow = Extract<WaterfallRow, { kind: 'attempt' }>
 
-/** Those that were written down, and those that left a span; one of both is one. */
-function attemptsOf(hop: Hop, handler: HandlerHop, { spans, nowNs }: Known): Omit<AttemptRow, 'depth'>[] {
-  const ran = new Map(spans.filter((span) => isAttempt(span, hop, handler)).map((span) => [attemptIn(span), span]))
-  const failures = new Map(handler.attempts.map((each) => [each.attempt, each]))
-  const numbers = [...new Set([...ran.keys(), ...failures.keys()])].sort((a, b) => a - b)
-  return numbers.map((attempt, index) => {
-    const [span, failure] = [ran.get(attempt), failures.get(attempt)]
-    const isFailed = failure !== undefined || span!.failed
-    const endNs = span?.endNs ?? nsOf(failure!.at)
-    const nextNs = nextStart(ran.get(numbers[index + 1] ?? -1), failure)
-    const bars: Bar[] = [{ kind: isFailed ? 'failed' : 'ran', startNs: span?.startNs ?? endNs, endNs }]
-    // What is due later than now is not drawn: the axis ends here.
-    if (nextNs !== undefined && nextNs > endNs)
-      bars.push({ kind: 'waits', startNs: endNs, endNs: nextNs < nowNs ? nextNs : nowNs })
-    const tookMs = span && Number(span.endNs - span.startNs) / 1e6
-    return { kind: 'attempt', attempt, at: failure?.at ?? rfc3339(endNs), failure, isFailed, tookMs, bars }
-  })
+/** So far may lie between when a failure was written down and when its span ended. */
+const SAME_NS = 2_000_000_000n
+
+type Attempt = {
+  attempt: number
+  startNs: bigint
+  endNs: bigint
+  span: Span | undefined
+  failure: AttemptFailed | undefined
 }
 
-function nextStart(next: Span | undefined, failure: AttemptFailed | undefined): bigint | undefined {
-  return next?.startNs ?? (failure?.nextAttemptAt ? nsOf(failure.nextAttemptAt) : undefined)
+/**
+ * Those that were written down, and those that left a span; one of both is one. A message that a run sent again is tried for the first
+ * time again, so that numbers alone do not tell attempts apart.
+ */
+function attemptsOf(hop: Hop, handler: HandlerHop, { spans, nowNs }: Known): Omit<AttemptRow, 'depth'>[] {
+  const left = new Set(spans.filter((span) => isAttempt(span, hop, handler)))
+  const failed = handler.attempts.map((failure): Attempt => {
+    const endNs = nsOf(failure.at)
+    const span = [...left].find((one) => attemptIn(one) === failure.attempt && distance(one.endNs, endNs) < SAME_NS)
+    if (span) left.delete(span)
+    return { attempt: failure.attempt, startNs: span?.startNs ?? endNs, endNs: span?.endNs ?? endNs, span, failure }
+  })
+  const others = [...left].map((span): Attempt => {
+    return { attempt: attemptIn(span), startNs: span.startNs, endNs: span.endNs, span, failure: undefined }
+  })
+  const all = [...failed, ...others].toSorted((a, b) => Number(a.endNs - b.endNs))
+  return all.map((one, index) => attemptRow(one, all[index + 1], nowNs))
 }
+
+function attemptRow(one: Attempt, next: Attempt | undefined, nowNs: bigint): Omit<AttemptRow, 'depth'> {
+  const { attempt, startNs, endNs, span, failure } = one
+  const isFailed = failure !== undefined || span!.failed
+  const bars: Bar[] = [{ kind: isFailed ? 'failed' : 'ran', startNs, endNs }]
+  const due = failure?.nextAttemptAt ? nsOf(failure.nextAttemptAt) : undefined
+  const nextNs = isFailed && next?.attempt === attempt + 1 ? next.startNs : due
+  // What is due later than now is not drawn: the axis ends here.
+  const untilNs = nextNs !== undefined && nextNs > nowNs ? nowNs : nextNs
+  if (untilNs !== undefined && untilNs > endNs) bars.push({ kind: 'waits', startNs: endNs, endNs: untilNs })
+  const tookMs = span && Number(endNs - startNs) / 1e6
+  return { kind: 'attempt', attempt, at: failure?.at ?? rfc3339(endNs), failure, isFailed, tookMs, bars }
+}
+
+const distance = (a: bigint, b: bigint): bigint => (a < b ? b - a : a - b)
 
 /** The durable is `<service>_<handler>`, behind the namespace if there is one. */
 function isAttempt({ attributes }: Span, { event }: Hop, { service, handler }: HandlerHop): boolean {

@@ -103,6 +103,19 @@ test('an attempt with a span has its length, one that was written down and has a
   ])
 })
 
+test('the first attempt of a message that was sent again is another one than its first attempt', () => {
+  const handlers = [{ ...bill, situation: 'done' as const, attempts: [failure(1, 20, null)] }]
+  const spans = [span(1, 60_000, 60_100)]
+  const rows = waterfallOf(
+    { roots: [hop({ id: 'e-1', ms: 0, handlers })], traces: [{ traceId: 't', spans }] },
+    new Date(),
+  )
+  expect(rows.filter((row) => row.kind === 'attempt')).toMatchObject([
+    { attempt: 1, isFailed: true, tookMs: undefined, bars: [{ kind: 'failed', endNs: ns(20) }] },
+    { attempt: 1, isFailed: false, tookMs: 100, bars: [{ kind: 'ran', startNs: ns(60_000) }] },
+  ])
+})
+
 test('what is not done is open up to now, and a retry that is due later is drawn no further', () => {
   const handlers = [{ ...bill, situation: 'retry' as const, attempts: [failure(1, 20, 90_000)] }]
   const rows = waterfallOf({ roots: [hop({ id: 'e-1', ms: 0, handlers })], traces: [] }, new Date(AT + 1000))

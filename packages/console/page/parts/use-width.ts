@@ -6,7 +6,7 @@ export function useWidth(element: RefObject<HTMLElement | null>): number | undef
   const [width, setWidth] = useState<number>()
   useLayoutEffect(() => {
     const seen = element.current
-    if (!seen) return
+    if (!seen) return undefined
     const watch = new ResizeObserver(() => setWidth(Math.floor(seen.clientWidth)))
     watch.observe(seen)
     return () => watch.disconnect()

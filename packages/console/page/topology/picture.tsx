@@ -19,7 +19,7 @@ export function Picture({ topology }: { topology: TopologyView }): JSX.Element {
     topology.handlers.map(({ service, handler, hears }) => [service, handler, hears]),
   ])
   useEffect(() => {
-    if (width === undefined) return
+    if (width === undefined) return undefined
     let isWanted = true
     void layOut(topology, width).then((found) => isWanted && setLayout(found))
     return () => void (isWanted = false)

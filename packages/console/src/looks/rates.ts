@@ -16,7 +16,7 @@ export function ratesOf(
   const find = (sample: Sample | undefined): readonly HandlerInstance[] | undefined =>
     sample?.handlers.find((one) => one.service === service && one.handler === handler)?.instances
   const instances = find(now) ?? []
-  if (!before || instances.length === 0 || instances.every(({ counts }) => !counts)) return UNKNOWN
+  if (!before || instances.every(({ counts }) => !counts)) return UNKNOWN
   const earlier = new Map((find(before) ?? []).map((one) => [one.id, one]))
   let [donePerSecond, failedPerSecond] = [0, 0]
   for (const { id, at, startedAt, counts } of instances) {

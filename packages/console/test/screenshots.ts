@@ -122,7 +122,6 @@ const console = parts.use(
     who: 'on-call',
     sendsEvents: true,
     clickhouse: { url: clickhouse.url },
-    clickhouse: { url: clickhouse.url },
     ...places,
   }),
 )
@@ -199,11 +198,6 @@ await picture('audit', '/audit')
 await Promise.all(mended.map((one) => one.stop()))
 
 /** @param prepare What is done on the page before. */
-async function picture(
-  name: string,
-  path: string,
-  options: Parameters<typeof browser.newPage>[0] = {},
-  prepare?: (page: Page) => Promise<void>,
 type PictureOptions = NonNullable<Parameters<typeof browser.newPage>[0]> & {
   /** Of what is to be there. */
   until?: string
@@ -215,17 +209,16 @@ async function picture(
   name: string,
   path: string,
   { until, settleMs, ...options }: PictureOptions = {},
+  prepare?: (page: Page) => Promise<void>,
 ): Promise<void> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', ...options })
   await page.goto(console.url + path)
   await page.locator('main h1').waitFor()
-  await eventually(async () => (await page.locator('.loading').count()) === 0)
-  await page.locator('.live.on').waitFor()
-  await prepare?.(page)
   await page.locator('.live.on').waitFor()
   if (settleMs) await page.waitForTimeout(settleMs)
   if (until) await page.locator(until).first().waitFor()
   await untilLoaded(page)
+  await prepare?.(page)
   await page.screenshot({ path: join(folder, `${name}.png`) })
   await page.close()
 }

@@ -95,7 +95,6 @@ export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: 
       CONSOLE_ROLE: plan.role,
       CONSOLE_INDEX_FILE: plan.indexFile,
       CONSOLE_SEND_EVENTS: 'on',
-      ...(plan.jaegerUrl && { JAEGER_URL: plan.jaegerUrl }),
       CONSOLE_TRACES_URL: plan.tracesUrl,
       ...(plan.isJaeger && { JAEGER_URL: plan.tracesUrl }),
     },

@@ -33,21 +33,24 @@ export function topologyRoutes(app: FastifyInstance, { operations, options, samp
         }),
         subjects: map.subjects.map((subject) => ({ ...subject })),
         publishes: map.publishes.map((edge) => ({ ...edge })),
-        handlers: handlers.map((listed) => {
-          const { service, handler, lag, instances } = listed
-          const { open, ...how } = watched(samples, listed)
-          const hears = map.hears.filter((one) => one.service === service && one.handler === handler)
-          return {
-            service,
-            handler,
-            hears: hears.map(({ subject }) => subject),
-            ...how,
-            lag: lag?.messages ?? null,
-            oldestMs: lag?.oldestMs ?? null,
-            letters: open,
-            instances: instances.length,
-          }
-        }),
+        // A shadow is no part of what flows.
+        handlers: handlers
+          .filter(({ isShadow }) => !isShadow)
+          .map((listed) => {
+            const { service, handler, lag, instances } = listed
+            const { open, ...how } = watched(samples, listed)
+            const hears = map.hears.filter((one) => one.service === service && one.handler === handler)
+            return {
+              service,
+              handler,
+              hears: hears.map(({ subject }) => subject),
+              ...how,
+              lag: lag?.messages ?? null,
+              oldestMs: lag?.oldestMs ?? null,
+              letters: open,
+              instances: instances.length,
+            }
+          }),
         missing: [...said.missing, ...missing],
       }
     },

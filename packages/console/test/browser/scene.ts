@@ -67,19 +67,6 @@ export async function openScene({
     clickhouse,
     browser,
     faults,
-    async open(path, pageOptions) {
-      const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...pageOptions })
-      page.setDefaultTimeout(10_000)
-      page.on('pageerror', ({ message }) => faults.push(message))
-      page.on('dialog', (dialog) => faults.push(`a dialog: ${dialog.message()}`))
-      page.on('console', (message) => {
-        // A refusal that is answered with its reason is no fault of the page.
-        const isRefusal = /the server responded with a status of (4|503)/.test(message.text())
-        if (message.type() === 'error' && !isRefusal) faults.push(message.text())
-      })
-      await page.goto(new URL(path, console.url).href)
-      return page
-    },
     async stored(stream) {
       const stored = await getStored(mesh.nats, mesh.names.stream(stream), { last_by_subj: '>' })
       return { id: stored?.headers['ce-id'], data: stored && JSON.parse(Buffer.from(stored.payload).toString()) }

@@ -51,6 +51,7 @@ export const handler = (over: Partial<ListedHandler> = {}): ListedHandler => ({
   streams: ['ORDERS'],
   durables: [],
   isOrdered: false,
+  isShadow: false,
   lag: lagOf(0),
   lane: { stream: 'LANES_SHOP', durable: 'shop_bill', pending: 0, ackPending: 0 },
   paused: null,

@@ -17,7 +17,7 @@ export type MapOf = {
   readonly hears: readonly { readonly service: string; readonly handler: string; readonly subject: string }[]
 }
 
-type Heard = Pick<ListedHandler, 'service' | 'handler' | 'source' | 'streams'>
+type Heard = Pick<ListedHandler, 'service' | 'handler' | 'source' | 'streams' | 'isShadow'>
 
 /**
  * The mesh as a picture has it: services, subjects, handlers. Only what is known has an edge: what handlers hear, and what services
@@ -33,7 +33,9 @@ export function mapOf(
     for (const { type, stream } of contracts)
       if (stream && !types.has(type))
         types.set(type, { name: type, stream: names.stream(stream.name), isPattern: false })
-  const hears = handlers.flatMap((handler) =>
+  // A shadow takes only what a replay sends to it.
+  const taking = handlers.filter(({ isShadow }) => !isShadow)
+  const hears = taking.flatMap((handler) =>
     heardBy(handler, types).map((subject) => ({ service: handler.service, handler: handler.handler, subject })),
   )
   const publishes = services.flatMap(({ service, publishes: said }) =>

@@ -21,6 +21,7 @@ const handler = (name: string, source: string, stream = 'staging_ORDERS') => ({
   handler: name,
   source,
   streams: [stream],
+  isShadow: false,
 })
 
 test('services stand before what they say that they publish, handlers behind what they hear, and nothing else is joined', () => {
@@ -54,6 +55,10 @@ test('without contracts there is what handlers hear, and nobody who publishes it
     publishes: [],
     hears: [{ service: 'shop', handler: 'bill', subject: 'order.placed' }],
   })
+})
+
+test('a shadow hears nothing', () => {
+  expect(mapOf([{ ...handler('try', 'order.placed'), isShadow: true }], [], names).hears).toEqual([])
 })
 
 test('what is published and nobody hears is there', () => {

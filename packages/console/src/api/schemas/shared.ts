@@ -12,7 +12,8 @@ export const ProblemView = z
     fix: z.string().describe('What to do next.'),
     faults: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   })
-  .meta({ id: 'Problem' })
+  // Not `Problem`: one process may describe several APIs, and zod knows a schema by its id alone.
+  .meta({ id: 'ConsoleProblem' })
 export type ProblemView = z.infer<typeof ProblemView>
 
 export const text = z.string().max(2000).optional()

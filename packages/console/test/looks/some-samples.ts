@@ -52,6 +52,7 @@ export const handler = (over: Partial<ListedHandler> = {}): ListedHandler => ({
   durables: [],
   isOrdered: false,
   isShadow: false,
+  heldKeys: null,
   lag: lagOf(0),
   lane: { stream: 'LANES_SHOP', durable: 'shop_bill', pending: 0, ackPending: 0 },
   paused: null,

@@ -30,7 +30,7 @@ const hop = (over: { id: string; ms: number } & Partial<Hop>): Hop => ({
   caused: over.caused ?? [],
 })
 
-const bill = { service: 'shop', handler: 'bill', sentence: '', next: undefined } as const
+const bill = { service: 'shop', handler: 'bill', sentence: '', next: undefined, runs: [] } as const
 const failure = (attempt: number, ms: number, nextMs: number | null): Hop['handlers'][0]['attempts'][0] => ({
   id: 'e-1',
   type: 'order.placed',

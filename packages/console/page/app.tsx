@@ -44,6 +44,7 @@ export function App(): JSX.Element {
           <Router onRouteChange={focusHeading}>
             <Route path="/" component={Home} />
             <Route path="/topology" component={TopologyPage} />
+            <Route path="/sign-in" component={Home} />
             <Route path="/letters" component={LettersPage} />
             <Route path="/letters/:seq" component={LetterPage} />
             <Route path="/letters/:seq/edit" component={EditPage} />

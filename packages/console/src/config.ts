@@ -1,4 +1,5 @@
 import { meshOptions, type MeshOptions } from '@malha/mesh'
+import { oidcFrom } from './access/oidc/options.ts'
 import { isRole, type Role, roles } from './access/role.ts'
 import { ConsoleError } from './errors.ts'
 import type { ConsoleOptions } from './options.ts'
@@ -12,6 +13,7 @@ export type ConsoleConfig = { mesh: MeshOptions; console: Omit<ConsoleOptions, '
 export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
   const given = (name: string): string | undefined => env[name] || undefined
   const tokenFile = given('CONSOLE_TOKEN_FILE')
+  const oidc = oidcFrom(env)
   const role = roleOf(given('CONSOLE_ROLE'))
   const port = given('CONSOLE_PORT')
   if (port !== undefined && !/^\d{1,5}$/.test(port))
@@ -20,12 +22,13 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
   const clickhouse = given('CLICKHOUSE_URL')
   return {
     // Where nobody may act, nothing is made.
-    mesh: mayAct({ tokenFile, role }) ? mesh : { ...mesh, topology: 'none' },
+    mesh: mayAct({ tokenFile, oidc, role }) ? mesh : { ...mesh, topology: 'none' },
     console: {
       host: given('CONSOLE_HOST'),
       port: port === undefined ? undefined : Number(port),
       role,
       tokenFile,
+      oidc,
       who: given('MALHA_WHO'),
       origin: given('CONSOLE_ORIGIN'),
       indexFile: given('CONSOLE_INDEX_FILE'),
@@ -38,7 +41,9 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
 }
 
 /** Whether anybody there is may do more than look. */
-export function mayAct({ tokenFile, role }: Pick<ConsoleOptions, 'tokenFile' | 'role'>): boolean {
+export function mayAct({ tokenFile, oidc, role }: Pick<ConsoleOptions, 'tokenFile' | 'oidc' | 'role'>): boolean {
+  const { operator = [], admin = [] } = oidc?.roles ?? {}
+  if (operator.length + admin.length > 0) return true
   return tokenFile !== undefined || (role !== undefined && role !== 'viewer')
 }
 

@@ -1,3 +1,4 @@
+export { oidcFrom, type OidcOptions } from './access/oidc/options.ts'
 export type { Role } from './access/role.ts'
 export { newToken } from './access/token-file.ts'
 export { ConsoleError, type ConsoleErrorCode, consoleErrors } from './errors.ts'

@@ -1,6 +1,9 @@
 import { openOperations } from '@malha/operations'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { resolveOidc } from './access/oidc/options.ts'
+import { openProvider } from './access/oidc/provider.ts'
+import { signInWith } from './access/oidc/sign-in.ts'
 import { openTokens } from './access/token-file.ts'
 import { auditRoutes } from './api/audit-routes.ts'
 import { contractRoutes } from './api/contract-routes.ts'
@@ -36,11 +39,17 @@ export interface Console extends AsyncDisposable {
  * CONSOLE_NOT_LISTENING; OperationsError OPERATIONS_INDEX_FAILED
  */
 export async function startConsole(given: ConsoleOptions): Promise<Console> {
-  const options = resolveOptions(given)
+  const { oidc: asked, ...rest } = resolveOptions(given)
+  const oidc = asked && (await resolveOidc(asked))
+  const options: ResolvedOptions = { ...rest, oidc }
   const { mesh, tokenFile, indexFile, clickhouse, log, jaegerUrl, tracesUrl = jaegerUrl } = options
   const tokens = tokenFile === undefined ? undefined : await openTokens(tokenFile, log)
   const page = await pageFiles()
   await using parts = new AsyncDisposableStack()
+  const provider = oidc && parts.use(openProvider(oidc, log))
+  // Where it listens is known when it does, and nobody asks before.
+  let url = ''
+  const signIn = provider && signInWith(provider, { base: () => options.origin ?? url, log })
   const operations = parts.use(
     await openOperations(mesh, {
       ...(indexFile !== undefined && { indexFile }),
@@ -55,7 +64,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
   const sampler = parts.use(openSampler({ operations, reader, log }))
   const app = await buildApp({
     options,
-    tokens,
+    doors: { tokens, provider, signIn },
     page,
     async declare(api, guard) {
       api.addHook('preHandler', async ({ routeOptions: { config } }) => {
@@ -79,7 +88,7 @@ export async function startConsole(given: ConsoleOptions): Promise<Console> {
     },
   })
   parts.defer(() => close(app))
-  const url = await listen(app, options)
+  url = await listen(app, options)
   // Whoever opens the page first need not wait for the first read.
   reader.read(0).catch(() => undefined)
   const kept = parts.move()

@@ -27,7 +27,7 @@ describe('a console without tokens', () => {
     await using test = await testMesh()
     for (const host of ['0.0.0.0', '::', '192.0.2.1'])
       await expect(startConsole({ mesh: test.mesh, host, port: 0 })).rejects.toThrow(
-        /CONSOLE_OPEN_ELSEWHERE: it would listen on .*: give a token file, or listen on 127\.0\.0\.1/,
+        /CONSOLE_OPEN_ELSEWHERE: it would listen on .*: give a token file or an issuer of OpenID Connect, or listen on 127\.0\.0\.1/,
       )
     await using console = await startConsole({ mesh: test.mesh, port: 0 })
     expect(console.url).toMatch(/^http:\/\/127\.0\.0\.1:/)

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest'
-import { payloadView } from '../src/api/payload-view.ts'
+import { payloadView as viewOf } from '../src/api/payload-view.ts'
 
+const redaction = { hidden: 0, withheld: undefined }
+const payloadView = (shown: Omit<Parameters<typeof viewOf>[0], 'redaction'>): ReturnType<typeof viewOf> =>
+  viewOf({ ...shown, redaction })
 const of = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 it('JSON is shown with line breaks, text as it is, bytes as a dump', () => {
@@ -9,6 +12,7 @@ it('JSON is shown with line breaks, text as it is, bytes as a dump', () => {
     form: 'json',
     text: '{\n  "a": 1\n}',
     isCut: false,
+    hidden: 0,
   })
   expect(payloadView({ payload: of('{"a":') })).toMatchObject({ form: 'text', text: '{"a":' })
   expect(payloadView({ payload: new Uint8Array([0, 255, 65, 10]) })).toMatchObject({
@@ -33,4 +37,20 @@ it('of a megabyte the beginning is shown, whatever it is', () => {
     expect(shown).toMatchObject({ bytes: payload.length, isCut: true })
     expect(shown.text!.length).toBeLessThanOrEqual(64 * 1024)
   }
+})
+
+it('what is hidden is said, with why', () => {
+  expect(viewOf({ payload: new Uint8Array(), redaction: { hidden: 0, withheld: 'nobody said its contract' } })).toEqual(
+    {
+      bytes: 0,
+      form: 'hidden',
+      isCut: false,
+      hidden: 0,
+      withheld: 'nobody said its contract',
+    },
+  )
+  expect(viewOf({ payload: of('{}'), redaction: { hidden: 2, withheld: undefined } })).toMatchObject({
+    form: 'json',
+    hidden: 2,
+  })
 })

@@ -57,7 +57,7 @@ export type { BucketOptions } from './lifecycle/bucket.ts'
 export { connectMesh, type Health, type Mesh } from './lifecycle/mesh.ts'
 export { type MeshOptions, meshOptions, type TlsFiles, type TopologyMode } from './lifecycle/options.ts'
 export type { RunningService } from './lifecycle/start-service.ts'
-export { type Codec, json } from './message/codec.ts'
+export { type Codec, faultPlace, json } from './message/codec.ts'
 export {
   type AnyContract,
   command,
@@ -130,6 +130,7 @@ export {
   type ServiceOptions,
   type StartFrom,
 } from './service/define.ts'
+export { type Redacted, type Redactor, redactorOf } from './redaction/redact.ts'
 export type { OperationRecord, Outcome } from './run/record.ts'
 export { type RunMessage, runMessage } from './run/run-message.ts'
 export { sendRunMessage } from './run/send.ts'

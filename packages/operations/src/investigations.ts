@@ -7,6 +7,7 @@ import { catchUp } from './letters/follow.ts'
 import type { LetterIndex } from './letters/letter-index.ts'
 import { type StreamView, streamViews } from './streams/streams.ts'
 import { type Tail, tailEvents, type TailFilter } from './streams/tail.ts'
+import type { Sensitivity } from './redaction/sensitivity.ts'
 import { readTopology } from './why/topology.ts'
 import { type Answer, explain } from './why/why.ts'
 
@@ -37,6 +38,7 @@ type Place = {
   readonly index: LetterIndex
   readonly archive: ClickHouseOptions | undefined
   readonly traces: string | undefined
+  readonly sensitivity: () => Promise<Sensitivity>
 }
 
 const SCAN = 200_000
@@ -45,7 +47,7 @@ const SCAN_BESIDE_ARCHIVE = 10_000
 /** A key takes 128 bytes, an id as many characters. */
 const LONGEST = 256
 
-export function investigationsOf({ mesh, index, archive, traces }: Place): Investigations {
+export function investigationsOf({ mesh, index, archive, traces, sensitivity }: Place): Investigations {
   const sourcesFor = async (asked: string, options: LookOptions): Promise<Sources> => {
     const { scan = archive ? SCAN_BESIDE_ARCHIVE : SCAN, onScan } = options
     check(asked, scan)
@@ -55,7 +57,7 @@ export function investigationsOf({ mesh, index, archive, traces }: Place): Inves
   }
   return {
     streams: () => streamViews(mesh),
-    tail: (filter) => tailEvents(mesh, filter),
+    tail: (filter) => tailEvents(mesh, sensitivity, filter),
     journey: async (asked, options = {}) => await follow(await sourcesFor(asked, options), asked),
     why: async (asked, options = {}) => await explain(await sourcesFor(asked, options), asked),
   }

@@ -9,6 +9,8 @@ import { type Investigations, investigationsOf } from './investigations.ts'
 import { type Contracts, contractsOf } from './contracts/contracts.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
+import { sensitivityReader } from './redaction/read-sensitivity.ts'
+import type { Sensitivity } from './redaction/sensitivity.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
 
 export type OperationsOptions = {
@@ -32,6 +34,8 @@ export interface Operations extends Investigations, Disposable {
   readonly runs: Runs
   readonly audit: AuditLog
   readonly contracts: Contracts
+  /** What may be shown of payloads, as of a few seconds ago. Never rejects: where it cannot be known, all is hidden. */
+  sensitivity(): Promise<Sensitivity>
 }
 
 /**
@@ -47,13 +51,15 @@ export async function openOperations(
   if (indexFile !== ':memory:') await mkdir(dirname(indexFile), { recursive: true, mode: 0o700 })
   const index = new LetterIndex(indexFile)
   const desk = { mesh, from }
+  const sensitivity = sensitivityReader(mesh)
   return {
     handlers: handlersOf(desk),
-    letters: lettersOf(desk, index),
+    letters: lettersOf(desk, index, sensitivity),
     runs: runsOf({ desk, index, archive: archive && replayReader(archive) }),
     audit: auditLogOf(mesh),
-    ...investigationsOf({ mesh, index, archive, traces }),
+    ...investigationsOf({ mesh, index, archive, traces, sensitivity }),
     contracts: contractsOf(desk),
+    sensitivity,
     [Symbol.dispose]: () => index[Symbol.dispose](),
   }
 }

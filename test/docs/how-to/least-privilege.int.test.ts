@@ -1,25 +1,18 @@
 import { centerOnboarded } from '@malha/contracts'
 import { connectMesh, getStored, meshOptions, subjectOf } from '@malha/mesh'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { welcomeSent, welcomes } from '../first-service/src/contracts.ts'
 import { welcome } from '../first-service/src/service.ts'
-import { fences, readText } from '../pages.ts'
 import { printShop } from '../print-shop-server.ts'
 import { provision } from './provision.ts'
 import { keepRefusals } from './refusals.ts'
-
-const config = fences(readText('docs/how-to/run-on-your-own-nats.md'))
-  .find(({ info }) => info === 'conf')!
-  .body.replace('$DEPLOYER_PASSWORD', 'deployer-pw')
-  .replace('$WELCOME_PASSWORD', 'welcome-pw')
+import { serverWithRights } from './with-rights.ts'
 
 test('with the permissions of the page a service publishes, retries, dead-letters and drains, and is refused nothing', async () => {
   await using shop = await printShop((key, attempt) => (key === 'never' ? 422 : attempt < 2 ? 500 : 201))
-  await using server = await testServer({ config })
-  const NATS_URL = server.url
-  const deployer = { NATS_URL, NATS_USER: 'deployer', NATS_PASSWORD: 'deployer-pw' }
-  const least = { NATS_URL, NATS_USER: 'welcome', NATS_PASSWORD: 'welcome-pw', NATS_INBOX_PREFIX: '_INBOX_welcome' }
+  await using server = await serverWithRights()
+  const [deployer, least] = [server.as('deployer'), server.as('welcome')]
   const service = welcome(shop.url)
   await provision([service], deployer)
   await using admin = await connectMesh(meshOptions(deployer))

@@ -1,39 +1,26 @@
 import { connectMesh, meshOptions } from '@malha/mesh'
 import { examine, openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { welcome } from '../first-service/src/service.ts'
-import { fences, readText } from '../pages.ts'
 import { provision } from './provision.ts'
 import { keepRefusals } from './refusals.ts'
+import { rightsOf, serverWithRights } from './with-rights.ts'
 
-const confOf = (page: string): string => fences(readText(page)).find(({ info }) => info === 'conf')!.body
-const user = (name: string, rights: string): string => `{ user: ${name}, password: ${name}-pw, permissions: {
-  subscribe: { allow: ["_INBOX_${name}.>"] }, publish: { allow: [ ${rights} ] } } }`
-const lookers = [
-  user('reader', confOf('docs/how-to/describe-a-mesh.md')),
-  user('doctor', confOf('docs/how-to/look-a-mesh-over.md')),
-]
-const config = confOf('docs/how-to/run-on-your-own-nats.md')
-  .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
-  .replace('$WELCOME_PASSWORD', 'welcome-pw')
-  .replace('users: [', `users: [\n${lookers.join('\n')}\n`)
+const users = {
+  reader: { publish: rightsOf('docs/how-to/describe-a-mesh.md').slice(0, 1) },
+  doctor: { publish: rightsOf('docs/how-to/look-a-mesh-over.md').slice(0, 1) },
+}
 
 test('with the rights of the pages a service says its contracts, somebody reads them, and somebody looks the mesh over', async () => {
-  await using server = await testServer({ config })
-  const as = (name: string): Record<string, string> => ({
-    NATS_URL: server.url,
-    NATS_USER: name,
-    NATS_PASSWORD: `${name}-pw`,
-    NATS_INBOX_PREFIX: `_INBOX_${name}`,
-  })
+  await using server = await serverWithRights({ users })
   const service = welcome('http://127.0.0.1:1')
-  await provision([service], { ...as('deployer'), NATS_INBOX_PREFIX: '_INBOX' })
+  await provision([service], server.as('deployer'))
   const { refusals, logger } = keepRefusals()
-  await using mesh = await connectMesh({ ...meshOptions(as('welcome')), logger })
+  await using mesh = await connectMesh({ ...meshOptions(server.as('welcome')), logger })
   await using running = await mesh.start(service)
 
-  await using reading = await connectMesh({ ...meshOptions(as('reader')), topology: 'none' })
+  await using reading = await connectMesh({ ...meshOptions(server.as('reader')), topology: 'none' })
   using operations = await openOperations(reading)
   await eventually(async () => expect(await operations.contracts.services()).toHaveLength(1))
   const document = await operations.contracts.describe()
@@ -41,7 +28,7 @@ test('with the rights of the pages a service says its contracts, somebody reads 
   const wrong = operations.contracts.publish('center.onboarded', { centerId: 'c-1' }, { who: 'ana' })
   await expect(wrong).rejects.toThrow(/OPERATIONS_NOT_AUDITED|ermission/)
 
-  await using looking = await connectMesh({ ...meshOptions(as('doctor')), topology: 'none' })
+  await using looking = await connectMesh({ ...meshOptions(server.as('doctor')), topology: 'none' })
   const { findings } = await examine(looking, { againAfterMs: 100 })
   const missing = findings.filter((one) => one.state !== 'ok')
   // Letters are another page's business.

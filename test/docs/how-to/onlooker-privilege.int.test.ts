@@ -1,40 +1,30 @@
 import { centerOnboarded } from '@malha/contracts'
 import { connectMesh, meshOptions } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { welcome } from '../first-service/src/service.ts'
-import { fences, readText } from '../pages.ts'
 import { printShop } from '../print-shop-server.ts'
 import { provision } from './provision.ts'
+import { rightsOf, serverWithRights } from './with-rights.ts'
 
-const confOf = (page: string): string[] =>
-  fences(readText(page)).flatMap(({ info, body }) => (info === 'conf' ? [body] : []))
-const [base] = confOf('docs/how-to/run-on-your-own-nats.md')
-const [onlooker] = confOf('docs/how-to/find-out-what-happened.md')
-const ONLOOKER = `{ user: onlooker, password: onlooker-pw, permissions: {
-  subscribe: { allow: ["_INBOX_onlooker.>", "center.>", "mesh.>"] }, publish: { allow: [ ${onlooker} ] } } }`
-const config = base!
-  .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
-  .replace('$WELCOME_PASSWORD', 'welcome-pw')
-  .replace('users: [', `users: [\n${ONLOOKER}\n`)
+const users = {
+  onlooker: {
+    publish: rightsOf('docs/how-to/find-out-what-happened.md').slice(0, 1),
+    subscribe: ['center.>', 'mesh.>'],
+  },
+}
 
 test('with the rights of the page an onlooker finds out what happened, changes nothing, and makes no consumer', async () => {
   await using shop = await printShop(() => 422)
-  await using server = await testServer({ config })
-  const user = (name: string): Record<string, string> => ({
-    NATS_URL: server.url,
-    NATS_USER: name,
-    NATS_PASSWORD: `${name}-pw`,
-    NATS_INBOX_PREFIX: `_INBOX_${name}`,
-  })
-  const deployer = { ...user('deployer'), NATS_INBOX_PREFIX: '_INBOX' }
+  await using server = await serverWithRights({ users })
+  const deployer = server.as('deployer')
   const service = welcome(shop.url)
   await provision([service], deployer)
   await using admin = await connectMesh(meshOptions(deployer))
   const running = await admin.start(service)
-  await using looking = await connectMesh({ ...meshOptions(user('onlooker')), topology: 'none' })
+  await using looking = await connectMesh({ ...meshOptions(server.as('onlooker')), topology: 'none' })
   using view = await openOperations(looking)
   using tail = await view.tail({ pattern: 'center.>' })
   const { id } = (await admin.publish(centerOnboarded, { centerId: 'c-1' })) as { id: string }

@@ -1,41 +1,26 @@
 import { connectMesh, meshOptions } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { welcome } from '../first-service/src/service.ts'
-import { fences, readText } from '../pages.ts'
 import { provision } from './provision.ts'
 import { keepRefusals } from './refusals.ts'
+import { expectOnlooker, rightsOf, serverWithRights } from './with-rights.ts'
 
-const confOf = (page: string): string[] =>
-  fences(readText(page)).flatMap(({ info, body }) => (info === 'conf' ? [body] : []))
-const [base] = confOf('docs/how-to/run-on-your-own-nats.md')
-const [onlooker, operator] = confOf('docs/how-to/pause-a-handler.md')
-const user = (name: string, rights: string): string => `{ user: ${name}, password: ${name}-pw, permissions: {
-  subscribe: { allow: ["_INBOX_${name}.>"] }, publish: { allow: [ ${rights} ] } } }`
-const config = base!
-  .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
-  .replace('$WELCOME_PASSWORD', 'welcome-pw')
-  .replace('users: [', `users: [\n${user('onlooker', onlooker!)}\n${user('operator', `${onlooker}\n${operator}`)}\n`)
+const [onlooker, operator] = rightsOf('docs/how-to/pause-a-handler.md') as [string, string]
+const users = { onlooker: { publish: [onlooker] }, operator: { publish: [onlooker, operator] } }
 
 test('with the rights of the page a handler is looked at and paused, and an onlooker can only look', async () => {
-  await using server = await testServer({ config })
-  const rightsOf = (name: string): Record<string, string> => ({
-    NATS_URL: server.url,
-    NATS_USER: name,
-    NATS_PASSWORD: `${name}-pw`,
-    NATS_INBOX_PREFIX: name === 'deployer' ? '_INBOX' : `_INBOX_${name}`,
-  })
+  await using server = await serverWithRights({ users })
   const service = welcome('http://127.0.0.1:9')
-  await provision([service], rightsOf('deployer'))
+  await provision([service], server.as('deployer'))
   const { refusals, logger } = keepRefusals()
-  await using mesh = await connectMesh({ ...meshOptions(rightsOf('welcome')), logger })
+  await using mesh = await connectMesh({ ...meshOptions(server.as('welcome')), logger })
   await mesh.start(service)
 
-  await using looking = await connectMesh({ ...meshOptions(rightsOf('onlooker')), topology: 'none' })
+  await using looking = await connectMesh({ ...meshOptions(server.as('onlooker')), topology: 'none' })
   using view = await openOperations(looking)
-  await using acting = await connectMesh({ ...meshOptions(rightsOf('operator')) })
+  await using acting = await connectMesh({ ...meshOptions(server.as('operator')) })
   using operations = await openOperations(acting)
   const letter = { service: 'welcome', handler: 'letter', who: 'ana' }
   expect(await view.handlers.list()).toMatchObject([
@@ -46,10 +31,8 @@ test('with the rights of the page a handler is looked at and paused, and an onlo
   await eventually(async () =>
     expect(await view.handlers.list()).toMatchObject([{ instances: [{ paused: { reason: 'the printer is moved' } }] }]),
   )
-  const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
-  await expect(jsm.consumers.add('KV_HANDLERS', { name: 'mine' })).rejects.toThrow(/ermission/)
-  await expect(jsm.streams.purge('KV_HANDLERS')).rejects.toThrow(/ermission/)
-  await using admin = await connectMesh(meshOptions(rightsOf('deployer')))
+  await expectOnlooker(looking.nats, ['KV_HANDLERS'])
+  await using admin = await connectMesh(meshOptions(server.as('deployer')))
   using auditing = await openOperations(admin)
   const { acts } = await auditing.audit.list()
   expect(acts).toMatchObject([{ action: 'handler.pause', target: 'welcome.letter', outcome: 'done', who: 'ana' }])

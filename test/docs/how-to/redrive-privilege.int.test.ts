@@ -1,52 +1,38 @@
 import { centerOnboarded } from '@malha/contracts'
 import { connectMesh, meshOptions } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { welcome } from '../first-service/src/service.ts'
-import { fences, readText } from '../pages.ts'
 import { printShop } from '../print-shop-server.ts'
 import { provision } from './provision.ts'
 import { keepRefusals } from './refusals.ts'
+import { expectOnlooker, rightsOf, serverWithRights } from './with-rights.ts'
 
-const confOf = (page: string): string[] =>
-  fences(readText(page)).flatMap(({ info, body }) => (info === 'conf' ? [body] : []))
-const [base] = confOf('docs/how-to/run-on-your-own-nats.md')
-const [onlooker, operator, handler] = confOf('docs/how-to/send-dead-letters-again.md').map((rights) =>
+const [onlooker, operator, welcomes] = rightsOf('docs/how-to/send-dead-letters-again.md').map((rights) =>
   rights.replaceAll('shop_bill', 'welcome_letter').replaceAll('LANES_SHOP', 'LANES_WELCOME'),
 )
-const person = (name: string, ...rights: (string | undefined)[]): string =>
-  `{ user: ${name}, password: ${name}-pw, permissions: {
-  subscribe: { allow: ["_INBOX_${name}.>"] }, publish: { allow: [ ${rights.join('\n')} ] } } }`
 const slice = '"$JS.API.STREAM.INFO.CENTERS"\n"$JS.API.DIRECT.GET.CENTERS"'
-const PEOPLE = [person('onlooker', onlooker, slice), person('operator', onlooker, slice, operator)].join('\n')
-const config = base!
-  .replace('$DEPLOYER_PASSWORD', 'deployer-pw')
-  .replace('$WELCOME_PASSWORD', 'welcome-pw')
-  .replace('"dlq.welcome_letter.>"', `"dlq.welcome_letter.>"\n${handler}\n`)
-  .replace('users: [', `users: [\n${PEOPLE}\n`)
+const users = {
+  onlooker: { publish: [onlooker!, slice] },
+  operator: { publish: [onlooker!, slice, operator!] },
+}
 
 test('with the rights of the page letters are looked through, written off and sent again, an onlooker can do nothing, and nobody removes what is written down', async () => {
   let isMended = false
   await using shop = await printShop(() => (isMended ? 201 : 422))
-  await using server = await testServer({ config })
-  const user = (name: string): Record<string, string> => ({
-    NATS_URL: server.url,
-    NATS_USER: name,
-    NATS_PASSWORD: `${name}-pw`,
-    NATS_INBOX_PREFIX: `_INBOX_${name}`,
-  })
+  await using server = await serverWithRights({ users, welcome: welcomes! })
   const service = welcome(shop.url)
-  const deployer = { ...user('deployer'), NATS_INBOX_PREFIX: '_INBOX' }
+  const deployer = server.as('deployer')
   await provision([service], deployer)
   await using admin = await connectMesh(meshOptions(deployer))
   const { refusals, logger } = keepRefusals()
-  await using mesh = await connectMesh({ ...meshOptions(user('welcome')), logger })
+  await using mesh = await connectMesh({ ...meshOptions(server.as('welcome')), logger })
   const running = await mesh.start(service)
   await admin.publish(centerOnboarded, { centerId: 'c-1' })
 
-  await using looking = await connectMesh({ ...meshOptions(user('onlooker')), topology: 'none' })
+  await using looking = await connectMesh({ ...meshOptions(server.as('onlooker')), topology: 'none' })
   using view = await openOperations(looking)
   await eventually(async () => {
     await view.letters.refresh()
@@ -58,15 +44,13 @@ test('with the rights of the page letters are looked through, written off and se
   expect(await view.runs.list()).toEqual([])
   const of = { service: 'welcome', handler: 'letter' }
   expect(await view.runs.planReplay(of)).toMatchObject({ total: 1, samples: [{ key: 'c-1' }] })
-  const jsm = await jetstreamManager(looking.nats, { checkAPI: false, timeout: 1000 })
-  await expect(jsm.consumers.add('DEAD_LETTERS', { name: 'mine' })).rejects.toThrow(/ermission/)
-  await expect(jsm.streams.purge('DEAD_LETTERS')).rejects.toThrow(/ermission/)
+  await expectOnlooker(looking.nats, ['DEAD_LETTERS'])
   await expect(view.letters.discard(seq, { who: 'ana', reason: 'no' })).rejects.toThrow(
     /OPERATIONS_NOT_AUDITED: [^]*may not use/,
   )
 
   isMended = true
-  await using acting = await connectMesh(meshOptions(user('operator')))
+  await using acting = await connectMesh(meshOptions(server.as('operator')))
   using operations = await openOperations(acting)
   await operations.letters.discard(seq, { who: 'ana', reason: 'closed' })
   // The stream is there now: an onlooker is refused its entry, and so the act.

@@ -1,11 +1,12 @@
 import {
   type ArchiveAudit,
+  type ArchivedEvent,
   auditArchive,
   eachArchived,
   type EventFilter,
-  queryArchive,
   queryArchiveSql,
 } from '@malha/archive'
+import { allWithheld, openOperations, type Sensitivity, showArchived, type ShownEvent } from '@malha/operations'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   apart,
@@ -13,7 +14,6 @@ import {
   clickhouseUrl,
   connectToMesh,
   withConnection,
-  withContext,
 } from '../connection/connect-options.ts'
 import { drawAudit, drawEvents, drawRows } from '../view/archive-view.ts'
 import { type EachAs, NDJSON, printEach } from '../view/print-each.ts'
@@ -21,7 +21,9 @@ import { wantsColors } from '../view/say.ts'
 
 type Clickhouse = ConnectOptions & { clickhouse?: string }
 type AuditCommandOptions = Clickhouse & { json?: true; nats?: string; stream?: string[]; wait: number }
-type QueryCommandOptions = Clickhouse & EachAs & Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number }
+type QueryCommandOptions = Clickhouse &
+  EachAs &
+  Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number; reveal?: true }
 
 /** `malha archive audit` and `malha archive query`. */
 export function register(program: Command): void {
@@ -56,7 +58,7 @@ Exit codes: 0 all is there, once; 1 it is not, or an error.`,
 }
 
 function registerQuery(archive: Command): void {
-  withContext(archive.command('query'))
+  withConnection(archive.command('query'))
     .description('look up archived events, newest first; or run read-only SQL over archive.events')
     .argument('[sql]', "e.g. 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'")
     .option('--clickhouse <url>', CLICKHOUSE)
@@ -69,11 +71,15 @@ function registerQuery(archive: Command): void {
     .option('--since <time>', 'stored at or after, e.g. 2026-11-21T10:00:00Z')
     .option('--until <time>', 'stored before')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
+    .option('--reveal', 'also what contracts mark as sensitive')
     .option('--json', 'one JSON value: { events }, of SQL { rows }')
     .addOption(new Option('--ndjson', NDJSON).conflicts('json'))
     .addHelpText(
       'after',
       `
+What the contracts of the mesh mark as sensitive is hidden; without a connection to NATS, where they are, all payloads are. SQL of
+your own is not looked through: whoever may ask ClickHouse may see all there is, and may say --reveal.
+
 Examples:
   malha archive query --key c-1
   malha archive query --type order.placed --limit 100000 --ndjson | jq -r .id
@@ -103,16 +109,42 @@ async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): P
 }
 
 async function query(sql: string | undefined, options: QueryCommandOptions): Promise<void> {
-  const { clickhouse: _, json, ndjson, limit, ...filter } = apart(options).rest
+  const { clickhouse: _, json, ndjson, limit, reveal, ...filter } = apart(options).rest
   const at = await clickhouseOf(options)
   const isForPrograms = json || ndjson
   if (sql !== undefined) {
     const rows = await queryArchiveSql(at, sql, { limit })
     if (isForPrograms) await printEach(rows, { name: 'rows', ndjson })
     else process.stdout.write(`${drawRows(rows)}\n`)
-  } else if (isForPrograms) await printEach(eachArchived(at, { ...filter, limit }), { name: 'events', ndjson })
-  else
-    process.stdout.write(`${drawEvents(await queryArchive(at, { ...filter, limit }), process.stdout.columns ?? 120)}\n`)
+    return
+  }
+  const found = eachArchived(at, { ...filter, limit })
+  const events = reveal ? revealed(found) : shown(found, apart(options).connection)
+  if (isForPrograms) await printEach(events, { name: 'events', ndjson })
+  else process.stdout.write(`${drawEvents(await Array.fromAsync(events), process.stdout.columns ?? 120)}\n`)
+}
+
+async function* revealed(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<ShownEvent> {
+  for await (const event of events) yield { ...event, hidden: 0, withheld: null }
+}
+
+async function* shown(events: AsyncIterable<ArchivedEvent>, connection: ConnectOptions): AsyncGenerator<ShownEvent> {
+  let sensitivity: Sensitivity | undefined
+  for await (const event of events) {
+    sensitivity ??= await sensitivityOf(connection)
+    yield showArchived(sensitivity, event)
+  }
+}
+
+/** As the services of the mesh said; where they cannot be asked, nothing is shown. */
+async function sensitivityOf(connection: ConnectOptions): Promise<Sensitivity> {
+  try {
+    await using mesh = await connectToMesh(connection)
+    using operations = await openOperations(mesh)
+    return await operations.sensitivity()
+  } catch (error) {
+    return allWithheld(error)
+  }
 }
 
 function print(options: { json?: true }, result: object, draw: () => string): void {

@@ -1,4 +1,4 @@
-import { type ConsoleOptions, newToken, type Role, startConsole } from '@malha/console'
+import { type ConsoleOptions, newToken, oidcFrom, type Role, startConsole } from '@malha/console'
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import {
   apart,
@@ -27,7 +27,7 @@ const ROLES = ['viewer', 'operator', 'admin'] as const satisfies readonly Role[]
 export function register(program: Command): void {
   const command = withConnection(program.command('console'))
     .description('serve the web console of a mesh, until Ctrl-C: dead letters, runs, the archive')
-    .option('--host <address>', 'where to listen; elsewhere than on this machine needs --token-file', '127.0.0.1')
+    .option('--host <address>', 'where to listen; elsewhere than on this machine people must sign in', '127.0.0.1')
     .option('--port <port>', 'its port; 0 takes a free one', portOrFree, 8090)
     .addOption(new Option('--role <role>', 'what everybody on this machine may do; default viewer').choices(ROLES))
     .option('--token-file <file>', 'who may sign in, as what: lines that "malha console token" makes')
@@ -44,6 +44,8 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
+People sign in with tokens (--token-file), by OpenID Connect (CONSOLE_OIDC_ISSUER and the variables beside it), or not at all.
+
 Examples:
   malha console                                   # look, at http://127.0.0.1:8090
   malha console --role operator                   # and send letters again
@@ -75,10 +77,12 @@ async function serve(given: Options): Promise<void> {
   const { connection, rest } = apart(given)
   const { clickhouse, jaeger, json, sendEvents = false, ...options } = rest
   using stop = listenForStop()
-  const acts = options.tokenFile !== undefined || (options.role ?? 'viewer') !== 'viewer'
+  const oidc = oidcFrom(process.env)
+  const acts = options.tokenFile !== undefined || oidc !== undefined || (options.role ?? 'viewer') !== 'viewer'
   await using mesh = await connectToMesh(connection, { acts })
   await using console = await startConsole({
     ...options,
+    oidc,
     mesh,
     indexFile: indexFileOf(mesh),
     clickhouse: { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' },

@@ -1,4 +1,4 @@
-import { type Actor, type LetterFilter, openOperations, type WholeLetter } from '@malha/operations'
+import { type Actor, type LetterFilter, openOperations, type ShownLetter } from '@malha/operations'
 import type { Command } from 'commander'
 import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { openIndexed } from '../connection/open-indexed.ts'
@@ -12,6 +12,7 @@ import { several, time, wholeNumber } from './arguments.ts'
 
 type Json = ConnectOptions & { json?: true }
 type Decision = Json & Actor
+type ShowOptions = Decision & { reveal?: true }
 type Selection = Omit<LetterFilter, 'state' | 'letters'>
 type ListOptions = Json & LetterFilter & { limit: number; after?: number }
 type RedriveOptions = Json &
@@ -77,23 +78,29 @@ Exit codes: 0 listed, 1 an error.`,
 }
 
 function registerShow(dlq: Command): void {
-  withConnection(dlq.command('show'))
+  asActor(withConnection(dlq.command('show')))
     .description('one letter whole: payload, headers, stack, attempts')
     .argument('<letter>', 'its number or its subject, as the list says')
+    .option('--reveal', 'also what its contract marks as sensitive; written down, and needs --reason')
     .option('--json', 'one JSON value; the payload in base64, and as text where it is text')
     .addHelpText(
       'after',
       `
+What its contract marks as sensitive is [redacted].
+
 Examples:
   malha dlq show 17
   malha dlq show 17 --json | jq -r .payload
+  malha dlq show 17 --reveal --reason 'the customer asks which card it was'
 Exit codes: 0 shown, 1 an error.`,
     )
-    .action(async (letter: string, { json, ...connection }: Json) => {
-      await using mesh = await connectToMesh(connection)
+    .action(async (given: string, { json, reveal, who, reason, ...connection }: ShowOptions) => {
+      await using mesh = await connectToMesh(connection, { acts: reveal === true })
       using operations = await openOperations(mesh)
-      const read = await operations.letters.read(/^\d+$/.test(letter) ? Number(letter) : letter)
-      const whole = { ...read, holdsKey: await operations.letters.holdsKey(read) }
+      const letter = /^\d+$/.test(given) ? Number(given) : given
+      const { letters } = operations
+      const read = await (reveal ? letters.reveal(letter, { who, reason }) : letters.read(letter))
+      const whole = { ...read, holdsKey: await letters.holdsKey(read) }
       print(json ? JSON.stringify(asJson(whole)) : drawLetter(whole, screen()))
     })
 }
@@ -170,8 +177,16 @@ Exit codes: 0 done, 1 an error, or somebody else was first.`,
     })
 }
 
-function asJson({ payload, ...letter }: WholeLetter): object {
+function asJson({ payload, redaction, ...letter }: ShownLetter): object {
+  const { hidden, withheld = null } = redaction
+  if (withheld !== null) return { ...letter, payload: null, payloadBase64: null, hidden, withheld }
   const bytes = Buffer.from(payload)
   const isText = Buffer.from(bytes.toString()).equals(bytes)
-  return { ...letter, payload: isText ? bytes.toString() : null, payloadBase64: bytes.toString('base64') }
+  return {
+    ...letter,
+    payload: isText ? bytes.toString() : null,
+    payloadBase64: bytes.toString('base64'),
+    hidden,
+    withheld,
+  }
 }

@@ -1,4 +1,5 @@
-import type { ArchiveAudit, ArchivedEvent, StreamAudit } from '@malha/archive'
+import type { ArchiveAudit, StreamAudit } from '@malha/archive'
+import type { ShownEvent } from '@malha/operations'
 import Table from 'cli-table3'
 import { createColors } from 'picocolors'
 import { showDuration } from './duration.ts'
@@ -53,7 +54,7 @@ function faultsOf(audit: StreamAudit): string {
 }
 
 /** Events as a table; the payload gets the room that is left. */
-export function drawEvents(events: readonly ArchivedEvent[], width: number): string {
+export function drawEvents(events: readonly ShownEvent[], width: number): string {
   if (events.length === 0) return 'No such events.'
   const head = ['stored', 'stream', 'seq', 'type', 'id', 'payload']
   const rows = events.map((event) => [
@@ -62,7 +63,9 @@ export function drawEvents(events: readonly ArchivedEvent[], width: number): str
     String(event.seq),
     event.type,
     event.id,
-    event.payload ?? `(${Buffer.from(event.payloadBase64, 'base64').length} bytes)`,
+    event.withheld === null
+      ? (event.payload ?? `(${Buffer.from(event.payloadBase64, 'base64').length} bytes)`)
+      : `(hidden: ${event.withheld})`,
   ])
   return tableOf(head, rows, { width, colors: false })
 }

@@ -1,4 +1,4 @@
-import type { JsonChange, LetterGroup, LetterList, WholeLetter } from '@malha/operations'
+import type { JsonChange, LetterGroup, LetterList, ShownLetter } from '@malha/operations'
 import { createColors } from 'picocolors'
 import type { Screen } from './print.ts'
 import { tableOf } from './table.ts'
@@ -41,7 +41,7 @@ function drawGroups(groups: readonly LetterGroup[], screen: Screen): string {
 }
 
 /** One letter whole: what happened, to what, and what it carried. */
-export function drawLetter(letter: WholeLetter & { holdsKey?: boolean | null }, { colors }: Screen): string {
+export function drawLetter(letter: ShownLetter & { holdsKey?: boolean | null }, { colors }: Screen): string {
   const pc = createColors(colors)
   const { origin } = letter
   const lines: [name: string, value: string | undefined][] = [
@@ -70,6 +70,9 @@ export function drawLetter(letter: WholeLetter & { holdsKey?: boolean | null }, 
     ...block('headers', letter.headers.map(([name, value]) => `${visible(name)}: ${visible(value)}`).join('\n')),
     ...block('stack', visible(letter.stack ?? '', { lines: true })),
     ...block('payload', payloadText(letter)),
+    ...(letter.redaction.hidden > 0
+      ? ['', pc.dim(`${plural(letter.redaction.hidden, 'value')} hidden as sensitive; --reveal shows them`)]
+      : []),
   ].join('\n')
 }
 
@@ -87,9 +90,10 @@ export function drawChanges(changes: readonly JsonChange[], { colors, width }: S
 
 const LONGEST_SHOWN = 16_384
 
-function payloadText({ payload, hasPayload, kind }: WholeLetter): string {
+function payloadText({ payload, hasPayload, kind, redaction }: ShownLetter): string {
   if (!hasPayload)
     return '(left out: it did not fit beside the headers of the letter; its bytes are still in its stream)'
+  if (redaction.withheld !== undefined) return `(hidden: ${visible(redaction.withheld)}; --reveal shows it)`
   if (payload.length === 0) return kind === 'expired' ? '(the events are gone; the archive may have them)' : '(empty)'
   let text: string
   try {

@@ -19,9 +19,11 @@ export function tailLine(event: TailEvent, { width, colors }: Screen): string {
         .join(' ')
   const rest = failed
     ? `${inOneLine(failed.code)} ${whyOf({ code: failed.code, reason: failed.message })}${failed.outcome === 'dead-letter' ? ' → dead letter' : ''}`
-    : event.payload === undefined
-      ? `(${event.payloadBytes} bytes that are no text)`
-      : inOneLine(event.payload)
+    : event.withheld !== undefined
+      ? `(${event.payloadBytes} bytes, hidden: ${inOneLine(event.withheld)})`
+      : event.payload === undefined
+        ? `(${event.payloadBytes} bytes that are no text)`
+        : inOneLine(event.payload)
   const room = Math.max(20, width - TIME - 2 - Array.from(head).length)
   return `${pc.dim(time)} ${failed ? pc.red(head) : head} ${pc.dim(fit(rest, room).trimEnd())}`
 }

@@ -1,4 +1,5 @@
-import type { ArchiveAudit, ArchivedEvent, StreamAudit } from '@malha/archive'
+import type { ArchiveAudit, StreamAudit } from '@malha/archive'
+import type { ShownEvent } from '@malha/operations'
 import { expect, test } from 'vitest'
 import { drawAudit, drawEvents, drawRows } from '../../src/view/archive-view.ts'
 
@@ -50,7 +51,9 @@ const event = {
   publishedAt: '2026-11-21T10:00:00.123456789Z',
   payload: JSON.stringify({ centerId: 'x'.repeat(500) }),
   payloadBase64: '',
-} as ArchivedEvent
+  hidden: 0,
+  withheld: null,
+} as ShownEvent
 
 test('events fit the terminal: a long payload is cut, one that is no text is counted', () => {
   for (const line of drawEvents([event], 120).split('\n')) expect(Array.from(line).length).toBeLessThanOrEqual(120)

@@ -1,4 +1,4 @@
-import type { LetterList, WholeLetter } from '@malha/operations'
+import type { LetterList, ShownLetter } from '@malha/operations'
 import { expect, it } from 'vitest'
 import { drawLetter, drawLetters } from '../../src/view/letters-view.ts'
 
@@ -40,8 +40,9 @@ const list: LetterList = {
   total: 1,
   next: 7,
 }
-const whole: WholeLetter = {
+const whole: ShownLetter = {
   ...letter,
+  redaction: { hidden: 0, withheld: undefined },
   stack: 'Error: x\n    at y',
   headers: [['x-a', '1']],
   payload: Buffer.from('{}'),
@@ -75,9 +76,15 @@ it.each([
   ],
   ['what was left out', { hasPayload: false }, '(left out:'],
   ['what aged out', { kind: 'expired', payload: Buffer.alloc(0) }, '(the events are gone'],
+  [
+    'what is hidden',
+    { payload: Buffer.alloc(0), redaction: { hidden: 0, withheld: 'nobody said' } },
+    '(hidden: nobody said; --reveal shows it)',
+  ],
+  ['what is hidden in part', { redaction: { hidden: 2, withheld: undefined } }, '2 values hidden as sensitive'],
   ['a megabyte', { payload: Buffer.from('x'.repeat(1_000_000)) }, '… (--json has all)'],
 ])('%s is said, not drawn', (_, given, said) => {
-  const drawn = drawLetter({ ...whole, ...given } as WholeLetter, screen)
+  const drawn = drawLetter({ ...whole, ...given } as ShownLetter, screen)
   expect(drawn).toContain(said)
   expect(drawn.length).toBeLessThan(20_000)
 })

@@ -68,6 +68,7 @@ test('an event is one line, whatever is in it', () => {
     traceId: undefined,
     payloadBytes: 3,
     payload: hostile.repeat(100),
+    withheld: undefined,
     failed: undefined,
   }
   const line = tailLine(event, { width: 100, colors: false })

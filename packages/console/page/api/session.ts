@@ -31,8 +31,8 @@ export async function signIn(token: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  await act<SessionView>('/session', undefined, 'DELETE')
-  location.assign('/')
+  const { signOutUrl } = await act<SessionView>('/session', undefined, 'DELETE')
+  location.assign(signOutUrl ?? '/')
 }
 
 function take(found: SessionView): void {

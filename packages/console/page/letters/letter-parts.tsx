@@ -1,6 +1,11 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
 import type { WholeLetterView } from '../../src/api/schemas/letters.ts'
+import { act } from '../api/client.ts'
+import { mayActOnAll } from '../api/session.ts'
+import { ActButton } from '../parts/act-button.tsx'
 import { CopyButton } from '../parts/copy-button.tsx'
+import { ReasonDialog } from '../parts/dialog.tsx'
 import { Badge, Scroll, Section } from '../parts/panels.tsx'
 import { Text } from '../parts/text.tsx'
 import { Changes } from './changes.tsx'
@@ -13,6 +18,7 @@ const FORMS = {
   empty: 'empty',
   'left-out': 'left out',
   expired: 'gone',
+  hidden: 'hidden',
 } as const
 
 const INSTEAD: Partial<Record<WholeLetterView['payload']['form'], string>> = {
@@ -21,10 +27,14 @@ const INSTEAD: Partial<Record<WholeLetterView['payload']['form'], string>> = {
   expired: 'The events aged out before their handler was past them; the archive may have them.',
 }
 
-export function Payload({ letter: { seq, payload } }: { letter: WholeLetterView }): JSX.Element {
+export function Payload({ letter }: { letter: WholeLetterView }): JSX.Element {
+  const { seq } = letter
+  const [revealed, setRevealed] = useState<WholeLetterView>()
+  const payload = (revealed?.seq === seq ? revealed : letter).payload
+  const isHidden = payload.hidden > 0 || payload.withheld !== undefined
   const aside = (
     <span class="aside">
-      {FORMS[payload.form]}, {bytes(payload.bytes)}{' '}
+      {FORMS[payload.form]}, {bytes(payload.bytes)} {isHidden && <RevealButton seq={seq} onRevealed={setRevealed} />}
       {payload.text !== undefined && (
         <>
           {!payload.isCut && payload.form !== 'binary' && <CopyButton text={payload.text} what="the payload" />}
@@ -38,7 +48,9 @@ export function Payload({ letter: { seq, payload } }: { letter: WholeLetterView 
   return (
     <Section title="Payload" aside={aside}>
       {payload.text === undefined ? (
-        <p class="none">{INSTEAD[payload.form]}</p>
+        <p class="none">
+          <Text>{payload.withheld ? `Hidden: ${payload.withheld}.` : (INSTEAD[payload.form] ?? '')}</Text>
+        </p>
       ) : (
         <Scroll label="Payload">
           <pre>
@@ -46,8 +58,42 @@ export function Payload({ letter: { seq, payload } }: { letter: WholeLetterView 
           </pre>
         </Scroll>
       )}
+      {payload.hidden > 0 && (
+        <p class="none">
+          {payload.hidden === 1 ? 'One value is' : `${payload.hidden} values are`} hidden: the contract marks what is
+          there as sensitive.
+        </p>
+      )}
       {payload.isCut && <p class="none">Only its beginning is shown; the download has all.</p>}
     </Section>
+  )
+}
+
+/** For admins: what is sensitive, once, with a reason. */
+function RevealButton({
+  seq,
+  onRevealed,
+}: {
+  seq: number
+  onRevealed: (letter: WholeLetterView) => void
+}): JSX.Element {
+  const [isAsking, setAsking] = useState(false)
+  return (
+    <>
+      <ActButton isAllowed={mayActOnAll.value} why="This needs an admin." onAct={() => setAsking(true)}>
+        Reveal…
+      </ActButton>
+      {isAsking && (
+        <ReasonDialog
+          title={`Show what is sensitive in letter ${seq}?`}
+          action="Reveal"
+          onConfirm={async (reason) => onRevealed(await act<WholeLetterView>(`/letters/${seq}/reveal`, { reason }))}
+          onClose={() => setAsking(false)}
+        >
+          <p>It is shown on this page until you leave it.</p>
+        </ReasonDialog>
+      )}
+    </>
   )
 }
 

@@ -1,7 +1,7 @@
 /**
  * Who asks, and whether he may.
  *
- * G1  A console without tokens answers under names of this machine alone: a page elsewhere that points its own name at
+ * G1  A console where nobody signs in answers under names of this machine alone: a page elsewhere that points its own name at
  *     127.0.0.1 (DNS rebinding) is refused.
  * G2  What changes anything comes from the console's own page, or from a program: a browser always says which page it is.
  * G3  A route of the API that does not say what it needs, needs `viewer`.
@@ -10,6 +10,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ConsoleError } from '../errors.ts'
 import { isLoopback, type ResolvedOptions } from '../options.ts'
 import { allows, type Role } from './role.ts'
+import type { Provider } from './oidc/provider.ts'
+import type { SignIn } from './oidc/sign-in.ts'
 import { Sessions } from './sessions.ts'
 import type { Tokens } from './token-file.ts'
 
@@ -31,15 +33,24 @@ declare module 'fastify' {
 export type Guard = {
   readonly sessions: Sessions
   readonly cookie: string
-  /** Undefined where nobody signs in. */
+  /** Undefined where nobody signs in with a token. */
   readonly tokens: Tokens | undefined
+  /** Undefined where nobody signs in by OpenID Connect. */
+  readonly signIn: SignIn | undefined
+  readonly provider: Provider | undefined
+  /** Whether who asks must have signed in. */
+  readonly signsIn: boolean
 }
+
+/** Who may come in, and how. */
+export type Doors = Pick<Guard, 'tokens' | 'signIn' | 'provider'>
 
 export type GuardOptions = Pick<ResolvedOptions, 'role' | 'who' | 'origin' | 'port'>
 
-export function addGuard(app: FastifyInstance, tokens: Tokens | undefined, options: GuardOptions): Guard {
+export function addGuard(app: FastifyInstance, doors: Doors, options: GuardOptions): Guard {
+  const signsIn = doors.tokens !== undefined || doors.signIn !== undefined
   // Cookies do not tell ports apart: two consoles on one machine would sign each other out.
-  const guard: Guard = { sessions: new Sessions(), cookie: `malha-console-${options.port}`, tokens }
+  const guard: Guard = { sessions: new Sessions(), cookie: `malha-console-${options.port}`, ...doors, signsIn }
   app.decorateRequest('actor', undefined)
   app.addHook('onRequest', async (request) => {
     checkHost(request, guard, options)
@@ -51,7 +62,7 @@ export function addGuard(app: FastifyInstance, tokens: Tokens | undefined, optio
     if (!allows(request.actor.role, needs))
       throw new ConsoleError(
         'CONSOLE_ROLE_LACKING',
-        tokens
+        signsIn
           ? `${request.actor.name} is ${request.actor.role}; this needs ${needs}`
           : `this console was started with the role ${options.role}; this needs ${needs} (--role ${needs})`,
       )
@@ -66,9 +77,9 @@ export function actorIn(request: FastifyRequest): Actor {
 }
 
 /** Upholds G1. */
-function checkHost(request: FastifyRequest, { tokens }: Guard, { origin }: GuardOptions): void {
+function checkHost(request: FastifyRequest, { signsIn }: Guard, { origin }: GuardOptions): void {
   const isOurs = isLoopback(request.hostname) || request.host === (origin && new URL(origin).host)
-  if (!tokens && !isOurs)
+  if (!signsIn && !isOurs)
     throw new ConsoleError('CONSOLE_FOREIGN_HOST', `this console is not ${JSON.stringify(request.host)}`)
 }
 
@@ -88,13 +99,23 @@ function checkOrigin({ headers, host, protocol }: FastifyRequest, { origin: ours
 
 async function actorOf(
   request: FastifyRequest,
-  { sessions, cookie, tokens }: Guard,
+  { sessions, cookie, tokens, signsIn }: Guard,
   { role, who }: GuardOptions,
 ): Promise<Actor | undefined> {
-  if (!tokens) return { name: who, role }
+  if (!signsIn) return { name: who, role }
   const bearer = /^Bearer (\S{1,512})$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (bearer !== undefined) return await tokens.find(bearer)
+  if (bearer !== undefined) return await tokens?.find(bearer)
   const secret = request.cookies[cookie]
-  const sha256 = secret === undefined ? undefined : sessions.tokenOf(secret)
-  return sha256 === undefined ? undefined : await tokens.byHash(sha256)
+  const session = secret === undefined ? undefined : sessions.find(secret)
+  if (!session) return undefined
+  return 'actor' in session ? session.actor : await tokens?.byHash(session.sha256)
+}
+
+/** How the secrets of sessions are kept: no script reads them, no other site sends them. */
+export function cookieFor(
+  request: FastifyRequest,
+  { origin }: Pick<GuardOptions, 'origin'>,
+): { path: string; httpOnly: true; sameSite: 'strict'; secure: boolean } {
+  const secure = (origin ?? request.protocol).startsWith('https')
+  return { path: '/', httpOnly: true, sameSite: 'strict', secure }
 }

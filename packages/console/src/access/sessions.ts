@@ -1,29 +1,32 @@
 import { hash, randomBytes } from 'node:crypto'
+import type { Actor } from './guard.ts'
+
+/** Who signed in: by a token, which is looked up each time, or as whom an issuer said. */
+export type Session = { readonly sha256: string } | { readonly actor: Actor }
 
 const LASTS_MS = 12 * 3_600_000
 const MOST = 10_000
 
 /** Who signed in, by the secret in the cookie; of the secret only a digest is kept. Lost with the process. */
 export class Sessions {
-  readonly #tokens = new Map<string, { sha256: string; until: number }>()
+  readonly #sessions = new Map<string, { session: Session; until: number }>()
 
-  /** Returns the secret. `sha256` is of the token that was signed in with. */
-  begin(sha256: string): string {
-    for (const [key, { until }] of this.#tokens)
-      if (until < Date.now() || this.#tokens.size >= MOST) this.#tokens.delete(key)
+  /** Returns the secret. @param lastsMs @default 12 hours */
+  begin(session: Session, lastsMs: number = LASTS_MS): string {
+    for (const [key, { until }] of this.#sessions)
+      if (until < Date.now() || this.#sessions.size >= MOST) this.#sessions.delete(key)
     const secret = randomBytes(32).toString('base64url')
-    this.#tokens.set(digest(secret), { sha256, until: Date.now() + LASTS_MS })
+    this.#sessions.set(digest(secret), { session, until: Date.now() + lastsMs })
     return secret
   }
 
-  /** SHA-256 of the token that a session was begun with. */
-  tokenOf(secret: string): string | undefined {
-    const session = this.#tokens.get(digest(secret))
-    return session && session.until > Date.now() ? session.sha256 : undefined
+  find(secret: string): Session | undefined {
+    const found = this.#sessions.get(digest(secret))
+    return found && found.until > Date.now() ? found.session : undefined
   }
 
   end(secret: string): void {
-    this.#tokens.delete(digest(secret))
+    this.#sessions.delete(digest(secret))
   }
 }
 

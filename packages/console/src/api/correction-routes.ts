@@ -53,10 +53,11 @@ export function correctionRoutes(app: FastifyInstance, { operations, reader }: A
   routes.post(
     '/letters/:seq/correction/check',
     {
-      config: { needs: 'viewer' },
+      config: { needs: 'operator' },
       schema: {
         ...schema,
-        summary: 'What a correction would change, and whether it fits; writes nothing',
+        summary:
+          'What a correction would change, and whether it fits; writes nothing. Not for viewers: it would tell what is hidden',
         body: CorrectionBody,
       },
     },

@@ -1,5 +1,6 @@
 import { type ArchivedEvent, type ClickHouseOptions, eachArchived } from '@malha/archive'
 import { decodeAttribute } from '@malha/mesh'
+import { showArchived, type ShownEvent } from '@malha/operations'
 import { stringify } from 'csv-stringify'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -16,7 +17,7 @@ import { ProblemView } from './schemas/shared.ts'
 const EXPORT_MS = 600_000
 
 /** Events of the archive: looked up, and taken along. Needs ClickHouse, not NATS. */
-export function eventRoutes(app: FastifyInstance, { options }: ApiDeps): void {
+export function eventRoutes(app: FastifyInstance, { options, operations }: ApiDeps): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
     '/events',
@@ -32,7 +33,7 @@ export function eventRoutes(app: FastifyInstance, { options }: ApiDeps): void {
     async ({ query: { limit, ...filter } }) => {
       // One at a time: a payload may have a megabyte, of which a page shows little.
       const events: EventView[] = []
-      for await (const event of eachArchived(archive(), { ...given(filter), limit: limit + 1 }))
+      for await (const event of shown(eachArchived(archive(), { ...given(filter), limit: limit + 1 })))
         events.push(viewOf(event))
       return { events: events.slice(0, limit), isMore: events.length > limit }
     },
@@ -43,7 +44,7 @@ export function eventRoutes(app: FastifyInstance, { options }: ApiDeps): void {
       {
         config: { worksAway: true },
         schema: {
-          summary: `The same as ${form.toUpperCase()}, with whole payloads`,
+          summary: `The same as ${form.toUpperCase()}, with whole payloads, but for what is sensitive`,
           tags: ['events'],
           querystring: ExportQuery,
           response: { 200: z.any().describe('The file.'), '4xx': ProblemView, '5xx': ProblemView },
@@ -51,12 +52,18 @@ export function eventRoutes(app: FastifyInstance, { options }: ApiDeps): void {
         serializerCompiler: () => (data) => data as string,
       },
       async ({ query }, reply) => {
-        const events = eachArchived(archive(), { ...given(query), limit: query.limit, timeoutMs: EXPORT_MS })
+        const events = shown(eachArchived(archive(), { ...given(query), limit: query.limit, timeoutMs: EXPORT_MS }))
         // What is wrong is an answer as long as nothing was sent.
         const first = await events.next()
         return sendFile(reply, form, all(first, events))
       },
     )
+
+  /** Without what is sensitive. */
+  async function* shown(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<ShownEvent> {
+    const sensitivity = await operations.sensitivity()
+    for await (const event of events) yield showArchived(sensitivity, event)
+  }
 
   function archive(): ClickHouseOptions {
     if (!options.clickhouse) throw new ConsoleError('CONSOLE_NO_ARCHIVE', 'this console knows no archive')
@@ -64,16 +71,13 @@ export function eventRoutes(app: FastifyInstance, { options }: ApiDeps): void {
   }
 }
 
-async function* all(
-  first: IteratorResult<ArchivedEvent>,
-  rest: AsyncIterable<ArchivedEvent>,
-): AsyncGenerator<ArchivedEvent> {
+async function* all(first: IteratorResult<ShownEvent>, rest: AsyncIterable<ShownEvent>): AsyncGenerator<ShownEvent> {
   if (first.done) return
   yield first.value
   yield* rest
 }
 
-function sendFile(reply: FastifyReply, form: 'csv' | 'json', events: AsyncIterable<ArchivedEvent>): FastifyReply {
+function sendFile(reply: FastifyReply, form: 'csv' | 'json', events: AsyncIterable<ShownEvent>): FastifyReply {
   const type = form === 'csv' ? 'text/csv; charset=utf-8' : 'application/json; charset=utf-8'
   const rows = Readable.from(form === 'csv' ? events : jsonOf(events))
   // A cell that begins like a formula is none in the program that opens it.
@@ -98,9 +102,11 @@ const COLUMNS = [
   'archivedAt',
   'payload',
   'payloadBase64',
-] as const satisfies readonly (keyof ArchivedEvent)[]
+  'hidden',
+  'withheld',
+] as const satisfies readonly (keyof ShownEvent)[]
 
-async function* jsonOf(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<string> {
+async function* jsonOf(events: AsyncIterable<ShownEvent>): AsyncGenerator<string> {
   let before = '['
   for await (const event of events) {
     yield `${before}\n${JSON.stringify(event)}`
@@ -109,7 +115,7 @@ async function* jsonOf(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<str
   yield before === '[' ? '[]\n' : '\n]\n'
 }
 
-function viewOf({ payloadBase64, headers, ...event }: ArchivedEvent): EventView {
+function viewOf({ payloadBase64, headers, hidden, withheld, ...event }: ShownEvent): EventView {
   const key = headers['ce-partitionkey']?.[0]
   return {
     ...event,
@@ -117,6 +123,9 @@ function viewOf({ payloadBase64, headers, ...event }: ArchivedEvent): EventView 
     headers: Object.entries(headers).flatMap(([name, values]) =>
       values.map((value): [string, string] => [name, value]),
     ),
-    payload: payloadView({ payload: Buffer.from(payloadBase64, 'base64') }),
+    payload: payloadView({
+      payload: Buffer.from(payloadBase64, 'base64'),
+      redaction: { hidden, withheld: withheld ?? undefined },
+    }),
   }
 }

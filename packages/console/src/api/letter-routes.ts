@@ -1,5 +1,5 @@
 import type { OperationRecord } from '@malha/mesh'
-import type { JsonChange, ListedLetter } from '@malha/operations'
+import type { JsonChange, ListedLetter, ShownLetter } from '@malha/operations'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -57,27 +57,42 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
         response: { 200: WholeLetterView, '4xx': ProblemView },
       },
     },
-    async ({ params: { seq } }) => {
-      const whole = await letters.read(seq)
-      const [history] = await Promise.all([letters.history(whole.subject), deps.reader.read()])
-      const { state = 'open', recordSeq = 0, run, redrives = 0 } = listed(seq) ?? {}
-      const standing = { state, recordSeq, run, redrives }
-      const headers = whole.headers.map(([name, value]): [string, string] => [name, value])
-      const done = history.map(historyRow)
-      return {
-        ...row({ ...whole, ...standing }),
-        stack: whole.stack,
-        headers,
-        payload: payloadView(whole),
-        history: done,
-      }
-    },
+    async ({ params: { seq } }) => await viewOf(await letters.read(seq)),
   )
+  routes.post(
+    '/letters/:seq/reveal',
+    {
+      config: { needs: 'admin' },
+      schema: {
+        summary: 'The same with what its contract marks as sensitive; written down',
+        tags: ['letters'],
+        params: SeqParams,
+        body: Decision.pick({ reason: true }),
+        response: { 200: WholeLetterView, '4xx': ProblemView },
+      },
+    },
+    async (request) =>
+      await viewOf(await letters.reveal(request.params.seq, { who: actorIn(request).name, ...request.body })),
+  )
+  async function viewOf(whole: ShownLetter): Promise<WholeLetterView> {
+    const { seq } = whole
+    const [history] = await Promise.all([letters.history(whole.subject), deps.reader.read()])
+    const { state = 'open', recordSeq = 0, run, redrives = 0 } = listed(seq) ?? {}
+    const standing = { state, recordSeq, run, redrives }
+    const headers = whole.headers.map(([name, value]): [string, string] => [name, value])
+    return {
+      ...row({ ...whole, ...standing }),
+      stack: whole.stack,
+      headers,
+      payload: payloadView(whole),
+      history: history.map(historyRow),
+    }
+  }
   routes.get(
     '/letters/:seq/payload',
     {
       schema: {
-        summary: "The payload's bytes, as they came",
+        summary: "The payload's bytes, as they came but for what is sensitive",
         tags: ['letters'],
         params: SeqParams,
         response: { 200: z.any().describe('The bytes.'), '4xx': ProblemView },

@@ -1,4 +1,4 @@
-import type { WholeLetter } from '@malha/operations'
+import type { ShownLetter } from '@malha/operations'
 import type { PayloadView } from './schemas/shared.ts'
 
 /** What a page shows at most; the rest is a download. */
@@ -7,10 +7,15 @@ const MOST_DUMPED = 2048
 /** JSON beyond this is shown as it came: to indent it would take longer than anybody reads. */
 const MOST_INDENTED = 1024 ** 2
 
-type Shown = Pick<WholeLetter, 'payload'> & Partial<Pick<WholeLetter, 'hasPayload' | 'kind'>>
+type Shown = Pick<ShownLetter, 'payload' | 'redaction'> & Partial<Pick<ShownLetter, 'hasPayload' | 'kind'>>
 
-/** A payload as people read it: JSON with line breaks, text, or a dump of bytes. */
-export function payloadView({ payload, hasPayload = true, kind }: Shown): PayloadView {
+/** A payload as people read it: JSON with line breaks, text, or a dump of bytes. What is sensitive in it was hidden before. */
+export function payloadView({ redaction: { hidden, withheld }, ...shown }: Shown): PayloadView {
+  if (withheld !== undefined) return { bytes: 0, form: 'hidden', isCut: false, hidden, withheld }
+  return { ...formOf(shown), hidden }
+}
+
+function formOf({ payload, hasPayload = true, kind }: Omit<Shown, 'redaction'>): Omit<PayloadView, 'hidden'> {
   const bytes = payload.length
   if (kind === 'expired') return { bytes, form: 'expired', isCut: false }
   if (!hasPayload) return { bytes, form: 'left-out', isCut: false }

@@ -1,11 +1,12 @@
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { hash } from 'node:crypto'
 import { z } from 'zod'
-import type { Actor } from '../access/guard.ts'
+import { type Actor, cookieFor } from '../access/guard.ts'
 import { ConsoleError } from '../errors.ts'
 import type { ApiDeps } from './deps.ts'
+import { oidcRoutes } from './oidc-routes.ts'
 import { SessionView } from './schemas/session.ts'
 import { ProblemView } from './schemas/shared.ts'
 
@@ -17,7 +18,12 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
   await app.register(rateLimit, { global: false })
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const sessionOf = (actor: Actor | undefined): SessionView => ({
-    signsIn: guard.tokens !== undefined,
+    signsIn: guard.signsIn,
+    takesTokens: guard.tokens !== undefined,
+    issuer: guard.provider
+      ? { host: new URL(guard.provider.options.issuer).host, awaySince: guard.provider.awaySince ?? null }
+      : null,
+    signOutUrl: null,
     actor: actor ? { name: actor.name, role: actor.role } : null,
     namespace: actor ? options.mesh.names.namespace || null : null,
     server: actor ? options.mesh.nats.getServer() : null,
@@ -26,13 +32,6 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
     jaegerUrl: options.jaegerUrl?.replace(/\/+$/, '') ?? null,
     tracesUrl: (options.tracesUrl ?? options.jaegerUrl)?.replace(/\/+$/, '') ?? null,
   })
-  const cookie = (request: FastifyRequest) =>
-    ({
-      path: '/',
-      httpOnly: true,
-      sameSite: 'strict',
-      secure: (options.origin ?? request.protocol).startsWith('https'),
-    }) as const
   routes.get(
     '/session',
     {
@@ -56,8 +55,8 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
       const token = request.body.token.trim()
       const entry = await guard.tokens?.find(token)
       if (!entry) throw new ConsoleError('CONSOLE_SIGN_IN', 'this token is not known here')
-      const secret = guard.sessions.begin(hash('sha256', token, 'hex'))
-      return await reply.setCookie(guard.cookie, secret, cookie(request)).send(sessionOf(entry))
+      const secret = guard.sessions.begin({ sha256: hash('sha256', token, 'hex') })
+      return await reply.setCookie(guard.cookie, secret, cookieFor(request, options)).send(sessionOf(entry))
     },
   )
   routes.delete(
@@ -68,10 +67,13 @@ export async function sessionRoutes(app: FastifyInstance, deps: ApiDeps): Promis
     },
     async (request, reply) => {
       const secret = request.cookies[guard.cookie]
+      const session = secret === undefined ? undefined : guard.sessions.find(secret)
       if (secret !== undefined) guard.sessions.end(secret)
+      const signOutUrl = session && 'actor' in session ? (guard.signIn?.endUrl() ?? null) : null
       return await reply
-        .clearCookie(guard.cookie, cookie(request))
-        .send(sessionOf(guard.tokens ? undefined : request.actor))
+        .clearCookie(guard.cookie, cookieFor(request, options))
+        .send({ ...sessionOf(guard.signsIn ? undefined : request.actor), signOutUrl })
     },
   )
+  oidcRoutes(app, deps)
 }

@@ -9,8 +9,7 @@ import {
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod'
-import { addGuard, type Guard } from '../access/guard.ts'
-import type { Tokens } from '../access/token-file.ts'
+import { addGuard, type Doors, type Guard } from '../access/guard.ts'
 import { ConsoleError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { PageFile } from '../page/page-files.ts'
@@ -20,7 +19,7 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 
 export type AppParts = {
   options: ResolvedOptions
-  tokens: Tokens | undefined
+  doors: Doors
   page: ReadonlyMap<string, PageFile>
   /** Adds the routes below `/api`. */
   declare: (api: FastifyInstance, guard: Guard) => Promise<void>
@@ -29,7 +28,7 @@ export type AppParts = {
 const BODY_LIMIT = 2 * 1024 ** 2
 
 /** The HTTP server of the console, not listening yet. */
-export async function buildApp({ options, tokens, page, declare }: AppParts): Promise<FastifyInstance> {
+export async function buildApp({ options, doors, page, declare }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
@@ -41,7 +40,8 @@ export async function buildApp({ options, tokens, page, declare }: AppParts): Pr
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((err, request, reply) => {
     const { status } = problemOf(err)
-    if (status >= 500) options.log[status === 503 ? 'warn' : 'error']({ err, url: request.url }, 'a request failed')
+    if (status >= 500)
+      options.log[status === 503 ? 'warn' : 'error']({ err, url: shownUrl(request.url) }, 'a request failed')
     return sendProblem(err, reply)
   })
   app.setNotFoundHandler({}, (request, reply) => {
@@ -67,7 +67,7 @@ export async function buildApp({ options, tokens, page, declare }: AppParts): Pr
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   })
-  const guard = addGuard(app, tokens, options)
+  const guard = addGuard(app, doors, options)
   await app.register(
     async (api) => {
       api.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'))
@@ -83,6 +83,9 @@ export async function buildApp({ options, tokens, page, declare }: AppParts): Pr
       app.get(path, { config: { needs: 'nobody' }, schema: { hide: true } }, (_request, reply) => sendPage(file, reply))
   return app
 }
+
+/** Codes of sign-ins are in the query. */
+const shownUrl = (url: string): string => (url.startsWith('/api/session') ? url.split('?', 1)[0]! : url)
 
 /** No script, style or connection but the console's own; no frame around it; no address given to others. */
 const HEADERS = {

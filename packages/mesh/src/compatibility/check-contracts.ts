@@ -1,6 +1,7 @@
 import type { AnyContract } from '../message/contract.ts'
 import type { AnyRequest } from '../request/contract.ts'
 import { compareAnswers } from './compare-answers.ts'
+import { compareMarks } from './compare-marks.ts'
 import { compareSchemas } from './compare-schemas.ts'
 import type { Finding, Words } from './place.ts'
 import { type ContractSnapshot, type ContractsSnapshot, contractsSnapshot, readSnapshot } from './snapshot.ts'
@@ -41,7 +42,10 @@ export function checkContracts({ before, after, mode }: CheckOptions): Incompati
   const directions = mode === 'full' ? (['backward', 'forward'] as const) : [mode]
   return directions.flatMap((direction) =>
     old.contracts.flatMap((contract) => {
-      const findings = compareContracts(contract, now.get(contract.type), direction)
+      const after = now.get(contract.type)
+      const findings = compareContracts(contract, after, direction)
+      // Told once, whatever the mode, and for a new version too: it is about what people see, not about what releases read.
+      if (after && direction === directions[0]) findings.push(...compareMarks(contract.schema, after.schema))
       return findings.map(({ path, what }) => ({ contract: contract.type, direction, path, what }))
     }),
   )

@@ -17,6 +17,7 @@ const ANNOTATIONS = new Set([
   'deprecated',
   'readOnly',
   'writeOnly',
+  'sensitive',
 ])
 
 const CONTAINS = ['contains', 'minContains', 'maxContains']

@@ -92,7 +92,8 @@ function answersOf(
   }
 }
 
-function standardJsonSchema(schema: StandardSchemaV1): JsonSchema {
+/** @throws Error where its library gives none */
+export function standardJsonSchema(schema: StandardSchemaV1): JsonSchema {
   const standard = schema['~standard'] as Partial<StandardJSONSchemaV1.Props>
   if (typeof standard.jsonSchema?.input !== 'function')
     throw new Error(

@@ -21,3 +21,9 @@ export const json: Codec = {
   },
   decode: (bytes) => JSON.parse(decoder.decode(bytes)) as unknown,
 }
+
+/** Where JSON breaks off, without V8's words: they repeat the text around it, which may be a secret, and logs print causes. */
+export function faultPlace(error: unknown): string {
+  const place = /position \d+( \(line \d+ column \d+\))?/.exec(error instanceof Error ? error.message : '')?.[0]
+  return place ? `, at ${place}` : ''
+}

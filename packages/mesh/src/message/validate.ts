@@ -1,6 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { MeshError, type MeshErrorCode } from '../errors.ts'
 import type { Maybe } from '../maybe.ts'
+import { issueWords, redactorFor } from '../redaction/issue-words.ts'
+import { faultPlace } from './codec.ts'
 import type { AnyContract } from './contract.ts'
 import type { Envelope } from './envelope.ts'
 
@@ -17,8 +19,10 @@ export function validate(
   code: Extract<MeshErrorCode, 'MESH_INVALID_PAYLOAD' | 'MESH_SCHEMA_MISMATCH'>,
 ): unknown {
   const result = contract.schema['~standard'].validate(data)
-  if (result instanceof Promise) return result.then((settled) => outcome(contract, settled, code))
-  return outcome(contract, result as StandardSchemaV1.Result<unknown>, code)
+  if (result instanceof Promise) return result.then((settled) => outcome({ contract, data, code }, settled))
+  const { issues, value } = result as StandardSchemaV1.SuccessResult<unknown>
+  // Nothing is made for one that fits.
+  return issues ? outcome({ contract, data, code }, result as StandardSchemaV1.Result<unknown>) : value
 }
 
 /**
@@ -50,11 +54,10 @@ function decodeBytes(contract: Readable, envelope: Envelope, payload: Uint8Array
     )
   try {
     return contract.codec.decode(payload)
-  } catch (cause) {
+  } catch (error) {
     throw new MeshError(
       'MESH_UNDECODABLE',
-      `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contentType}`,
-      { cause },
+      `the payload of ${envelope.type} (${payload.length} bytes) is no valid ${contentType}${faultPlace(error)}`,
     )
   }
 }
@@ -68,23 +71,17 @@ function upcast(contract: Readable, data: unknown, from: number): unknown {
     throw new MeshError(
       'MESH_SCHEMA_MISMATCH',
       `${contract.type} of version ${from} could not be brought to version ${contract.version}`,
-      { cause },
+      redactorFor(contract.schema).isMarked ? undefined : { cause },
     )
   }
 }
 
-function outcome(
-  contract: Pick<Readable, 'type'>,
-  result: StandardSchemaV1.Result<unknown>,
-  code: MeshErrorCode,
-): unknown {
-  if (!result.issues) return result.value
-  const issues = result.issues.slice(0, 20).map((issue) => `\n  - ${pathOf(issue)}: ${issue.message.slice(0, 200)}`)
-  const more = result.issues.length > 20 ? `\n  - and ${result.issues.length - 20} more` : ''
-  throw new MeshError(code, `${contract.type} does not fit its schema:${issues.join('')}${more}`)
-}
+type Checked = { contract: Pick<Readable, 'type' | 'schema'>; data: unknown; code: MeshErrorCode }
 
-function pathOf(issue: StandardSchemaV1.Issue): string {
-  const keys = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part).slice(0, 64))
-  return keys.length > 0 ? keys.join('.') : '(the whole payload)'
+function outcome({ contract, data, code }: Checked, result: StandardSchemaV1.Result<unknown>): unknown {
+  const { issues } = result
+  if (!issues) return result.value
+  const words = issueWords(contract.schema, data, issues.slice(0, 20)).map((each) => `\n  - ${each}`)
+  const more = issues.length > 20 ? `\n  - and ${issues.length - 20} more` : ''
+  throw new MeshError(code, `${contract.type} does not fit its schema:${words.join('')}${more}`)
 }

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { MeshError } from '../errors.ts'
-import type { Codec } from '../message/codec.ts'
+import { type Codec, faultPlace } from '../message/codec.ts'
 import { HEADER } from '../message/headers.ts'
 import { validate } from '../message/validate.ts'
 import type { AnyRequest, ErrorSchemas } from './contract.ts'
@@ -54,9 +54,8 @@ export async function decodeAnswer(expected: Payload, { headers, payload }: Inco
 function decoded({ type, codec }: Payload, bytes: Uint8Array): unknown {
   try {
     return codec.decode(bytes)
-  } catch (cause) {
-    throw new MeshError('MESH_UNDECODABLE', `${type} (${bytes.length} bytes) is no valid ${codec.contentType}`, {
-      cause,
-    })
+  } catch (error) {
+    const what = `${type} (${bytes.length} bytes) is no valid ${codec.contentType}${faultPlace(error)}`
+    throw new MeshError('MESH_UNDECODABLE', what)
   }
 }

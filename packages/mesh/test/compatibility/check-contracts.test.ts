@@ -45,6 +45,27 @@ test('a new required property is told, unless the version grew and upcast brings
   )
 })
 
+test('what was sensitive and is not any more is told, in every mode and under a new version too; that it is now is fine', () => {
+  const open = Order.extend({ card: z.string(), items: z.array(z.object({ code: z.string() })) })
+  const marked = Order.extend({
+    card: z.string().meta({ sensitive: true }),
+    items: z.array(z.object({ code: z.string().meta({ sensitive: true }) })),
+  })
+  const of = (schema: z.ZodType<Order, Order>, more = {}): Contract<Order> => placed(schema, more)
+  expect(said(of(open), of(marked), 'full')).toEqual([])
+  expect(said(of(marked), of(marked), 'full')).toEqual([])
+  const lost = 'it was sensitive and is not any more'
+  for (const mode of ['backward', 'forward', 'full'] as const)
+    expect(said(of(marked), of(open), mode).map((each) => each.split(': ').slice(0, 2).join(': '))).toEqual(
+      ['card', 'items[].code'].map((path) => `${mode === 'full' ? 'backward' : mode} ${path}: ${lost}`),
+    )
+  expect(said(of(marked), of(open, { version: 2, upcast }), 'backward')).toHaveLength(2)
+  // As long as anything is marked, what is not named is hidden.
+  const without = Order.extend({ items: marked.shape.items })
+  expect(said(of(marked), of(without), 'backward')).toEqual([])
+  expect(said(of(marked), of(Order), 'backward')).toHaveLength(2)
+})
+
 test('a key that changed within a version is told in words', () => {
   const other = placed(Order, { key: (order) => `${order.orderId}-${order.total}` })
   expect(said(placed(Order), other, 'backward')[0]).toMatch(/its key was \{orderId\} and is \{orderId\}-\{total\} now/)

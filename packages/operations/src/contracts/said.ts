@@ -15,17 +15,23 @@ const STREAM_MISSING = 10059
  * `$JS.API.STREAM.MSG.GET` of `KV_MESH_CONTRACTS`.
  * @throws OperationsError OPERATIONS_NO_CONTRACTS
  */
-export async function readSaid({ nats, names }: Mesh): Promise<ServiceContracts[]> {
+export async function readSaid(mesh: Mesh): Promise<ServiceContracts[]> {
+  const said = await saidOrNone(mesh)
+  if (said) return said
+  throw new OperationsError(
+    'OPERATIONS_NO_CONTRACTS',
+    `there is no stream KV_${mesh.names.bucket(BUCKET)}: no service of this mesh has said its contracts`,
+  )
+}
+
+/** The same; undefined where no service ever said them. @throws OperationsError OPERATIONS_NO_CONTRACTS of a newer format */
+export async function saidOrNone({ nats, names }: Mesh): Promise<ServiceContracts[] | undefined> {
   const stream = `KV_${names.bucket(BUCKET)}`
   const prefix = `$KV.${names.bucket(BUCKET)}.`
   const query = JSON.stringify({ subjects_filter: `${prefix}>` })
   const answer = await nats.request(`$JS.API.STREAM.INFO.${stream}`, query, { timeout: ASK_MS })
   const { state, error } = answer.json<InfoAnswer>()
-  if (error?.err_code === STREAM_MISSING)
-    throw new OperationsError(
-      'OPERATIONS_NO_CONTRACTS',
-      `there is no stream ${stream}: no service of this mesh has said its contracts`,
-    )
+  if (error?.err_code === STREAM_MISSING) return undefined
   if (error) throw new Error(`stream ${stream}: ${error.description}`)
   const subjects = Object.keys(state?.subjects ?? {}).sort()
   const read: (ServiceContracts | undefined)[] = []

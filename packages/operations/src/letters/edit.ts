@@ -17,12 +17,14 @@ import { catchUp, recordIn } from './follow.ts'
 import { changesBetween, type JsonChange, readJson, withChanges } from './json-edit.ts'
 import type { LetterIndex } from './letter-index.ts'
 import type { ListedLetter } from './letter-row.ts'
-import { type LetterContent, readWhole, type WholeLetter } from './read-whole.ts'
 import { checkAsSaid } from './check-as-said.ts'
+import { putBack, shownChanges } from '../redaction/hidden-values.ts'
+import type { Sensitivity } from '../redaction/sensitivity.ts'
+import { describedBy, type LetterContent, readWhole, type WholeLetter } from './read-whole.ts'
 import { writeRecord } from './write-record.ts'
 
 export type EditOptions = Actor & {
-  /** What is to be sent instead: JSON. */
+  /** What is to be sent instead: JSON. What stands as `[redacted]` in it, as it was shown, is what was hidden. */
   payload: Uint8Array | string
   /** Contracts to check it by; the handler does so in any case. @default none */
   contracts?: readonly AnyContract[] | undefined
@@ -34,7 +36,7 @@ export type EditOptions = Actor & {
   dryRun?: boolean | undefined
 }
 
-/** A letter that was edited, and what that changed of its payload. */
+/** A letter that was edited, and what that changed of its payload, without values that are hidden. */
 export type Edited = {
   readonly letter: ListedLetter
   readonly changes: readonly JsonChange[]
@@ -42,27 +44,41 @@ export type Edited = {
   readonly checkedBy: string | null
 }
 
-type Deps = { desk: Desk; index: LetterIndex }
+type Deps = { desk: Desk; index: LetterIndex; sensitivity: () => Promise<Sensitivity> }
 
 /** @throws OperationsError OPERATIONS_EDIT_REFUSED | OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_LETTER_MOVED | OPERATIONS_NOT_AUDITED */
-export async function edit({ desk, index }: Deps, seq: number, options: EditOptions): Promise<Edited> {
+export async function edit(
+  { desk, index, sensitivity: read }: Deps,
+  seq: number,
+  options: EditOptions,
+): Promise<Edited> {
   const { who, reason = '', contracts = [], asSaid = false, seen, dryRun = false } = options
   if (!dryRun) checkActor({ who, reason }, { needsReason: true })
   const { mesh } = desk
-  const payload = Buffer.from(options.payload)
-  const document = readJson(payload)
+  const given = readJson(Buffer.from(options.payload))
   await catchUp(mesh, index)
   const whole = await readWhole(mesh, seq)
   const letter = index.letter(seq)
   if (letter?.state !== 'open') throw moved(letter ?? { seq, state: 'gone' })
   if (seen !== undefined && seen !== letter.recordSeq) throw moved(letter)
   if (letter.kind !== 'message' || !whole.hasPayload) throw refused('it has no payload to edit')
-  await check(whole, payload, contracts)
-  const checkedBy = asSaid ? await checkAsSaid(mesh, whole, document) : null
-  const changes = changesBetween(originalOf(whole.payload), document)
   const known = await changesOf(mesh, letter)
+  const original = originalOf(whole.payload)
+  const sensitivity = await read()
+  const described = describedBy(mesh.names, whole)
+  const redactor = sensitivity.redactorFor(described)
+  const { document, count } =
+    'withheld' in redactor
+      ? { document: given, count: 0 }
+      : putBack(redactor, given, [withChanges(original, known), original])
+  // What nobody saw must not become another number.
+  if (count > 0) readJson(whole.payload)
+  await check(whole, count > 0 ? Buffer.from(JSON.stringify(document)) : Buffer.from(options.payload), contracts)
+  const checkedBy = asSaid ? await checkAsSaid(mesh, whole, document) : null
+  const changes = changesBetween(original, document)
   if (JSON.stringify(changes) === JSON.stringify(known)) throw refused('nothing was changed')
-  if (dryRun) return { letter, changes, checkedBy }
+  const shown = shownChanges(sensitivity, described, changes)
+  if (dryRun) return { letter, changes: shown, checkedBy }
   // Where it was changed, not what is there: that may be a secret.
   const changed = changes.map(({ op, path }) => ({ op, path }))
   const before = { state: letter.state, edited: letter.editSeq > 0 }
@@ -73,7 +89,7 @@ export async function edit({ desk, index }: Deps, seq: number, options: EditOpti
     if (!(await writeRecord(mesh, letter, record))) throw moved(letter)
   })
   await catchUp(mesh, index)
-  return { letter: index.letter(seq)!, changes, checkedBy }
+  return { letter: index.letter(seq)!, changes: shown, checkedBy }
 }
 
 /** What would be sent of a letter: with its latest edit. The very content where it has none. */
@@ -123,4 +139,4 @@ async function check(whole: WholeLetter, payload: Uint8Array, contracts: readonl
     )
 }
 
-const refused = (why: string): OperationsError => new OperationsError('OPERATIONS_EDIT_REFUSED', why)
+export const refused = (why: string): OperationsError => new OperationsError('OPERATIONS_EDIT_REFUSED', why)

@@ -1,3 +1,4 @@
+import { faultPlace } from '@malha/mesh'
 import { isDeepStrictEqual } from 'node:util'
 import { applyPatch, createPatch, type Operation, type Pointer } from 'rfc6902'
 import { OperationsError } from '../errors.ts'
@@ -62,9 +63,8 @@ export function readJson(payload: Uint8Array): unknown {
   let document: unknown
   try {
     document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload), read) as unknown
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new OperationsError('OPERATIONS_EDIT_REFUSED', `the payload is no JSON: ${why.slice(0, 200)}`, { cause })
+  } catch (error) {
+    throw new OperationsError('OPERATIONS_EDIT_REFUSED', `the payload is no JSON${faultPlace(error)}`)
   }
   if (lossy.length === 0) return document
   throw new OperationsError(

@@ -1,8 +1,10 @@
 import type { OperationRecord } from '@malha/mesh'
-import type { Desk } from '../audit/audited.ts'
+import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { decide, type Decision } from './discard.ts'
-import { edit, type Edited, type EditOptions, withEdit } from './edit.ts'
+import { shownHistory } from '../redaction/hidden-values.ts'
+import type { Sensitivity } from '../redaction/sensitivity.ts'
+import { edit, type Edited, type EditOptions, refused, withEdit } from './edit.ts'
 import { catchUp } from './follow.ts'
 import { holdsKey } from './holds-key.ts'
 import { historyOf } from './history.ts'
@@ -10,7 +12,7 @@ import type { Letter } from './letter.ts'
 import type { LetterFilter, LetterPage } from './letter-filter.ts'
 import type { LetterGroup, LetterIndex } from './letter-index.ts'
 import type { ListedLetter } from './letter-row.ts'
-import { readWhole, type WholeLetter } from './read-whole.ts'
+import { describedBy, readWhole, type ShownLetter, shownLetter } from './read-whole.ts'
 
 export type LetterList = {
   /** The newest first. */
@@ -33,13 +35,18 @@ export interface Letters {
   /** As of the last refresh. @throws OperationsError OPERATIONS_INVALID_OPTIONS */
   list(filter?: LetterFilter, page?: LetterPage): LetterList
   /**
-   * One letter, read from the stream: by its number or its subject.
+   * One letter, read from the stream: by its number or its subject. What its contract marks as sensitive is hidden.
    * @throws OperationsError OPERATIONS_LETTER_GONE
    */
-  read(letter: number | string): Promise<WholeLetter>
+  read(letter: number | string): Promise<ShownLetter>
+  /**
+   * The same with all that it has. Needs a reason; audited as `letter.reveal`.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_LETTER_GONE | OPERATIONS_NOT_AUDITED
+   */
+  reveal(letter: number | string, actor: Actor): Promise<ShownLetter>
   /** Whether later events of its key wait for it (`onDeadLetter: 'hold-key'`); null where this user may not know. */
   holdsKey(letter: Letter): Promise<boolean | null>
-  /** What was done with a letter, by its subject: the oldest first, 200 at most. */
+  /** What was done with a letter, by its subject: the oldest first, 200 at most; corrections without what is sensitive. @throws as `read` where it was corrected */
   history(subject: string): Promise<OperationRecord[]>
   /**
    * Says of an open letter that it need not be done; it stays where it is. Needs a reason.
@@ -51,7 +58,11 @@ export interface Letters {
    * @throws OperationsError OPERATIONS_EDIT_REFUSED, and those of `discard`
    */
   edit(seq: number, options: EditOptions): Promise<Edited>
-  /** What would be sent of a letter: its payload with the latest correction. As of the last refresh. @throws as `read` */
+  /**
+   * What would be sent of a letter: its payload with the latest correction, to be edited. What is sensitive in it is hidden, and
+   * `edit` puts it back. As of the last refresh.
+   * @throws as `read`, and OPERATIONS_EDIT_REFUSED where all of it is hidden
+   */
   payloadToSend(seq: number): Promise<Uint8Array>
   /** Says of a letter that is discarded or late that it must be done; with the same errors. */
   reopen(seq: number, decision: Decision): Promise<ListedLetter>
@@ -60,7 +71,7 @@ export interface Letters {
 const MOST_GROUPS = 100
 const MOST_LETTERS = 1000
 
-export function lettersOf(desk: Desk, index: LetterIndex): Letters {
+export function lettersOf(desk: Desk, index: LetterIndex, sensitivity: () => Promise<Sensitivity>): Letters {
   const { mesh } = desk
   return {
     refresh: (onRead) => catchUp(mesh, index, onRead),
@@ -68,15 +79,29 @@ export function lettersOf(desk: Desk, index: LetterIndex): Letters {
       checkPage(page)
       return { ...index.page(filter, page), groups: index.groups(filter, MOST_GROUPS), total: index.count(filter) }
     },
-    read: (letter) => readWhole(mesh, letter),
-    edit: (seq, options) => edit({ desk, index }, seq, options),
+    read: async (letter) => shownLetter(mesh, await sensitivity(), await readWhole(mesh, letter)),
+    async reveal(letter, { who, reason }) {
+      checkActor({ who, reason }, { needsReason: true })
+      const whole = await readWhole(mesh, letter)
+      const act = { action: 'letter.reveal', who, reason, target: whole.subject, before: null, after: null } as const
+      return await audited(desk, act, async () => ({ ...whole, redaction: { hidden: 0, withheld: undefined } }))
+    },
+    edit: (seq, options) => edit({ desk, index, sensitivity }, seq, options),
     async payloadToSend(seq) {
       const whole = await readWhole(mesh, seq)
       const letter = index.letter(seq)
-      return letter ? (await withEdit(mesh, letter, whole)).payload : whole.payload
+      const { payload: sent } = letter ? await withEdit(mesh, letter, whole) : whole
+      const { payload, withheld } = (await sensitivity()).show({ ...describedBy(mesh.names, whole), payload: sent })
+      if (withheld !== undefined) throw refused(`its payload is hidden, so give all of a new one: ${withheld}`)
+      return payload
+    },
+    async history(subject) {
+      const records = await historyOf(mesh, subject)
+      if (!records.some(({ kind }) => kind === 'edited')) return records
+      const event = describedBy(mesh.names, await readWhole(mesh, subject))
+      return shownHistory(await sensitivity(), event, records)
     },
     holdsKey: (letter) => holdsKey(mesh, letter),
-    history: (subject) => historyOf(mesh, subject),
     discard: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'discarded' }),
     reopen: (seq, decision) => decide({ desk, index }, seq, { ...decision, kind: 'reopened' }),
   }

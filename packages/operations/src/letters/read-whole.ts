@@ -1,5 +1,6 @@
-import { getStored, LETTER_HEADER, type Mesh, type StoredMessage } from '@malha/mesh'
+import { getStored, LETTER_HEADER, type Mesh, type Names, type StoredMessage } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
+import type { Described, Sensitivity, ShownPayload } from '../redaction/sensitivity.ts'
 import { type Letter, readLetter } from './letter.ts'
 
 /** What a letter has of its original. */
@@ -13,6 +14,24 @@ export type LetterContent = {
 
 /** All of a letter. */
 export type WholeLetter = Letter & LetterContent & { readonly stack: string | undefined }
+
+/** A letter to show: without what its contract marks as sensitive. */
+export type ShownLetter = WholeLetter & {
+  /** How many values of the payload are hidden, and why all of it is where it is. */
+  readonly redaction: Omit<ShownPayload, 'payload'>
+}
+
+/** The letter as it may be shown. */
+export function shownLetter({ names }: Mesh, sensitivity: Sensitivity, letter: WholeLetter): ShownLetter {
+  const { payload, ...redaction } = sensitivity.show({ ...describedBy(names, letter), payload: letter.payload })
+  return { ...letter, payload, redaction }
+}
+
+/** Whose contract its payload has. */
+export const describedBy = (names: Names, { type, origin }: Letter): Described => ({
+  type,
+  subject: names.strip(origin.subject),
+})
 
 /**
  * One letter from its stream's leader: by its number or its subject.

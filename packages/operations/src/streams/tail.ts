@@ -1,6 +1,7 @@
 import { type AttemptFailed, covers, decodeAttribute, HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
 import type { Msg, Subscription } from '@nats-io/nats-core'
 import { OperationsError } from '../errors.ts'
+import type { Sensitivity } from '../redaction/sensitivity.ts'
 import { meshStreams } from './mesh-streams.ts'
 
 /** Which events; what is given must all hold. */
@@ -28,8 +29,10 @@ export type TailEvent = {
   readonly correlationId: string | undefined
   readonly traceId: string | undefined
   readonly payloadBytes: number
-  /** The beginning of the payload; undefined where it is no text. */
+  /** The beginning of the payload, without what is sensitive; undefined where it is no text, or hidden whole. */
   readonly payload: string | undefined
+  /** Why all of the payload is hidden; undefined where it is not. */
+  readonly withheld: string | undefined
   /** Of a `mesh.attempt.failed`. */
   readonly failed: AttemptFailed | undefined
 }
@@ -44,6 +47,7 @@ export interface Tail extends AsyncIterable<TailEvent>, Disposable {
 
 const LONGEST_SHOWN = 1000
 const MOST_KEPT = 10_000
+const REFRESH_MS = 15_000
 const FAILED = 'mesh.attempt.failed'
 
 /**
@@ -51,8 +55,14 @@ const FAILED = 'mesh.attempt.failed'
  * twice. Needs the right to subscribe to the subjects; without a pattern also `$JS.API.STREAM.LIST`.
  * @throws OperationsError OPERATIONS_INVALID_OPTIONS; while events are taken OPERATIONS_UNREADABLE
  */
-export async function tailEvents(mesh: Mesh, filter: TailFilter = {}): Promise<Tail> {
+export async function tailEvents(
+  mesh: Mesh,
+  sensitivity: () => Promise<Sensitivity>,
+  filter: TailFilter = {},
+): Promise<Tail> {
   const subjects = await subjectsOf(mesh, filter)
+  let sensitive = await sensitivity()
+  let refreshing: NodeJS.Timeout | undefined
   const kept: TailEvent[] = []
   const subscriptions: Subscription[] = []
   let dropped = 0
@@ -61,6 +71,7 @@ export async function tailEvents(mesh: Mesh, filter: TailFilter = {}): Promise<T
   let wake = (): void => undefined
   const end = (error?: Error): void => {
     isOver = true
+    clearInterval(refreshing)
     fault ??= error
     for (const each of subscriptions) each.unsubscribe()
     wake()
@@ -74,7 +85,7 @@ export async function tailEvents(mesh: Mesh, filter: TailFilter = {}): Promise<T
       )
       return
     }
-    const event = tailEvent(mesh, message)
+    const event = tailEvent(mesh, sensitive, message)
     if (!isWanted(event, filter)) return
     if (kept.length < MOST_KEPT) kept.push(event)
     else dropped++
@@ -83,6 +94,7 @@ export async function tailEvents(mesh: Mesh, filter: TailFilter = {}): Promise<T
   for (const subject of subjects)
     subscriptions.push(mesh.nats.subscribe(mesh.names.subject(subject), { callback: onMessage }))
   await mesh.nats.flush()
+  refreshing = setInterval(() => void sensitivity().then((now) => (sensitive = now)), REFRESH_MS).unref()
   return {
     subjects,
     get dropped() {
@@ -120,11 +132,12 @@ async function subjectsOf(mesh: Mesh, { pattern, errors }: TailFilter): Promise<
 /** Marks in a stream what a handler is done with, and is no event. */
 const isMarker = (subject: string): boolean => subject.startsWith('_')
 
-function tailEvent({ names }: Mesh, { subject, headers, data }: Msg): TailEvent {
+function tailEvent({ names }: Mesh, sensitivity: Sensitivity, { subject, headers, data }: Msg): TailEvent {
   const received = receivedHeaders(headers)
   const text = (name: string): string | undefined => (received[name] ? decodeAttribute(received[name]) : undefined)
   const type = text(HEADER.type)
-  const bytes = data.subarray(0, LONGEST_SHOWN)
+  const { payload, withheld } = sensitivity.show({ type, subject: names.strip(subject), payload: data })
+  const bytes = payload.subarray(0, LONGEST_SHOWN)
   return {
     at: new Date().toISOString(),
     subject: names.strip(subject),
@@ -135,7 +148,8 @@ function tailEvent({ names }: Mesh, { subject, headers, data }: Msg): TailEvent 
     correlationId: text(HEADER.correlationId) ?? text(HEADER.id),
     traceId: /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(received[HEADER.traceparent] ?? '')?.[1],
     payloadBytes: data.length,
-    payload: textOf(bytes, data.length > LONGEST_SHOWN),
+    payload: withheld === undefined ? textOf(bytes, payload.length > LONGEST_SHOWN) : undefined,
+    withheld,
     failed: type === FAILED ? failedOf(data) : undefined,
   }
 }

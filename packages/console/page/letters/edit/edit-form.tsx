@@ -86,15 +86,17 @@ export function EditForm({ seq, correction }: { seq: number; correction: Correct
         />
       </Section>
       <div class="buttons end">
-        <ActButton isAllowed onAct={() => attempt(check)}>
-          Check it
-        </ActButton>
+        <ActButton onAct={() => attempt(check)}>Check it</ActButton>
         <ActButton onAct={() => attempt(keep)}>Keep it</ActButton>
         <ActButton kind="primary" onAct={() => attempt(redrive)}>
           Keep it and redrive
         </ActButton>
       </div>
-      {!mayAct.value && <p class="hint">You may check a correction, and keep none.</p>}
+      {!mayAct.value && (
+        <p class="hint">
+          You may look at a correction, and neither check nor keep one: what changes would tell what is hidden.
+        </p>
+      )}
       <div aria-live="polite">
         {outcome.problem && <PayloadRefused problem={outcome.problem} what="Nothing was kept" />}
         {outcome.checked && <Checked corrected={outcome.checked} />}

@@ -21,12 +21,14 @@ export const text = z.string().max(2000).optional()
 export const PayloadView = z
   .object({
     bytes: z.int(),
-    form: z.enum(['json', 'text', 'binary', 'empty', 'left-out', 'expired']),
+    form: z.enum(['json', 'text', 'binary', 'empty', 'left-out', 'expired', 'hidden']),
     text: z
       .string()
       .optional()
       .describe('Of text, its beginning; of JSON, with line breaks; of binary, a dump in hex.'),
     isCut: z.boolean().describe('Whether there is more than is shown; /payload has all.'),
+    hidden: z.int().describe('How many values are hidden, because the contract marks them as sensitive.'),
+    withheld: z.string().optional().describe('Why all of it is hidden.'),
   })
   .meta({ id: 'Payload' })
 export type PayloadView = z.infer<typeof PayloadView>

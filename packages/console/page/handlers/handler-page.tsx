@@ -115,6 +115,7 @@ function Standing({ handler }: { handler: HandlerView }): JSX.Element {
         ['Redelivered', lag ? number(lag.redelivered) : undefined],
         ['On its lane', `${number(lane.pending + lane.ackPending)} retries and messages of runs`],
         ['Letters', letters > 0 ? <a href={open}>{number(letters)} open</a> : 'none open'],
+        ['Held keys', handler.heldKeys ? `${number(handler.heldKeys)}, each behind a dead letter` : undefined],
         ['Order', handler.isOrdered ? 'by key' : 'none'],
       ]}
     />

@@ -126,6 +126,7 @@ function Ruler({ axis: { columns, stretches } }: { axis: Axis }): JSX.Element {
 function StepLine({ step }: { step: Step }): JSX.Element {
   if (step.kind === 'handler') return <HandlerLine step={step} />
   if (step.kind === 'attempt') return <AttemptLine step={step} />
+  if (step.kind === 'run') return <RunLine step={step} />
   return (
     <>
       <Time at={step.at} />{' '}
@@ -164,6 +165,30 @@ function HandlerLine({ step }: { step: Extract<Step, { kind: 'handler' }> }): JS
           <Text>{step.sentence}</Text>
         </p>
       )}
+    </>
+  )
+}
+
+const CAME_OF: Record<Extract<Step, { kind: 'run' }>['result'], string> = {
+  'under-way': 'under way',
+  ok: 'done',
+  already: 'was done before',
+  failed: 'failed again',
+  gone: 'nothing was left to send',
+}
+
+function RunLine({ step }: { step: Extract<Step, { kind: 'run' }> }): JSX.Element {
+  return (
+    <>
+      <Time at={step.at} /> {step.title === 'redrive' ? 'redriven' : 'replayed'} by{' '}
+      <a href={`/runs/${step.run}`}>run {step.run}</a>: {CAME_OF[step.result]}
+      {step.attempts !== null && step.attempts > 1 && ` after ${step.attempts} attempts`}
+      {step.code && (
+        <>
+          , <code>{step.code}</code> <Why code={step.code} reason={step.message ?? ''} />
+        </>
+      )}{' '}
+      {step.traceId && <TraceLink traceId={step.traceId} />}
     </>
   )
 }

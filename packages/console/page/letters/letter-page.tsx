@@ -87,6 +87,10 @@ function LetterFacts({ letter }: { letter: WholeLetterView }): JSX.Element {
         ['Event', text(letter.type)],
         ['Event id', letter.id && <a href={`/journey?of=${encodeURIComponent(letter.id)}`}>{text(letter.id)}</a>],
         ['Key', letter.key && <a href={`/letters?key=${encodeURIComponent(letter.key)}`}>{text(letter.key)}</a>],
+        [
+          'Holds its key',
+          letter.holdsKey ? 'yes: later events of its key wait until it is redriven or discarded' : undefined,
+        ],
         ['Correlation', text(letter.correlationId)],
         ['Trace', trace],
         ['Stands at', text(`${origin.stream} ${origin.seq} (${origin.subject})`)],

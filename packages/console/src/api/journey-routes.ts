@@ -66,6 +66,10 @@ function stepOf(row: WaterfallRow, scale: TimeScale): Step {
     const { service, handler, situation, sentence } = row.handler
     return { kind: 'handler', depth, title: `${service}/${handler}`, situation, sentence, bars }
   }
+  if (row.kind === 'run') {
+    const { run, kind, at, result, attempts = null, code = null, message = null, traceId = null } = row.run
+    return { kind: 'run', depth, at, run, title: kind, result, attempts, code, message, traceId, bars }
+  }
   if (row.kind === 'attempt') {
     const { attempt, at, isFailed, failure, tookMs = null } = row
     return {

@@ -76,7 +76,11 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
   )
   async function viewOf(whole: ShownLetter): Promise<WholeLetterView> {
     const { seq } = whole
-    const [history] = await Promise.all([letters.history(whole.subject), deps.reader.read()])
+    const [history, holdsKey] = await Promise.all([
+      letters.history(whole.subject),
+      letters.holdsKey(whole),
+      deps.reader.read(),
+    ])
     const { state = 'open', recordSeq = 0, run, redrives = 0 } = listed(seq) ?? {}
     const standing = { state, recordSeq, run, redrives }
     const headers = whole.headers.map(([name, value]): [string, string] => [name, value])
@@ -85,6 +89,7 @@ export function letterRoutes(app: FastifyInstance, deps: ApiDeps): void {
       stack: whole.stack,
       headers,
       payload: payloadView(whole),
+      holdsKey,
       history: history.map(historyRow),
     }
   }

@@ -1,4 +1,5 @@
 import type { AttemptFailed } from '@malha/mesh'
+import type { RunHop } from '../why/run-records.ts'
 import type { HandlerHop, Hop, Journey } from './journey.ts'
 import type { Span } from './spans.ts'
 import type { Interval } from './time-scale.ts'
@@ -13,6 +14,7 @@ export type Bar = Interval & { readonly kind: 'stored' | 'ran' | 'failed' | 'wai
 export type WaterfallRow = { readonly depth: number; readonly bars: readonly Bar[] } & (
   | { readonly kind: 'event'; readonly hop: Hop }
   | { readonly kind: 'handler'; readonly handler: HandlerHop }
+  | { readonly kind: 'run'; readonly run: RunHop }
   | {
       readonly kind: 'attempt'
       readonly attempt: number
@@ -50,6 +52,7 @@ function rowsOf(hop: Hop, depth: number, known: Known): WaterfallRow[] {
       return [
         { kind: 'handler', depth: depth + 1, handler, bars: openBar(handler, { storedNs, ...known }) },
         ...attempts,
+        ...handler.runs.map((run): WaterfallRow => ({ kind: 'run', depth: depth + 2, run, bars: runBars(run, known) })),
         ...caused.filter((next) => isOf(next, handler)).flatMap((next) => rowsOf(next, depth + 2, known)),
       ]
     }),
@@ -59,6 +62,14 @@ function rowsOf(hop: Hop, depth: number, known: Known): WaterfallRow[] {
 
 function openBar({ situation }: HandlerHop, { storedNs, nowNs }: { storedNs: bigint; nowNs: bigint }): Bar[] {
   return SETTLED.has(situation) || nowNs <= storedNs ? [] : [{ kind: 'open', startNs: storedNs, endNs: nowNs }]
+}
+
+/** From when its handler began with the message to what came of it; to now while nothing did. */
+function runBars({ at, endedAt, result }: RunHop, { nowNs }: Known): Bar[] {
+  const startNs = nsOf(at)
+  if (result === 'under-way') return nowNs > startNs ? [{ kind: 'open', startNs, endNs: nowNs }] : []
+  const endNs = endedAt === undefined ? startNs : nsOf(endedAt)
+  return [{ kind: result === 'failed' ? 'failed' : 'ran', startNs, endNs: endNs > startNs ? endNs : startNs }]
 }
 
 type AttemptRow = Extract<WaterfallRow, { kind: 'attempt' }>

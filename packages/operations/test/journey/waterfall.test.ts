@@ -131,3 +131,18 @@ test('a gap that nobody would notice stays in the scale, and a moment alone has 
   expect(stretches[2]!.columns).toBeGreaterThanOrEqual(12)
   expect(stretches.reduce((sum, { columns }) => sum + columns, 0)).toBe(1000)
 })
+
+test('what runs sent again stands below its handler, from its beginning to what came of it', () => {
+  const at = (ms: number): string => new Date(AT + ms).toISOString()
+  const run = { kind: 'redrive', attempts: 1, code: undefined, message: undefined, traceId: undefined } as const
+  const runs = [
+    { ...run, run: 'r1', at: at(1000), endedAt: at(1200), result: 'failed' as const },
+    { ...run, run: 'r2', at: at(2000), endedAt: undefined, result: 'under-way' as const },
+  ]
+  const handlers = [{ ...bill, situation: 'redriving' as const, attempts: [], runs }]
+  const rows = waterfallOf({ roots: [hop({ id: 'e-1', ms: 0, handlers })], traces: [] }, new Date(AT + 10_000))
+  expect(rows.flatMap((row) => (row.kind === 'run' ? [[row.run.run, row.depth, row.bars]] : []))).toEqual([
+    ['r1', 2, [{ kind: 'failed', startNs: ns(1000), endNs: ns(1200) }]],
+    ['r2', 2, [{ kind: 'open', startNs: ns(2000), endNs: ns(10_000) }]],
+  ])
+})

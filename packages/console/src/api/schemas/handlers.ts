@@ -53,6 +53,7 @@ export const HandlerView = z
     revision: z.int().describe('Send it along to change what you saw: 409 when somebody changed it since.'),
     breaker: Breaker.nullable(),
     running: z.int().describe('Messages being handled, in all instances that answered.'),
+    heldKeys: z.number().nullable().describe('Keys that a dead letter holds; null where no process says.'),
     letters: z.int().describe('Dead letters of it that are open.'),
     instances: z.array(
       z.object({

@@ -123,6 +123,10 @@ export const WholeLetterView = LetterRow.extend({
   stack: z.string().nullish(),
   headers: z.array(z.tuple([z.string(), z.string()])),
   payload: PayloadView,
+  holdsKey: z
+    .boolean()
+    .nullable()
+    .describe('Whether later events of its key wait for it; null where the console may not know.'),
   history: z.array(HistoryRow),
 }).meta({ id: 'WholeLetter' })
 export type WholeLetterView = z.infer<typeof WholeLetterView>

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { KV } from '@nats-io/kv'
 import { type Limits, limitFaults } from '../consume/rate-limit.ts'
@@ -56,6 +57,7 @@ export interface RunningService extends AsyncDisposable {
 }
 
 const DRAIN_MS = 25_000
+const SAY_MS = 1000
 const START_PATIENCE_MS = 20_000
 
 /**
@@ -139,11 +141,16 @@ async function running(
   await Promise.all([knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
   // Behind the first messages: schemas take a moment to be written down, and nobody waits for it.
-  setImmediate(() => void sayContracts(deps, service))
+  let saying: Promise<void> | undefined
+  setImmediate(() => {
+    if (!stopping) saying = sayContracts(deps, service)
+  })
   const stop = async (): Promise<void> => {
     control.stop()
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
+    // What it asked of the server comes to nothing after it has stopped, unless the server is silent.
+    await Promise.race([saying, sleep(SAY_MS, undefined, { ref: false })])
     clock.close()
     onStopped()
     stopped.resolve()

@@ -158,8 +158,9 @@ for (const broker of brokers) {
     const each = await open(t.mesh, 'each', { snapshots: { every: 1 } })
     const rare = await open(t.mesh, 'rare', { snapshots: { every: 10 } })
     for (const cents of [1, 2, 3]) {
-      await each.execute('each', { add: cents })
-      await rare.execute('rare', { add: cents })
+      // The bucket that has just been made may have no leader yet, and nothing is appended before it is told.
+      await eventually(() => each.execute('each', { add: cents }))
+      await eventually(() => rare.execute('rare', { add: cents }))
     }
     await jsm.streams.purge(name)
     expect(await each.execute('each', { add: 4 })).toMatchObject({ state: { cents: 10 }, version: 4 })

@@ -8,6 +8,7 @@ import { act, problemOf } from '../api/client.ts'
 import { mayAct, whyNot } from '../api/session.ts'
 import { ActButton } from '../parts/act-button.tsx'
 import { Problem, Section } from '../parts/panels.tsx'
+import { ReasonSection } from '../parts/reason-section.tsx'
 import { durationOf, number, plural } from '../parts/time.tsx'
 import { say } from '../parts/toast.tsx'
 import { LimitFields, type Limits } from './limit-fields.tsx'
@@ -53,19 +54,7 @@ export function BeginPanel(props: BeginPanelProps): JSX.Element {
           paused and cancelled.
         </p>
       </Section>
-      <Section title="Why">
-        <label class="unseen" for="reason">
-          Reason
-        </label>
-        <input
-          id="reason"
-          class="long"
-          maxLength={500}
-          placeholder="e.g. the city is known now"
-          value={reason}
-          onInput={({ currentTarget }) => onReason(currentTarget.value)}
-        />
-      </Section>
+      <ReasonSection placeholder="e.g. the city is known now" value={reason} onChange={onReason} />
       {problem && <Problem problem={problem} />}
       <div class="buttons end">
         <ActButton kind="primary" isAllowed={isAllowed} why={why} onAct={begin}>

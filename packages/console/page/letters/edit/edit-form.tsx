@@ -10,6 +10,7 @@ import { mayAct } from '../../api/session.ts'
 import { ActButton } from '../../parts/act-button.tsx'
 import { PayloadRefused } from '../../parts/faults.tsx'
 import { Section } from '../../parts/panels.tsx'
+import { ReasonSection } from '../../parts/reason-section.tsx'
 import { Text } from '../../parts/text.tsx'
 import { say, sayRefused } from '../../parts/toast.tsx'
 import { Changes } from '../changes.tsx'
@@ -71,20 +72,7 @@ export function EditForm({ seq, correction }: { seq: number; correction: Correct
       <p class="hint">
         Lines that are gone or changed stand above those that are sent. It is checked by its contract before it is kept.
       </p>
-      <Section title="Why">
-        <label class="unseen" for="reason">
-          Reason
-        </label>
-        <input
-          id="reason"
-          class="long"
-          maxLength={500}
-          aria-required
-          placeholder="e.g. the city was misspelt"
-          value={reason}
-          onInput={({ currentTarget }) => setReason(currentTarget.value)}
-        />
-      </Section>
+      <ReasonSection isNeeded placeholder="e.g. the city was misspelt" value={reason} onChange={setReason} />
       <div class="buttons end">
         <ActButton onAct={() => attempt(check)}>Check it</ActButton>
         <ActButton onAct={() => attempt(keep)}>Keep it</ActButton>

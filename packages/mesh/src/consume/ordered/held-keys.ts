@@ -4,13 +4,13 @@
  * H1  A key goes on when the last record about its letter says that its message is done, or need not be; not before.
  * H2  A letter that was removed can be neither sent again nor discarded: its key goes on, once it was missed at two looks.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { getStored } from '../../publish/stored-message.ts'
 import { lastRecord } from '../../run/record.ts'
 import { SETTLED } from '../../run/late.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Line } from './key-turns.ts'
 import type { Partition } from './partition.ts'
+import { RepeatedLook } from './repeated-look.ts'
 
 export type HeldKeysOptions = Pick<RunnerOptions, 'nc' | 'names' | 'log' | 'labels' | 'stream'> & {
   /** Of the handler, on the server. */
@@ -25,28 +25,24 @@ const AT_ONCE = 32
 export class HeldKeys {
   readonly #options: HeldKeysOptions
   readonly #missed = new WeakSet<object>()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | undefined
-  #mustLook = false
+  readonly #looks: RepeatedLook
 
   constructor(options: HeldKeysOptions) {
     this.#options = options
+    this.#looks = new RepeatedLook({ nc: options.nc, everyMs: LOOK_MS, look: () => this.#look() })
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.look(), LOOK_MS)
+    this.#looks.start()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#looks.stop()
   }
 
   /** Some letter may have been dealt with. Never throws. */
   look(): Promise<void> {
-    this.#mustLook = true
-    return (this.#looking ??= this.#looks().finally(() => {
-      this.#looking = undefined
-    }))
+    return this.#looks.now()
   }
 
   /** Whether a run's message is the one of the letter that holds its key, by where the records about it stand. */
@@ -55,18 +51,12 @@ export class HeldKeys {
   }
 
   /** Never throws. */
-  async #looks(): Promise<void> {
-    const { owned, nc } = this.#options
-    while (this.#mustLook && !nc.isClosed() && !nc.isDraining()) {
-      // Who has just taken a partition says so before it is among those.
-      await nextTurn()
-      this.#mustLook = false
-      const held = [...owned().values()].flatMap((partition) =>
-        partition.behindLetters.map((line) => ({ partition, line })),
-      )
-      for (let from = 0; from < held.length; from += AT_ONCE)
-        await Promise.all(held.slice(from, from + AT_ONCE).map(({ partition, line }) => this.check(partition, line)))
-    }
+  async #look(): Promise<void> {
+    const held = [...this.#options.owned().values()].flatMap((partition) =>
+      partition.behindLetters.map((line) => ({ partition, line })),
+    )
+    for (let from = 0; from < held.length; from += AT_ONCE)
+      await Promise.all(held.slice(from, from + AT_ONCE).map(({ partition, line }) => this.check(partition, line)))
   }
 
   /** Upholds H1. Never throws; what fails is seen at the next look. */

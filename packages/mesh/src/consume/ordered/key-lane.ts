@@ -1,10 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Lane, subjectsOnLane } from '../../failure/lane.ts'
 import { partitionOf } from '../../message/key.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { NO_KEY } from '../../topology/names.ts'
 import type { HandlerLabels } from '../runner-options.ts'
 import type { Partition } from './partition.ts'
+import { RepeatedLook } from './repeated-look.ts'
 import { inOrder, type SentMessage } from './sent-message.ts'
 
 export type KeyLaneOptions = {
@@ -26,49 +26,40 @@ export class KeyLane {
   readonly #start: string
   /** Those of which all was found that whoever had them before may have begun. */
   readonly #seen = new WeakSet<Partition>()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | undefined
-  #mustLook = false
+  readonly #looks: RepeatedLook
 
   constructor(options: KeyLaneOptions) {
-    const { names, service, handler } = options.lane
+    const { nc, names, service, handler } = options.lane
     this.#options = options
     this.#start = names.laneOfKeys(service, handler)
+    this.#looks = new RepeatedLook({ nc, everyMs: LOOK_MS, look: () => this.#look() })
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.look(), LOOK_MS)
+    this.#looks.start()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#looks.stop()
   }
 
   /** There may be something. Never throws. */
   look(): Promise<void> {
-    this.#mustLook = true
-    return (this.#looking ??= this.#looks().finally(() => {
-      this.#looking = undefined
-    }))
+    return this.#looks.now()
   }
 
-  async #looks(): Promise<void> {
+  async #look(): Promise<void> {
     const { lane, log, labels, owned } = this.#options
-    while (this.#mustLook && !lane.nc.isClosed() && !lane.nc.isDraining()) {
-      // Who has just taken a partition says so before it is among those.
-      await nextTurn()
-      this.#mustLook = false
-      const takers = new Map([...owned()].filter(([, { isRestored }]) => isRestored))
-      if (takers.size === 0) continue
-      try {
-        const subjects = await subjectsOnLane(lane, `${this.#start}>`)
-        const found = subjects.flatMap((subject) => sentIn(subject, this.#start) ?? [])
-        // The server tells them by name, and the first of a key that is brought has its turn.
-        for (const one of found.toSorted((a, b) => inOrder(a.message, b.message))) this.#bring(one, takers)
-        for (const partition of takers.values()) this.#seen.add(partition)
-      } catch (error) {
-        log.debug({ ...labels, err: error }, 'what runs sent was not found; again')
-      }
+    const takers = new Map([...owned()].filter(([, { isRestored }]) => isRestored))
+    if (takers.size === 0) return
+    try {
+      const subjects = await subjectsOnLane(lane, `${this.#start}>`)
+      const found = subjects.flatMap((subject) => sentIn(subject, this.#start) ?? [])
+      // The server tells them by name, and the first of a key that is brought has its turn.
+      for (const one of found.toSorted((a, b) => inOrder(a.message, b.message))) this.#bring(one, takers)
+      for (const partition of takers.values()) this.#seen.add(partition)
+    } catch (error) {
+      log.debug({ ...labels, err: error }, 'what runs sent was not found; again')
     }
   }
 

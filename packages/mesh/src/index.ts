@@ -21,7 +21,7 @@ export {
   readControls,
   type StoredControl,
 } from './control/handler-control.ts'
-export type { HandlerStatus, InstanceStatus } from './control/status.ts'
+export type { HandlerStatus, InstanceStatus, PublishedStatus } from './control/status.ts'
 export { type Limits, limitFaults, type RateLimit } from './consume/rate-limit.ts'
 export {
   decodeRecord,

@@ -6,6 +6,8 @@ import type { InstanceStatus } from './status.ts'
 /** How long answers are waited for in all, and after the last one, ms. */
 const WAIT_MS = 1000
 const QUIET_MS = 250
+/** A name that is none, such as anybody may write down, would be another subject. */
+const SERVICE = /^[a-z][a-z0-9-]{0,47}$/
 
 /**
  * Asks every process that runs one of these services how it is, and gives what they say, by service and name. Resolves when none of a
@@ -17,7 +19,8 @@ export async function askStatus(
   place: { nats: NatsConnection; names: Names },
   services: readonly string[],
 ): Promise<InstanceStatus[]> {
-  const answers = await Promise.all([...new Set(services)].map((service) => askOne(place, service)))
+  const named = [...new Set(services)].filter((service) => SERVICE.test(service))
+  const answers = await Promise.all(named.map((service) => askOne(place, service)))
   const order = ({ service, instance, id }: InstanceStatus): string => `${service} ${instance} ${id}`
   return answers.flat().sort((a, b) => (order(a) < order(b) ? -1 : 1))
 }
@@ -49,7 +52,10 @@ function readAnswer(msg: Msg, service: string): InstanceStatus | undefined {
   try {
     const said = msg.json<InstanceStatus>()
     const isWhole = isObject(said) && said.v === 1 && said.service === service && Array.isArray(said.handlers)
-    return isWhole && said.handlers.every((one) => typeof one?.handler === 'string') ? said : undefined
+    if (!isWhole || !said.handlers.every((one) => typeof one?.handler === 'string')) return undefined
+    const { published = [] } = said
+    const isCounted = Array.isArray(published) && published.every((one) => typeof one?.type === 'string')
+    return isCounted ? said : undefined
   } catch {
     return undefined
   }

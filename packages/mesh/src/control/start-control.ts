@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto'
+import type { Subscription } from '@nats-io/transport-node'
 import type { ServerClock } from '../lifecycle/server-clock.ts'
 import type { ServiceDeps } from '../lifecycle/start-service.ts'
 import type { StartedHandler } from '../lifecycle/start-handler.ts'
 import type { ConsumerGauges } from '../observe/mesh-metrics.ts'
+import type { ServiceSent } from '../publish/sent.ts'
 import type { HandlerDef, ServiceDef } from '../service/define.ts'
 import { Control } from './control.ts'
 import { Controlled } from './controlled.ts'
 import { answerStatus, type HandlerStatus, type InstanceStatus } from './status.ts'
+
+type Parts = { handlers: readonly StartedHandler[]; sent: ServiceSent; clock: ServerClock; faults: () => string[] }
 
 export type StartedControl = Pick<Control, 'look' | 'faults'> & { stop: () => void }
 
@@ -17,19 +21,11 @@ export type StartedControl = Pick<Control, 'look' | 'faults'> & { stop: () => vo
 export function startControl(
   deps: ServiceDeps,
   service: ServiceDef,
-  { handlers, clock, faults }: { handlers: readonly StartedHandler[]; clock: ServerClock; faults: () => string[] },
+  { handlers, sent, clock, faults }: Parts,
 ): StartedControl {
-  if (handlers.length === 0) return NOTHING_TO_CONTROL
-  const controlled = handlers.map(({ handler, runner }) => {
-    const labels = { service: service.name, handler }
-    const def = service.handlers[handler]!
-    return new Controlled({ ...deps, handler, def, runner, labels, now: () => clock.estimate() })
-  })
-  const onSent = (to: string): void => handlers.find(({ handler }) => handler === to)?.runner.hear?.()
-  const control = new Control({ ...deps, clock, service: service.name, handlers: controlled, onSent })
   const startedAt = new Date(clock.estimate()).toISOString()
   const id = randomBytes(6).toString('hex')
-  const status = (): InstanceStatus => ({
+  const about = (): Omit<InstanceStatus, 'denied' | 'handlers'> => ({
     v: 1,
     service: service.name,
     version: service.version,
@@ -38,10 +34,27 @@ export function startControl(
     at: new Date(clock.estimate()).toISOString(),
     startedAt,
     faults: faults(),
+    published: sent.list(),
+  })
+  const answer = (status: () => InstanceStatus): Subscription => answerStatus(deps, { service: service.name, status })
+  if (handlers.length === 0) {
+    // One that only replies says nothing of itself here.
+    const hasToSay = service.publishes.length > 0
+    const answers = hasToSay ? answer(() => ({ ...about(), denied: null, handlers: [] })) : undefined
+    return { look: () => Promise.resolve(), faults: () => [], stop: () => answers?.unsubscribe() }
+  }
+  const controlled = handlers.map(({ handler, runner }) => {
+    const labels = { service: service.name, handler }
+    const def = service.handlers[handler]!
+    return new Controlled({ ...deps, handler, def, runner, labels, now: () => clock.estimate() })
+  })
+  const onSent = (to: string): void => handlers.find(({ handler }) => handler === to)?.runner.hear?.()
+  const control = new Control({ ...deps, clock, service: service.name, handlers: controlled, onSent })
+  const answers = answer(() => ({
+    ...about(),
     denied: control.denied ?? null,
     handlers: handlers.map((one, index) => handlerStatus(one, controlled[index]!, { service, clock })),
-  })
-  const answers = answerStatus(deps, { service: service.name, status })
+  }))
   return {
     look: () => control.look(),
     faults: () => control.faults(),
@@ -51,9 +64,6 @@ export function startControl(
     },
   }
 }
-
-/** Of a service that only replies. */
-const NOTHING_TO_CONTROL: StartedControl = { look: () => Promise.resolve(), faults: () => [], stop: () => undefined }
 
 function handlerStatus(
   { handler, stream, durables, counts, runner, supervisor }: StartedHandler,

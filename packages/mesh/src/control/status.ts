@@ -75,8 +75,15 @@ export type InstanceStatus = {
   readonly faults: readonly string[]
   /** What its user may not use, so that it hears late, or never, what is said of its handlers; null: it hears at once. */
   readonly denied: string | null
+  /**
+   * What the service published here since its start, by type, inside handlers and outside: events that the server has, and that it
+   * did not get. Absent of a process that does not count.
+   */
+  readonly published?: readonly PublishedStatus[]
   readonly handlers: readonly HandlerStatus[]
 }
+
+export type PublishedStatus = { readonly type: string; readonly stored: number; readonly failed: number }
 
 export type StatusDeps = { nc: NatsConnection; names: Names; log: Logger }
 

@@ -20,7 +20,7 @@ import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HEADER, type HeaderPairs } from '../message/headers.ts'
 import { isSubjectOf } from '../message/key.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import { type MeshMetrics, publishedLabels } from '../observe/mesh-metrics.ts'
 import { dueSpan } from '../observe/spans.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { PubAck } from '../publish/pub-ack.ts'
@@ -60,6 +60,7 @@ const STOP_MS = 5000
 
 export class Forwarder {
   readonly #options: ForwarderOptions
+  readonly #labels: ReturnType<typeof publishedLabels>
   readonly #loop: PullLoop
   readonly #running = new Map<Delivery, Promise<void>>()
   readonly #unlisten: () => void
@@ -71,6 +72,7 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     const { nc, connection, names, type, inboxPrefix, settler, onDoubt, log } = options
     this.#options = options
+    this.#labels = publishedLabels(type)
     const stream = names.delays()
     const durable = names.delayDurable(type)
     this.#loop = new PullLoop(nc, {
@@ -158,11 +160,11 @@ export class Forwarder {
     try {
       const ack = await this.#storeOnce(delivery, due, span.headers(undefined))
       span.end(ack)
-      metrics.published(type, 'ok', performance.now() - startedAt)
+      metrics.published(this.#labels.ok, performance.now() - startedAt)
       metrics.lateness(type, clock.estimate() - due.dueMs)
     } catch (error) {
       span.fail(error)
-      metrics.published(type, 'error', performance.now() - startedAt)
+      metrics.published(this.#labels.error, performance.now() - startedAt)
       throw error
     }
   }

@@ -20,6 +20,7 @@ import { BatchLanes } from '../publish/batch-lanes.ts'
 import { GroupCommit } from '../publish/group-commit.ts'
 import type { Expectation } from '../publish/expectation.ts'
 import { PublishPipeline } from '../publish/pipeline.ts'
+import { OwnSent } from '../publish/sent.ts'
 import { STORE, type Stores } from '../publish/store.ts'
 import { outgoing, type PublishOptions } from '../publish/outgoing.ts'
 import { type Publication, publishAll, type PublishAllOptions } from '../publish/publish-all.ts'
@@ -136,6 +137,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const pipeline = new PublishPipeline(nc, connection, { inboxPrefix: resolved.inboxPrefix })
   const settler = new Settler(nc, connection)
   const delays = new Delays({ ...resolved, nc, connection, names, pipeline, settler, metrics, log })
+  const sent = new OwnSent(metrics)
   const deps: ServiceDeps = {
     nc,
     connection,
@@ -149,8 +151,10 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       commits: new GroupCommit(nc, pipeline),
       batches: new BatchLanes(pipeline),
       metrics,
+      sent,
       delays,
     },
+    sent,
     settler,
     solitude: new Solitude(),
   }

@@ -10,6 +10,7 @@ import { faultsError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
+import { type OwnSent, Sent, ServiceSent } from '../publish/sent.ts'
 import { startReplies } from '../request/start-replies.ts'
 import { batchFaults } from '../service/batch-faults.ts'
 import type { ServiceDef } from '../service/define.ts'
@@ -34,6 +35,8 @@ export type ServiceDeps = {
   log: Logger
   metrics: MeshMetrics
   publisher: PublisherDeps
+  /** Of what is published outside of handlers. */
+  sent: OwnSent
   settler: Settler
   solitude: Solitude
 }
@@ -126,8 +129,11 @@ async function running(
   // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
   const knowsTime = clock.now().catch(() => undefined)
   const parts = { checkpoints, clock, onFatal: stopped.reject }
-  const handlers = bound.map((one) => startHandler(deps, service, { ...one, ...parts }))
-  const control = startControl(deps, service, { handlers, clock, faults: () => faults() })
+  const sent = new ServiceSent(service)
+  const takeAway = deps.sent.add(sent)
+  const publisher = { ...deps.publisher, sent: new Sent(deps.metrics, (type) => sent.of(type)) }
+  const handlers = bound.map((one) => startHandler({ ...deps, publisher }, service, { ...one, ...parts }))
+  const control = startControl(deps, service, { handlers, sent, clock, faults: () => faults() })
   const faults = (): string[] => [
     ...(stopping ? ['the service stops'] : []),
     ...replies.faults(),
@@ -152,6 +158,7 @@ async function running(
     // What it asked of the server comes to nothing after it has stopped, unless the server is silent.
     await Promise.race([saying, sleep(SAY_MS, undefined, { ref: false })])
     clock.close()
+    takeAway()
     onStopped()
     stopped.resolve()
   }

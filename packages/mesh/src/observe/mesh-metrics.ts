@@ -11,6 +11,12 @@ export function outcomeLabels(handler: Labels): OutcomeLabels {
   return { ok: of('ok'), retry: of('retry'), dead: of('dead'), invalid: of('invalid') }
 }
 
+/** An event type's labels with the outcomes of a publish, made once for all its events. */
+export function publishedLabels(type: string): Readonly<Record<'ok' | 'error' | 'queued', Labels>> {
+  const of = (outcome: string): Labels => ({ messaging_destination_template: type, outcome })
+  return { ok: of('ok'), error: of('error'), queued: of('queued') }
+}
+
 /** The metrics of the library: names, units and labels are part of its interface (docs/reference/metrics.md). */
 export type MeshMetrics = ReturnType<typeof meshMetrics>
 
@@ -26,7 +32,8 @@ const HANDLER = ['service', 'handler'] as const
 
 // oxlint-disable-next-line typescript/explicit-module-boundary-types -- an object of functions, typed by MeshMetrics
 export function meshMetrics(metrics: Metrics): {
-  published(type: string, outcome: 'ok' | 'error' | 'queued', ms: number): void
+  /** `labels` as {@link publishedLabels} gives them. */
+  published(labels: Labels, ms: number): void
   spool(state: SpoolGauges): void
   /** `labels` with the outcome. */
   processed(labels: Labels, ms: number, traceId?: string): void
@@ -179,8 +186,7 @@ export function meshMetrics(metrics: Metrics): {
       spoolOldest.set({}, oldestMs / 1000)
       spoolDead.set({}, dead)
     },
-    published(type, outcome, ms) {
-      const labels = { messaging_destination_template: type, outcome }
+    published(labels, ms) {
       sent.add(labels)
       sendSeconds.observe(labels, ms / 1000)
     },

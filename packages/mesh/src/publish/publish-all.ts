@@ -170,23 +170,20 @@ async function store(
 
 /** A span and a count for each event of a batch. */
 export async function observed(
-  { metrics }: PublisherDeps,
+  { sent }: PublisherDeps,
   outs: readonly Outgoing[],
   run: (spans: readonly PublishSpan[]) => Promise<Published[]>,
 ): Promise<Published[]> {
   const spans = outs.map(({ envelope, subject, payload }) => publishSpan(envelope, subject, payload.length))
   const started = performance.now()
-  const count = (outcome: 'ok' | 'error'): void => {
-    for (const { envelope } of outs) metrics.published(envelope.type, outcome, performance.now() - started)
-  }
   try {
     const published = await run(spans)
     for (const [index, span] of spans.entries()) span.end(published[index]!)
-    count('ok')
+    for (const { envelope } of outs) sent.stored(envelope.type, performance.now() - started)
     return published
   } catch (error) {
     for (const span of spans) span.fail(error)
-    count('error')
+    for (const { envelope } of outs) sent.failed(envelope.type, performance.now() - started, error)
     throw error
   }
 }

@@ -11,6 +11,7 @@ import type { GroupCommit } from './group-commit.ts'
 import { type Expectation, expectationError, expectationHeaders } from './expectation.ts'
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
 import type { PublishPipeline, PublishRequest } from './pipeline.ts'
+import type { Sent } from './sent.ts'
 import { getStored, idOf, type StoredMessage } from './stored-message.ts'
 
 /** Where an event ended up. */
@@ -84,6 +85,8 @@ export type PublisherDeps = {
   /** Of `publishAll`. */
   batches: BatchLanes
   metrics: MeshMetrics
+  /** Counts what was published, for whoever did. */
+  sent: Sent
   delays: Delays
 }
 
@@ -92,7 +95,7 @@ export type PublisherDeps = {
  * @throws MeshError MESH_ID_CONFLICT | MESH_ONCE_CONFLICT | MESH_PAYLOAD_TOO_LARGE and those of the pipeline
  */
 export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<Published> {
-  if (out.delay) return deps.delays.store(out, out.delay)
+  if (out.delay) return await putOff(deps, out, out.delay)
   const span = publishSpan(out.envelope, out.subject, out.payload.length)
   const run: Run = { deps, out, span, started: performance.now() }
   // One async function and one await, for all that goes well: each further one shows where events go by the thousand.
@@ -108,18 +111,24 @@ export async function publishEvent(deps: PublisherDeps, out: Outgoing): Promise<
   }
 }
 
+async function putOff({ delays, sent }: PublisherDeps, out: Outgoing, delay: Delay): Promise<Published> {
+  const published = await delays.store(out, delay)
+  sent.putOff(out.envelope.type)
+  return published
+}
+
 /** A publish under way. */
 type Run = { deps: PublisherDeps; out: Outgoing; span: PublishSpan; started: number }
 
 function succeeded({ deps, out, span, started }: Run, published: Published): Published {
   span.end(published)
-  deps.metrics.published(out.envelope.type, 'ok', performance.now() - started)
+  deps.sent.stored(out.envelope.type, performance.now() - started)
   return published
 }
 
 function failed({ deps, out, span, started }: Run, error: unknown): never {
   span.fail(error)
-  deps.metrics.published(out.envelope.type, 'error', performance.now() - started)
+  deps.sent.failed(out.envelope.type, performance.now() - started, error)
   throw error
 }
 

@@ -45,8 +45,6 @@ const AGAIN_MS = 250
 export async function publishOnce(deps: PublisherDeps, once: OnceOf, outs: readonly Outgoing[]): Promise<boolean> {
   const spans = outs.map(({ envelope, subject, payload }) => publishSpan(envelope, subject, payload.length))
   const started = performance.now()
-  const count = ({ envelope }: Outgoing, outcome: 'ok' | 'error'): void =>
-    deps.metrics.published(envelope.type, outcome, performance.now() - started)
   try {
     const members = outs.map((out, index) => memberOf(deps, out, spans[index]!))
     const seqs = await store(deps, once, { outs, members })
@@ -55,13 +53,13 @@ export async function publishOnce(deps: PublisherDeps, once: OnceOf, outs: reado
       if (seq === undefined) spans[index]!.endUnstored()
       else {
         spans[index]!.end({ stream: out.stream, seq })
-        count(out, 'ok')
+        deps.sent.stored(out.envelope.type, performance.now() - started)
       }
     }
     return seqs !== undefined
   } catch (error) {
     for (const span of spans) span.fail(error)
-    for (const out of outs) count(out, 'error')
+    for (const out of outs) deps.sent.failed(out.envelope.type, performance.now() - started, error)
     throw error
   }
 }

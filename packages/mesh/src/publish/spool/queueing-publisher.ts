@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api'
 import { MeshError } from '../../errors.ts'
 import { HEADER, headerBytes } from '../../message/headers.ts'
-import type { MeshMetrics } from '../../observe/mesh-metrics.ts'
+import { type MeshMetrics, publishedLabels } from '../../observe/mesh-metrics.ts'
 import { traceHeaders } from '../../observe/spans.ts'
 import { checkSize, eventHeaders, type Outgoing, type Published, publishEvent, type Queued } from '../publisher.ts'
 import type { Heard, Line } from './line.ts'
@@ -82,6 +82,6 @@ async function queue(deps: QueueingDeps, out: Outgoing, sentAfter?: number): Pro
     { v: 1, out: rest, trace, queuedAt: Date.now(), ...(sentAfter === undefined ? {} : { sentAfter }) },
     payload,
   )
-  deps.metrics.published(out.envelope.type, 'queued', performance.now() - started)
+  deps.metrics.published(publishedLabels(out.envelope.type).queued, performance.now() - started)
   return { id: out.envelope.id, stream: out.stream, queued: true, duplicate: false }
 }

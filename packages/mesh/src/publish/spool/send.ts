@@ -47,9 +47,7 @@ export async function sendTogether(publisher: PublisherDeps, entries: readonly E
   const outs = entries.map((entry) => ({ head: readHead(entry), entry }))
   const sent = outs.map(({ head, entry }) => begun(head, outgoingOf(entry, head, SEND_MS)))
   const started = performance.now()
-  const count = (outcome: 'ok' | 'error'): void => {
-    for (const { out } of sent) publisher.metrics.published(out.envelope.type, outcome, performance.now() - started)
-  }
+  const { sent: counter } = publisher
   try {
     const members = sent.map((one) => memberOf(publisher, one))
     const ack = await publisher.pipeline.publish({
@@ -59,11 +57,11 @@ export async function sendTogether(publisher: PublisherDeps, entries: readonly E
     })
     for (const [index, { span }] of sent.entries())
       span.end({ stream: ack.stream, seq: ack.seq - (sent.length - 1 - index) })
-    count('ok')
+    for (const { out } of sent) counter.stored(out.envelope.type, performance.now() - started)
     return { kind: 'stored', seq: ack.seq }
   } catch (error) {
     for (const { span } of sent) span.fail(error)
-    count('error')
+    for (const { out } of sent) counter.failed(out.envelope.type, performance.now() - started, error)
     const fate = await fateOf(error, publisher.nc, sent[0]!.out)
     return fate.kind === 'dead' || error instanceof PublishRefused ? undefined : fate
   }

@@ -4,7 +4,7 @@ export type { AuditedAct, AuditFilter, AuditList, AuditLog } from './audit/list.
 export { OperationsError, type OperationsErrorCode, operationsErrors, type PayloadFault } from './errors.ts'
 export type { HandlerChange, Told } from './handlers/change.ts'
 export type { Handlers, PauseOptions, SetOptions } from './handlers/handlers.ts'
-export type { HandlerInstance, HandlerLag, HandlerDurable, ListedHandler } from './handlers/list.ts'
+export type { HandlerInstance, HandlerLag, HandlerDurable, HandlersNow, ListedHandler } from './handlers/list.ts'
 export type { Investigations, LookOptions } from './investigations.ts'
 export type { FoundEvent } from './journey/found-event.ts'
 export type { HandlerHop, Hop, Journey } from './journey/journey.ts'

@@ -5,7 +5,8 @@ type Box = { x: number; y: number; width: number; height: number }
 export type NodeBox = Box & { id: string }
 /** What belongs together: subjects of a stream, handlers of a service. */
 export type GroupBox = Box & { id: string; label: string; kind: Kind }
-export type EdgePath = { from: string; to: string; path: string }
+/** `x` and `y`: its middle. */
+export type EdgePath = { from: string; to: string; path: string; x: number; y: number }
 export type Layout = { width: number; height: number; nodes: NodeBox[]; groups: GroupBox[]; edges: EdgePath[] }
 
 /** Services that publish, subjects, handlers: each has its column. */
@@ -48,7 +49,7 @@ export async function layOut(topology: TopologyView, room: number): Promise<Layo
   }
   const groups = groupsOf(sorted, places)
   const height = Math.max(0, ...[...places.values(), ...groups].map((one) => one.y + one.height)) + GAP
-  const edges = links.map(({ from, to }) => ({ from, to, path: curve(places.get(from)!, places.get(to)!) }))
+  const edges = links.map(({ from, to }) => ({ from, to, ...curve(places.get(from)!, places.get(to)!) }))
   return { width: room, height, nodes: [...places.values()], groups, edges }
 }
 
@@ -123,9 +124,10 @@ function groupsOf(nodes: readonly Node[], places: ReadonlyMap<string, NodeBox>):
   })
 }
 
-function curve(from: Box, to: Box): string {
+function curve(from: Box, to: Box): Omit<EdgePath, 'from' | 'to'> {
   const [x1, y1] = [from.x + from.width, from.y + from.height / 2]
   const [x2, y2] = [to.x, to.y + to.height / 2]
   const bend = Math.max(14, (x2 - x1) / 2)
-  return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
+  const path = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
+  return { path, x: (x1 + x2) / 2, y: (y1 + y2) / 2 }
 }

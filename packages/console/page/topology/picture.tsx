@@ -5,6 +5,7 @@ import { Text } from '../parts/text.tsx'
 import { perSecond } from '../parts/rate.ts'
 import { useWidth } from '../parts/use-width.ts'
 import { HandlerNode } from './handler-node.tsx'
+import { flowOf, isFailing } from './publish-edge.ts'
 import { type EdgePath, handlerId, type Layout, layOut, type NodeBox, publisherId, subjectId } from './layout.ts'
 
 /** Services, subjects and handlers with what flows between them. */
@@ -57,6 +58,14 @@ function Drawn({ layout, topology }: { layout: Layout; topology: TopologyView })
           <div key={service} class="node service" style={placeOf(box)}>
             <span class="node-name">
               <Text>{service}</Text>
+              <span class="unseen">
+                {' '}
+                publishes{' '}
+                {topology.publishes
+                  .filter((edge) => edge.service === service)
+                  .map((edge) => `${edge.subject}, now ${flowOf(edge)}`)
+                  .join('; ')}
+              </span>
             </span>
           </div>
         )),
@@ -97,12 +106,38 @@ function StreamRate({
 }): JSX.Element | null {
   const stream = isStream ? topology.streams.find((one) => one.name === name) : undefined
   if (!stream) return null
-  return <span class={stream.alarms.length > 0 ? 'rate bad' : 'rate'}>{perSecond(stream.storedPerSecond)}</span>
+  const rate = perSecond(stream.storedPerSecond)
+  if (stream.alarms.length === 0) return <span class="rate">{rate}</span>
+  const alarms = stream.alarms.join('; ')
+  return (
+    <span class="rate bad" title={alarms}>
+      ! {rate}
+      <span class="unseen"> {alarms}</span>
+    </span>
+  )
 }
 
-function Edge({ edge, topology }: { edge: EdgePath; topology: TopologyView }): JSX.Element {
+function Edge({ edge, topology }: { edge: EdgePath; topology: TopologyView }): JSX.Element | null {
   const handler = topology.handlers.find((one) => handlerId(one) === edge.to)
-  const flow = (handler?.donePerSecond ?? 0) + (handler?.failedPerSecond ?? 0)
-  const width = Math.min(7, 1.3 + Math.log10(1 + flow) * 2)
-  return <path class={`edge ${handler?.state ?? 'declared'}`} d={edge.path} stroke-width={width.toFixed(1)} />
+  if (handler)
+    return <path class={`edge ${handler.state}`} d={edge.path} stroke-width={widthOf(handler.donePerSecond, handler)} />
+  const published = topology.publishes.find(
+    ({ service, subject }) => publisherId(service) === edge.from && subjectId(subject) === edge.to,
+  )
+  if (!published) return null
+  const state = isFailing(published) ? 'failing' : published.storedPerSecond === null ? 'unknown' : 'runs'
+  return (
+    <g>
+      <path class={`edge ${state}`} d={edge.path} stroke-width={widthOf(published.storedPerSecond, published)} />
+      <text class={`edge-rate ${state}`} x={edge.x} y={edge.y - 6} text-anchor="middle">
+        {state === 'failing' ? `! ${perSecond(published.failedPerSecond)} fail` : perSecond(published.storedPerSecond)}
+      </text>
+    </g>
+  )
+}
+
+/** As thick as what flows. */
+function widthOf(well: number | null, { failedPerSecond }: { failedPerSecond: number | null }): string {
+  const flow = (well ?? 0) + (failedPerSecond ?? 0)
+  return Math.min(7, 1.3 + Math.log10(1 + flow) * 2).toFixed(1)
 }

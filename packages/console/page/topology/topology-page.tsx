@@ -4,11 +4,14 @@ import type { TopologyView } from '../../src/api/schemas/topology.ts'
 import { useAnswer } from '../api/answers.ts'
 import { useSamples } from '../api/live.ts'
 import { Empty, Loading, Missing, Problem } from '../parts/panels.tsx'
+import { perSecond } from '../parts/rate.ts'
 import { Text } from '../parts/text.tsx'
 import { plural } from '../parts/time.tsx'
 import { useTitle } from '../parts/title.ts'
 import { handlerPath } from './handler-node.tsx'
+import { Legend } from './legend.tsx'
 import { Picture } from './picture.tsx'
+import { isFailing } from './publish-edge.ts'
 import { TopologyTable } from './topology-table.tsx'
 
 /** Who publishes what, who hears it, how much flows, and where it does not. */
@@ -43,6 +46,7 @@ export function TopologyPage(): JSX.Element {
             </a>
           </nav>
           {isTable ? <TopologyTable topology={data} /> : <Picture topology={data} />}
+          <Legend />
         </>
       )}
     </>
@@ -50,7 +54,7 @@ export function TopologyPage(): JSX.Element {
 }
 
 /** What to look at first. */
-function Summary({ topology: { handlers } }: { topology: TopologyView }): JSX.Element {
+function Summary({ topology: { handlers, publishes } }: { topology: TopologyView }): JSX.Element {
   const failing = handlers.filter(({ state }) => state === 'failing')
   const paused = handlers.filter(({ state }) => state === 'paused')
   return (
@@ -67,6 +71,11 @@ function Summary({ topology: { handlers } }: { topology: TopologyView }): JSX.El
         </>
       ))}
       {failing.length > 6 && ' …'}
+      {publishes.filter(isFailing).map(({ service, subject, failedPerSecond }) => (
+        <span key={`${service} ${subject}`} class="bad">
+          , <Text>{`${subject} of ${service}: ${perSecond(failedPerSecond)} not stored`}</Text>
+        </span>
+      ))}
     </p>
   )
 }

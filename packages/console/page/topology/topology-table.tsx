@@ -4,6 +4,7 @@ import { Badge, Scroll } from '../parts/panels.tsx'
 import { perSecond } from '../parts/rate.ts'
 import { Text } from '../parts/text.tsx'
 import { number } from '../parts/time.tsx'
+import { flowOf, isFailing } from './publish-edge.ts'
 import { handlerPath, STATES } from './handler-node.tsx'
 
 const BADGES = { failing: 'failed', paused: 'paused', behind: 'running', runs: 'ok' } as const
@@ -15,7 +16,10 @@ export function TopologyTable({ topology }: { topology: TopologyView }): JSX.Ele
   return (
     <Scroll label="The mesh as a table">
       <table>
-        <caption>Rates are of the last ten seconds; that of a stream is of all its subjects together.</caption>
+        <caption>
+          Rates are of the last ten seconds: beside a service what it published of the subject, beside a stream what
+          came to all its subjects together.
+        </caption>
         <thead>
           <tr>
             <th scope="col">Published by</th>
@@ -77,12 +81,19 @@ export function TopologyTable({ topology }: { topology: TopologyView }): JSX.Ele
 }
 
 function SubjectCells({ topology, subject }: { topology: TopologyView; subject: string }): JSX.Element {
-  const by = topology.publishes.filter((one) => one.subject === subject).map(({ service }) => service)
+  const by = topology.publishes.filter((one) => one.subject === subject)
   const stream = topology.subjects.find(({ name }) => name === subject)?.stream ?? ''
   const rate = topology.streams.find(({ name }) => name === stream)?.storedPerSecond ?? null
   return (
     <>
-      <td>{by.length > 0 ? <Text>{by.join(', ')}</Text> : <span class="none">not said</span>}</td>
+      <td>
+        {by.map((edge) => (
+          <div key={edge.service} class="nowrap">
+            <Text>{edge.service}</Text> <span class={isFailing(edge) ? 'bad' : undefined}>{flowOf(edge)}</span>
+          </div>
+        ))}
+        {by.length === 0 && <span class="none">not said</span>}
+      </td>
       <td>
         <code>
           <Text>{subject}</Text>

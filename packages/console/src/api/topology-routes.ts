@@ -1,16 +1,14 @@
 import { mapOf } from '@malha/operations'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { storedPerSecond } from '../looks/rates.ts'
-import { saidContracts } from '../looks/said-contracts.ts'
+import { publishRates, storedPerSecond } from '../looks/rates.ts'
 import { watched } from '../looks/watched.ts'
 import type { ApiDeps } from './deps.ts'
 import { ProblemView } from './schemas/shared.ts'
 import { TopologyView } from './schemas/topology.ts'
 
 /** The mesh as a picture. */
-export function topologyRoutes(app: FastifyInstance, { operations, options, sampler }: ApiDeps): void {
-  const contracts = saidContracts(operations)
+export function topologyRoutes(app: FastifyInstance, { options, sampler }: ApiDeps): void {
   app.withTypeProvider<ZodTypeProvider>().get(
     '/topology',
     {
@@ -21,9 +19,12 @@ export function topologyRoutes(app: FastifyInstance, { operations, options, samp
       },
     },
     async (): Promise<TopologyView> => {
-      const [samples, said] = await Promise.all([sampler.samples(), contracts()])
-      const { handlers, streams, atMs, missing } = samples.at(-1)!
-      const map = mapOf(handlers, said.services, options.mesh.names)
+      const samples = await sampler.samples()
+      const { handlers, streams, instances, said, atMs, missing } = samples.at(-1)!
+      const published = instances.flatMap((one) =>
+        (one.published ?? []).map(({ type }) => ({ service: one.service, type })),
+      )
+      const map = mapOf(handlers, { services: said.services, published }, options.mesh.names)
       const names = [...new Set(map.subjects.map(({ stream }) => stream))]
       return {
         at: new Date(atMs).toISOString(),
@@ -32,7 +33,7 @@ export function topologyRoutes(app: FastifyInstance, { operations, options, samp
           return { name, storedPerSecond: storedPerSecond(samples, name), used, alarms: [...alarms] }
         }),
         subjects: map.subjects.map((subject) => ({ ...subject })),
-        publishes: map.publishes.map((edge) => ({ ...edge })),
+        publishes: map.publishes.map((edge) => ({ ...edge, ...publishRates(samples, edge) })),
         // A shadow is no part of what flows.
         handlers: handlers
           .filter(({ isShadow }) => !isShadow)

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ListedHandler, Operations, StreamView } from '@malha/operations'
-import type { Logger } from '@malha/mesh'
+import type { InstanceStatus, Logger } from '@malha/mesh'
 import { problemOf } from '../http/problem.ts'
 import type { IndexReader } from '../live/index-reader.ts'
+import { type Said, saidContracts } from './said-contracts.ts'
 
 /** How handlers and streams stood at a moment. */
 export type Sample = {
@@ -10,6 +11,10 @@ export type Sample = {
   readonly atMs: number
   readonly handlers: readonly ListedHandler[]
   readonly streams: readonly StreamView[]
+  /** Processes that run a handler, or a service that says what it publishes. */
+  readonly instances: readonly Pick<InstanceStatus, 'service' | 'id' | 'at' | 'startedAt' | 'published'>[]
+  /** What services said of their contracts. */
+  readonly said: Said
   /** Open letters by `<service>/<handler>`. */
   readonly open: ReadonlyMap<string, number>
   /** What could not be looked at. */
@@ -38,13 +43,14 @@ const FRESH_MS = 1.5 * EVERY_MS
 export type SamplerDeps = { operations: Operations; reader: IndexReader; log: Logger }
 
 export function sampler({ operations, reader, log }: SamplerDeps): Sampler {
+  const contracts = saidContracts(operations)
   const listeners = new Set<(sample: Sample) => void>()
   const stopping = new AbortController()
   let kept: Sample[] = []
   let taking: Promise<Sample> | undefined
   let looking: Promise<void> | undefined
   const take = (): Promise<Sample> => {
-    taking ??= sampleNow({ operations, reader })
+    taking ??= sampleNow({ operations, reader, contracts })
       .then((sample) => {
         kept = [...kept.filter(({ atMs }) => atMs > sample.atMs - KEPT_MS), sample]
         return sample
@@ -88,15 +94,19 @@ export function sampler({ operations, reader, log }: SamplerDeps): Sampler {
   }
 }
 
-async function sampleNow({ operations, reader }: Omit<SamplerDeps, 'log'>): Promise<Sample> {
+type LookDeps = Omit<SamplerDeps, 'log'> & { contracts: () => Promise<Said> }
+
+async function sampleNow({ operations, reader, contracts }: LookDeps): Promise<Sample> {
   const { handlers, letters } = operations
+  const said = await contracts()
   const missing: string[] = []
+  const publishers = said.services.filter(({ publishes }) => publishes.length > 0).map(({ service }) => service)
   const unseen = (error: unknown): [] => {
     missing.push(`the streams: ${problemOf(error).detail}`)
     return []
   }
-  const [listed, streams] = await Promise.all([
-    handlers.list(),
+  const [{ handlers: listed, instances }, streams] = await Promise.all([
+    handlers.look(publishers),
     operations.streams().catch(unseen),
     reader.read().catch(() => undefined),
   ])
@@ -104,5 +114,20 @@ async function sampleNow({ operations, reader }: Omit<SamplerDeps, 'log'>): Prom
     `${service}/${handler}`,
     letters.list({ service, handler, state: 'open' }, { limit: 1 }).total,
   ])
-  return { atMs: Date.now(), handlers: listed, streams, open: new Map(open), missing }
+  return {
+    atMs: Date.now(),
+    handlers: listed,
+    streams,
+    // Kept for minutes: what handlers do is in `handlers`.
+    instances: instances.map(({ service, id, at, startedAt, published }) => ({
+      service,
+      id,
+      at,
+      startedAt,
+      ...(published && { published }),
+    })),
+    said,
+    open: new Map(open),
+    missing,
+  }
 }

@@ -6,11 +6,16 @@ export type Standing = { state: 'failing' | 'paused' | 'behind' | 'runs'; reason
 /** How it stood before: what it had before it then, and its open letters. */
 export type Before = { lag: number; open: number; agoMs: number }
 
-/** What makes an old event worth a word, ms: what is younger is on its way. */
-const OLD_MS = 10_000
-/** Growth that is more than the ebb and flow of a queue: so many, and such a share. */
-const GREW_BY = 10
-const GREW_SHARE = 0.1
+/** From when on something is worth a word; the page says them. Chosen, not measured. */
+export const BOUNDS = {
+  /** An event that is younger is on its way, ms. */
+  oldMs: 10_000,
+  /** Growth that is more than the ebb and flow of a queue: so many, and such a share. */
+  grewBy: 10,
+  grewShare: 0.1,
+  /** Against what stood there so long ago, ms. */
+  withinMs: 60_000,
+} as const
 
 /** The one thing to know of a handler, and why. Pure. */
 export function standingOf(handler: ListedHandler, open: number, before: Before | undefined): Standing {
@@ -25,10 +30,10 @@ export function standingOf(handler: ListedHandler, open: number, before: Before 
   if (before && open > before.open)
     reasons.push(`dead letters grow: ${open - before.open} more in ${seconds(before.agoMs)}`)
   const grown = before && lag ? lag.messages - before.lag : 0
-  if (lag && lag.oldestMs > OLD_MS && grown >= Math.max(GREW_BY, before!.lag * GREW_SHARE))
+  if (lag && lag.oldestMs > BOUNDS.oldMs && grown >= Math.max(BOUNDS.grewBy, before!.lag * BOUNDS.grewShare))
     reasons.push(`it falls behind: ${grown} more in ${seconds(before!.agoMs)}`)
   if (reasons.length > 0) return { state: 'failing', reasons }
-  if (lag && lag.messages > 0 && lag.oldestMs > OLD_MS) return { state: 'behind', reasons: [] }
+  if (lag && lag.messages > 0 && lag.oldestMs > BOUNDS.oldMs) return { state: 'behind', reasons: [] }
   return { state: 'runs', reasons: [] }
 }
 

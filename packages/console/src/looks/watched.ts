@@ -1,12 +1,10 @@
 import type { ListedHandler } from '@malha/operations'
 import { type HandlerRates, ratesOf } from './rates.ts'
 import type { Sample } from './sampler.ts'
-import { type Before, type Standing, standingOf } from './standing.ts'
+import { type Before, BOUNDS, type Standing, standingOf } from './standing.ts'
 
 type Named = Pick<ListedHandler, 'service' | 'handler'>
 
-/** Against what stood there so long ago, ms. */
-const GROWTH_MS = 60_000
 /** A shorter time says nothing. */
 const LEAST_MS = 5000
 
@@ -47,7 +45,7 @@ const SLICE = 12
 function beforeOf(samples: readonly Sample[], handler: Named): Before | undefined {
   const now = samples.at(-1)
   const isThen = (one: Sample): boolean =>
-    one.atMs >= now!.atMs - GROWTH_MS && one.atMs <= now!.atMs - LEAST_MS && find(one, handler) !== undefined
+    one.atMs >= now!.atMs - BOUNDS.withinMs && one.atMs <= now!.atMs - LEAST_MS && find(one, handler) !== undefined
   const sample = now && samples.find(isThen)
   const then = sample && find(sample, handler)
   return then && { lag: then.lag?.messages ?? 0, open: openOf(sample, handler), agoMs: now.atMs - sample.atMs }

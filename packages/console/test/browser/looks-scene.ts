@@ -1,8 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectMesh, defineService, event, type Mesh, meshOptions, on, Reject, retry, stream } from '@malha/mesh'
+import {
+  connectMesh,
+  defineService,
+  event,
+  type Mesh,
+  meshOptions,
+  on,
+  type PublishOptions,
+  Reject,
+  retry,
+  stream,
+} from '@malha/mesh'
 import { startTraces, type TracesServer } from '@malha/stack'
 import { startTelemetry } from '@malha/telemetry'
-import { eventually, testServer } from '@malha/testing'
+import { testServer } from '@malha/testing'
 import type { Browser } from 'playwright-core'
 import { z } from 'zod'
 import { type Console, startConsole } from '../../src/index.ts'
@@ -46,7 +57,7 @@ export interface LooksScene extends AsyncDisposable {
   readonly traces: TracesServer
   readonly browser: Browser
   readonly faults: string[]
-  publish(id: string): Promise<void>
+  publish(id: string, options?: PublishOptions): Promise<void>
 }
 
 export async function openLooks(): Promise<LooksScene> {
@@ -71,8 +82,8 @@ export async function openLooks(): Promise<LooksScene> {
     traces,
     browser,
     faults: [],
-    async publish(id) {
-      await eventually(async () => void (await mesh.publish(registered, { id })))
+    async publish(id, options) {
+      await mesh.publish(registered, { id }, options)
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

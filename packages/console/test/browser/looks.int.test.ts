@@ -50,7 +50,7 @@ describe('the mesh in a browser', () => {
       { timeoutMs: 30_000, intervalMs: 200 },
     )
     await page.locator('.edge.failing').first().waitFor({ state: 'attached' })
-    expect(await page.locator('.node.service').allInnerTexts()).toEqual(
+    expect(await page.locator('.node.service bdi').allInnerTexts()).toEqual(
       expect.arrayContaining(['distribution-center', 'provider']),
     )
     expect(await page.locator('.node.subject').allInnerTexts()).toEqual(
@@ -60,6 +60,16 @@ describe('the mesh in a browser', () => {
       .locator('.group-label', { hasText: 'CENTERS' })
       .getByText(/^\d+(\.\d+)?\/s$/)
       .waitFor()
+    // What each service publishes flows, and is said to whoever does not see the lines.
+    for (const [service, type] of [
+      ['distribution-center', 'center.registered'],
+      ['provider', 'provider.created'],
+    ])
+      await page
+        .locator('.node.service', { hasText: new RegExp(`^${service}\\s+publishes ${type}, now (?!0/s)[0-9.]+/s$`) })
+        .waitFor()
+    expect(await page.locator('.edge-rate.runs').allTextContents()).toHaveLength(2)
+    await page.getByText(/grew in that time by at least 10 messages and 10 %/).waitFor()
     // By keyboard to the handler, and to its letters.
     await failing.focus()
     await page.keyboard.press('Enter')
@@ -67,6 +77,24 @@ describe('the mesh in a browser', () => {
     await page.getByRole('link', { name: /^\d+ open$/ }).click()
     await page.getByText('Why they failed').waitFor()
     expect(page.url()).toContain('handler=maas')
+  })
+
+  it('has the line red, broken and named along which a service cannot publish', async () => {
+    await using page = await open('/topology')
+    const line = page.locator('.edge-rate.failing', { hasText: /^! .*\/s fail$/ })
+    await eventually(
+      async () => {
+        await expect(scene.publish('too-large', { headers: { 'x-large': 'x'.repeat(60_000) } })).rejects.toThrow(
+          'MESH_PAYLOAD_TOO_LARGE',
+        )
+        await line.waitFor({ state: 'attached', timeout: 500 })
+      },
+      { timeoutMs: 30_000, intervalMs: 200 },
+    )
+    await page.getByText(/center\.registered of distribution-center: [0-9.]+\/s not stored/).waitFor()
+    await page.getByRole('link', { name: 'Table' }).click()
+    const row = page.locator('tbody tr', { hasText: 'provider/senninha' })
+    expect(await row.locator('td').first().innerText()).toMatch(/^distribution-center ! .* fail$/)
   })
 
   it('is a table for who does not see it, and paused handlers are marked in both', async () => {

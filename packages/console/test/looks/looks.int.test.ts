@@ -67,17 +67,24 @@ describe.concurrent('the mesh at a glance', () => {
         await publishing(test.mesh, ['a', 'b', 'bad'])
         const { body } = await ask(console, '/topology')
         expect(body).toMatchObject({
-          publishes: [{ service: 'shop', subject: 'order.paid' }],
+          // What its process publishes beside its handlers is its too, though it does not declare it.
+          publishes: ['order.paid', 'order.placed'].map((subject) => ({
+            service: 'shop',
+            subject,
+            failedPerSecond: 0,
+          })),
           handlers: [{ service: 'shop', handler: 'bill', hears: ['order.placed'], state: 'failing', instances: 1 }],
           missing: [],
         })
-        const { handlers, streams } = body as unknown as {
+        const { handlers, streams, publishes } = body as unknown as {
+          publishes: { storedPerSecond: number }[]
           handlers: { donePerSecond: number; failedPerSecond: number; reasons: string[] }[]
           streams: { name: string; storedPerSecond: number }[]
         }
         expect(handlers[0]!.reasons).toEqual([expect.stringMatching(/^dead letters grow: \d+ more in \d+ s$/)])
         expect(handlers[0]!.donePerSecond).toBeGreaterThan(handlers[0]!.failedPerSecond)
         expect(handlers[0]!.failedPerSecond).toBeGreaterThan(0)
+        expect(Math.min(...publishes.map(({ storedPerSecond }) => storedPerSecond))).toBeGreaterThan(0)
         expect(streams).toMatchObject([{ name: test.mesh.names.stream('ORDERS') }])
         expect(streams[0]!.storedPerSecond).toBeGreaterThan(0)
       },
@@ -97,6 +104,37 @@ describe.concurrent('the mesh at a glance', () => {
       body: { code: 'OPERATIONS_NO_HANDLER' },
     })
     await running.stop()
+  })
+
+  it('says what a service without a handler publishes, and asks nobody whose name is none', async () => {
+    await using test = await testMesh()
+    await using _api = await test.mesh.start(defineService('api', { publishes: [placed], handlers: {} }))
+    const said = JSON.stringify({
+      v: 1,
+      service: 'no > name',
+      version: '1',
+      handlers: [],
+      replies: [],
+      publishes: ['order.paid'],
+      retired: [],
+      contracts: [],
+      untold: [],
+    })
+    const bucket = test.mesh.names.bucket('MESH_CONTRACTS')
+    await eventually(async () => void (await test.nats.request(`$KV.${bucket}.odd`, said)))
+    await using console = await startConsole({ mesh: test.mesh, port: 0 })
+    await eventually(
+      async () => {
+        await publishing(test.mesh, ['a'])
+        expect(await ask(console, '/topology')).toMatchObject({
+          status: 200,
+          body: { publishes: [{ service: 'api' }] },
+        })
+        const { publishes } = (await ask(console, '/topology')).body as { publishes: { storedPerSecond: number }[] }
+        expect(publishes[0]!.storedPerSecond).toBeGreaterThan(0)
+      },
+      { timeoutMs: 20_000, intervalMs: 500 },
+    )
   })
 
   it('is looked at once for all who watch, and not while nobody does', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { ratesOf, storedPerSecond } from '../../src/looks/rates.ts'
+import { publishRates, ratesOf, storedPerSecond } from '../../src/looks/rates.ts'
 import { chartsOf, watched } from '../../src/looks/watched.ts'
-import { counted, handler, instance, lagOf, sample } from './some-samples.ts'
+import { counted, handler, instance, lagOf, publishing, sample } from './some-samples.ts'
 
 const one = (seconds: number, counts: readonly [number, number]) =>
   sample(seconds, handler({ instances: [counted('a', seconds, counts)] }))
@@ -21,6 +21,26 @@ describe('rates', () => {
     const fresh = { ...counted('b', 2, [30, 0]), startedAt: counted('b', 1, [0, 0]).at }
     const now = sample(2, handler({ instances: [counted('a', 2, [120, 0]), fresh] }))
     expect(ratesOf([before, now], handler()).donePerSecond).toBe(10 + 30)
+  })
+
+  test('of what a service publishes are those of its processes together, and never negative when one comes again', () => {
+    const edge = { service: 'shop', subject: 'order.paid' }
+    const before = publishing(0, { a: [100, 0], b: [900, 2] })
+    expect(publishRates([before, publishing(2, { a: [120, 0], b: [906, 4] })], edge)).toEqual({
+      storedPerSecond: 10 + 3,
+      failedPerSecond: 1,
+    })
+    // Its name is the same, and it counts from nothing.
+    const again = publishing(2, { a: [120, 0] }, { c: [8, 0] })
+    expect(publishRates([before, again], edge)).toEqual({ storedPerSecond: 10 + 8, failedPerSecond: 0 })
+    expect(publishRates([before, publishing(2, { a: [4, 0] })], edge).storedPerSecond).toBe(0)
+    expect(publishRates([before, publishing(2, { a: [120, 0] })], { ...edge, subject: 'order.lost' })).toEqual({
+      storedPerSecond: 0,
+      failedPerSecond: 0,
+    })
+    const unknown = { storedPerSecond: null, failedPerSecond: null }
+    expect(publishRates([before], edge)).toEqual(unknown)
+    expect(publishRates([before, before], { ...edge, service: 'billing' })).toEqual(unknown)
   })
 
   test('are not known of one look, of processes that do not count, and of a stream that was made again', () => {

@@ -69,6 +69,31 @@ export const sample = (seconds: number, listed: ListedHandler, { open = 0, lastS
   atMs: T0 + seconds * 1000,
   handlers: [listed],
   streams: [{ name: 'ORDERS', lastSeq } as never],
+  instances: [],
+  said: { services: [], missing: [] },
   open: new Map([['shop/bill', open]]),
   missing: [],
 })
+
+/** With what processes of `shop` say that they published of `order.paid`, by id; `fresh` ones began a second before. */
+export function publishing(
+  seconds: number,
+  counts: Readonly<Record<string, readonly [number, number]>>,
+  fresh: Readonly<Record<string, readonly [number, number]>> = {},
+): Sample {
+  const at = (after: number): string => new Date(T0 + after * 1000).toISOString()
+  const process =
+    (startedAt: string) =>
+    ([id, [stored, failed]]: readonly [string, readonly [number, number]]) => ({
+      service: 'shop',
+      id,
+      at: at(seconds),
+      startedAt,
+      published: [{ type: 'order.paid', stored, failed }],
+    })
+  const instances = [
+    ...Object.entries(counts).map(process(at(-60))),
+    ...Object.entries(fresh).map(process(at(seconds - 1))),
+  ]
+  return { ...sample(seconds, handler()), instances }
+}

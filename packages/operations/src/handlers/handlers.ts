@@ -2,7 +2,7 @@ import { askStatus, type HandlerControl, limitFaults, type Mesh, pauseAt, type R
 import type { Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
 import { changeHandler, type HandlerChange, type Told } from './change.ts'
-import { type ListedHandler, listHandlers } from './list.ts'
+import { type HandlersNow, type ListedHandler, listHandlers, lookAtHandlers } from './list.ts'
 
 /** Paused until a time, or for so long from now, ms; neither: until somebody resumes it. */
 export type PauseOptions = Told & {
@@ -26,6 +26,8 @@ export type SetOptions = Told & {
 export interface Handlers {
   /** All there are, with how they stand and what each running process says of them. Changes nothing on the server. */
   list(): Promise<ListedHandler[]>
+  /** The same with what each process says of itself: those that run a handler, and those of `others`, services that may have none. */
+  look(others: readonly string[]): Promise<HandlersNow>
   /**
    * Has a handler start nothing more, in all instances, until a time or until it is resumed. What runs ends as always.
    * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_NO_HANDLER | OPERATIONS_HANDLER_MOVED
@@ -40,6 +42,7 @@ export interface Handlers {
 export function handlersOf(desk: Desk): Handlers {
   return {
     list: () => listHandlers(desk.mesh),
+    look: (others) => lookAtHandlers(desk.mesh, others),
     pause: async ({ until, forMs, ...told }) => {
       refuse(untilFaults(until, forMs))
       const { who, reason } = told

@@ -76,8 +76,16 @@ export type ListedHandler = {
   readonly instances: readonly HandlerInstance[]
 }
 
+/** The handlers, and all that answered when they were asked how they are. */
+export type HandlersNow = { readonly handlers: ListedHandler[]; readonly instances: readonly InstanceStatus[] }
+
 /** @throws what the server said, or did not say */
 export async function listHandlers(mesh: Mesh): Promise<ListedHandler[]> {
+  return (await lookAtHandlers(mesh, [])).handlers
+}
+
+/** Asks the processes of `others`, too: services that may have no handler. @throws as `listHandlers` */
+export async function lookAtHandlers(mesh: Mesh, others: readonly string[]): Promise<HandlersNow> {
   const { nats, names } = mesh
   const jsm = await jetstreamManager(nats, { checkAPI: false })
   const found: FoundHandler[] = []
@@ -87,14 +95,15 @@ export async function listHandlers(mesh: Mesh): Promise<ListedHandler[]> {
         const one = readLane(lane)
         if (one) found.push(one)
       }
-  const services = [...new Set(found.map(({ service }) => service))]
+  const services = [...new Set([...found.map(({ service }) => service), ...others])]
   const [instances, controls, streams] = await Promise.all([
     askStatus({ nats, names }, services),
     readControls({ nc: nats, names }),
     streamsOf(mesh, new Set(found.flatMap((one) => one.streams))),
   ])
   const listed = await Promise.all(found.map((one) => listedHandler(mesh, one, { instances, controls, streams })))
-  return listed.sort((a, b) => (`${a.service} ${a.handler}` < `${b.service} ${b.handler}` ? -1 : 1))
+  const handlers = listed.sort((a, b) => (`${a.service} ${a.handler}` < `${b.service} ${b.handler}` ? -1 : 1))
+  return { handlers, instances }
 }
 
 /** A stream and the durables of handlers on it. */

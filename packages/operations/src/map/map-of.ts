@@ -12,20 +12,27 @@ export type MappedSubject = {
 /** Who publishes what, and who hears it. */
 export type MapOf = {
   readonly subjects: readonly MappedSubject[]
-  /** As services declare it: of which of their handlers it comes, nobody says. */
+  /** As services declare it, and as their processes count it: of which of their handlers it comes, nobody says. */
   readonly publishes: readonly { readonly service: string; readonly subject: string }[]
   readonly hears: readonly { readonly service: string; readonly handler: string; readonly subject: string }[]
+}
+
+/** What services say that they publish, and what they were seen to publish. */
+export type Told = {
+  readonly services: readonly ServiceContracts[]
+  readonly published?: readonly { readonly service: string; readonly type: string }[]
 }
 
 type Heard = Pick<ListedHandler, 'service' | 'handler' | 'source' | 'streams' | 'isShadow'>
 
 /**
- * The mesh as a picture has it: services, subjects, handlers. Only what is known has an edge: what handlers hear, and what services
- * say that they publish. Without contracts (`services` is empty) the subjects are those that are heard. Pure.
+ * The mesh as a picture has it: services, subjects, handlers. Only what is known has an edge: what handlers hear, what services
+ * say that they publish, and what they did publish of types that somebody knows. Without contracts (`services` is empty) the
+ * subjects are those that are heard. Pure.
  */
 export function mapOf(
   handlers: readonly Heard[],
-  services: readonly ServiceContracts[],
+  { services, published = [] }: Told,
   names: Pick<Names, 'stream'>,
 ): MapOf {
   const types = new Map<string, MappedSubject>()
@@ -38,9 +45,12 @@ export function mapOf(
   const hears = taking.flatMap((handler) =>
     heardBy(handler, types).map((subject) => ({ service: handler.service, handler: handler.handler, subject })),
   )
-  const publishes = services.flatMap(({ service, publishes: said }) =>
-    said.filter((type) => types.has(type)).map((type) => ({ service, subject: type })),
-  )
+  const declared = services.flatMap(({ service, publishes: said }) => said.map((type) => ({ service, type })))
+  const publishers = new Map<string, Set<string>>()
+  for (const { service, type } of [...declared, ...published])
+    if (types.get(type)?.isPattern === false)
+      publishers.set(service, (publishers.get(service) ?? new Set<string>()).add(type))
+  const publishes = [...publishers].flatMap(([service, own]) => [...own].map((subject) => ({ service, subject })))
   const used = new Set([...hears, ...publishes].map(({ subject }) => subject))
   const subjects = [...types.values()].filter(({ name }) => used.has(name))
   return {

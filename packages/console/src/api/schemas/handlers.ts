@@ -16,7 +16,7 @@ const Durable = z.object({
 export const standing = z
   .enum(['failing', 'paused', 'behind', 'runs'])
   .describe('`failing`: somebody should look; `behind`: it has work and does it.')
-const perSecond = z
+export const perSecond = z
   .number()
   .nullable()
   .describe('Null while it is not known: looked at once, or its processes do not say.')

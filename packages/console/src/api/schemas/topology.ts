@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { rates, standing } from './handlers.ts'
+import { perSecond, rates, standing } from './handlers.ts'
 
 export const TopologyView = z
   .object({
@@ -14,8 +14,15 @@ export const TopologyView = z
     ),
     subjects: z.array(z.object({ name: z.string(), stream: z.string(), isPattern: z.boolean() })),
     publishes: z
-      .array(z.object({ service: z.string(), subject: z.string() }))
-      .describe('As services declare it. How much of a stream comes from whom, nobody counts.'),
+      .array(
+        z.object({
+          service: z.string(),
+          subject: z.string(),
+          storedPerSecond: perSecond,
+          failedPerSecond: perSecond.describe('Events that could not be stored; null while it is not known.'),
+        }),
+      )
+      .describe('As services declare it, and as their processes count it.'),
     handlers: z.array(
       z.object({
         service: z.string(),

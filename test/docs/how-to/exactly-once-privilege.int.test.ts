@@ -28,7 +28,7 @@ const usual = [
   '$KV.MESH_CHECKPOINTS.*',
   '$JS.API.STREAM.MSG.GET.KV_HANDLERS',
 ]
-const heard = ['_INBOX_billing.>', 'control.billing', 'status.billing']
+const heard = ['_INBOX_billing.>', '_malha.control.billing', '_malha.status.billing']
 /** What the page adds. */
 const added = [
   '_done.ORDERS.>',

@@ -12,7 +12,7 @@ const SERVICE = /^[a-z][a-z0-9-]{0,47}$/
 /**
  * Asks every process that runs one of these services how it is, and gives what they say, by service and name. Resolves when none of a
  * service has answered for a quarter of a second, after a second at the most: who is busier than that is missing. Nothing is
- * stored. Needs to publish on `status.<service>`.
+ * stored. Needs to publish on `_malha.status.<service>`.
  * @throws PermissionViolationError, or that the connection is closed
  */
 export async function askStatus(

@@ -1,7 +1,7 @@
 /**
  * Keeps the handlers of a service as operators want them (docs/adr/0025-a-pause-is-kept-beside-the-consumers.md).
  *
- * C1  What is wanted stands in the bucket `HANDLERS`. A message on `control.<service>` makes each instance look at once; one
+ * C1  What is wanted stands in the bucket `HANDLERS`. A message on `_malha.control.<service>` makes each instance look at once; one
  *     that did not hear it looks by itself, every half a minute and whenever its connection is back.
  * C2  Nothing starts before the bucket, or its absence, was seen once: a paused handler does not run at each restart.
  * C3  What cannot be read changes nothing: what was known holds. Who may not read is told so once, and his handlers run.

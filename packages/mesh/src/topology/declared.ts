@@ -16,7 +16,7 @@ import {
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
-const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit', 'control', 'status']
+const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit']
 
 /** Streams of the mesh's own that a contract's could be called like; the others have a `_`, which no contract's has. */
 const RESERVED_NAMES = [meshStream.name, auditStream.name, DELAYS, OPERATIONS]

@@ -147,8 +147,8 @@ export function names(namespace: string): Names {
     runRecord: (durable: string, run: string, source: MessagePlace) =>
       `${dotted}ops.run.${durable}.${run}.${place(source)}`,
     runRecords: (durable: string, run: string) => `${dotted}ops.run.${durable}.${run}.`,
-    control: (service: string) => `${dotted}control.${service}`,
-    status: (service: string) => `${dotted}status.${service}`,
+    control: (service: string) => `${dotted}_malha.control.${service}`,
+    status: (service: string) => `${dotted}_malha.status.${service}`,
     handlerControl: (service: string, handler: string) => `$KV.${scored}${HANDLERS}.${service}.${handler}`,
     spoolLetter: (stream: string, spoolId: string, seq: number) =>
       `${dotted}dlq._spool.${plain(stream)}.${spoolId}.${seq}`,

@@ -1,4 +1,5 @@
 import { eventually, testMesh, testServer } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import {
@@ -56,6 +57,25 @@ test('a value that is written as the wire says pauses the handler, and its remov
   expect(await readControls({ nc: own.mesh.nats, names: own.mesh.names })).toMatchObject([
     { service: 'worker', handler: 'work', control: undefined },
   ])
+})
+
+test('events may be called control and status, as services are told and asked', async () => {
+  await using own = await testMesh()
+  const words = stream('WORDS', { subjects: ['control.>', 'status.>'], maxBytes: 16 * 1024 ** 2 })
+  const schema = z.object({ n: z.number() })
+  const events = ['control.worker', 'status.worker'].map((type) => event(type, { stream: words, schema }))
+  const done: number[] = []
+  const handlers = events.map((one, index) => [
+    `h${index}`,
+    on(one, { startFrom: 'all' }, ({ n }) => void done.push(n)),
+  ])
+  await own.mesh.start(defineService('worker', { handlers: Object.fromEntries(handlers) as ServiceDef['handlers'] }))
+  await Promise.all(events.map((one, n) => own.mesh.publish(one, { n })))
+  await eventually(() => expect(new Set(done)).toEqual(new Set([0, 1])))
+  expect(await askStatus({ nats: own.mesh.nats, names: own.mesh.names }, ['worker'])).toHaveLength(1)
+  own.mesh.nats.publish(own.mesh.names.control('worker'))
+  const { state } = await (await jetstreamManager(own.mesh.nats)).streams.info(own.mesh.names.stream(words))
+  expect(state.messages).toBe(2)
 })
 
 test('a value that cannot be read leaves the handler as it was, and is told', async () => {
@@ -116,7 +136,7 @@ test('without the rights for it a service works, cannot be paused, and says so',
     config: `authorization { users: [
       { user: all, password: pw },
       { user: worker, password: pw, permissions: {
-        publish: { deny: ${JSON.stringify(denied)} }, subscribe: { deny: ["control.>", "status.>"] } } } ] }`,
+        publish: { deny: ${JSON.stringify(denied)} }, subscribe: { deny: ["_malha.control.>", "_malha.status.>"] } } } ] }`,
   })
   const warned: string[] = []
   const warn = (_: object, message: string): void => void warned.push(message)
@@ -130,7 +150,7 @@ test('without the rights for it a service works, cannot be paused, and says so',
   await mesh.publish(queued, { n: 1 })
   await eventually(() => expect(done).toEqual([1]))
   expect(mesh.health()).toEqual({ ready: true, reasons: [] })
-  for (const subject of [...denied, 'control.worker', 'status.worker'])
+  for (const subject of [...denied, '_malha.control.worker', '_malha.status.worker'])
     expect(warned.filter((line) => line.includes(`may not use ${subject}`))).toHaveLength(1)
 })
 

@@ -45,7 +45,6 @@ test('no contract takes the mesh’s own name or subjects', () => {
     stream('AUDIT', { subjects: ['other.>'] }),
     stream('DELAYS', { subjects: ['other.>'] }),
     stream('OPERATIONS', { subjects: ['other.>'] }),
-    stream('E', { subjects: ['status.>'] }),
   ])
     expect(declared(names(''), { streams: [def] }).faults).toHaveLength(1)
 })

@@ -4,7 +4,7 @@ import { type Finding, findingsOf } from './finding.ts'
 
 const { ok, warn, fail } = findingsOf('instances')
 
-/** How the processes of all services say that they are. Needs to publish on `status.<service>`. */
+/** How the processes of all services say that they are. Needs to publish on `_malha.status.<service>`. */
 export async function checkInstances({ nats, names }: Mesh, { durables }: Facts): Promise<Finding[]> {
   const pulled = new Map<string, boolean>()
   for (const { first, now } of durables) {
@@ -30,7 +30,7 @@ export function instanceFindings(instances: readonly InstanceStatus[], pulling: 
 }
 
 function unanswered(service: string): Finding {
-  const fix = `let its user subscribe to status.${service}, or start it with this release`
+  const fix = `let its user subscribe to _malha.status.${service}, or start it with this release`
   return warn(service, 'instances of it pull, and none says how it is', fix)
 }
 

@@ -10,7 +10,7 @@ authorization {
     {
       user: billing, password: billing-pw
       permissions {
-        subscribe { allow: [ "_INBOX_billing.>", "$KV.MESH_PARTITIONS.billing_bill.>", "control.billing", "status.billing" ] }
+        subscribe { allow: [ "_INBOX_billing.>", "$KV.MESH_PARTITIONS.billing_bill.>", "_malha.control.billing", "_malha.status.billing" ] }
         allow_responses: true
         publish {
           allow: [

@@ -17,7 +17,7 @@ export const operationsErrors = {
   OPERATIONS_RUN_MOVED: 'look at the run again, and decide again',
   OPERATIONS_LETTER_MOVED: 'look at the letter again, and decide again',
   OPERATIONS_NOT_AUDITED:
-    'nothing was done; see to the stream AUDIT: rights to publish audit.>, room in it, a server that answers',
+    'nothing was done; see to the stream AUDIT: rights to publish audit.entry.>, room in it, a server that answers',
   OPERATIONS_UNREADABLE: 'give this user the rights that the page on finding out what happened names, or look again',
   OPERATIONS_NO_CONTRACTS: 'start a service with this release: it says its contracts; or give their module',
   OPERATIONS_UNKNOWN_TYPE: 'take one of the types that the message lists, or give the module of its contract',

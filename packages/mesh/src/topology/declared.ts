@@ -11,12 +11,16 @@ import {
   inboxStream,
   laneStream,
   meshStream,
+  OPERATIONS_SUBJECTS,
   ownStream,
   partitionStream,
 } from './system.ts'
 
 /** First tokens of the mesh's own subjects: no contract's stream may hold them. */
-const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request', 'ops', 'audit']
+const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request']
+
+/** Words that events may begin with, too: the mesh has only these below them. */
+const SHARED = [...auditStream.subjects, ...OPERATIONS_SUBJECTS]
 
 /** Streams of the mesh's own that a contract's could be called like; the others have a `_`, which no contract's has. */
 const RESERVED_NAMES = [meshStream.name, auditStream.name, DELAYS, OPERATIONS]
@@ -68,12 +72,15 @@ function same(a: StreamDef, b: StreamDef): boolean {
 function reservedFaults(def: StreamDef): string[] {
   if (RESERVED_NAMES.includes(def.name))
     return [`stream ${def.name}: the mesh keeps this name for itself; take another`]
-  return def.subjects
-    .filter((subject) => RESERVED.includes(subject.split('.')[0] ?? ''))
-    .map(
-      (subject) =>
-        `stream ${def.name}: subject ${subject} is the mesh’s own; no contract may begin with ${RESERVED.join('., ')}.`,
-    )
+  return def.subjects.flatMap((subject) => {
+    const about = `stream ${def.name}: subject ${subject}`
+    if (RESERVED.includes(subject.split('.')[0] ?? ''))
+      return [`${about} is the mesh’s own; no contract may begin with ${RESERVED.join('., ')}.`]
+    const shared = SHARED.filter((own) => overlap(own, subject))
+    return shared.length > 0
+      ? [`${about} holds ${shared.join(' and ')}, which is the mesh’s own; name yours one by one`]
+      : []
+  })
 }
 
 /** A subject in two streams: NATS stores an event in one only, so it refuses the second stream. */

@@ -73,7 +73,10 @@ export const meshStream: StreamDef = stream('MESH', {
  * Who did what, from where and why. Its contract hangs on this definition; on the server it has no age
  * ({@link auditLogStream}).
  */
-export const auditStream: StreamDef = stream('AUDIT', { subjects: ['audit.>'], maxAgeMs: days(36_500) })
+export const auditStream: StreamDef = stream('AUDIT', { subjects: ['audit.entry.>'], maxAgeMs: days(36_500) })
+
+/** What became of letters, and of messages of replays. */
+export const OPERATIONS_SUBJECTS: readonly string[] = ['ops.letter.>', 'ops.run.>']
 
 /** Bucket with the floor of every durable, so that a lost one is made again where it stood. */
 export const CHECKPOINT_BUCKET = 'MESH_CHECKPOINTS'
@@ -152,7 +155,7 @@ export function deadLetterStream(names: Names, replicas?: number): DesiredStream
 export function operationsStream(names: Names, replicas?: number): DesiredStream {
   return {
     ...system('operations', names.operations(), replicas),
-    config: { ...base([names.subject('ops.>')]), max_bytes: 1024 * MIB },
+    config: { ...base(OPERATIONS_SUBJECTS.map((subject) => names.subject(subject))), max_bytes: 1024 * MIB },
   }
 }
 
@@ -168,7 +171,7 @@ export function auditLogStream(names: Names, replicas?: number): DesiredStream {
     kind: 'audit',
     metadata: { ...events.metadata, 'malha.kind': 'audit' },
     config: {
-      ...base([names.subject('audit.>')]),
+      ...base(subjectsOf(names, auditStream)),
       max_bytes: 1024 * MIB,
       allow_msg_ttl: false,
       deny_delete: true,

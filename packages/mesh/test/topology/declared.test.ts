@@ -42,11 +42,22 @@ test('no contract takes the mesh’s own name or subjects', () => {
     stream('B', { subjects: ['dlq.>'] }),
     stream('C', { subjects: ['delay.>'] }),
     stream('D', { subjects: ['audit.>'] }),
+    stream('E', { subjects: ['audit.entry.written'] }),
+    stream('F', { subjects: ['ops.*.>'] }),
     stream('AUDIT', { subjects: ['other.>'] }),
     stream('DELAYS', { subjects: ['other.>'] }),
     stream('OPERATIONS', { subjects: ['other.>'] }),
   ])
     expect(declared(names(''), { streams: [def] }).faults).toHaveLength(1)
+})
+
+test('a contract may begin with a word of which the mesh has only a part', () => {
+  const subjects = ['audit.created.>', 'audit.*', 'ops.deployed', 'ops.runs.>', 'status.>', 'control.>']
+  expect(declared(names(''), { streams: [stream('OWN', { subjects })] }).faults).toEqual([])
+  const { faults } = declared(names(''), { streams: [stream('OWN', { subjects: ['ops.>'] })] })
+  expect(faults).toEqual([
+    'stream OWN: subject ops.> holds ops.letter.> and ops.run.>, which is the mesh’s own; name yours one by one',
+  ])
 })
 
 test('one stream declared twice and differently is a fault', () => {

@@ -75,7 +75,8 @@ export function tasksOf(names: Names, streams: readonly StreamInfo[]): Task[] {
       isLooking: false,
       subjects: [
         names.subject('lane.>'),
-        names.subject('ops.>'),
+        names.subject('ops.letter.>'),
+        names.subject('ops.run.>'),
         `$KV.${names.bucket('RUNS')}.>`,
         ...read(runs).slice(0, 2),
       ],

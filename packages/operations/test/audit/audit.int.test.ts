@@ -204,6 +204,41 @@ describe('the stream AUDIT', () => {
     expect(config.metadata).toMatchObject({ 'malha.kind': 'audit', 'malha.owner': 'malha' })
   })
 
+  it('leaves the rest of its word to events, as the stream OPERATIONS does', async () => {
+    await using test = await withLetters(1)
+    const { mesh, operations, letters } = test
+    const own = stream('OWN', { subjects: ['audit.created', 'ops.deployed'] })
+    const schema = z.object({ n: z.number() })
+    const [created, deployed] = ['audit.created', 'ops.deployed'].map((type) => event(type, { stream: own, schema }))
+    const runs = defineService('own', { publishes: [created!, deployed!], handlers: {} })
+    // Whichever is there first.
+    for (const _ of [1, 2]) {
+      await mesh.provision(runs)
+      await mesh.publish(deployed!, { n: 1 })
+      await operations.letters.discard(letters[0]!.seq, ana)
+      await operations.letters.reopen(letters[0]!.seq, ana)
+    }
+    expect((await operations.audit.list()).unreadable).toBe(0)
+    expect((await actsOf(operations)).length).toBe(4)
+  })
+
+  it.each(['AUDIT', 'OPERATIONS'])(
+    'of an earlier release holds its whole word, and is used as it is: %s',
+    async (name) => {
+      await using test = await withLetters(1)
+      const { mesh, operations, letters } = test
+      await operations.letters.discard(letters[0]!.seq, ana)
+      const jsm = await jetstreamManager(mesh.nats)
+      const wide = { subjects: [mesh.names.subject(name === 'AUDIT' ? 'audit.>' : 'ops.>')] }
+      await jsm.streams.update(mesh.names.stream(name), wide)
+      await operations.letters.reopen(letters[0]!.seq, ana)
+      expect(await actsOf(operations)).toHaveLength(2)
+      await operations.letters.refresh()
+      expect(operations.letters.list().letters).toMatchObject([{ state: 'open' }])
+      expect((await jsm.streams.info(mesh.names.stream(name))).config).toMatchObject(wide)
+    },
+  )
+
   it('is read in pages, by who, what and when, without a consumer; an act on the edge of a page has its end', async () => {
     await using test = await withLetters(3)
     const { mesh, operations, letters } = test
@@ -260,7 +295,8 @@ describe('the stream AUDIT', () => {
       mesh.names.subject('audit.entry.written.0.another'),
       JSON.stringify({ ...begun.json<object>(), act: 'another' }),
     )
-    for (const text of ['{}', 'no json', 'null', '{"v":2}']) await js.publish(mesh.names.subject('audit.odd'), text)
+    for (const text of ['{}', 'no json', 'null', '{"v":2}'])
+      await js.publish(mesh.names.subject('audit.entry.odd'), text)
     const { acts, unreadable } = await operations.audit.list()
     expect(unreadable).toBe(4)
     expect(acts.map(({ act, outcome }) => [act === 'another', outcome])).toEqual([

@@ -40,6 +40,12 @@ export class MessageHeaders {
     return index === undefined ? undefined : this.#at(index)
   }
 
+  /** By its name as it came; of a repeated header the last value. */
+  last(name: string): string | undefined {
+    const index = this.layout.names.lastIndexOf(name)
+    return index === -1 ? undefined : this.#at(index)
+  }
+
   /** By name, in lower case. */
   record(): ReceivedHeaders {
     const record = Object.create(null) as Record<string, string>

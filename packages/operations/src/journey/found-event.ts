@@ -1,6 +1,6 @@
 import type { ArchivedEvent } from '@malha/archive'
 import { decodeAttribute, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import type { DirectMessage } from '../read/direct-message.ts'
 import type { WholeLetter } from '../letters/read-whole.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
 
@@ -46,7 +46,7 @@ function saidBy(headers: Readonly<Record<string, string>>): Said {
 }
 
 /** Of a message that a stream of events holds; undefined where it is no event but the marker of a handler. */
-export function eventIn({ names }: Mesh, { name, info }: MeshStream, message: StoredMsg): FoundEvent | undefined {
+export function eventIn({ names }: Mesh, { name, info }: MeshStream, message: DirectMessage): FoundEvent | undefined {
   const subject = names.strip(message.subject)
   if (subject.startsWith('_done.')) return undefined
   return {
@@ -56,7 +56,7 @@ export function eventIn({ names }: Mesh, { name, info }: MeshStream, message: St
     subject,
     storedAt: message.timestamp,
     storedNs: nanosOf(message.timestamp),
-    ...saidBy(receivedHeaders(message.header)),
+    ...saidBy(message.headers.record()),
     payloadBytes: message.data.length,
     foundIn: 'stream',
   }

@@ -1,5 +1,5 @@
-import { type Mesh, type OperationRecord, receivedHeaders } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import type { Mesh, OperationRecord } from '@malha/mesh'
+import type { DirectMessage } from '../read/direct-message.ts'
 import { OperationsError } from '../errors.ts'
 import { type LetterState, readLetter } from './letter.ts'
 import type { LetterIndex } from './letter-index.ts'
@@ -30,12 +30,12 @@ async function letters(mesh: Mesh, index: LetterIndex, onRead?: (until: number) 
   let count = 0
   await readOn(mesh, now, {
     after: until > lastSeq ? 0 : until,
-    read: ({ seq, subject, timestamp, header, data }) =>
+    read: ({ seq, subject, timestamp, headers, data }) =>
       readLetter(mesh.names, {
         seq,
         subject,
         time: timestamp,
-        headers: receivedHeaders(header),
+        headers: headers.record(),
         payloadBytes: data.length,
       }),
     onBatch(read, upTo) {
@@ -86,7 +86,7 @@ export async function readRecords(
   })
 }
 
-function recordOf({ names }: Mesh): (message: StoredMsg) => LetterRecord {
+function recordOf({ names }: Mesh): (message: DirectMessage) => LetterRecord {
   const { length } = names.letterRecords()
   return ({ subject, data, seq }) => ({ letter: `dlq.${subject.slice(length)}`, record: recordIn(data), seq })
 }

@@ -1,4 +1,5 @@
 import { decodeRecord, type Mesh } from '@malha/mesh'
+import { textOf } from '../read/direct-message.ts'
 import { lastOf } from '../read/direct.ts'
 import { streamNow } from '../read/read-on.ts'
 import type { Letter } from './letter.ts'
@@ -22,7 +23,7 @@ async function isHolding(mesh: Mesh, letter: Of): Promise<boolean> {
     `$KV.${mesh.names.bucket('MESH_PARTITIONS')}.${mesh.names.durable(service, handler)}.at.*`,
   ])
   return records.some((stored) => {
-    const { epoch, held = [] } = decodeRecord(stored.string())
+    const { epoch, held = [] } = decodeRecord(textOf(stored))
     const isIt = ({ behind }: (typeof held)[number]): boolean =>
       String(behind.seq) === origin.seq && behind.storedAt === storedAt
     return epoch === origin.epoch && held.some(isIt)

@@ -1,4 +1,5 @@
-import { getStored, LETTER_HEADER, type Mesh, type Names, type StoredMessage } from '@malha/mesh'
+import { getStored, LETTER_HEADER, type Mesh, type Names } from '@malha/mesh'
+import type { Content } from '../read/read-these.ts'
 import { OperationsError } from '../errors.ts'
 import type { Described, Sensitivity, ShownPayload } from '../redaction/sensitivity.ts'
 import { type Letter, readLetter } from './letter.ts'
@@ -49,10 +50,17 @@ export async function readWhole({ names, nats }: Mesh, letter: number | string):
   }
 }
 
-export function contentOf({ headers, pairs, payload }: StoredMessage): LetterContent {
-  return {
-    headers: pairs.filter(([name]) => !/^(malha-dlq-|nats-)/i.test(name)),
-    payload,
-    hasPayload: headers[LETTER_HEADER.payload] !== 'left-out' && headers[LETTER_HEADER.headers] !== 'left-out',
+/** Of what a letter is made of. */
+export function contentOf({ pairs, payload }: Content): LetterContent {
+  const headers: (readonly [string, string])[] = []
+  let hasPayload = true
+  for (const pair of pairs) {
+    const [name, value] = pair
+    if (!NOT_ITS_OWN.test(name)) headers.push(pair)
+    else if (value === 'left-out' && MAY_BE_LEFT_OUT.has(name.toLowerCase())) hasPayload = false
   }
+  return { headers, payload, hasPayload }
 }
+
+const NOT_ITS_OWN = /^(malha-dlq-|nats-)/i
+const MAY_BE_LEFT_OUT: ReadonlySet<string> = new Set([LETTER_HEADER.payload, LETTER_HEADER.headers])

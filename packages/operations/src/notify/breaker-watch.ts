@@ -1,5 +1,5 @@
 import { breakerChanged, type Mesh } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import type { DirectMessage } from '../read/direct-message.ts'
 import type { ListedHandler } from '../handlers/list.ts'
 import { readOn, streamNow } from '../read/read-on.ts'
 import type { Condition } from './notice.ts'
@@ -67,7 +67,7 @@ export class BreakerWatch {
       })
   }
 
-  #take({ data, timestamp }: StoredMsg): void {
+  #take({ data, timestamp }: DirectMessage): void {
     const change = changeIn(data)
     if (!change) return
     const { service, handler, instance, state } = change

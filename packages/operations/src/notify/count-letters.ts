@@ -1,5 +1,5 @@
-import { type Mesh, receivedHeaders } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import { type Mesh } from '@malha/mesh'
+import type { DirectMessage } from '../read/direct-message.ts'
 import { readLetter } from '../letters/letter.ts'
 import { BATCH } from '../read/direct-batch.ts'
 import { readBatch, type StreamNow, streamNow } from '../read/read-on.ts'
@@ -46,12 +46,12 @@ function beginning({ life, info }: StreamNow, ledger: Ledger): Pick<Ledger, 'lif
 
 const asCounted =
   (mesh: Mesh) =>
-  ({ seq, subject, timestamp, header, data }: StoredMsg): Parameters<typeof counted>[1][number] => ({
+  ({ seq, subject, timestamp, headers, data }: DirectMessage): Parameters<typeof counted>[1][number] => ({
     ...readLetter(mesh.names, {
       seq,
       subject,
       time: timestamp,
-      headers: receivedHeaders(header),
+      headers: headers.record(),
       payloadBytes: data.length,
     }),
     storedAt: timestamp,

@@ -1,13 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { epochOf, getStored, type Mesh } from '@malha/mesh'
-import {
-  JetStreamApiCodes,
-  JetStreamApiError,
-  jetstreamManager,
-  type StoredMsg,
-  type StreamInfo,
-} from '@nats-io/jetstream'
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
+import type { DirectMessage } from './direct-message.ts'
 
 /** A stream as it is now: `life` is another one when it was made anew. */
 export type StreamNow = { name: string; life: string; epoch: number; info: StreamInfo }
@@ -30,7 +25,7 @@ export type ReadOn<T> = {
   /** Subjects that are read. @default all */
   filter?: string
   /** What is kept of a message. */
-  read: (message: StoredMsg) => T
+  read: (message: DirectMessage) => T
   onBatch: (messages: readonly T[], until: number) => void
 }
 
@@ -59,7 +54,7 @@ export async function readBatch<T>(
   mesh: Mesh,
   { name, info }: StreamNow,
   { after, upTo, filter = '>', limit }: BatchQuery,
-  read: (message: StoredMsg) => T,
+  read: (message: DirectMessage) => T,
 ): Promise<ReadBatch<T>> {
   const seq = Math.max(after + 1, info.state.first_seq)
   const query = { seq, batch: limit, max_bytes: BATCH_BYTES, next_by_subj: filter }

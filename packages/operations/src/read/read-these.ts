@@ -1,19 +1,26 @@
 import { getStored, type Mesh, type StoredMessage } from '@malha/mesh'
-import { jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
-import { asStored, BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
+import { directAnswers } from './direct-answers.ts'
+import { BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
+import { type DirectMessage, NOTHING, refused } from './direct-message.ts'
 
 /** What is read in vain between two that are wanted costs less than a request each. */
 const SPARSE = 4
 
+/** What a message is made of: headers as they came, and payload. */
+export type Content = Pick<StoredMessage, 'pairs' | 'payload'>
+
+/** What is kept of a message. */
+type Read<T> = (content: Content) => T
+
 /**
  * Messages of a stream by their numbers, in ascending order: side by side, or in one sweep where they lie close together. One
- * that no replica at hand has is asked of the leader; one that is gone is left out. `read`: what is kept of each.
+ * that no replica at hand has is asked of the leader; one that is gone is left out.
  */
 export async function readThese<T>(
   mesh: Mesh,
   stream: string,
   seqs: readonly number[],
-  read: (message: StoredMessage) => T,
+  read: Read<T>,
 ): Promise<Map<number, T>> {
   const found = new Map<number, T>()
   const [first, last] = [seqs[0], seqs.at(-1)]
@@ -28,7 +35,7 @@ export async function readThese<T>(
   return found
 }
 
-type Found<T> = { found: Map<number, T>; read: (message: StoredMessage) => T }
+type Found<T> = { found: Map<number, T>; read: Read<T> }
 
 async function sweep<T>(
   mesh: Mesh,
@@ -37,19 +44,28 @@ async function sweep<T>(
 ): Promise<void> {
   for (let seq = from; seq <= to;) {
     const query = { seq, batch: Math.min(BATCH, to - seq + 1), max_bytes: BATCH_BYTES }
-    const keep = (message: StoredMsg): unknown => found.set(message.seq, read(asStored(message)))
+    const keep = (message: DirectMessage): unknown => found.set(message.seq, read(contentIn(message)))
     const { lastSeq, isEnd } = await readDirect(mesh, stream, query, keep)
     if (isEnd || lastSeq === undefined) return
     seq = lastSeq + 1
   }
 }
 
+/** All asked for at once, and answered in any order. */
 async function each<T>(mesh: Mesh, stream: string, seqs: readonly number[], { found, read }: Found<T>): Promise<void> {
-  const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
-  await Promise.all(
-    seqs.map(async (seq) => {
-      const message = await jsm.direct.getMessage(stream, { seq })
-      if (message) found.set(seq, read(asStored(message)))
-    }),
-  )
+  let answered = 0
+  await directAnswers(mesh, {
+    stream,
+    queries: seqs.map((seq) => ({ seq })),
+    take(answer) {
+      if (!('code' in answer)) found.set(answer.seq, read(contentIn(answer)))
+      else if (answer.code !== NOTHING) throw refused(stream, answer)
+      return ++answered === seqs.length
+    },
+  })
 }
+
+const contentIn = ({ headers, data }: DirectMessage): Content => ({
+  pairs: headers.pairs(),
+  payload: Buffer.from(data.buffer, data.byteOffset, data.length),
+})

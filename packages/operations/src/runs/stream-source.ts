@@ -1,8 +1,7 @@
 /** The events of a replay that their stream still has, and where it stands what became of each. */
 import { decodeAttribute, HEADER, type Mesh, nanosOf } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
-import { asStored } from '../read/direct-batch.ts'
+import { asStored, type DirectMessage } from '../read/direct-message.ts'
 import { readBatch, type StreamNow, streamNow } from '../read/read-on.ts'
 import { type Event, followReplay, type ReplayRun, turnOf } from './replayed.ts'
 import type { ReplaySlice } from './run.ts'
@@ -68,7 +67,7 @@ async function sameStream(mesh: Mesh, { stream, epoch }: ReplaySlice): Promise<S
   )
 }
 
-function eventOf({ stream, epoch }: ReplaySlice, message: StoredMsg): Event {
+function eventOf({ stream, epoch }: ReplaySlice, message: DirectMessage): Event {
   const { seq, subject, time, headers, pairs, payload } = asStored(message)
   const text = (name: string): string | undefined => (headers[name] ? decodeAttribute(headers[name]) : undefined)
   return {

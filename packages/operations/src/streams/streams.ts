@@ -114,7 +114,7 @@ async function headroomOf(mesh: Mesh, { kind, name, info }: MeshStream, nowMs: n
     ...(filter !== undefined && { subject: filter }),
   })
   if (!oldest) return undefined
-  const leavesMs = oldest.time.getTime() + info.config.max_age / 1e6
+  const leavesMs = Date.parse(oldest.timestamp) + info.config.max_age / 1e6
   return {
     durable: last.name,
     seq: oldest.seq,

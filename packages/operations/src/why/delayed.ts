@@ -1,4 +1,3 @@
-import { receivedHeaders } from '@malha/mesh'
 import type { Sources } from '../journey/look-up.ts'
 import { lastOf } from '../read/direct.ts'
 import type { Answer } from './why.ts'
@@ -18,8 +17,8 @@ export async function delayed(
     const patterns = Array.from({ length: MOST_TOKENS - 1 }, (_, index) =>
       ['_id', '_key'].map((kind) => mesh.names.subject(`delay.at.${'*.'.repeat(index + 2)}${kind}.${token}`)),
     )
-    for (const { header } of await lastOf(mesh, delays.name, patterns.flat())) {
-      const { 'malha-due': due, 'ce-type': type = 'an event' } = receivedHeaders(header)
+    for (const { headers } of await lastOf(mesh, delays.name, patterns.flat())) {
+      const { 'malha-due': due, 'ce-type': type = 'an event' } = headers.record()
       if (due)
         return {
           situation: 'delayed',

@@ -3,6 +3,7 @@ import type { ConsumerInfo } from '@nats-io/jetstream'
 import { serverTime } from '../handlers/find-handler.ts'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterIndex } from '../letters/letter-index.ts'
+import { jsonOf } from '../read/direct-message.ts'
 import { lastOf } from '../read/direct.ts'
 import type { HandlerFacts, Position } from './facts.ts'
 import { type LiveFacts, liveFacts } from './live.ts'
@@ -142,7 +143,7 @@ async function isAccounted({ mesh }: Known, handler: PlacedHandler, event: Found
   if (!durable) return true
   const bucket = mesh.names.bucket('MESH_CHECKPOINTS')
   const [stored] = await lastOf(mesh, `KV_${bucket}`, [`$KV.${bucket}.${durable.name}`])
-  const checkpoint = stored?.json<{ epoch: number; settled: number }>()
+  const checkpoint = stored && (jsonOf(stored) as { epoch: number; settled: number })
   return checkpoint !== undefined && (checkpoint.epoch > event.epoch || checkpoint.settled >= event.seq)
 }
 

@@ -1,5 +1,6 @@
 import { decodeRecord, type HeldKey, type Mesh, type PartitionRecord, partitionOf } from '@malha/mesh'
 import type { FoundEvent } from '../journey/found-event.ts'
+import { textOf } from '../read/direct-message.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
 import type { Position } from './facts.ts'
@@ -25,7 +26,10 @@ export async function orderedPosition(
   const { partition, token } = keyOf(event, Number(stream.info.config.metadata?.['malha.partitions'] ?? 16))
   const at = `${prefix}.at.${partition}`
   const found = await lastOf(mesh, `KV_${bucket}`, [at, `${prefix}.begin`, `${prefix}.here.*`])
-  const valueOf = (subject: string): string | undefined => found.find((each) => each.subject === subject)?.string()
+  const valueOf = (subject: string): string | undefined => {
+    const message = found.find((each) => each.subject === subject)
+    return message && textOf(message)
+  }
   const begin = JSON.parse(valueOf(`${prefix}.begin`) ?? 'null') as { read: number } | null
   const text = valueOf(at)
   if (begin && event.seq <= begin.read)
@@ -64,7 +68,7 @@ async function within(
   const before = open?.from ?? (await runningOf(mesh, { event, token, running: record.running }))
   if (before !== undefined && seq <= Math.max(record.read, record.seen)) {
     const [message] = await nextOf(mesh, event.stream, { seq: before, most: 1 })
-    const id = message?.seq === before ? message.header.get('ce-id') || undefined : undefined
+    const id = message?.seq === before ? message.headers.header('ce-id') || undefined : undefined
     return { kind: 'behind', seq: before, id, retry: open?.retry }
   }
   return seq > record.read ? { kind: 'unread', read: record.read } : { kind: 'settled' }

@@ -1,5 +1,5 @@
 /** What is due on the lanes of handlers. */
-import { type AttemptFailed, LANE_HEADER, type Mesh, receivedHeaders, RUN_HEADER } from '@malha/mesh'
+import { type AttemptFailed, LANE_HEADER, type Mesh, RUN_HEADER } from '@malha/mesh'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import type { RunFact } from './facts.ts'
@@ -24,7 +24,7 @@ export function queues(
     if (handler.isOrdered) {
       const sent = `${mesh.names.laneOfKeys(handler.service, handler.handler)}*.${tail}.*`
       const messages = await lastOf(mesh, lane.stream_name, [sent])
-      return messages.map(({ header }) => ({ ofRun: runOf(mesh, receivedHeaders(header)) }))
+      return messages.map(({ headers }) => ({ ofRun: runOf(mesh, headers.record()) }))
     }
     const due = lane.num_pending + lane.num_ack_pending
     if (due === 0) return []
@@ -41,8 +41,8 @@ export function queues(
 
 async function readQueue(mesh: Mesh, stream: string, subject: string): Promise<Queue> {
   const copies = new Map<string, Copy[]>()
-  for (const { header } of await nextOf(mesh, stream, { subject, most: MOST_QUEUED })) {
-    const headers = receivedHeaders(header)
+  for (const message of await nextOf(mesh, stream, { subject, most: MOST_QUEUED })) {
+    const headers = message.headers.record()
     const tail = originOf(mesh, headers)
     copies.set(tail, [...(copies.get(tail) ?? []), { ofRun: runOf(mesh, headers) }])
   }

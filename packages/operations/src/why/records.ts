@@ -7,9 +7,8 @@ import {
   type Mesh,
   type OperationRecord,
   partitionOf,
-  receivedHeaders,
 } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import { type DirectMessage, jsonOf } from '../read/direct-message.ts'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterState } from '../letters/letter.ts'
 import { readLetter } from '../letters/letter.ts'
@@ -54,7 +53,8 @@ export async function attemptsOf(
       const token = tokenOf(text)
       if (token === undefined) return
       const subject = mesh.names.subject(`${attemptFailed.type}.${partitionOf(token, partitions)}.${token}`)
-      for (const message of await nextOf(mesh, stream.name, { subject, most: 1000 })) found.push(message.json())
+      for (const message of await nextOf(mesh, stream.name, { subject, most: 1000 }))
+        found.push(jsonOf(message) as AttemptFailed)
     }),
   )
   return found.toSorted((a, b) => (a.at < b.at ? -1 : 1))
@@ -85,7 +85,7 @@ export async function readWritten(mesh: Mesh, topology: Topology, events: readon
 async function lettersOf(
   mesh: Mesh,
   topology: Topology,
-  { tails, records: reading }: { tails: readonly string[]; records: Promise<readonly StoredMsg[]> },
+  { tails, records: reading }: { tails: readonly string[]; records: Promise<readonly DirectMessage[]> },
 ): Promise<By<LetterFact>> {
   const stream = streamOf(topology, 'dead-letters')
   const [stored, records] = await Promise.all([
@@ -98,11 +98,11 @@ async function lettersOf(
       : [],
     reading,
   ])
-  const recordOf = new Map(records.map((each) => [each.subject, each.json<OperationRecord>()]))
+  const recordOf = new Map(records.map((each) => [each.subject, jsonOf(each) as OperationRecord]))
   return new Map(
     stored.map((message): [string, LetterFact] => {
-      const { seq, subject, timestamp: time, header, data } = message
-      const headers = receivedHeaders(header)
+      const { seq, subject, timestamp: time, data } = message
+      const headers = message.headers.record()
       const letter = readLetter(mesh.names, { seq, subject, time, headers, payloadBytes: data.length })
       const record = recordOf.get(mesh.names.letterRecord(letter.subject))
       const tail = letter.subject.split('.').slice(2).join('.')
@@ -149,9 +149,9 @@ async function waitingOf(
       const [lane = ''] = info.config.subjects
       const root = `${lane.slice(0, -1)}*.at`
       const patterns = tails.flatMap((tail) => [`${root}.${tail}`, `${root}.${tail}.*`])
-      for (const { subject, header } of await lastOf(mesh, name, patterns)) {
-        const [, service, handler, , stream, epoch, place, run] = mesh.names.strip(subject).split('.')
-        const headers = receivedHeaders(header)
+      for (const message of await lastOf(mesh, name, patterns)) {
+        const [, service, handler, , stream, epoch, place, run] = mesh.names.strip(message.subject).split('.')
+        const headers = message.headers.record()
         const dueAt = /^@at (.+)$/.exec(headers['nats-schedule'] ?? '')?.[1]
         if (dueAt === undefined) continue
         const about = `${service}/${handler} ${stream}.${epoch}.${place}`

@@ -1,6 +1,6 @@
 /** What runs did with events: of each message that one sent, the records about it. */
 import type { Mesh, OperationRecord } from '@malha/mesh'
-import type { StoredMsg } from '@nats-io/jetstream'
+import { type DirectMessage, jsonOf } from '../read/direct-message.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import { nameOf, type Topology } from './topology.ts'
 
@@ -25,7 +25,7 @@ export type RunHop = {
 /** By `<service>/<handler> <tail of the event>`. */
 export type RunRecords = {
   /** The latest record about each letter, as it is stored. */
-  readonly ofLetters: readonly StoredMsg[]
+  readonly ofLetters: readonly DirectMessage[]
   /** The oldest first. */
   readonly hops: ReadonlyMap<string, readonly RunHop[]>
 }
@@ -38,7 +38,7 @@ export async function readRuns(mesh: Mesh, topology: Topology, tails: readonly s
   const { names } = mesh
   const operations = topology.streams.find(({ kind }) => kind === 'operations')
   if (!operations) return { ofLetters: [], hops: new Map() }
-  const lastAt = (root: string): Promise<StoredMsg[]> =>
+  const lastAt = (root: string): Promise<DirectMessage[]> =>
     lastOf(
       mesh,
       operations.name,
@@ -56,7 +56,7 @@ export async function readRuns(mesh: Mesh, topology: Topology, tails: readonly s
       const records = await nextOf(mesh, operations.name, { subject, most: MOST })
       const read = hopsIn(
         kind === 'letter' ? 'redrive' : 'replay',
-        records.map((record) => record.json()),
+        records.map((record) => jsonOf(record) as OperationRecord),
       )
       hops.set(about, [...(hops.get(about) ?? []), ...read])
     }),

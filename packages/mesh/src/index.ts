@@ -12,7 +12,7 @@ export {
 } from './compatibility/snapshot.ts'
 export type { HandlerSnapshot, ServiceContracts } from './compatibility/service-contracts.ts'
 export type { JsonSchema } from './compatibility/json-schema.ts'
-export { type MessageHeaders, readHeaders } from './consume/read-headers.ts'
+export { headerBlock, type MessageHeaders, readHeaders } from './consume/read-headers.ts'
 export { askStatus } from './control/ask-status.ts'
 export {
   type HandlerControl,

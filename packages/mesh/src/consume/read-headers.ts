@@ -74,10 +74,12 @@ type Kept = { readonly _msg?: { readonly hdr?: number } }
  * letter like any that is not of this mesh.
  */
 export function readHeaders(msg: Msg & Kept, payload: Uint8Array): MessageHeaders {
-  return ofBlock(textBefore(payload, msg._msg?.hdr ?? 0)) ?? ofPairs(slowly(msg))
+  return ofBlock(headerBlock(msg, payload)) ?? ofPairs(slowly(msg))
 }
 
-function textBefore({ buffer, byteOffset }: Uint8Array, length: number): string {
+/** The bytes right before the payload, as text; empty where the client does not leave them there. */
+export function headerBlock(msg: Msg & Kept, { buffer, byteOffset }: Uint8Array): string {
+  const length = msg._msg?.hdr ?? 0
   if (length <= 0 || length > byteOffset) return ''
   return decoder.decode(new Uint8Array(buffer, byteOffset - length, length))
 }

@@ -1,4 +1,4 @@
-import { type MessageHeaders, readHeaders, type StoredMessage } from '@malha/mesh'
+import { headerBlock, type MessageHeaders, readHeaders, type StoredMessage } from '@malha/mesh'
 import type { Msg } from '@nats-io/nats-core'
 
 /** A message as a replica of its stream gives it back. */
@@ -24,20 +24,32 @@ export const NOTHING = 404
 export const refused = (stream: string, { code, description }: DirectStatus): Error =>
   new Error(`stream ${stream} was not read: ${code} ${description}`)
 
-/** Of names that a publisher wrote too the last one is the server's. */
 export function readAnswer(msg: Msg): DirectMessage | DirectStatus {
   const status = msg.data.length === 0 ? msg.headers : undefined
   if (status && status.code !== 0) return { code: status.code, description: status.description }
   const headers = readHeaders(msg, msg.data)
+  const said = headers.last('Nats-Sequence') === undefined ? saidIn(headerBlock(msg, msg.data)) : headers
   return {
-    subject: headers.last('Nats-Subject') ?? '',
-    seq: Number(headers.last('Nats-Sequence')),
-    timestamp: headers.last('Nats-Time-Stamp') ?? '',
+    subject: said.last('Nats-Subject') ?? '',
+    seq: Number(said.last('Nats-Sequence')),
+    timestamp: said.last('Nats-Time-Stamp') ?? '',
     headers,
     data: msg.data,
-    pending: Number(headers.last('Nats-Num-Pending')),
+    pending: Number(said.last('Nats-Num-Pending')),
   }
 }
+
+/** Of names that a publisher wrote too the last one is the server's. */
+type Said = Pick<MessageHeaders, 'last'>
+
+/** What the server says behind headers that no client of ours would have written, and that are none for us. */
+const saidIn = (block: string): Said => ({
+  last: (name) =>
+    block
+      .split('\r\n')
+      .findLast((line) => line.startsWith(`${name}: `))
+      ?.slice(name.length + 2),
+})
 
 export const textOf = ({ data }: DirectMessage): string =>
   Buffer.from(data.buffer, data.byteOffset, data.length).toString()

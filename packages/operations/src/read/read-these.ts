@@ -25,7 +25,7 @@ export async function readThese<T>(
   const found = new Map<number, T>()
   const [first, last] = [seqs[0], seqs.at(-1)]
   if (first === undefined || last === undefined) return found
-  if (last - first < SPARSE * seqs.length) await sweep(mesh, stream, { from: first, to: last, found, read })
+  if (last - first < SPARSE * seqs.length) await sweep(mesh, stream, seqs, { found, read })
   else await each(mesh, stream, seqs, { found, read })
   const missing = seqs.filter((seq) => !found.has(seq))
   for (const seq of missing) {
@@ -37,14 +37,14 @@ export async function readThese<T>(
 
 type Found<T> = { found: Map<number, T>; read: Read<T> }
 
-async function sweep<T>(
-  mesh: Mesh,
-  stream: string,
-  { from, to, found, read }: Found<T> & { from: number; to: number },
-): Promise<void> {
-  for (let seq = from; seq <= to;) {
+async function sweep<T>(mesh: Mesh, stream: string, seqs: readonly number[], { found, read }: Found<T>): Promise<void> {
+  const wanted = new Set(seqs)
+  const to = seqs.at(-1)!
+  const keep = (message: DirectMessage): void => {
+    if (wanted.has(message.seq)) found.set(message.seq, read(contentIn(message)))
+  }
+  for (let seq = seqs[0]!; seq <= to;) {
     const query = { seq, batch: Math.min(BATCH, to - seq + 1), max_bytes: BATCH_BYTES }
-    const keep = (message: DirectMessage): unknown => found.set(message.seq, read(contentIn(message)))
     const { lastSeq, isEnd } = await readDirect(mesh, stream, query, keep)
     if (isEnd || lastSeq === undefined) return
     seq = lastSeq + 1

@@ -187,7 +187,7 @@ export class Runner {
     try {
       const { turns, until } = await source.next(this.#cursor, room)
       this.#waits = null
-      await this.#take(turns)
+      await this.#takeAndFollow(turns)
       this.#cursor = until
     } catch (error) {
       if (!(error instanceof SourceAway)) throw error
@@ -195,6 +195,12 @@ export class Runner {
     }
     // The next look tells what became of them.
     return false
+  }
+
+  /** What became of those before is read while the servers store these. */
+  async #takeAndFollow(turns: readonly Turn[]): Promise<void> {
+    const both = await Promise.allSettled([this.#take(turns), this.#follow()])
+    for (const one of both) if (one.status === 'rejected') throw one.reason
   }
 
   async #take(turns: readonly Turn[]): Promise<void> {

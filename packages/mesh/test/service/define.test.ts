@@ -1,4 +1,4 @@
-import { command, days, defineService, event, on, retry, stream, untilBack } from '@malha/mesh'
+import { command, days, defineService, event, MeshError, on, onBatch, retry, stream, untilBack } from '@malha/mesh'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
@@ -41,3 +41,38 @@ test('two handlers of one event are two subscriptions', () => {
   const service = defineService('audit', { handlers: { a: on(ran, brief, () => {}), b: on(ran, brief, () => {}) } })
   expect(Object.keys(service.handlers)).toEqual(['a', 'b'])
 })
+
+test('what plain JavaScript says of dead letters without an order of keys, or misspells, is refused by name', () => {
+  const keyed = event('job.ended', { stream: jobs, schema, key: ({ id }) => id })
+  // As of whoever has no types to tell him.
+  const say = (options: object): never => ({ ...brief, ...options }) as never
+  const define = (): unknown =>
+    defineService('plain', {
+      handlers: {
+        unordered: on(keyed, say({ onDeadLetter: 'hold-key' }), () => {}),
+        skipping: on(keyed, say({ onDeadLetter: 'skip' }), () => {}),
+        batched: onBatch(keyed, say({ size: 2, order: 'none', onDeadLetter: 'hold-key' }), () => {}),
+        misspelt: on(keyed, say({ order: 'key', onDeadLetter: 'hold' }), () => {}),
+        ordered: on(keyed, { ...brief, order: 'key', onDeadLetter: 'hold-key' }, () => {}),
+      },
+    })
+  const error = thrownBy(define)
+  expect(error).toMatchObject({ code: 'MESH_INVALID_SERVICE' })
+  for (const fault of [
+    `handler "unordered": onDeadLetter is "hold-key", and it keeps no order; give it order: 'key', or leave it out`,
+    `handler "skipping": onDeadLetter is "skip", and it keeps no order`,
+    `handler "batched": onDeadLetter is "hold-key", and it keeps no order`,
+    `handler "misspelt": onDeadLetter is "hold"; 'hold-key' or 'skip'`,
+  ])
+    expect(error.message).toContain(fault)
+  expect(error.message).not.toContain('"ordered"')
+})
+
+function thrownBy(act: () => unknown): Error {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof MeshError) return error
+  }
+  throw new Error('nothing was refused')
+}

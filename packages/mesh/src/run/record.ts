@@ -98,13 +98,20 @@ export async function conclude(
   }
 }
 
+/** When it was claimed, unix ms by the server's clock; undefined where that is not the last that was written about it. */
+export async function claimedAt(deps: Pick<RecordDeps, 'nc' | 'names'>, run: RunOf): Promise<number | undefined> {
+  const last = await lastRecord(deps, run.record)
+  return last?.record.kind === 'claimed' && last.seq === run.claim ? Date.parse(last.time) : undefined
+}
+
 /** The last record on a subject, read from the stream's leader. */
 export async function lastRecord(
   { nc, names }: Pick<RecordDeps, 'nc' | 'names'>,
   subject: string,
-): Promise<{ seq: number; record: OperationRecord } | undefined> {
+): Promise<{ seq: number; time: string; record: OperationRecord } | undefined> {
   const found = await getStored(nc, names.operations(), { last_by_subj: subject })
-  return found && { seq: found.seq, record: JSON.parse(found.payload.toString()) as OperationRecord }
+  if (!found) return undefined
+  return { seq: found.seq, time: found.time, record: JSON.parse(found.payload.toString()) as OperationRecord }
 }
 
 /** Its sequence; undefined where another record came first. */

@@ -1,5 +1,16 @@
 /** Runs of handlers that keep the order of keys: what a run sends has its turn with its key, in one place at a time. */
-import { defineService, event, getStored, type Mesh, on, Reject, retry, type RunningService, stream } from '@malha/mesh'
+import {
+  defineService,
+  event,
+  getStored,
+  type Mesh,
+  on,
+  Reject,
+  retry,
+  type RetryPolicy,
+  type RunningService,
+  stream,
+} from '@malha/mesh'
 import { eventually, faultProxy, testMesh, type TestMesh } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
@@ -17,7 +28,7 @@ const moved = event('order.moved', {
 
 type Call = { order: string; n: number; id: string; attempt: number }
 type Shop = RunningService & { calls: Call[]; beside: string[]; overlaps: Call[] }
-type Options = { act?: (call: Call) => void | Promise<void>; name?: string; attempts?: number }
+type Options = { act?: (call: Call) => void | Promise<void>; policy?: Partial<RetryPolicy> }
 
 type Seen = Pick<Shop, 'calls' | 'beside' | 'overlaps'> & { busy: Set<string> }
 
@@ -26,13 +37,12 @@ const shared = (): Seen => ({ calls: [], beside: [], overlaps: [], busy: new Set
 
 async function startShop(
   mesh: Mesh,
-  { act = () => undefined, attempts = 3 }: Options = {},
+  { act = () => undefined, policy = { attempts: 3 } }: Options = {},
   { calls, beside, overlaps, busy }: Seen = shared(),
 ): Promise<Shop> {
-  const policy = retry({ attempts, minDelayMs: 200 })
   const bill = on(
     moved,
-    { order: 'key', startFrom: 'all', ackWaitMs: 2000, retry: policy },
+    { order: 'key', startFrom: 'all', ackWaitMs: 2000, retry: retry({ minDelayMs: 200, ...policy }) },
     async ({ order, n }, { id, attempt }) => {
       const call = { order, n, id, attempt }
       calls.push(call)
@@ -143,7 +153,7 @@ describe('a run of a handler that keeps the order of keys', () => {
       if (n > done.length) throw new Error('the one before is missing')
       done.push(n)
     }
-    await using shop = await startShop(test.mesh, { act, attempts: 1000 })
+    await using shop = await startShop(test.mesh, { act, policy: { attempts: 1000 } })
     await publish(test.mesh, 0, 3, ['a'])
     const operations = await openOperations(test.mesh)
     await lettersOf(operations, 1)
@@ -202,6 +212,29 @@ describe('a run of a handler that keeps the order of keys', () => {
     await eventually(() => expect(shop.calls.length + away.calls.length).toBe(2 + 10), { timeoutMs: 20_000 })
     await lettersOf(test.operations, 14)
     await away.stop()
+  })
+
+  it('a letter that fails on and on is open again in the end, though each owner counts its attempts anew', async () => {
+    await using test = await withLetters()
+    const fail = (): void => {
+      throw new Error('not yet')
+    }
+    const handOver = async (): Promise<Shop> =>
+      startShop(test.mesh, { act: fail, policy: { attempts: 1000, forMs: 3000 } })
+    let shop = await handOver()
+    const { id } = await test.operations.runs.redrive({ ...all, filter: { service: 'shop', letters: [1] } })
+    const work = test.operations.runs.work(id, { who: 'ana' })
+    const over = new AbortController()
+    void work.finally(() => over.abort())
+    // None has it for as long as its policy allows.
+    while (!over.signal.aborted) {
+      await eventually(() => expect(over.signal.aborted || shop.calls.length > 0).toBe(true))
+      await shop.stop()
+      if (!over.signal.aborted) shop = await handOver()
+    }
+    expect(await work).toMatchObject({ state: 'done', counts: { sent: 1, ok: 0, failed: 1 } })
+    await lettersOf(test.operations, 15)
+    expect(test.operations.letters.list({ letters: [1] }).letters[0]).toMatchObject({ redrives: 1 })
   })
 
   it('two runs of the same letters, and a runner that sends again what one before had sent, handle each once', async () => {

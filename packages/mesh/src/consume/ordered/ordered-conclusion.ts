@@ -7,6 +7,7 @@ import type { RunnerOptions } from '../runner-options.ts'
 import type { Judgement } from '../try-once.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { Ready } from './ordered-suspects.ts'
+import { endOfTime } from './run-time.ts'
 
 export type OrderedConclusionPort = {
   /** Nothing is to be started for so long. */
@@ -46,8 +47,11 @@ export class OrderedConclusion {
         case 'bury':
           await this.#bury({ partition, line }, delivery, judgement.burial)
           return
-        case 'retry':
-          this.#retry({ partition, line }, delivery, judgement)
+        case 'retry': {
+          const end = line.current?.isOld ? await endOfTime(this.#options, delivery, judgement) : undefined
+          if (end) await this.#bury({ partition, line }, delivery, end)
+          else this.#retry({ partition, line }, delivery, judgement)
+        }
       }
     } catch (error) {
       if (partition.lost.aborted) return

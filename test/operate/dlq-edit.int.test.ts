@@ -56,12 +56,16 @@ it('dlq edit opens the payload in the user’s editor; one that fails, changes n
   await expect(edit('kill -TERM $$')).rejects.toThrow(/ended with .*; nothing was changed/)
   await expect(edit('true')).rejects.toThrow(/OPERATIONS_EDIT_REFUSED: nothing was changed/)
   await expect(edit('echo "{" > "$2"')).rejects.toThrow(/OPERATIONS_EDIT_REFUSED/)
+  // By what the services said, as in the console.
+  await eventually(async () => await operations.contracts.read('order.placed'))
+  await expect(edit(`echo '{ "n": "1" }' > "$2"`)).rejects.toThrow(/does not fit order.placed\/1: .*n must be number/)
+  await expect(edit(`echo '{ "n": 2 }' > "$2"`)).rejects.toThrow(/its key would be "o-2" in place of "o-1"/)
   expect(await payload()).toBe('{"n":1}')
 
   await edit(
-    `cp "$2" '${folder}/shown'; stat -c %a "$2" > '${folder}/mode'; echo "$1" > '${folder}/argument'; echo '{ "n": 2 }' > "$2"`,
+    `cp "$2" '${folder}/shown'; stat -c %a "$2" > '${folder}/mode'; echo "$1" > '${folder}/argument'; echo '{ "n": 1, "by": "hand" }' > "$2"`,
   )
-  expect(JSON.parse(await payload())).toEqual({ n: 2 })
+  expect(JSON.parse(await payload())).toEqual({ n: 1, by: 'hand' })
   expect(await readFile(join(folder, 'shown'), 'utf8')).toBe('{\n  "n": 1\n}\n')
   expect(await readFile(join(folder, 'mode'), 'utf8')).toBe('600\n')
   expect(await readFile(join(folder, 'argument'), 'utf8')).toBe('--wait\n')

@@ -28,8 +28,8 @@ const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
   ['dlq show', '1'],
   ['dlq discard', '1', '--reason', 'a test'],
   ['dlq reopen', '1', '--reason', 'a test'],
-  ['dlq edit', '1', '--payload-file', '{payload}', '--no-redrive', '--reason', 'a test'],
-  ['dlq edit', '2', '--payload-file', '{payload}', '--reason', 'a test'],
+  ['dlq edit', '1', '--payload-file', '{first}', '--no-redrive', '--reason', 'a test'],
+  ['dlq edit', '2', '--payload-file', '{second}', '--reason', 'a test'],
   ['dlq redrive', '--all', '--dry-run'],
   ['dlq redrive', '--letter', '3'],
   ['replay', '--service', 'shop', '--handler', 'bill', '--dry-run'],
@@ -70,12 +70,13 @@ it(
       [1, 2].map((letter) => operations.runs.redrive({ who: 'ana', filter: { letters: [letter] } })),
     )
     const known = {
-      payload: join(folder, 'payload.json'),
+      first: join(folder, 'first.json'),
+      second: join(folder, 'second.json'),
       run: run!.id,
       other: other!.id,
       clickhouse: place.clickhouse,
     }
-    await writeFile(known.payload, '{"n":7}')
+    for (const [n, file] of [known.first, known.second].entries()) await writeFile(file, `{"n":${n + 1},"by":"hand"}`)
     // Other tests may share this process.
     onTestFinished(() => void vi.unstubAllEnvs())
     vi.stubEnv('NATS_URL', place.server)

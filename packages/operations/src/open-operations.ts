@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type ClickHouseOptions, replayReader } from '@malha/archive'
+import { type ArchivedEvent, type ClickHouseOptions, replayReader } from '@malha/archive'
 import type { Mesh } from '@malha/mesh'
-import { thisPlace } from './audit/audited.ts'
+import { type Actor, thisPlace } from './audit/audited.ts'
 import { type AuditLog, auditLogOf } from './audit/list.ts'
 import { type Handlers, handlersOf } from './handlers/handlers.ts'
 import { type Investigations, investigationsOf } from './investigations.ts'
@@ -10,7 +10,9 @@ import { type Contracts, contractsOf } from './contracts/contracts.ts'
 import { LetterIndex } from './letters/letter-index.ts'
 import { type Letters, lettersOf } from './letters/letters.ts'
 import { sensitivityReader } from './redaction/read-sensitivity.ts'
+import { revealArchived, type RevealedFilter } from './redaction/reveal-archived.ts'
 import type { Sensitivity } from './redaction/sensitivity.ts'
+import type { ShownEvent } from './redaction/show-archived.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
 
 export type OperationsOptions = {
@@ -36,6 +38,12 @@ export interface Operations extends Investigations, Disposable {
   readonly contracts: Contracts
   /** What may be shown of payloads, as of a few seconds ago. Never rejects: where it cannot be known, all is hidden. */
   sensitivity(): Promise<Sensitivity>
+  /**
+   * For events of the archive that are to be shown with what is sensitive: needs a reason, and is audited as `archive.reveal`, with what
+   * is asked for, before it resolves.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_NOT_AUDITED
+   */
+  revealArchived(filter: RevealedFilter, actor: Actor): Promise<(event: ArchivedEvent) => ShownEvent>
 }
 
 /**
@@ -60,6 +68,7 @@ export async function openOperations(
     ...investigationsOf({ mesh, index, archive, traces, sensitivity }),
     contracts: contractsOf(desk),
     sensitivity,
+    revealArchived: (filter, actor) => revealArchived(desk, filter, actor),
     [Symbol.dispose]: () => index[Symbol.dispose](),
   }
 }

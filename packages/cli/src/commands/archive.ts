@@ -6,10 +6,19 @@ import {
   type EventFilter,
   queryArchiveSql,
 } from '@malha/archive'
-import { allWithheld, openOperations, type Sensitivity, showArchived, type ShownEvent } from '@malha/operations'
+import {
+  type Actor,
+  allWithheld,
+  openOperations,
+  type Sensitivity,
+  showArchived,
+  type ShownEvent,
+} from '@malha/operations'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { CliError } from '../cli-error.ts'
 import {
   apart,
+  asActor,
   type ConnectOptions,
   clickhouseUrl,
   connectToMesh,
@@ -23,6 +32,7 @@ type Clickhouse = ConnectOptions & { clickhouse?: string }
 type AuditCommandOptions = Clickhouse & { json?: true; nats?: string; stream?: string[]; wait: number }
 type QueryCommandOptions = Clickhouse &
   EachAs &
+  Actor &
   Omit<EventFilter, 'timeoutMs' | 'limit'> & { limit: number; reveal?: true }
 
 /** `malha archive audit` and `malha archive query`. */
@@ -58,7 +68,7 @@ Exit codes: 0 all is there, once; 1 it is not, or an error.`,
 }
 
 function registerQuery(archive: Command): void {
-  withConnection(archive.command('query'))
+  asActor(withConnection(archive.command('query')))
     .description('look up archived events, newest first; or run read-only SQL over archive.events')
     .argument('[sql]', "e.g. 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'")
     .option('--clickhouse <url>', CLICKHOUSE)
@@ -71,18 +81,19 @@ function registerQuery(archive: Command): void {
     .option('--since <time>', 'stored at or after, e.g. 2026-11-21T10:00:00Z')
     .option('--until <time>', 'stored before')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
-    .option('--reveal', 'also what contracts mark as sensitive')
+    .option('--reveal', 'also what contracts mark as sensitive; written down first, and needs --reason')
     .option('--json', 'one JSON value: { events }, of SQL { rows }')
     .addOption(new Option('--ndjson', NDJSON).conflicts('json'))
     .addHelpText(
       'after',
       `
 What the contracts of the mesh mark as sensitive is hidden; without a connection to NATS, where they are, all payloads are. SQL of
-your own is not looked through: whoever may ask ClickHouse may see all there is, and may say --reveal.
+your own is not looked through: whoever may ask ClickHouse may see all there is.
 
 Examples:
   malha archive query --key c-1
   malha archive query --type order.placed --limit 100000 --ndjson | jq -r .id
+  malha archive query --id 7d0e… --reveal --reason 'the customer asks which card it was'
   malha archive query 'SELECT event_type, count() FROM archive.events FINAL GROUP BY event_type'
 Exit codes: 0 looked up, 1 an error.`,
     )
@@ -109,23 +120,36 @@ async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): P
 }
 
 async function query(sql: string | undefined, options: QueryCommandOptions): Promise<void> {
-  const { clickhouse: _, json, ndjson, limit, reveal, ...filter } = apart(options).rest
+  const { clickhouse: _, json, ndjson, limit, reveal, who, reason, ...filter } = apart(options).rest
   const at = await clickhouseOf(options)
   const isForPrograms = json || ndjson
   if (sql !== undefined) {
+    if (reveal)
+      throw new CliError('CLI_INVALID_OPTION', 'SQL of your own is shown as it is asked for: leave --reveal out')
     const rows = await queryArchiveSql(at, sql, { limit })
     if (isForPrograms) await printEach(rows, { name: 'rows', ndjson })
     else process.stdout.write(`${drawRows(rows)}\n`)
     return
   }
   const found = eachArchived(at, { ...filter, limit })
-  const events = reveal ? revealed(found) : shown(found, apart(options).connection)
+  const { connection } = apart(options)
+  const asked = { ...filter, limit }
+  const events = reveal ? revealed(found, { connection, asked, who, reason }) : shown(found, connection)
   if (isForPrograms) await printEach(events, { name: 'events', ndjson })
   else process.stdout.write(`${drawEvents(await Array.fromAsync(events), process.stdout.columns ?? 120)}\n`)
 }
 
-async function* revealed(events: AsyncIterable<ArchivedEvent>): AsyncGenerator<ShownEvent> {
-  for await (const event of events) yield { ...event, hidden: 0, withheld: null }
+type Reveal = Actor & { connection: ConnectOptions; asked: EventFilter }
+
+/** Nothing is shown before that is written down, into the mesh. */
+async function* revealed(
+  events: AsyncIterable<ArchivedEvent>,
+  { connection, asked, who, reason }: Reveal,
+): AsyncGenerator<ShownEvent> {
+  await using mesh = await connectToMesh(connection, { acts: true })
+  using operations = await openOperations(mesh)
+  const reveal = await operations.revealArchived(asked, { who, reason })
+  for await (const event of events) yield reveal(event)
 }
 
 async function* shown(events: AsyncIterable<ArchivedEvent>, connection: ConnectOptions): AsyncGenerator<ShownEvent> {

@@ -11,6 +11,7 @@ import { followRun } from '../runs/follow-run.ts'
 import { drawChanges } from '../view/letters-view.ts'
 import { print, screen } from '../view/print.ts'
 import { say } from '../view/say.ts'
+import { visible } from '../view/visible.ts'
 import { wholeNumber } from './arguments.ts'
 
 type EditOptions = ConnectOptions & {
@@ -28,13 +29,14 @@ export function registerEdit(dlq: Command): void {
     .description('correct the payload of an open letter, and send it to its handler again')
     .argument('<letter>', 'its number, as the list says', wholeNumber)
     .option('--payload-file <file>', 'what to send instead, - for stdin; without it VISUAL or EDITOR is opened')
-    .option('--contracts <module>', 'check it by the contracts that this module exports; the handler does in any case')
+    .option('--contracts <module>', 'check it by the contracts that this module exports, too')
     .option('--no-redrive', 'only correct it; a redrive sends it as it is then')
     .option('--json', 'one JSON value: { letter, changes, checkedBy, run }')
     .addHelpText(
       'after',
       `
-The letter stays as it is; what was changed is written down as a JSON Patch, with who and why.
+The letter stays as it is; what was changed is written down as a JSON Patch, with who and why. It is checked by what the services said of its
+type and version, where one said it; by --contracts, where that is given; and by its handler.
 
 Examples:
   malha dlq edit 17 --reason 'the city was misspelt'
@@ -48,7 +50,12 @@ Exit codes: 0 it is corrected, and handled, 1 an error, 3 it failed again or the
       using operations = await openIndexed(mesh)
       const payload = await newPayload(operations, letter, payloadFile)
       const edited = await operations.letters.edit(letter, { payload, contracts, who, reason })
-      if (!json) print(drawChanges(edited.changes, screen()))
+      if (!json) {
+        print(drawChanges(edited.changes, screen()))
+        if (edited.checkedBy === null)
+          say('no service said the contract of its type and version: its handler checks it')
+        else say(`it fits ${visible(edited.checkedBy)}, as the services said it`)
+      }
       if (!redrive) {
         if (json) print(JSON.stringify({ ...edited, run: null }))
         else say(`letter ${letter} is sent like this from now on; malha dlq redrive --letter ${letter}`)

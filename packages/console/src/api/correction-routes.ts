@@ -49,7 +49,7 @@ export function correctionRoutes(app: FastifyInstance, { operations, reader }: A
   })
   const schema = { tags: ['letters'], params: SeqParams, response: { 200: CorrectedView, '4xx': ProblemView } }
   const edit = async (seq: number, options: EditOptions): Promise<CorrectedView> =>
-    view(await letters.edit(seq, { ...options, asSaid: true }))
+    view(await letters.edit(seq, options))
   routes.post(
     '/letters/:seq/correction/check',
     {

@@ -26,10 +26,8 @@ import { writeRecord } from './write-record.ts'
 export type EditOptions = Actor & {
   /** What is to be sent instead: JSON. What stands as `[redacted]` in it, as it was shown, is what was hidden. */
   payload: Uint8Array | string
-  /** Contracts to check it by; the handler does so in any case. @default none */
+  /** Contracts to check it by beside what the services of the mesh said of its type; the handler does so in any case. @default none */
   contracts?: readonly AnyContract[] | undefined
-  /** Check it by what the services of the mesh said of its type, where they said it of its version. @default false */
-  asSaid?: boolean | undefined
   /** `recordSeq` of the letter that was looked at: who corrects what has changed since is told, and nothing is written. */
   seen?: number | undefined
   /** Checks it and says what it would change; writes nothing. @default false */
@@ -40,7 +38,7 @@ export type EditOptions = Actor & {
 export type Edited = {
   readonly letter: ListedLetter
   readonly changes: readonly JsonChange[]
-  /** The contract it was checked by, `<type>/<version>`, as the services said it; null: by none of theirs. */
+  /** The contract it was checked by, `<type>/<version>`, as the services said it; null: none said it of that version. */
   readonly checkedBy: string | null
 }
 
@@ -52,7 +50,7 @@ export async function edit(
   seq: number,
   options: EditOptions,
 ): Promise<Edited> {
-  const { who, reason = '', contracts = [], asSaid = false, seen, dryRun = false } = options
+  const { who, reason = '', contracts = [], seen, dryRun = false } = options
   if (!dryRun) checkActor({ who, reason }, { needsReason: true })
   const { mesh } = desk
   const given = readJson(Buffer.from(options.payload))
@@ -74,7 +72,7 @@ export async function edit(
   // What nobody saw must not become another number.
   if (count > 0) readJson(whole.payload)
   await check(whole, count > 0 ? Buffer.from(JSON.stringify(document)) : Buffer.from(options.payload), contracts)
-  const checkedBy = asSaid ? await checkAsSaid(mesh, whole, document) : null
+  const checkedBy = await checkAsSaid(mesh, whole, document)
   const changes = changesBetween(original, document)
   if (JSON.stringify(changes) === JSON.stringify(known)) throw refused('nothing was changed')
   const shown = shownChanges(sensitivity, described, changes)

@@ -110,7 +110,7 @@ it('is checked by what the services said of its type, where they said it of its 
   const [letter] = operations.letters.list().letters
   await eventually(async () => await operations.contracts.read('order.placed'))
   const check = (payload: string, more: object = {}) =>
-    operations.letters.edit(letter!.seq, { who: 'ana', payload, asSaid: true, dryRun: true, ...more })
+    operations.letters.edit(letter!.seq, { who: 'ana', payload, dryRun: true, ...more })
   const refused = await check('{"n":"0"}').catch((error: unknown) => error)
   expect(refused).toMatchObject({
     code: 'OPERATIONS_EDIT_REFUSED',
@@ -130,7 +130,7 @@ it('is checked by what the services said of its type, where they said it of its 
   await expect(check('{"n":0,"city":"Santos"}', { dryRun: false })).rejects.toThrow(
     /OPERATIONS_INVALID_OPTIONS.*reason/,
   )
-  await operations.letters.edit(letter!.seq, { ...said, payload: '{"n":0,"city":"Santos"}', asSaid: true, seen: 0 })
+  await operations.letters.edit(letter!.seq, { ...said, payload: '{"n":0,"city":"Santos"}', seen: 0 })
   await expect(check('{"n":0,"city":"Other"}', { ...said, seen: 0, dryRun: false })).rejects.toThrow(
     /OPERATIONS_LETTER_MOVED/,
   )

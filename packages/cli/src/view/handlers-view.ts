@@ -120,7 +120,11 @@ function stateOf(one: ListedHandler, pc: Colors): [paint: (text: string) => stri
   if (leaked > 0) return [pc.red, `${plural(leaked, 'slot')} leaked`]
   const told = instances.find((each) => each.fault !== null)
   if (told) return [pc.yellow, inOneLine(told.fault!)]
-  if (one.heldKeys) return [pc.yellow, `${plural(one.heldKeys, 'key')} held behind dead letters`]
+  const full = instances.flatMap((each) => each.fullPartitions ?? []).length
+  const held = one.heldKeys ? `${plural(one.heldKeys, 'key')} held behind dead letters` : ''
+  if (full > 0)
+    return [pc.red, [`${plural(full, 'partition')} full, reading nothing new`, held].filter(Boolean).join('; ')]
+  if (held) return [pc.yellow, held]
   return [pc.green, 'runs']
 }
 

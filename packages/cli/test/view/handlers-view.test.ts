@@ -75,6 +75,10 @@ test('keys that dead letters hold are told, with how many of them each instance 
   const one = { ...bill, isOrdered: true, heldKeys: 2, instances: [ordered] }
   expect(drawHandlers([one], screen)).toContain('2 keys held behind dead letters')
   expect(drawHandler(one, screen)).toMatch(/partitions.*held/)
+  const full = { ...one, instances: [{ ...ordered, fullPartitions: [3] }] }
+  expect(drawHandlers([full], { ...screen, width: 200 })).toContain(
+    '1 partition full, reading nothing new; 2 keys held behind',
+  )
 })
 
 test('the worst comes first: a pause, then no instance, then an open breaker', () => {

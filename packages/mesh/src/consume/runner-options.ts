@@ -34,6 +34,8 @@ export type RunnerState = {
   partitions?: number
   /** Of an ordered handler: how many keys of these a dead letter holds. */
   heldKeys?: number
+  /** Of these, those of which so many keys wait that they read nothing new. */
+  fullPartitions?: number[]
 }
 
 /** Attempts that ended in this process since its start, by how. */

@@ -72,7 +72,7 @@ function handlerStatus(
 ): HandlerStatus {
   const def = service.handlers[handler]!
   const { concurrency, rateLimit = null, running, ready, retrying, leaked, gate, ...more } = runner.state()
-  const { partitions = null, heldKeys = null } = more
+  const { partitions = null, heldKeys = null, fullPartitions = null } = more
   const when = (at: number | undefined): string | null =>
     at === undefined ? null : new Date(clock.estimate() + at - performance.now()).toISOString()
   return {
@@ -96,6 +96,7 @@ function handlerStatus(
     fault: controlled.fault ?? null,
     partitions,
     heldKeys,
+    fullPartitions,
     seen: seen(supervisor.gauges),
   }
 }

@@ -50,6 +50,11 @@ export type HandlerStatus = {
   readonly partitions: number | null
   /** Of an ordered handler: how many keys of these a dead letter holds (`onDeadLetter: 'hold-key'`). Releases from before do not say it. */
   readonly heldKeys?: number | null
+  /**
+   * Of an ordered handler: those of its partitions here of which so many keys wait, for a retry or behind dead letters, that they read nothing
+   * new until one goes on. Releases from before do not say it.
+   */
+  readonly fullPartitions?: readonly number[] | null
   /** As this process saw it last, at most some seconds ago; of an ordered handler: of its partitions here. */
   readonly seen: {
     readonly pending: number

@@ -136,6 +136,10 @@ export function meshMetrics(metrics: Metrics): {
   const owned = gauge('mesh_partitions_owned', 'Partitions of an ordered handler this process has.')
   const keysHeld = gauge('mesh_keys_held', 'Keys whose first event waits for a retry.')
   const keysBehindLetters = gauge('mesh_keys_behind_letters', 'Keys that a dead letter holds (onDeadLetter: hold-key).')
+  const full = gauge(
+    'mesh_partitions_full',
+    'Partitions of an ordered handler that read nothing new, because as many of their keys wait as may.',
+  )
   const keysParked = gauge('mesh_keys_parked', 'Keys with events left in the stream until their turn comes.')
   const takeovers = metrics.counter({
     name: 'mesh_partition_takeovers_total',
@@ -221,6 +225,7 @@ export function meshMetrics(metrics: Metrics): {
       keysHeld.set(handler, state.held)
       keysParked.set(handler, state.parked)
       keysBehindLetters.set(handler, state.behindLetters)
+      full.set(handler, state.full)
     },
     consumer(handler, state) {
       pending.set(handler, state.pending)
@@ -233,5 +238,5 @@ export function meshMetrics(metrics: Metrics): {
 
 export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }
 
-export type PartitionGauges = { owned: number; held: number; parked: number; behindLetters: number }
+export type PartitionGauges = { owned: number; held: number; parked: number; behindLetters: number; full: number }
 export type SpoolGauges = { entries: ReadonlyMap<string, number>; bytes: number; oldestMs: number; dead: number }

@@ -65,7 +65,7 @@ function ofProcess({ service, instance, faults, denied }: InstanceStatus): Findi
 function ofHandler({ service, instance }: InstanceStatus, handler: HandlerStatus): Finding[] {
   const name = `${service}/${handler.handler}`
   const about = `${name} (${instance})`
-  const { leaked, concurrency, breaker, paused, fault, delayedUntil } = handler
+  const { leaked, concurrency, breaker, paused, fault, delayedUntil, fullPartitions, heldKeys } = handler
   const found: Finding[] = []
   if (leaked > 0)
     found.push(
@@ -80,6 +80,16 @@ function ofHandler({ service, instance }: InstanceStatus, handler: HandlerStatus
     const what = `its breaker is ${breaker.state} since ${breaker.since ?? '?'}${probe}`
     found.push(warn(about, what, 'see that what it calls is back; what waits goes on by itself then'))
   }
+  if (fullPartitions && fullPartitions.length > 0)
+    found.push(
+      fail(
+        about,
+        `its partitions ${fullPartitions.join(', ')} read nothing new: as many of their keys wait as may${heldKeys ? `; ${heldKeys} keys are held behind dead letters` : ''}`,
+        heldKeys
+          ? `malha dlq list --state open --service ${service} --handler ${handler.handler}; redrive those letters, or discard them`
+          : 'see why so many keys fail; what waits goes on by itself then',
+      ),
+    )
   if (delayedUntil !== null) found.push(ok(about, `what it calls asked to be left alone until ${delayedUntil}`))
   if (paused) {
     const until = paused.until === null ? 'until somebody resumes it' : `until ${paused.until}`

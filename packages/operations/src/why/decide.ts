@@ -7,6 +7,7 @@ export const SITUATIONS = [
   'behind-letter',
   'dead-letter',
   'expired',
+  'partition-full',
   'no-instance',
   'paused',
   'breaker-open',
@@ -228,6 +229,15 @@ function ofProgress(facts: Facts): Verdict {
       `${event} was not delivered to ${whose(facts)} yet: ${position.before} before it in ${stream} at most`,
       HOW_FAR,
     )
+  if (position.kind === 'unread' && facts.live.fullPartitions.includes(position.partition)) {
+    const { partition, keysBehindLetters: held } = position
+    const behind = held === 0 ? '' : `, ${held} of them behind dead letters`
+    return said(
+      'partition-full',
+      `${event} was not read by ${whose(facts)} yet: partition ${partition} reads nothing new, because as many of its keys wait as may${behind}`,
+      held === 0 ? HOW_FAR : `malha dlq list --state open --service ${service} --handler ${facts.handler}`,
+    )
+  }
   if (position.kind === 'unread')
     return said(
       'waiting',

@@ -13,7 +13,7 @@ export type Position =
   /** Its durable is past it. */
   | { readonly kind: 'settled' }
   /** Of a handler with order: not read yet. */
-  | { readonly kind: 'unread'; readonly read: number }
+  | { readonly kind: 'unread'; readonly read: number; readonly partition: number; readonly keysBehindLetters: number }
   | { readonly kind: 'running' }
   /** The first of its key, which waits for its next attempt. */
   | { readonly kind: 'held'; readonly retry: KeptRetry | undefined }
@@ -52,6 +52,8 @@ export type LiveFact = {
   readonly breaker: { readonly since: string; readonly probeAt: string | null } | undefined
   /** The other side asked to be left alone until then. */
   readonly delayedUntil: string | undefined
+  /** Of a handler with order: partitions that read nothing new, because so many of their keys wait. */
+  readonly fullPartitions: readonly number[]
 }
 
 /** A run that sent an event to its handler again, and has no result of it yet. */

@@ -33,6 +33,7 @@ export async function liveFacts(
       paused: pauseAt(said?.control, nowMs),
       breaker: breakerOf(statuses ?? []),
       delayedUntil: delayOf(statuses ?? []),
+      fullPartitions: (statuses ?? []).flatMap(({ fullPartitions }) => fullPartitions ?? []),
     }
   }
 }

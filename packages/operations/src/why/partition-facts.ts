@@ -35,11 +35,18 @@ export async function orderedPosition(
   if (begin && event.seq <= begin.read)
     return { position: { kind: 'before', since: `it takes what came behind sequence ${begin.read}` }, isPulled: true }
   const isHere = found.some(({ subject }) => subject.startsWith(`${prefix}.here.`))
-  if (text === undefined) return { position: { kind: 'unread', read: begin?.read ?? 0 }, isPulled: isHere }
+  const unread = (read: number, keysBehindLetters: number): Position => ({
+    kind: 'unread',
+    read,
+    partition,
+    keysBehindLetters,
+  })
+  if (text === undefined) return { position: unread(begin?.read ?? 0, 0), isPulled: isHere }
   const record = decodeRecord(text)
   const isOwned = found.some(({ subject }) => subject === `${prefix}.here.${record.owner}`)
   const durable = handler.lane.name
-  return { position: await within(mesh, { record, event, token, durable }), isPulled: isOwned }
+  const position = await within(mesh, { record, event, token, durable })
+  return { position: position ?? unread(record.read, record.held?.length ?? 0), isPulled: isOwned }
 }
 
 /** Whether its key is held is said by the record; which letter that is, by the letters. */
@@ -54,10 +61,11 @@ async function behindLetter(
   return { kind: 'behind-letter', seq: behind.seq, letter: letter?.seq }
 }
 
+/** Undefined where it is not read yet. */
 async function within(
   mesh: Mesh,
   { record, event, token, durable }: { record: PartitionRecord; event: FoundEvent; token: string; durable: string },
-): Promise<Position> {
+): Promise<Position | undefined> {
   const { seq } = event
   const held = record.held?.find((each) => each.token === token && each.behind.seq < seq)
   if (held) return await behindLetter(mesh, { stream: event.stream, durable }, held)
@@ -71,7 +79,7 @@ async function within(
     const id = message?.seq === before ? message.headers.header('ce-id') || undefined : undefined
     return { kind: 'behind', seq: before, id, retry: open?.retry }
   }
-  return seq > record.read ? { kind: 'unread', read: record.read } : { kind: 'settled' }
+  return seq > record.read ? undefined : { kind: 'settled' }
 }
 
 async function runningOf(

@@ -41,6 +41,7 @@ const live = (over: Partial<LiveFact> = {}): LiveFact => ({
   paused: undefined,
   breaker: undefined,
   delayedUntil: undefined,
+  fullPartitions: [],
   ...over,
 })
 const paused = { until: LATER, who: 'ana', reason: 'Senninha moves' }
@@ -309,9 +310,23 @@ const TABLE: readonly (readonly [
   ],
   [
     'one that is not read',
-    facts({ kind: 'unread', read: 9 }),
+    facts({ kind: 'unread', read: 9, partition: 3, keysBehindLetters: 2 }, { live: live({ fullPartitions: [4] }) }),
     'waiting',
     /is at sequence 9 of CENTERS$/,
+    'malha handlers list',
+  ],
+  [
+    'one of a partition of which as many keys wait as may, for letters',
+    facts({ kind: 'unread', read: 9, partition: 3, keysBehindLetters: 998 }, { live: live({ fullPartitions: [3] }) }),
+    'partition-full',
+    /partition 3 reads nothing new, because as many of its keys wait as may, 998 of them behind dead letters$/,
+    'malha dlq list --state open --service provider --handler senninha',
+  ],
+  [
+    'the same, for retries',
+    facts({ kind: 'unread', read: 9, partition: 3, keysBehindLetters: 0 }, { live: live({ fullPartitions: [3] }) }),
+    'partition-full',
+    /partition 3 reads nothing new, because as many of its keys wait as may$/,
     'malha handlers list',
   ],
   [

@@ -169,6 +169,7 @@ export class OrderedRunner {
       gate: this.#gate.reading(),
       partitions: counts.length,
       heldKeys: counts.reduce((sum, { behindLetters }) => sum + behindLetters, 0),
+      fullPartitions: [...this.partitions.values()].flatMap(({ isFull, partition }) => (isFull ? [partition] : [])),
     }
   }
 

@@ -143,6 +143,11 @@ export class Partition implements Claim {
     return this.#reading.hasRoom
   }
 
+  /** As many of its keys wait as may: it reads nothing new until one of them goes on. */
+  get isFull(): boolean {
+    return this.#reading.isFull
+  }
+
   /** How many events are not yet brought. */
   pending(): Promise<number> {
     return this.#reading.pending()

@@ -92,6 +92,11 @@ export class Reading {
     return this.#feed.hasRoom
   }
 
+  /** Upholds E2: as many keys wait as may, so nothing more is read. */
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
   /** How many events are not yet brought. */
   pending(): Promise<number> {
     return this.#feed.pending()
@@ -109,7 +114,7 @@ export class Reading {
     if (isFull && !this.#isFull)
       runner.log.error(
         { ...runner.labels, partition: claim.partition, keys: lines.waiting.size },
-        'so many keys of a partition wait, for a retry or behind dead letters, that it reads nothing more',
+        'so many keys of a partition wait, for a retry or behind dead letters, that it reads nothing more until one of them goes on',
       )
     this.#isFull = isFull
     const limit = !this.#isRestored ? RESTORE_LIMIT : isFull ? 0 : this.#limit

@@ -283,6 +283,7 @@ export class Sharing {
       held: sum('held'),
       parked: sum('parked'),
       behindLetters: sum('behindLetters'),
+      full: all.filter(({ isFull }) => isFull).length,
     })
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { TimeoutError } from '@nats-io/transport-node'
+import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node'
 import { apiCode, apiCodes } from './api-errors.ts'
 
 /** How long one request waits for its answer, ms. */
@@ -23,5 +23,11 @@ export async function askAgain<T>(ask: () => Promise<T>, patienceMs: number = PA
 }
 
 function isUnanswered(error: unknown): boolean {
-  return error instanceof TimeoutError || apiCode(error) === apiCodes.unavailable
+  return error instanceof TimeoutError || apiCode(error) === apiCodes.unavailable || isUnheard(error)
+}
+
+/** Replicas of a stream that was just made, by another instance perhaps, do not listen for reads yet. */
+function isUnheard(error: unknown): boolean {
+  const cause = error instanceof RequestError ? error.cause : error
+  return cause instanceof NoRespondersError && cause.subject.startsWith('$JS.API.DIRECT.GET.')
 }

@@ -1,4 +1,4 @@
-import { TimeoutError } from '@nats-io/transport-node'
+import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { askAgain } from '../../src/topology/ask-again.ts'
 
@@ -10,6 +10,20 @@ test('what nobody answers is asked again', async () => {
     return await Promise.resolve('yes')
   })
   expect({ answer, asked }).toEqual({ answer: 'yes', asked: 3 })
+})
+
+test('a read of a stream that nobody listens for yet is made again, of an API that is not there not', async () => {
+  let asked = 0
+  const refusing = (subject: string) => () => {
+    asked += 1
+    return asked < 3
+      ? Promise.reject(new RequestError('no responders', { cause: new NoRespondersError(subject) }))
+      : Promise.resolve('yes')
+  }
+  expect(await askAgain(refusing('$JS.API.DIRECT.GET.KV_MESH_CHECKPOINTS.x'))).toBe('yes')
+  asked = 0
+  await expect(askAgain(refusing('$JS.API.STREAM.LIST'))).rejects.toThrow('no responders')
+  expect(asked).toBe(1)
 })
 
 test('what never is answered fails in the end, and a refusal at once', async () => {

@@ -1,4 +1,4 @@
-import type { FoundEvent, HandlerHop, Hop, Journey, RunHop } from '@malha/operations'
+import type { CopyOf, FoundEvent, HandlerHop, Hop, Journey, RunHop } from '@malha/operations'
 import { createColors } from 'picocolors'
 import { whyOf } from './letters-view.ts'
 import type { Screen } from './print.ts'
@@ -31,12 +31,12 @@ function hopLines(root: Hop, colors: boolean): string[] {
 }
 
 /** What a handler published hangs below it; what nobody says who published, below the event. */
-function hopBranch({ event, handlers, caused, publishedBy }: Hop, colors: boolean): Branch {
+function hopBranch({ event, handlers, caused, publishedBy, copy }: Hop, colors: boolean): Branch {
   const isOf = (hop: Hop, handler: HandlerHop): boolean =>
     hop.publishedBy === handler.handler && hop.event.service === handler.service
   const rest = caused.filter((hop) => !handlers.some((handler) => isOf(hop, handler)))
   return {
-    lines: [eventLine(event, publishedBy, colors)],
+    lines: [...copyLines(copy, colors), eventLine(event, publishedBy, colors)],
     below: [
       ...handlers.map((handler) =>
         handlerBranch(
@@ -48,6 +48,14 @@ function hopBranch({ event, handlers, caused, publishedBy }: Hop, colors: boolea
       ...rest.map((hop) => hopBranch(hop, colors)),
     ],
   }
+}
+
+/** What it came of is stored nowhere. */
+function copyLines(copy: CopyOf | undefined, colors: boolean): string[] {
+  if (!copy) return []
+  const { id, of, run, service, handler } = copy
+  const text = `new message ${id}, which run ${run} made of ${of} for ${service}/${handler}, published:`
+  return [createColors(colors).dim(inOneLine(text))]
 }
 
 function eventLine(event: FoundEvent, publishedBy: string | undefined, colors: boolean): string {
@@ -83,8 +91,9 @@ function attemptLine({ attempt, at, code, message, nextAttemptAt }: HandlerHop['
 }
 
 /** `⟳ redriven 2026-… by run R: failed again after 2 attempts (HTTP_422 …)  trace …` */
-function runLine({ run, kind, at, result, endedAt, attempts, code, message, traceId }: RunHop): string {
-  const sent = `⟳ ${kind === 'redrive' ? 'redriven' : 'replayed'} ${visible(at)} by run ${visible(run)}: `
+function runLine({ run, kind, at, result, endedAt, attempts, code, message, traceId, copyId }: RunHop): string {
+  const copy = copyId === undefined ? '' : ` as new message ${visible(copyId)}`
+  const sent = `⟳ ${kind === 'redrive' ? 'redriven' : 'replayed'} ${visible(at)} by run ${visible(run)}${copy}: `
   const count = attempts === undefined || attempts < 2 ? '' : ` after ${attempts} attempts`
   const ended = endedAt === undefined ? '' : `${count} at ${visible(endedAt)}`
   const why = code === undefined ? '' : ` (${inOneLine(code)} ${whyOf({ code, reason: message ?? '' })})`

@@ -57,11 +57,13 @@ const again = (over: Partial<RunHop>): RunHop => ({
   code: undefined,
   message: undefined,
   traceId: undefined,
+  copyId: undefined,
   ...over,
 })
 const hop = (over: Partial<Hop>): Hop => ({
   event: event({}),
   publishedBy: undefined,
+  copy: undefined,
   handlers: [],
   caused: [],
   ...over,
@@ -134,6 +136,17 @@ test('hostile text in any place does nothing to the terminal', () => {
   )
   expect(text.replaceAll('\n', '')).not.toMatch(ACTING)
   expect(drawJourney({ ...journey([]), as: undefined, asked: HOSTILE }, screen)).not.toMatch(ACTING)
+})
+
+test('a new message that a run made of an event is named there, and where it came from above what it led to', () => {
+  const copy = { id: 'c-1', of: 'e-1', run: 'r-1', service: 'shop', handler: 'bill' }
+  const runs = [again({ kind: 'replay', result: 'ok', copyId: 'c-1' })]
+  const text = drawJourney(
+    journey([hop({ handlers: [handler({ runs })] }), hop({ copy, caused: [], event: event({ id: 'o-9' }) })]),
+    screen,
+  )
+  expect(text).toContain('by run r-1 as new message c-1: ok')
+  expect(text).toContain('new message c-1, which run r-1 made of e-1 for shop/bill, published:')
 })
 
 test('nanoseconds of spans are text in JSON, and nothing that was found is null', () => {

@@ -134,6 +134,12 @@ function StepLine({ step }: { step: Step }): JSX.Element {
         <Text>{step.title}</Text>
       </strong>{' '}
       {step.key && <Text>{step.key}</Text>}
+      {step.copy && (
+        <p class="hint">
+          of new message <JourneyLink of={step.copy.id} />, which{' '}
+          <a href={`/runs/${step.copy.run}`}>run {step.copy.run}</a> made of <JourneyLink of={step.copy.of} />
+        </p>
+      )}
       <p class="hint">
         {step.from && (
           <>
@@ -149,6 +155,14 @@ function StepLine({ step }: { step: Step }): JSX.Element {
         {step.traceId && <TraceLink traceId={step.traceId} />}
       </p>
     </>
+  )
+}
+
+function JourneyLink({ of }: { of: string }): JSX.Element {
+  return (
+    <a href={`/journey?of=${encodeURIComponent(of)}`}>
+      <Text>{of}</Text>
+    </a>
   )
 }
 
@@ -181,7 +195,14 @@ function RunLine({ step }: { step: Extract<Step, { kind: 'run' }> }): JSX.Elemen
   return (
     <>
       <Time at={step.at} /> {step.title === 'redrive' ? 'redriven' : 'replayed'} by{' '}
-      <a href={`/runs/${step.run}`}>run {step.run}</a>: {CAME_OF[step.result]}
+      <a href={`/runs/${step.run}`}>run {step.run}</a>
+      {step.copyId && (
+        <>
+          {' '}
+          as new message <JourneyLink of={step.copyId} />
+        </>
+      )}
+      : {CAME_OF[step.result]}
       {step.attempts !== null && step.attempts > 1 && ` after ${step.attempts} attempts`}
       {step.code && (
         <>

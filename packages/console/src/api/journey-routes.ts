@@ -67,8 +67,18 @@ function stepOf(row: WaterfallRow, scale: TimeScale): Step {
     return { kind: 'handler', depth, title: `${service}/${handler}`, situation, sentence, bars }
   }
   if (row.kind === 'run') {
-    const { run, kind, at, result, attempts = null, code = null, message = null, traceId = null } = row.run
-    return { kind: 'run', depth, at, run, title: kind, result, attempts, code, message, traceId, bars }
+    const {
+      run,
+      kind,
+      at,
+      result,
+      attempts = null,
+      code = null,
+      message = null,
+      traceId = null,
+      copyId = null,
+    } = row.run
+    return { kind: 'run', depth, at, run, title: kind, result, attempts, code, message, traceId, copyId, bars }
   }
   if (row.kind === 'attempt') {
     const { attempt, at, isFailed, failure, tookMs = null } = row
@@ -85,7 +95,7 @@ function stepOf(row: WaterfallRow, scale: TimeScale): Step {
       bars,
     }
   }
-  const { event, publishedBy } = row.hop
+  const { event, publishedBy, copy } = row.hop
   const { type, subject, key, id, traceId, stream, seq, storedAt, foundIn } = event
   return {
     kind: 'event',
@@ -94,6 +104,7 @@ function stepOf(row: WaterfallRow, scale: TimeScale): Step {
     title: type ?? subject,
     key: key ?? null,
     id: id ?? null,
+    copy: copy ? { id: copy.id, of: copy.of, run: copy.run } : null,
     traceId: traceId ?? null,
     from: [event.service, publishedBy].filter(Boolean).join('/') || null,
     where: `${stream} ${seq}${foundIn === 'stream' ? '' : ` (${foundIn})`}`,

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { HEADER } from '../message/headers.ts'
+import { replayId } from '../message/id.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
@@ -26,9 +27,9 @@ export type Outcome =
 
 /** A record of the stream of operations about one letter, or one message of a replay. Format 1; docs/reference/wire.md. */
 export type OperationRecord = { v: 1; at: string } &
-  /** `trace`: id of the trace that the message has for itself, where it has one. */
+  /** `trace`: id of the trace that the message has for itself, where it has one; `as`: `ce-id` of the new message that it is, where it is one. */
   (
-    | { kind: 'claimed'; run: string; by: string; trace?: string }
+    | { kind: 'claimed'; run: string; by: string; trace?: string; as?: string }
     | ({ run: string; claim: number; attempts: number } & Outcome)
     | { kind: 'gone'; run: string }
     | { kind: 'discarded' | 'reopened'; who: string; reason: string }
@@ -54,7 +55,9 @@ export async function claim(deps: RecordDeps, run: RunOf, isFirstDelivery: boole
     let last = isFirstDelivery && run.claim === undefined ? undefined : await lastRecord(deps, run.record)
     if ((last?.seq ?? run.expected) === run.expected) {
       const trace = run.trace?.split('-')[1]
-      const claimed = { v: 1, kind: 'claimed', run: run.run, by: run.by, at: now(), ...(trace && { trace }) } as const
+      const as = run.replayOf === undefined ? undefined : replayId(run.run, run.replayOf)
+      const said = { ...(trace && { trace }), ...(as && { as }) }
+      const claimed = { v: 1, kind: 'claimed', run: run.run, by: run.by, at: now(), ...said } as const
       const seq = await append(deps, run, { record: claimed, expected: run.expected })
       if (seq !== undefined) {
         run.claim = seq

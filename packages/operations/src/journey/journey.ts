@@ -18,15 +18,28 @@ export type Hop = {
   readonly event: FoundEvent
   /** The handler whose output it is; undefined where none of its service says so. */
   readonly publishedBy: string | undefined
+  /** Of what came of a new message that a run made of another one: which that was. */
+  readonly copy: CopyOf | undefined
   readonly handlers: readonly HandlerHop[]
   readonly caused: readonly Hop[]
+}
+
+/** A new message that a run made of an event (`--as-new`). It is stored nowhere: what it led to tells of it. */
+export type CopyOf = {
+  /** Its own id. */
+  readonly id: string
+  /** Id of the event that it was made of. */
+  readonly of: string
+  readonly run: string
+  readonly service: string
+  readonly handler: string
 }
 
 /** Everything that is known to have happened. */
 export type Journey = {
   readonly asked: string
-  /** What it was found to be; undefined: nothing was found. */
-  readonly as: 'key' | 'id' | 'correlation' | 'trace' | undefined
+  /** What it was found to be, `copy` a message that a run made of another one; undefined: nothing was found. */
+  readonly as: 'key' | 'id' | 'correlation' | 'trace' | 'copy' | undefined
   /** What began it, oldest first. */
   readonly roots: readonly Hop[]
   readonly events: number
@@ -44,16 +57,20 @@ const MOST_CORRELATIONS = 50
 /** Follows a message by its id, a correlation id, a trace id or a key, through all that it caused. */
 export async function follow(sources: Sources, asked: string): Promise<Journey> {
   const { as, events: begun } = await begin(sources, asked)
-  const all = onceEach(as === undefined ? begun : await relatedTo(sources, begun))
-  const events = all.slice(0, MOST_EVENTS)
+  const found = onceEach(as === undefined ? begun : await relatedTo(sources, begun))
+  const events = found.slice(0, MOST_EVENTS)
   const { missing } = sources
-  if (all.length > events.length) missing.push(`${all.length - events.length} later events`)
+  if (found.length > events.length) missing.push(`${found.length - events.length} later events`)
   const hops = await hopsOf(sources, events)
+  const copies = copiesIn(events, hops)
+  const all = treeOf(events).map((root) => hopOf(sources.topology, hops, root, { copies }))
+  // A copy is a journey of its own: what it was made of is named.
+  const roots = as === 'copy' ? all.filter(({ copy }) => copy?.id === asked) : all
   return {
     asked,
     as,
-    roots: treeOf(events).map((root) => hopOf(sources.topology, hops, root)),
-    events: events.length,
+    roots,
+    events: roots.reduce((sum, root) => sum + countOf(root), 0),
     traces: await tracesOf(sources, { events, hops }),
     missing,
   }
@@ -76,10 +93,11 @@ async function begin(sources: Sources, asked: string): Promise<{ as: Journey['as
   ]
   // The archive is behind the streams by seconds, and a letter says nothing of what else there is.
   const isWanted = (event: FoundEvent): boolean =>
-    event.id === id || event.correlationId === id || (mayBeTrace && event.traceId === trace)
+    event.id === id || event.causationId === id || event.correlationId === id || (mayBeTrace && event.traceId === trace)
   const events = [...known, ...(known.length > 0 ? [] : await scanFor(sources, { isWanted }))]
   if (events.some((event) => event.id === id)) return { as: 'id', events }
   if (events.some((event) => event.correlationId === id)) return { as: 'correlation', events }
+  if (events.some((event) => event.causationId === id)) return { as: 'copy', events }
   if (events.length > 0) return { as: 'trace', events }
   const ofKey = [...(await archivedBy(sources, [{ key: asked }])), ...(await troubledBy(sources, asked, 'key'))]
   return { as: ofKey.length > 0 ? 'key' : undefined, events: ofKey }
@@ -143,15 +161,32 @@ function hopOf(
   topology: Topology,
   hops: ReadonlyMap<string, readonly HandlerHop[]>,
   { event, caused }: Caused<FoundEvent>,
-  cause?: FoundEvent,
+  { cause, copies }: { cause?: FoundEvent; copies: ReadonlyMap<string, CopyOf> },
 ): Hop {
+  const copy = cause ? undefined : copies.get(event.causationId ?? '')
   return {
     event,
-    publishedBy: cause && publisherOf(topology, cause, event),
+    publishedBy: cause ? publisherOf(topology, cause, event) : copy?.handler,
+    copy,
     handlers: hops.get(placeOf(event)) ?? [],
-    caused: caused.map((each) => hopOf(topology, hops, each, event)),
+    caused: caused.map((each) => hopOf(topology, hops, each, { cause: event, copies })),
   }
 }
+
+/** Of all events, the messages that runs made of them, by the ids of these. */
+function copiesIn(
+  events: readonly FoundEvent[],
+  hops: ReadonlyMap<string, readonly HandlerHop[]>,
+): ReadonlyMap<string, CopyOf> {
+  const copies = new Map<string, CopyOf>()
+  for (const event of events)
+    for (const { service, handler, runs } of hops.get(placeOf(event)) ?? [])
+      for (const { run, copyId: id } of runs)
+        if (id !== undefined && event.id !== undefined) copies.set(id, { id, of: event.id, run, service, handler })
+  return copies
+}
+
+const countOf = ({ caused }: Hop): number => caused.reduce((sum, each) => sum + countOf(each), 1)
 
 /** Outputs of one type and key that a handler is thought to have, at most. */
 const MOST_ALIKE = 50

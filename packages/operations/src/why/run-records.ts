@@ -20,6 +20,8 @@ export type RunHop = {
   readonly message: string | undefined
   /** The trace that it has for itself; undefined where it has none. */
   readonly traceId: string | undefined
+  /** `ce-id` of the new message that the run made of it; undefined where it was sent as it is. */
+  readonly copyId: string | undefined
 }
 
 /** By `<service>/<handler> <tail of the event>`. */
@@ -65,7 +67,14 @@ export async function readRuns(mesh: Mesh, topology: Topology, tails: readonly s
   return { ofLetters, hops }
 }
 
-const UNKNOWN = { endedAt: undefined, attempts: undefined, code: undefined, message: undefined, traceId: undefined }
+const UNKNOWN = {
+  endedAt: undefined,
+  attempts: undefined,
+  code: undefined,
+  message: undefined,
+  traceId: undefined,
+  copyId: undefined,
+}
 
 /** Pure: of the records about one message, the oldest first. */
 export function hopsIn(kind: RunHop['kind'], records: readonly OperationRecord[]): RunHop[] {
@@ -74,7 +83,15 @@ export function hopsIn(kind: RunHop['kind'], records: readonly OperationRecord[]
     const { at } = record
     if (record.kind === 'gone') hops.push({ ...UNKNOWN, kind, run: record.run, at, result: 'gone', endedAt: at })
     if (record.kind === 'claimed')
-      hops.push({ ...UNKNOWN, kind, run: record.run, at, result: 'under-way', traceId: record.trace })
+      hops.push({
+        ...UNKNOWN,
+        kind,
+        run: record.run,
+        at,
+        result: 'under-way',
+        traceId: record.trace,
+        copyId: record.as,
+      })
     if (record.kind !== 'ok' && record.kind !== 'failed') continue
     const { run, attempts } = record
     const begun = hops.findLastIndex((hop) => hop.run === run)

@@ -97,6 +97,33 @@ describe('a journey', () => {
     })
   })
 
+  it('names the new messages that a replay made of an event; of one of these it is the tree of what that led to, and names the event', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    await mesh.provision(defineService('biller', { handlers: {}, publishes: [billed] }))
+    const running = await mesh.start(shopWith(({ orderId }, ctx) => ctx.publish(billed, { orderId })))
+    const { id } = (await mesh.publish(placed, { orderId: 'o-1' })) as { id: string }
+    using operations = await openOperations(mesh)
+    await eventually(async () => expect((await operations.journey('o-1')).roots[0]?.caused).toHaveLength(1))
+    const { id: run } = await operations.runs.replay({ service: 'shop', handler: 'bill', asNew: true, who: 'ana' })
+    expect(await operations.runs.work(run, { who: 'ana' })).toMatchObject({ counts: { ok: 1 } })
+
+    const old = await operations.journey('o-1')
+    expect(old.roots).toMatchObject([
+      { event: { id }, caused: [{ event: { type: 'bill.made', causationId: id }, copy: undefined }], copy: undefined },
+      { event: { type: 'bill.made' }, publishedBy: 'bill', copy: { of: id, run, service: 'shop', handler: 'bill' } },
+    ])
+    const [{ copyId }] = old.roots[0]!.handlers[0]!.runs as unknown as [{ copyId: string }]
+    expect(copyId).toBe(old.roots[1]!.event.causationId)
+    expect(copyId).not.toBe(id)
+
+    const copy = await operations.journey(copyId)
+    expect(copy).toMatchObject({ as: 'copy', events: 1 })
+    expect(copy.roots).toEqual([old.roots[1]])
+    expect(copy.roots[0]!.copy).toMatchObject({ id: copyId, of: id, run })
+    await running.stop()
+  })
+
   it('has each run that sent a message again, with what came of it', async () => {
     await using test = await testMesh()
     const { mesh } = test

@@ -26,6 +26,7 @@ const hop = (over: { id: string; ms: number } & Partial<Hop>): Hop => ({
     foundIn: 'stream',
   },
   publishedBy: over.publishedBy,
+  copy: over.copy,
   handlers: over.handlers ?? [],
   caused: over.caused ?? [],
 })
@@ -134,7 +135,14 @@ test('a gap that nobody would notice stays in the scale, and a moment alone has 
 
 test('what runs sent again stands below its handler, from its beginning to what came of it', () => {
   const at = (ms: number): string => new Date(AT + ms).toISOString()
-  const run = { kind: 'redrive', attempts: 1, code: undefined, message: undefined, traceId: undefined } as const
+  const run = {
+    kind: 'redrive',
+    attempts: 1,
+    code: undefined,
+    message: undefined,
+    traceId: undefined,
+    copyId: undefined,
+  } as const
   const runs = [
     { ...run, run: 'r1', at: at(1000), endedAt: at(1200), result: 'failed' as const },
     { ...run, run: 'r2', at: at(2000), endedAt: undefined, result: 'under-way' as const },

@@ -87,6 +87,7 @@ const hop = (over: Partial<RunHop>): RunHop => ({
   code: undefined,
   message: undefined,
   traceId: undefined,
+  copyId: undefined,
   ...over,
 })
 const settled: Position = { kind: 'settled' }

@@ -23,6 +23,10 @@ export const Step = z
       title: z.string(),
       key: z.string().nullable(),
       id: z.string().nullable(),
+      copy: z
+        .object({ id: z.string(), of: z.string(), run: z.string() })
+        .nullable()
+        .describe('The new message that it came of, what a run made that of, and the run.'),
       traceId: z.string().nullable(),
       from: z.string().nullable(),
       where: z.string(),
@@ -47,6 +51,7 @@ export const Step = z
       code: z.string().nullable().describe('Of one that failed again.'),
       message: z.string().nullable(),
       traceId: z.string().nullable().describe('The trace that it has for itself.'),
+      copyId: z.string().nullable().describe('Of a replay as new messages: the id of this one.'),
       bars,
     }),
     z.object({

@@ -46,7 +46,9 @@ export async function examine(
   const known = facts
   if (known === undefined) return { state: worst(findings), findings }
   await check('clock', () => checkClock(mesh, known.streams[0]?.config.name))
-  findings.push(...checkConsumers(known), ...checkServices(known))
+  findings.push(...checkConsumers(known))
+  if (known.servicesError === undefined) findings.push(...checkServices(known))
+  else findings.push(unseen('services', known.servicesError))
   await check('given-up messages', () => checkGivenUp(mesh, known))
   await check('instances', () => checkInstances(mesh, known))
   await check('delays', () => checkDelays(mesh, known))

@@ -16,8 +16,10 @@ export type Facts = {
   readonly leaderless: readonly string[]
   /** Durables of handlers and of delays. */
   readonly durables: readonly Watched[]
-  /** Undefined where no service said anything. */
+  /** Undefined where no service said anything, or what they said could not be read. */
   readonly services: readonly ServiceContracts[] | undefined
+  /** Why what services said could not be read; undefined where it was. */
+  readonly servicesError?: unknown
 }
 
 const ASK_MS = 10_000
@@ -50,10 +52,17 @@ export async function readFacts(mesh: Mesh, { againAfterMs }: { againAfterMs: nu
       const now = later.get(`${info.stream_name} ${info.name}`)
       return now ? [{ first: info, now }] : []
     }),
-    services: await readSaid(mesh).catch((error: unknown) => {
-      if (error instanceof OperationsError && error.code === 'OPERATIONS_NO_CONTRACTS') return undefined
-      throw error
-    }),
+    ...(await readServices(mesh)),
+  }
+}
+
+/** Whoever may not read it may look at all else. */
+async function readServices(mesh: Mesh): Promise<Pick<Facts, 'services' | 'servicesError'>> {
+  try {
+    return { services: await readSaid(mesh) }
+  } catch (error) {
+    const isNone = error instanceof OperationsError && error.code === 'OPERATIONS_NO_CONTRACTS'
+    return { services: undefined, ...(!isNone && { servicesError: error }) }
   }
 }
 

@@ -6,11 +6,12 @@ import {
   type JetStreamManager,
   type StreamInfo,
 } from '@nats-io/jetstream'
+import type { LeaseBucket } from '@malha/mesh'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from './clickhouse/connect.ts'
 import { select } from './clickhouse/run.ts'
 import { ArchiveError, reasonOf } from './errors.ts'
-import { type LeaseBucket, openLeaseBucket } from './lease/lease-bucket.ts'
+import { openLeaseBucket } from './lease/lease-bucket.ts'
 import { archiveMetrics } from './metrics.ts'
 import { checkNamespace } from './naming.ts'
 import { type ArchiveOptions, type ResolvedOptions, resolveOptions } from './options.ts'

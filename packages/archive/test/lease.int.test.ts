@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, testServer } from '@malha/testing'
+import type { SeenHolder } from '@malha/mesh'
 import { connect } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
 import { openLeaseBucket } from '../src/lease/lease-bucket.ts'
-import { type SeenHolder, tryLease } from '../src/lease/lease.ts'
+import { tryLease } from '../src/lease/lease.ts'
 
 const TTL_MS = 1000
 const options = { key: 'writer.JOBS', ttlMs: TTL_MS, holder: 'a' }

@@ -1,14 +1,7 @@
-import { JetStreamApiError, type JetStreamClient, jetstream } from '@nats-io/jetstream'
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
-import { names } from '@malha/mesh'
+import { type LeaseBucket, names } from '@malha/mesh'
 import type { NatsConnection } from '@nats-io/transport-node'
-
-/** The KV bucket that holds who writes which stream, who migrates, and how far each stream is archived. */
-export type LeaseBucket = {
-  readonly kv: KV
-  readonly js: JetStreamClient
-  readonly subject: (key: string) => string
-}
 
 /** A key that fits a bucket whatever the stream is called. */
 export function keyOf(kind: 'writer' | 'position', stream: string): string {
@@ -22,7 +15,7 @@ export type BucketOptions = {
   mayCreate?: boolean
 }
 
-/** Opens `ARCHIVE_LEASES` of the namespace, makes it if it is not there. */
+/** Opens `ARCHIVE_LEASES` of the namespace, makes it if it is not there. It holds who writes which stream, who migrates, and how far each stream is archived. */
 export async function openLeaseBucket(
   nats: NatsConnection,
   namespace: string,

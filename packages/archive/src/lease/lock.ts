@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
+import type { LeaseBucket, SeenHolder } from '@malha/mesh'
 import { ArchiveError } from '../errors.ts'
 import { pause } from '../pause.ts'
-import type { LeaseBucket } from './lease-bucket.ts'
-import { type Lease, type SeenHolder, tryLease } from './lease.ts'
+import { type Lease, tryLease } from './lease.ts'
 
 /** Who this process is, for people who look into the bucket. */
 export const thisHolder: string = `${hostname()}/${process.pid}`

@@ -26,7 +26,7 @@ export class LaneDurable {
     const isGivenUp = givesUp(floor, this.#mustCheck)
     if (isGivenUp && floor.mostDeliveries < Infinity && !mayMake) throw limitFault(floor)
     if (isGivenUp) {
-      const refusal = await setBack(nc, { ...lane, seq: 1 })
+      const { refusal } = await setBack(nc, { ...lane, seq: 1 })
       if (refusal !== undefined) throw new Error(`${lane.durable} cannot be set back (${refusal})`)
       if (floor.mostDeliveries < Infinity) await liftLimit(nc, lane)
       log.error({ ...labels, ...lane }, GIVEN_UP)

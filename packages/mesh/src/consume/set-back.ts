@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { Seen } from '../topology/checkpoint.ts'
+import type { LastSetBack, Seen } from '../topology/checkpoint.ts'
 import { consumerFloor, streamState } from '../topology/stream-state.ts'
+import { nanosOf } from './ordered/stored-delivery.ts'
 import { truthUpTo } from './ordered/lost-end.ts'
 
 /** What is logged of a durable that was set back, and of one for which that is no help. */
@@ -37,6 +38,9 @@ export async function trueEnd(
   return end < delivered ? Math.min(end, seen?.seq ?? settled) : undefined
 }
 
+/** Why the server refuses; else what to write down of it. */
+export type SetBackAnswer = { refusal?: string; done?: LastSetBack }
+
 const REQUEST_MS = 5000
 /** A leader that was just elected may not know yet how long its stream is. */
 const SECOND_LOOK_MS = 1000
@@ -58,7 +62,7 @@ export async function setLaneBack(
   if (!(await isPast())) return false
   await sleep(SECOND_LOOK_MS)
   if (!(await isPast())) return false
-  const refusal = await setBack(nc, { stream, durable, seq: 1 })
+  const { refusal } = await setBack(nc, { stream, durable, seq: 1 })
   if (refusal !== undefined)
     throw new Error(
       `${durable} stands past the end of ${stream} and cannot be set back (${refusal}); delete it, and start again`,
@@ -69,14 +73,14 @@ export async function setLaneBack(
 /**
  * Has a durable deliver from a sequence on, lower than where it is; what it delivered and nobody acked counts as not
  * delivered. Needs `$JS.API.CONSUMER.RESET.<stream>.<durable>`.
- * @returns why the server refuses; undefined when it is done
  */
 export async function setBack(
   nc: NatsConnection,
   { stream, durable, seq }: { stream: string; durable: string; seq: number },
-): Promise<string | undefined> {
+): Promise<SetBackAnswer> {
   const subject = `$JS.API.CONSUMER.RESET.${stream}.${durable}`
   const answer = await nc.request(subject, JSON.stringify({ seq }), { timeout: REQUEST_MS })
-  const { error } = answer.json<{ error?: { description?: string } }>()
-  return error && (error.description ?? 'no reason given')
+  const { error, ts } = answer.json<{ error?: { description?: string }; ts?: string }>()
+  if (error) return { refusal: error.description ?? 'no reason given' }
+  return ts === undefined ? {} : { done: { at: nanosOf(ts), from: seq } }
 }

@@ -221,7 +221,7 @@ export class Supervisor {
     // What was given up since another instance did so is not brought by that.
     const isDone = why === SET_BACK && others > watched.setBacks
     const seq = Math.min(floor.ackFloor, end) + 1
-    const refusal = isDone ? undefined : await setBack(nc, { stream, durable, seq })
+    const { refusal, done } = isDone ? {} : await setBack(nc, { stream, durable, seq })
     const { delivered } = floor
     if (refusal !== undefined && !mayMake)
       throw new Error(
@@ -231,6 +231,7 @@ export class Supervisor {
       setBacks: isDone ? others : others + 1,
       settled: Math.min(watched.settled, end),
       seen: undefined,
+      lastSetBack: done ?? watched.lastSetBack,
     })
     watched.written = -1
     if (refusal !== undefined) {
@@ -270,12 +271,22 @@ export class Supervisor {
   }
 
   async #checkpoint(watched: Watched, floor = watched.settled): Promise<void> {
-    const { durable, settled, seen, setBacks } = watched
+    const { durable, settled, seen, setBacks, lastSetBack } = watched
     if (watched.written === settled) return
     const { checkpoints, stream } = this.#options
-    const also = { ...(seen && { seen }), ...(setBacks > 0 && { setBacks }) }
-    await writeCheckpoint(checkpoints, durable, { v: 1, stream, epoch: this.#epoch, floor, settled, ...also })
+    const also = { ...(seen && { seen }), ...(setBacks > 0 && { setBacks }), ...(lastSetBack && { lastSetBack }) }
+    const next = { v: 1, stream, epoch: this.#epoch, floor, settled, ...also } as const
+    const isWritten = await writeCheckpoint(checkpoints, durable, next)
     watched.written = settled
+    if (!isWritten) await this.#follow(watched)
+  }
+
+  /** Where another process set the durable back, what this one knows of it is from before. */
+  async #follow(watched: Watched): Promise<void> {
+    const found = await readCheckpoint(this.#options.checkpoints, watched.durable)
+    if (found?.epoch !== this.#epoch || (found.setBacks ?? 0) <= watched.setBacks) return
+    this.#options.onRepeat(watched.seen?.seq ?? watched.settled)
+    Object.assign(watched, seenOf(found), { settled: Math.min(watched.settled, found.settled), written: -1 })
   }
 
   #onError(error: unknown): void {

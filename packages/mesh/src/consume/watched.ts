@@ -1,4 +1,4 @@
-import type { Checkpoint, Seen } from '../topology/checkpoint.ts'
+import type { Checkpoint, LastSetBack, Seen } from '../topology/checkpoint.ts'
 import type { EnsuredConsumer } from '../topology/consumer.ts'
 
 /** A durable as it was found or made; see EnsuredConsumer. */
@@ -14,6 +14,7 @@ export type Watched = Pick<Supervised, 'durable' | 'filters'> & {
   /** Of what it delivered, and how often it was set back, as in its checkpoint. */
   seen: Seen | undefined
   setBacks: number
+  lastSetBack: LastSetBack | undefined
   /** Since it was found right. */
   setBack: 'once' | 'in vain' | undefined
   /** The last sequence of its stream when its end was looked at. */
@@ -30,9 +31,14 @@ export const watched = ({ durable, filters, settled }: Supervised): Watched => (
   isFirst: true,
   seen: undefined,
   setBacks: 0,
+  lastSetBack: undefined,
   setBack: undefined,
   checkedAt: -1,
   isLimited: false,
 })
 
-export const seenOf = ({ seen, setBacks = 0 }: Checkpoint): Pick<Watched, 'seen' | 'setBacks'> => ({ seen, setBacks })
+export const seenOf = ({
+  seen,
+  setBacks = 0,
+  lastSetBack,
+}: Checkpoint): Pick<Watched, 'seen' | 'setBacks' | 'lastSetBack'> => ({ seen, setBacks, lastSetBack })

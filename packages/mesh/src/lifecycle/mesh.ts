@@ -12,6 +12,7 @@ import { isOfControl } from '../control/control.ts'
 import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
+import { GivenUpWatch } from '../given-up/given-up-watch.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
 import type { Logger } from '../observe/logger.ts'
 import { meshMetrics } from '../observe/mesh-metrics.ts'
@@ -138,6 +139,8 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const settler = new Settler(nc, connection)
   const delays = new Delays({ ...resolved, nc, connection, names, pipeline, settler, metrics, log })
   const sent = new OwnSent(metrics)
+  const { topology } = resolved
+  const givenUp = new GivenUpWatch({ nc, connection, names, pipeline, metrics, log, topology })
   const deps: ServiceDeps = {
     nc,
     connection,
@@ -157,6 +160,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     sent,
     settler,
     solitude: new Solitude(),
+    givenUp,
   }
   const requester = requesterOf(deps)
   const services = new Map<string, RunningService>()
@@ -169,6 +173,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
     error(error) {
       if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
+      else if (givenUp.isOther(error)) log.debug({ err: error }, 'what the server gives up is looked after by others')
       else if (isOfControl(names, error)) log.debug({ err: error }, 'NATS refused what pausing handlers needs')
       else if (isAboutContracts(names, error))
         log.debug({ err: error }, 'what services say of themselves is out of reach')

@@ -7,6 +7,7 @@ import type { Solitude } from '../consume/solitude.ts'
 import { sourceName, startControl } from '../control/start-control.ts'
 import { readStream, ServerClock } from './server-clock.ts'
 import { faultsError } from '../errors.ts'
+import type { GivenUpWatch } from '../given-up/given-up-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
@@ -39,6 +40,7 @@ export type ServiceDeps = {
   sent: OwnSent
   settler: Settler
   solitude: Solitude
+  givenUp: GivenUpWatch
 }
 
 /** A service whose handlers run. */
@@ -146,6 +148,7 @@ async function running(
   // Before anything is delivered: what aged out while nobody was here shows only now, and who is paused starts nothing.
   await Promise.all([knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
+  const leave = deps.givenUp.join()
   // Behind the first messages: schemas take a moment to be written down, and nobody waits for it.
   let saying: Promise<void> | undefined
   setImmediate(() => {
@@ -153,10 +156,12 @@ async function running(
   })
   const stop = async (): Promise<void> => {
     control.stop()
+    const left = leave()
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])
     await Promise.all(handlers.map(({ supervisor }) => supervisor.stop()))
     // What it asked of the server comes to nothing after it has stopped, unless the server is silent.
     await Promise.race([saying, sleep(SAY_MS, undefined, { ref: false })])
+    await left
     clock.close()
     takeAway()
     onStopped()

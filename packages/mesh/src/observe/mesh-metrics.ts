@@ -52,6 +52,9 @@ export function meshMetrics(metrics: Metrics): {
   paused(handler: Labels, isPaused: boolean): void
   consumer(handler: Labels, state: ConsumerGauges): void
   expired(handler: Labels, count: number): void
+  /** Found by an advisory of the server, or by a look. */
+  broughtBack(handler: Labels, by: 'advisory' | 'sweep'): void
+  leads(isLeader: boolean): void
   requested(type: string, outcome: string, ms: number, traceId?: string): void
   requesting(type: string, count: number): void
   replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
@@ -141,6 +144,16 @@ export function meshMetrics(metrics: Metrics): {
     'Partitions of an ordered handler that read nothing new, because as many of their keys wait as may.',
   )
   const keysParked = gauge('mesh_keys_parked', 'Keys with events left in the stream until their turn comes.')
+  const broughtBack = metrics.counter({
+    name: 'mesh_brought_back_total',
+    help: 'Durables set back, because the server had given messages up.',
+    labels: [...HANDLER, 'by'],
+  })
+  const leads = metrics.gauge({
+    name: 'mesh_leader',
+    help: '1 in the process that looks after what the server gives up.',
+    labels: [],
+  })
   const takeovers = metrics.counter({
     name: 'mesh_partition_takeovers_total',
     help: 'Partitions taken from an instance that was gone.',
@@ -219,6 +232,8 @@ export function meshMetrics(metrics: Metrics): {
     replied: (reply, outcome, ms, traceId) => replySeconds.observe({ ...reply, outcome }, ms / 1000, traceId),
     replying: (reply, count) => replies.set(reply, count),
     leakedReplies: (reply, count) => leakedReplies.set(reply, count),
+    broughtBack: (handler, by) => broughtBack.add({ ...handler, by }),
+    leads: (isLeader) => leads.set({}, isLeader ? 1 : 0),
     takeover: (handler) => takeovers.add(handler),
     partitions(handler, state) {
       owned.set(handler, state.owned)

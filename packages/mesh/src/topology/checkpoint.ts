@@ -21,7 +21,12 @@ export type Checkpoint = {
   readonly seen?: Seen
   /** How often the durable was set back, because its stream had lost its end. @default 0 */
   readonly setBacks?: number
+  /** The last time, so that what the server told before need not be acted upon again. */
+  readonly lastSetBack?: LastSetBack
 }
+
+/** When a durable was set back, in unix ns by the server's clock, and to which sequence: it and all behind it is delivered again. */
+export type LastSetBack = { readonly at: string; readonly from: number }
 
 /** An event by its time as well, in unix ns: a stream that lost its end gives its sequence to another one. */
 export type Seen = { readonly seq: number; readonly at: string }

@@ -1,4 +1,4 @@
-import { DELAYS, type Names, OPERATIONS } from './names.ts'
+import { ADVISORIES, DELAYS, type Names, OPERATIONS } from './names.ts'
 import type { StreamDef } from './stream.ts'
 import { overlap } from './subject-overlap.ts'
 import {
@@ -23,7 +23,7 @@ const RESERVED = ['mesh', 'dlq', 'lane', 'delay', 'request']
 const SHARED = [...auditStream.subjects, ...OPERATIONS_SUBJECTS]
 
 /** Streams of the mesh's own that a contract's could be called like; the others have a `_`, which no contract's has. */
-const RESERVED_NAMES = [meshStream.name, auditStream.name, DELAYS, OPERATIONS]
+const RESERVED_NAMES = [meshStream.name, auditStream.name, DELAYS, OPERATIONS, ADVISORIES]
 
 /**
  * Every stream a service needs, as it should be, and what is wrong with them among themselves. Pure.

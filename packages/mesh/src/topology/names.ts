@@ -98,6 +98,9 @@ export type Names = {
 export const DELAYS = 'DELAYS'
 export const OPERATIONS = 'OPERATIONS'
 
+/** The name of the stream of what the server tells of messages that it gave up, without a namespace. */
+export const ADVISORIES = 'ADVISORIES'
+
 /** The name of the bucket of what is said of handlers while they run, without a namespace. */
 export const HANDLERS = 'HANDLERS'
 

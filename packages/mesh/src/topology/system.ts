@@ -7,10 +7,10 @@ import {
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { days, minutes } from '../durations.ts'
-import { HANDLERS, type Names } from './names.ts'
+import { ADVISORIES, HANDLERS, type Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
-/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts, what was told to people. */
+/** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts, what was told to people, what the server told of messages it gave up. */
 export type StreamKind =
   | 'events'
   | 'mesh'
@@ -25,6 +25,7 @@ export type StreamKind =
   | 'controls'
   | 'contracts'
   | 'notifications'
+  | 'advisories'
 
 /** The settings the mesh declares. Whatever else a stream has (compression, placement, …) is its operator's business. */
 export type DesiredConfig = Pick<StreamConfig, 'retention' | 'storage' | 'max_consumers'> &
@@ -269,6 +270,18 @@ export function notificationStream(names: Names, replicas?: number): DesiredStre
   return {
     ...system('notifications', `KV_${bucket}`, replicas),
     config: { ...base([`$KV.${bucket}.>`]), max_bytes: 64 * MIB, max_msgs_per_subject: 1, allow_rollup_hdrs: true },
+  }
+}
+
+/**
+ * What the server told of messages that it gave up. Made by whoever looks after that, who also adds streams as they come: the
+ * subjects name them, so that no two namespaces of an account want the same. It is evidence, and makes help come sooner; what is
+ * dropped here is found by a look all the same (ADR 37).
+ */
+export function advisoryStream(names: Names, subjects: readonly string[], replicas?: number): DesiredStream {
+  return {
+    ...system('advisories', names.stream(ADVISORIES), replicas),
+    config: { ...base([...subjects]), discard: DiscardPolicy.Old, max_age: nanos(days(7)), max_bytes: 16 * MIB },
   }
 }
 

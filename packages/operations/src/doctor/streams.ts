@@ -22,6 +22,7 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, string | number 
     max_age: 0,
   },
   operations: { retention: 'limits', discard: 'new', max_age: 0 },
+  advisories: { retention: 'limits', discard: 'old' },
   lanes: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 },
   delays: { retention: 'workqueue', allow_msg_schedules: true, max_age: 0, max_bytes: -1 },
 }

@@ -4,7 +4,7 @@ import type { Nemesis } from './nemesis.ts'
 import { manager, streamNames } from './operator.ts'
 
 /** Streams of events: those of the mesh itself are its memory, and nobody may expect anything without them. */
-const OWN = /^(KV_|MESH$|DEAD_LETTERS$|OPERATIONS$|AUDIT$|LANES_|DELAYS$|OBJ_)/
+const OWN = /^(KV_|MESH$|ADVISORIES$|DEAD_LETTERS$|OPERATIONS$|AUDIT$|LANES_|DELAYS$|OBJ_)/
 
 /** While most brokers are away nothing can be deleted or made. */
 const AGAIN_WITHIN_MS = 90_000

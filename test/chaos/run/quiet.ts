@@ -62,11 +62,13 @@ async function whatIsOpen({ nats, clickhouseUrl, tally, publishers }: QuietOptio
     const jsm = await jetstreamManager(nats)
     const streams: StreamInfo[] = []
     for await (const info of jsm.streams.list()) if (!/^(KV|OBJ)_/.test(info.config.name)) streams.push(info)
-    const waits = ({ config }: StreamInfo): boolean =>
-      ['lanes', 'delays'].includes(config.metadata?.['malha.kind'] ?? '')
+    const isOf = ({ config }: StreamInfo, ...kinds: string[]): boolean =>
+      kinds.includes(config.metadata?.['malha.kind'] ?? '')
+    const waits = (info: StreamInfo): boolean => isOf(info, 'lanes', 'delays')
     for (const { config, state } of streams.filter(waits))
       if (state.messages > 0) open.push(`${state.messages} in ${config.name}`)
-    const events = streams.filter((stream) => !waits(stream))
+    // What the server tells of itself is not archived.
+    const events = streams.filter((stream) => !waits(stream) && !isOf(stream, 'advisories'))
     for (const { config } of events)
       for await (const { name, num_pending: pending, num_ack_pending: unacked } of jsm.consumers.list(config.name))
         if (pending + unacked > 0) open.push(`${pending + unacked} of ${name}`)

@@ -5,7 +5,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jetstream } from '@nats-io/jetstream'
-import { Kvm } from '@nats-io/kv'
+import type { KV } from '@nats-io/kv'
 import { PermissionViolationError } from '@nats-io/transport-node'
 import { type LeaseBucket, type SeenHolder, tryLease } from '../lease/lease.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
@@ -92,12 +92,12 @@ export class GivenUpWatch {
   async #tryToLead(seen: SeenHolder, signal: AbortSignal): Promise<boolean> {
     const { nc, names, log, leaseMs } = this.#options
     try {
-      const bucket = await this.#bucket()
+      const checkpoints = await openCheckpoints(nc, names)
       const holder = `${hostname()}/${process.pid}`
-      const lease = await tryLease(bucket, { key: LEASE_KEY, ttlMs: leaseMs, holder }, seen)
+      const lease = await tryLease(this.#leases(checkpoints), { key: LEASE_KEY, ttlMs: leaseMs, holder }, seen)
       if (!lease) return false
       try {
-        await this.#lead(AbortSignal.any([signal, lease.lost]))
+        await this.#lead(checkpoints, AbortSignal.any([signal, lease.lost]))
       } finally {
         await lease.release()
       }
@@ -116,9 +116,8 @@ export class GivenUpWatch {
     return false
   }
 
-  async #lead(signal: AbortSignal): Promise<void> {
-    const { nc, names, log, metrics, sweepMs } = this.#options
-    const checkpoints = await openCheckpoints(nc, names)
+  async #lead(checkpoints: KV, signal: AbortSignal): Promise<void> {
+    const { log, metrics, sweepMs } = this.#options
     log.debug({}, 'this process looks after what the server gives up')
     metrics.leads(true)
     try {
@@ -128,13 +127,10 @@ export class GivenUpWatch {
     }
   }
 
-  /** Read from its leader, for a replica that lags would show a lease that is gone. */
-  async #bucket(): Promise<LeaseBucket> {
+  /** What a replica that lags says of a lease makes its holder let go too soon, never too late: each write is compared. */
+  #leases(kv: KV): LeaseBucket {
     const { nc, names } = this.#options
-    const js = jetstream(nc)
-    const name = names.bucket(CHECKPOINT_BUCKET)
-    const kv = await new Kvm(js).open(name, { allow_direct: false })
-    return { kv, js, subject: (key) => `$KV.${name}.${key}` }
+    return { kv, js: jetstream(nc), subject: (key) => `$KV.${names.bucket(CHECKPOINT_BUCKET)}.${key}` }
   }
 }
 

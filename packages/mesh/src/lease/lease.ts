@@ -14,7 +14,7 @@ import type { KV } from '@nats-io/kv'
  *     go, and keeps them for good (nats-server issue 8505).
  */
 
-/** A KV bucket that takes TTLs. Its reads come best from its leader: a replica that lags would show a lease that is gone. */
+/** A KV bucket that takes TTLs. Reads that come from its leader, without `allow_direct`, let no holder go that need not. */
 export type LeaseBucket = {
   readonly kv: KV
   readonly js: JetStreamClient

@@ -1,6 +1,7 @@
 import type { Mesh } from '@malha/mesh'
 import { PermissionViolationError } from '@nats-io/nats-core'
 import { checkAccount } from './account.ts'
+import { checkAdvisories } from './advisories.ts'
 import { checkClock } from './clock.ts'
 import { checkConsumers } from './consumers.ts'
 import { checkDelays } from './delays.ts'
@@ -24,7 +25,7 @@ export type ExamineOptions = {
 }
 
 /**
- * Looks a mesh over: servers, account, permissions, clock, streams, consumers, services, their instances, delays. Reads only. What this user may
+ * Looks a mesh over: servers, account, permissions, clock, streams, consumers, advisories, services, their instances, delays. Reads only. What this user may
  * not look at is a finding of its own; the other checks go on.
  */
 export async function examine(
@@ -46,7 +47,7 @@ export async function examine(
   const known = facts
   if (known === undefined) return { state: worst(findings), findings }
   await check('clock', () => checkClock(mesh, known.streams[0]?.config.name))
-  findings.push(...checkConsumers(known))
+  findings.push(...checkConsumers(known), ...checkAdvisories(known))
   if (known.servicesError === undefined) findings.push(...checkServices(known))
   else findings.push(unseen('services', known.servicesError))
   await check('given-up messages', () => checkGivenUp(mesh, known))

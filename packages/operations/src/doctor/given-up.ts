@@ -1,6 +1,7 @@
 import { epochOf, type Mesh, nanosOf } from '@malha/mesh'
 import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
 import { lastOf, nextOf } from '../read/direct.ts'
+import { advisoriesOf, advisoryStreamOf } from './advisories.ts'
 import { consumerName } from './consumers.ts'
 import type { Facts } from './facts.ts'
 import { type Finding, findingsOf } from './finding.ts'
@@ -10,6 +11,7 @@ const { fail } = findingsOf('consumers')
 /** Messages of a durable that are looked at. */
 const MOST = 200
 const NAMED = 10
+const MOST_TOLD = 10_000
 
 /**
  * Messages that the server delivered as often as a durable allows, and will not deliver again: neither done, nor a letter, nor
@@ -22,7 +24,7 @@ export async function checkGivenUp(mesh: Mesh, { durables, streams }: Facts): Pr
     limited.map(async ({ now }) => {
       const stream = streams.find(({ config }) => config.name === now.stream_name)
       const isOfEvents = stream?.config.metadata?.['malha.kind'] === 'events'
-      return isOfEvents ? await lostOf(mesh, stream, now) : []
+      return isOfEvents ? await lostOf(mesh, stream, { durable: now, advisories: advisoryStreamOf(streams) }) : []
     }),
   )
   return found.flat()
@@ -32,7 +34,11 @@ export async function checkGivenUp(mesh: Mesh, { durables, streams }: Facts): Pr
 const mayHaveGivenUp = ({ config, num_redelivered: again, num_ack_pending: unacked }: ConsumerInfo): boolean =>
   config.metadata?.['malha.handler'] !== undefined && ((config.max_deliver ?? -1) > 0 || again > unacked)
 
-async function lostOf(mesh: Mesh, stream: StreamInfo, durable: ConsumerInfo): Promise<Finding[]> {
+async function lostOf(
+  mesh: Mesh,
+  stream: StreamInfo,
+  { durable, advisories }: { durable: ConsumerInfo; advisories: StreamInfo | undefined },
+): Promise<Finding[]> {
   const { names } = mesh
   const { 'malha.service': service = '', 'malha.handler': handler = '' } = durable.config.metadata ?? {}
   const [from, to] = [durable.ack_floor.stream_seq + 1, durable.delivered.stream_seq]
@@ -61,12 +67,24 @@ async function lostOf(mesh: Mesh, stream: StreamInfo, durable: ConsumerInfo): Pr
   const known = new Set([...letters, ...copies].map((one) => one.subject))
   const lost = places.filter(({ letter, copy }) => !known.has(letter) && !known.has(copy)).map(({ seq }) => seq)
   if (lost.length === 0) return []
+  const told = advisories && (await toldOf(mesh, advisories, durable))
+  const untold = told && lost.filter((seq) => !told.has(seq)).length
+  const evidence =
+    untold === undefined
+      ? ''
+      : `; the server told of ${lost.length - untold}, ${untold === 0 ? 'so no advisory is lost' : `and ${untold} advisories are lost, or never were`}`
   const shown = `${lost.slice(0, NAMED).join(', ')}${lost.length > NAMED ? ' …' : ''}`
   return [
     fail(
       consumerName(durable),
-      `of what it delivered and nobody settled ${lost.length}${messages.length === MOST ? ' or more' : ''} have neither a letter nor a place on the lane: sequences ${shown}`,
+      `of what it delivered and nobody settled ${lost.length}${messages.length === MOST ? ' or more' : ''} have neither a letter nor a place on the lane: sequences ${shown}${evidence}`,
       `start ${service}, or restart its instances: each sets such a durable back, and what was given up is delivered again`,
     ),
   ]
+}
+
+/** The sequences that the server told of, as far as that is kept. */
+async function toldOf(mesh: Mesh, { config }: StreamInfo, { stream_name, name }: ConsumerInfo): Promise<Set<number>> {
+  const told = await nextOf(mesh, config.name, { subject: advisoriesOf(stream_name, name), most: MOST_TOLD })
+  return new Set(told.map((one) => one.json<{ stream_seq: number }>().stream_seq))
 }

@@ -3,7 +3,9 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { command, defineService, on, retry, stream } from '../../src/index.ts'
+import { openCheckpoints, readCheckpoint, writeCheckpoint } from '../../src/topology/checkpoint.ts'
 import { deliverInVain, pull } from './deliver-in-vain.ts'
+import { supervisorOf } from './one-supervisor.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'] })
 const run = command('job.run', { stream: jobs, schema: z.object({ n: z.number() }) })
@@ -75,4 +77,37 @@ test('the same while the handler runs, and on its lane', async () => {
     await eventually(async () => expect((await infoOf(own, one)).config.max_deliver).toBe(-1), { timeoutMs: 20_000 })
   await mesh.publish(run, { n: 3 })
   await eventually(() => expect(done).toEqual([1, 3]))
+})
+
+test('whoever looks after a durable that another process set back goes on with its checkpoint', async () => {
+  await using own = await testMesh()
+  const { names } = own.mesh
+  const [stream, durable] = [names.stream('JOBS'), names.durable('worker', 'work')]
+  const running = await own.mesh.start(worker([]))
+  await own.mesh.publish(run, { n: 1 })
+  await eventually(async () => expect((await infoOf(own, stream)).ack_floor.stream_seq).toBe(1))
+  await running.stop()
+  const told: number[] = []
+  const options = {
+    stream,
+    durable,
+    filter: names.subject('job.run'),
+    onRepeat: (upTo: number) => void told.push(upTo),
+  }
+  const supervisor = await supervisorOf(own, options)
+  await supervisor.look()
+  const checkpoints = await openCheckpoints(own.nats, own.mesh.names)
+  const before = (await readCheckpoint(checkpoints, durable))!
+  const lastSetBack = { at: '1795341600500000000', from: 1 }
+  await writeCheckpoint(checkpoints, durable, { ...before, floor: 0, settled: 0, setBacks: 1, lastSetBack })
+  await own.mesh.publish(run, { n: 3 })
+  const again = await own.mesh.start(worker([]))
+  await eventually(async () => expect((await infoOf(own, stream)).ack_floor.stream_seq).toBe(2))
+  await supervisor.look()
+  // All that was delivered by now may have been before.
+  expect(told).toEqual([2])
+  await supervisor.look()
+  expect(await readCheckpoint(checkpoints, durable)).toMatchObject({ settled: 2, setBacks: 1, lastSetBack })
+  await supervisor.stop()
+  await again.stop()
 })

@@ -18,6 +18,7 @@ export type OneSupervisorOptions = {
   nc?: NatsConnection
   log?: Logger
   office?: LetterOffice
+  onRepeat?: (upTo: number) => void
 }
 
 /** Who looks after the durable of `worker`'s handler `work`, which a test has run and stopped. It looks when it is told to. */
@@ -38,7 +39,7 @@ export async function supervisorOf({ mesh, nats }: TestMesh, options: OneSupervi
     restore: () => Promise.resolve([]),
     mayMake: false,
     onEpoch: () => undefined,
-    onRepeat: () => undefined,
+    onRepeat: options.onRepeat ?? (() => undefined),
     maxAgeMs: 3_600_000,
   })
 }

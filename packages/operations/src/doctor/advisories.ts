@@ -1,13 +1,9 @@
 import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
+import { advisoriesOf } from '../read/advisories.ts'
 import type { Facts } from './facts.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
 const { ok, warn } = findingsOf('advisories')
-
-const SUBJECT = '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES'
-
-/** Where the server tells what it gave up of a durable. */
-export const advisoriesOf = (stream: string, durable: string): string => `${SUBJECT}.${stream}.${durable}`
 
 /** The stream of what the server tells of messages that it gives up; undefined: nobody captures it. */
 export const advisoryStreamOf = (streams: readonly StreamInfo[]): StreamInfo | undefined =>
@@ -35,7 +31,9 @@ export function checkAdvisories({
   const untaken = `it does not take what the server tells of ${missing.join(', ')}`
   const unheard = `${unread} of what the server told of messages that it gave up were not acted upon: no process leads`
   return [
-    ...(missing.length > 0 ? [warn(about, untaken, `see whether another stream has ${SUBJECT}.>; ${LEAD}`)] : []),
+    ...(missing.length > 0
+      ? [warn(about, untaken, `see whether another stream has ${advisoriesOf(missing[0]!, '*')}; ${LEAD}`)]
+      : []),
     ...(unread > 0 ? [warn(about, unheard, LEAD)] : []),
   ]
 }

@@ -1,7 +1,8 @@
 import { epochOf, type Mesh, nanosOf } from '@malha/mesh'
 import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
+import { readAdvisories } from '../read/advisories.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
-import { advisoriesOf, advisoryStreamOf } from './advisories.ts'
+import { advisoryStreamOf } from './advisories.ts'
 import { consumerName } from './consumers.ts'
 import type { Facts } from './facts.ts'
 import { type Finding, findingsOf } from './finding.ts'
@@ -11,7 +12,6 @@ const { fail } = findingsOf('consumers')
 /** Messages of a durable that are looked at. */
 const MOST = 200
 const NAMED = 10
-const MOST_TOLD = 10_000
 
 /**
  * Messages that the server delivered as often as a durable allows, and will not deliver again: neither done, nor a letter, nor
@@ -20,11 +20,12 @@ const MOST_TOLD = 10_000
  */
 export async function checkGivenUp(mesh: Mesh, { durables, streams }: Facts): Promise<Finding[]> {
   const limited = durables.filter(({ now }) => mayHaveGivenUp(now))
+  const isCaptured = advisoryStreamOf(streams) !== undefined
   const found = await Promise.all(
     limited.map(async ({ now }) => {
       const stream = streams.find(({ config }) => config.name === now.stream_name)
       const isOfEvents = stream?.config.metadata?.['malha.kind'] === 'events'
-      return isOfEvents ? await lostOf(mesh, stream, { durable: now, advisories: advisoryStreamOf(streams) }) : []
+      return isOfEvents ? await lostOf(mesh, stream, { durable: now, isCaptured }) : []
     }),
   )
   return found.flat()
@@ -37,7 +38,7 @@ const mayHaveGivenUp = ({ config, num_redelivered: again, num_ack_pending: unack
 async function lostOf(
   mesh: Mesh,
   stream: StreamInfo,
-  { durable, advisories }: { durable: ConsumerInfo; advisories: StreamInfo | undefined },
+  { durable, isCaptured }: { durable: ConsumerInfo; isCaptured: boolean },
 ): Promise<Finding[]> {
   const { names } = mesh
   const { 'malha.service': service = '', 'malha.handler': handler = '' } = durable.config.metadata ?? {}
@@ -67,7 +68,8 @@ async function lostOf(
   const known = new Set([...letters, ...copies].map((one) => one.subject))
   const lost = places.filter(({ letter, copy }) => !known.has(letter) && !known.has(copy)).map(({ seq }) => seq)
   if (lost.length === 0) return []
-  const told = advisories && (await toldOf(mesh, advisories, durable))
+  const place = { stream: durable.stream_name, durable: durable.name }
+  const told = isCaptured ? new Set((await readAdvisories(mesh, place)).map(({ seq }) => seq)) : undefined
   const untold = told && lost.filter((seq) => !told.has(seq)).length
   const evidence =
     untold === undefined
@@ -81,10 +83,4 @@ async function lostOf(
       `start ${service}, or restart its instances: each sets such a durable back, and what was given up is delivered again`,
     ),
   ]
-}
-
-/** The sequences that the server told of, as far as that is kept. */
-async function toldOf(mesh: Mesh, { config }: StreamInfo, { stream_name, name }: ConsumerInfo): Promise<Set<number>> {
-  const told = await nextOf(mesh, config.name, { subject: advisoriesOf(stream_name, name), most: MOST_TOLD })
-  return new Set(told.map((one) => one.json<{ stream_seq: number }>().stream_seq))
 }

@@ -7,6 +7,7 @@ export const SITUATIONS = [
   'behind-letter',
   'dead-letter',
   'expired',
+  'given-up',
   'partition-full',
   'no-instance',
   'paused',
@@ -39,6 +40,7 @@ export function decide(facts: HandlerFacts): Verdict {
     ofRun(facts) ??
     ofLetter(facts) ??
     ofExpired(facts) ??
+    ofGivenUp(facts) ??
     ofDone(facts) ??
     ofBlocked(facts) ??
     ofWaiting(facts) ??
@@ -140,6 +142,17 @@ function ofExpired(facts: Facts): Verdict | undefined {
     'expired',
     `${event} left ${stream}, and ${whose(facts)} is not known to have been done with it; its letter is written once the handler is past it`,
     HOW_FAR,
+  )
+}
+
+/** The server, for a limit that somebody set: its durable may be past it, and it is not done. */
+function ofGivenUp(facts: Facts): Verdict | undefined {
+  const { givenUpAt, doneAt, waiting, isQueued, event, service } = facts
+  if (givenUpAt === undefined || doneAt !== undefined || waiting || isQueued) return undefined
+  return said(
+    'given-up',
+    `${event} was given up by the server for ${whose(facts)} at ${givenUpAt}, because its durable had a max_deliver; it is brought back by a process that leads, or when ${service} starts`,
+    `start ${service}, or restart its instances`,
   )
 }
 

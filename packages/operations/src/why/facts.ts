@@ -89,6 +89,8 @@ export type HandlerFacts = {
   readonly waiting: { readonly dueAt: string; readonly attempts: number } | undefined
   /** A copy that is due stands on the handler's lane. */
   readonly isQueued: boolean
+  /** When the server told that it gave it up, and nobody brought it back since. */
+  readonly givenUpAt: string | undefined
   /** The run it is in. */
   readonly inRun: RunFact | undefined
   /** What runs did with it; the oldest first. */

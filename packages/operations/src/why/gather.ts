@@ -8,6 +8,7 @@ import { lastOf } from '../read/direct.ts'
 import type { HandlerFacts, Position } from './facts.ts'
 import { type LiveFacts, liveFacts } from './live.ts'
 import { orderedPosition } from './partition-facts.ts'
+import { givenUpAt } from './given-up.ts'
 import { inRun, queues } from './queue.ts'
 import { attemptsOf, readWritten, type Written } from './records.ts'
 import { durableFor, isFor, nameOf, type PlacedHandler, type Topology } from './topology.ts'
@@ -23,13 +24,15 @@ type Known = {
   readonly attempts: readonly AttemptFailed[]
   readonly live: LiveFacts
   readonly nowMs: number
+  /** What could not be read. */
+  readonly missing: string[]
   /** What is due on lanes; read where it is asked for. */
   readonly queued: ReturnType<typeof queues>
 }
 
 /** Reads all that is known of some events and the handlers that take them. Nothing on the server changes. */
 export async function gatherFacts(
-  { mesh, index, topology, missing }: Pick<Known, 'mesh' | 'index' | 'topology'> & { missing: string[] },
+  { mesh, index, topology, missing }: Pick<Known, 'mesh' | 'index' | 'topology' | 'missing'>,
   events: readonly FoundEvent[],
 ): Promise<EventFacts[]> {
   const taken = topology.handlers.filter((handler) => events.some((event) => isFor(handler, event)))
@@ -40,7 +43,7 @@ export async function gatherFacts(
     attemptsOf(mesh, topology, keys),
     liveFacts(mesh, { handlers: taken, nowMs, missing }),
   ])
-  const known: Known = { mesh, index, topology, written, attempts, live, nowMs, queued: queues(mesh) }
+  const known: Known = { mesh, index, topology, missing, written, attempts, live, nowMs, queued: queues(mesh) }
   return await Promise.all(
     events.map(async (event) => ({
       event,
@@ -84,6 +87,7 @@ async function factsOf(known: Known, handler: PlacedHandler, event: FoundEvent):
     expired: isInStream ? undefined : expiredIn(known, handler, event),
     waiting: written.waiting.get(about),
     isQueued: !written.waiting.has(about) && copies.some(({ ofRun }) => !ofRun),
+    givenUpAt: await givenUpAt(known, handler, event),
     inRun: inRun({ runs, copies, waiting: written.waitingInRun.get(about) }),
     runs,
     doneAt: written.doneAt.get(about),

@@ -63,6 +63,7 @@ const facts = (position: Position, over: Partial<HandlerFacts> = {}): HandlerFac
   expired: undefined,
   waiting: undefined,
   isQueued: false,
+  givenUpAt: undefined,
   inRun: undefined,
   runs: [],
   doneAt: undefined,
@@ -195,6 +196,14 @@ const TABLE: readonly (readonly [
     'expired',
     /left CENTERS, and provider\/senninha is not known to have been done with it/,
   ],
+  [
+    'what the server told that it gave up, though its durable is past it',
+    facts(settled, { givenUpAt: BEFORE }),
+    'given-up',
+    /was given up by the server for provider\/senninha at 2026-11-21T11:55.*max_deliver/,
+    'start provider, or restart its instances',
+  ],
+  ['what it gave up, and was done', facts(settled, { givenUpAt: BEFORE, doneAt: LATER }), 'done', /is done/],
   ['an event that its durable is past', facts(settled), 'done', /is done by provider\/senninha$/],
   [
     'one that took attempts',

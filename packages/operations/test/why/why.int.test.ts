@@ -1,6 +1,6 @@
 import { defineService, on, Reject, retry } from '@malha/mesh'
 import { eventually, testMesh, type TestMesh } from '@malha/testing'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { describe, expect, it } from 'vitest'
 import { type Answer, openOperations, type Operations } from '../../src/index.ts'
 import { billed, bills, orderedShop, placed, shopWith } from './shop.ts'
@@ -51,6 +51,27 @@ describe('why says of a message', () => {
     expect(handlers[1]!.sentence).toMatch(/is done by shop\/count at \d{4}-/)
     expect(await operations.why(id)).toMatchObject({ as: 'id', situation: 'done' })
     await running.stop()
+  })
+
+  it('that the server gave it up, until it is brought back', async () => {
+    await using both = await asked()
+    const { test, operations } = both
+    const { names } = test.mesh
+    const jsm = await jetstreamManager(test.nats)
+    const first = await test.mesh.start(shopWith(() => undefined))
+    await eventually(() => jsm.consumers.info(names.stream('ADVISORIES'), names.durable('malha', 'advisories')))
+    await first.stop()
+    await test.mesh.publish(placed, { orderId: 'o-1' })
+    const [stream, durable] = [names.stream('ORDERS'), names.durable('shop', 'bill', 'keyed')]
+    await jsm.consumers.update(stream, durable, { max_deliver: 1 })
+    const taken = await jetstream(test.nats).consumers.get(stream, durable)
+    for await (const message of await taken.fetch({ max_messages: 1, expires: 2000 })) message.nak()
+    for await (const _ of await taken.fetch({ max_messages: 1, expires: 1000 }));
+    const { sentence } = await until(operations, 'o-1', { situation: 'given-up', missing: [] })
+    expect(sentence).toMatch(/^order\.placed o-1 was given up by the server for shop\/bill at \d{4}-.*max_deliver/)
+    const again = await test.mesh.start(shopWith(() => undefined))
+    await until(operations, 'o-1', { situation: 'done', missing: [] })
+    await again.stop()
   })
 
   it('that nobody takes it, or that nothing is known of it', async () => {

@@ -9,7 +9,7 @@ test.each(records)(
     const number = /^docs\/adr\/(\d{4})-[a-z0-9-]+\.md$/.exec(path)?.[1]
     expect(text).toMatch(
       new RegExp(
-        `^# ${Number(number)}\\. \\S.*\n\nDate: \\d{4}-\\d{2}-\\d{2}\nStatus: (accepted|superseded by \\d{4})\n`,
+        `^# ${Number(number)}\\. \\S.*\n\nDate: \\d{4}-\\d{2}-\\d{2}\nStatus: (accepted(, (adds to|added to by) \\d{4})?|superseded by \\d{4})\n`,
       ),
     )
     const headings = [...text.matchAll(/^## (.+)$/gm)].map((match) => match[1])

@@ -14,7 +14,6 @@ import type { Names } from './names.ts'
 import { epochOf } from './stream-state.ts'
 import type { StreamDef } from './stream.ts'
 import {
-  advisoryStream,
   auditLogStream,
   contractsStream,
   controlStream,
@@ -82,7 +81,8 @@ export async function provisionStreams(
   return await bringAbout(nc, names, { desired, mode: options.mode, log: options.log })
 }
 
-async function bringAbout(
+/** Streams as they should be, whoever declares them. @throws MeshError MESH_TOPOLOGY */
+export async function bringAbout(
   nc: NatsConnection,
   names: Names,
   {
@@ -166,18 +166,6 @@ export async function provisionContracts(
   { replicas, log }: { replicas: number | undefined; log: Logger },
 ): Promise<void> {
   await bringAbout(nc, names, { desired: [contractsStream(names, replicas)], mode: 'ensure', log })
-}
-
-/**
- * Makes the stream `ADVISORIES` where it is missing, and has it take these subjects.
- * @throws MeshError MESH_TOPOLOGY, also where another stream of the account has them
- */
-export async function provisionAdvisories(
-  nc: NatsConnection,
-  names: Names,
-  { subjects, replicas, log }: { subjects: readonly string[]; replicas: number | undefined; log: Logger },
-): Promise<void> {
-  await bringAbout(nc, names, { desired: [advisoryStream(names, subjects, replicas)], mode: 'ensure', log })
 }
 
 /** Runs all, so that one failure does not hide another. */

@@ -7,7 +7,7 @@ import {
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { days, minutes } from '../durations.ts'
-import { ADVISORIES, HANDLERS, type Names } from './names.ts'
+import { HANDLERS, type Names } from './names.ts'
 import { stream, type StreamDef } from './stream.ts'
 
 /** What a stream is for: events of contracts, what the mesh says of itself, dead letters, what was done with them, who did what, a service's retries, what is published for later, floors of durables, what services say of their contracts, what was told to people, what the server told of messages it gave up. */
@@ -273,19 +273,8 @@ export function notificationStream(names: Names, replicas?: number): DesiredStre
   }
 }
 
-/**
- * What the server told of messages that it gave up. Made by whoever looks after that, who also adds streams as they come: the
- * subjects name them, so that no two namespaces of an account want the same. It is evidence, and makes help come sooner; what is
- * dropped here is found by a look all the same (ADR 37).
- */
-export function advisoryStream(names: Names, subjects: readonly string[], replicas?: number): DesiredStream {
-  return {
-    ...system('advisories', names.stream(ADVISORIES), replicas),
-    config: { ...base([...subjects]), discard: DiscardPolicy.Old, max_age: nanos(days(7)), max_bytes: 16 * MIB },
-  }
-}
-
-function base(subjects: string[]): DesiredConfig {
+/** What all streams of the mesh have in common. */
+export function base(subjects: string[]): DesiredConfig {
   return {
     subjects,
     retention: RetentionPolicy.Limits,
@@ -302,7 +291,7 @@ function base(subjects: string[]): DesiredConfig {
   }
 }
 
-function system(kind: StreamKind, name: string, replicas: number | undefined): Omit<DesiredStream, 'config'> {
+export function system(kind: StreamKind, name: string, replicas: number | undefined): Omit<DesiredStream, 'config'> {
   return { kind, name, owner: SYSTEM_OWNER, revision: 1, replicas, metadata: metadata(kind, SYSTEM_OWNER, 1) }
 }
 

@@ -1,4 +1,5 @@
 import type { Mesh } from '@malha/mesh'
+import { jsonOf } from './direct-message.ts'
 import { nextOf } from './direct.ts'
 
 /** A message that the server told it gave up. */
@@ -18,7 +19,7 @@ export async function readAdvisories(
   const captured = mesh.names.stream('ADVISORIES')
   const told = await nextOf(mesh, captured, { subject: advisoriesOf(stream, durable), most: MOST })
   return told.map((message) => {
-    const { stream_seq: seq, timestamp: at } = message.json<{ stream_seq: number; timestamp: string }>()
+    const { stream_seq: seq, timestamp: at } = jsonOf(message) as { stream_seq: number; timestamp: string }
     return { seq, at }
   })
 }

@@ -1,6 +1,7 @@
 import { type Mesh, nanosOf } from '@malha/mesh'
 import type { FoundEvent } from '../journey/found-event.ts'
 import { readAdvisories } from '../read/advisories.ts'
+import { jsonOf } from '../read/direct-message.ts'
 import { lastOf } from '../read/direct.ts'
 import { durableFor, type PlacedHandler, type Topology } from './topology.ts'
 
@@ -25,7 +26,7 @@ export async function givenUpAt(
   if (!last) return undefined
   const bucket = mesh.names.bucket('MESH_CHECKPOINTS')
   const [stored] = await lastOf(mesh, `KV_${bucket}`, [`$KV.${bucket}.${durable.name}`])
-  const setBack = stored?.json<Checkpoint>().lastSetBack
+  const setBack = stored && (jsonOf(stored) as Checkpoint).lastSetBack
   const isBroughtBack = setBack && setBack.from <= event.seq && BigInt(nanosOf(last.at)) <= BigInt(setBack.at)
   return isBroughtBack ? undefined : last.at
 }

@@ -65,6 +65,13 @@ async function expectEnds(own: TestMesh, done: number[], wanted: { done: number[
 const captured = (own: TestMesh): Promise<void> =>
   eventually(async () => expect((await streamOf(own, 'ADVISORIES')).config.subjects.join()).toContain('_JOBS.*'))
 
+/** How much of what the server told was acted upon. */
+async function readUpTo({ mesh, nats }: TestMesh): Promise<number> {
+  const jsm = await jetstreamManager(nats)
+  const info = await jsm.consumers.info(mesh.names.stream('ADVISORIES'), mesh.names.durable('malha', 'advisories'))
+  return info.ack_floor.stream_seq
+}
+
 /** Has the server give up all that waits. */
 async function strand(own: TestMesh): Promise<void> {
   const name = own.mesh.names.stream('JOBS')
@@ -85,10 +92,12 @@ test.each([ONE, THREE])(
     await captured(own)
     await strand(own)
     await eventually(async () => expect(await stateOf(own)).toMatchObject({ limit: -1, again: 0, left: count }))
-    expect(watch.broughtBack).toEqual({ advisory: 1, sweep: 0 })
     const done: number[] = []
     await own.mesh.start(worker(done))
     await expectEnds(own, done, ends)
+    // All that the server told of is read, and the first of it was enough.
+    await eventually(async () => expect(await readUpTo(own)).toBe(count))
+    expect(watch.broughtBack).toEqual({ advisory: 1, sweep: 0 })
   },
 )
 

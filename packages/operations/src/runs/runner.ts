@@ -13,7 +13,7 @@ import { isOver, NO_COUNTS, type Run, type RunCounts, underWay } from './run.ts'
 import type { RunStore, StoredRun } from './run-store.ts'
 import { KeyTokens } from './key-tokens.ts'
 import { sendInOrder } from './send-in-order.ts'
-import { type Counted, type RunSource, SourceAway, type Turn } from './source.ts'
+import { type Counted, type RunSource, type Slice, SourceAway, type Turn } from './source.ts'
 
 export type RunnerOptions = {
   /** Lets go of it: it stays `running` for another runner. */
@@ -33,6 +33,8 @@ const AGAIN_MS = 500
 const MOST_AT_ONCE = 1000
 /** Fewer are not worth a turn of their own. */
 const LEAST_AT_ONCE = 100
+/** Those of the next turn are read while servers store the ones before, if there are as many to send at once. */
+const MOST_AHEAD = 500
 /** What a pause in sending may be made up for by, of a second's messages. */
 const BURST = 0.25
 /** How many letters that are gone a run names. */
@@ -53,6 +55,8 @@ export class Runner {
   #savedAt = 0
   /** The last turn sent as many as it might: the next one need not wait. */
   #isBehind = false
+  /** What comes behind `after`, as it is being read. Once read it is sent, or read again: what is known of it stays true. */
+  #ahead: { after: number; limit: number; slice: Promise<Slice> } | undefined
   #tokens = 0
   #tokensAt = performance.now()
 
@@ -184,9 +188,13 @@ export class Runner {
     const hasMore = this.#cursor < upTo
     this.#isBehind = hasMore && room >= LEAST_AT_ONCE
     if (!hasMore || room < 1 || performance.now() < this.#asksAgainAt) return !hasMore
+    const ahead = this.#ahead?.after === this.#cursor ? this.#ahead : undefined
+    if (ahead && ahead.limit > room) return false
     try {
-      const { turns, until } = await source.next(this.#cursor, room)
+      this.#ahead = undefined
+      const { turns, until } = await (ahead?.slice ?? source.next(this.#cursor, room))
       this.#waits = null
+      if (this.#isBehind && until < upTo) this.#readAhead(until, room)
       await this.#takeAndFollow(turns)
       this.#cursor = until
     } catch (error) {
@@ -195,6 +203,14 @@ export class Runner {
     }
     // The next look tells what became of them.
     return false
+  }
+
+  #readAhead(after: number, room: number): void {
+    const limit = Math.min(room, MOST_AHEAD, Math.ceil(this.#run.limits.atOnce / 2))
+    const slice = this.#deps.source.next(after, limit)
+    // Whoever awaits it hears of that.
+    slice.catch(() => undefined)
+    this.#ahead = { after, limit, slice }
   }
 
   /** What became of those before is read while the servers store these. */

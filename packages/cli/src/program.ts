@@ -28,6 +28,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   doctor: () => import('./commands/doctor.ts'),
   context: () => import('./commands/context.ts'),
   notify: () => import('./commands/notify.ts'),
+  deploy: () => import('./commands/deploy.ts'),
 }
 
 /**

@@ -1,0 +1,51 @@
+import type { ServiceDef } from '@malha/mesh'
+import { DeploymentError } from './errors.ts'
+import { deploymentFaults } from './faults.ts'
+
+/** What a workload calls, beside NATS and the telemetry collector. */
+export type Callee = 'clickhouse' | 'partners' | 'issuer' | 'webhooks'
+
+/** A part of the mesh itself: what it may do does not follow from a service definition. */
+export type Tool = 'archive' | 'console' | 'notifier' | 'provision'
+
+/** One kind of process of the mesh. */
+export type Workload = {
+  /** Of the Deployment, the NATS user, the image target and the ServiceAccount: a DNS label. */
+  name: string
+  /** What it handles, publishes and replies; without it, it is a tool. */
+  service?: ServiceDef
+  /** Which part of the mesh itself it is; without it, it is a service. */
+  tool?: Tool
+  /** `StatefulSet` for what keeps something on a volume of its own (a spool); `Job` for what ends. */
+  kind: 'Deployment' | 'StatefulSet' | 'Job'
+  /** `health` answers /livez, /readyz and /metrics; `http` is what it serves to others. */
+  ports: { health?: number; http?: number }
+  /** @default nothing */
+  calls?: readonly Callee[]
+  /** Most copies that may be started when messages wait; one at least always runs. @default not scaled */
+  scale?: { most: number }
+}
+
+/** A mesh that is to run somewhere, as declared data. */
+export type Deployment = {
+  /** Of the whole, as it is known to others: `malha`. */
+  readonly name: string
+  /** The Kubernetes namespace of its workloads. */
+  readonly namespace: string
+  readonly workloads: readonly Workload[]
+}
+
+/**
+ * Declares a deployment. Nothing is written before `generate`.
+ * @throws DeploymentError DEPLOYMENT_INVALID with every fault
+ */
+export function defineDeployment(given: Deployment): Deployment {
+  const faults = deploymentFaults(given)
+  if (faults.length > 0)
+    throw new DeploymentError(
+      'DEPLOYMENT_INVALID',
+      `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}${faults.map((fault) => `\n  - ${fault}`).join('')}`,
+    )
+  const { name, namespace, workloads } = given
+  return Object.freeze({ name, namespace, workloads: workloads.map((one) => Object.freeze({ ...one })) })
+}

@@ -1,0 +1,46 @@
+import { posix } from 'node:path'
+import type { Deployment } from './deployment.ts'
+import { DeploymentError } from './errors.ts'
+import { generators } from './generators.ts'
+
+/** Text by path, below the folder of what is generated: `nats/permissions.conf`. Without the first line, which says who made it. */
+export type GeneratedFiles = Readonly<Record<string, string>>
+
+/** Makes some of the files of a deployment: pure, and the same text for the same deployment. */
+export type Generator = (deployment: Deployment) => GeneratedFiles
+
+const MADE_BY = 'Made by "malha deploy generate"; what is changed here is lost. Tune it outside of this folder.'
+
+/** The comments of what may be generated. */
+const COMMENTS: Readonly<Record<string, (text: string) => string>> = {
+  '.conf': (text) => `# ${text}`,
+  '.yaml': (text) => `# ${text}`,
+  '.md': (text) => `<!-- ${text} -->`,
+}
+
+/**
+ * All files of a deployment by path, in the order of their paths. Pure.
+ * @throws DeploymentError DEPLOYMENT_FILES when two generators make one file, or one of a kind without comments
+ */
+export function generate(deployment: Deployment, by: readonly Generator[] = generators): Map<string, string> {
+  const files = new Map<string, string>()
+  for (const generator of by)
+    for (const [path, text] of Object.entries(generator(deployment))) {
+      if (files.has(path))
+        throw new DeploymentError('DEPLOYMENT_FILES', `${path} is made by two generators; rename one`)
+      files.set(path, `${firstLineOf(path)}\n${text.trimEnd()}\n`)
+    }
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** Whether a text is one that `generate` made, so that it may be removed when nothing makes it any more. */
+export const isGenerated = (text: string): boolean => text.slice(0, text.indexOf('\n')).includes(MADE_BY)
+
+function firstLineOf(path: string): string {
+  const comment = COMMENTS[posix.extname(path)]
+  if (comment) return comment(MADE_BY)
+  throw new DeploymentError(
+    'DEPLOYMENT_FILES',
+    `${path} cannot say in its first line who made it; make it a .yaml, .conf or .md`,
+  )
+}

@@ -28,6 +28,11 @@ export const deployment: Deployment = defineDeployment({
       // Its spool is on a volume.
       kind: 'StatefulSet',
       ports: { health: 9090, http: 8080 },
+      buckets: [
+        { name: 'CENTER_READ_MODEL', maxBytes: 1024 ** 2 },
+        { name: 'CENTER_STATUS' },
+        { name: 'CENTER_REGISTRY', maxBytes: 64 * 1024 ** 2 },
+      ],
     },
     {
       name: 'provider',

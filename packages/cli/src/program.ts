@@ -27,6 +27,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   describe: () => import('./commands/describe.ts'),
   doctor: () => import('./commands/doctor.ts'),
   context: () => import('./commands/context.ts'),
+  provision: () => import('./commands/provision.ts'),
   notify: () => import('./commands/notify.ts'),
   deploy: () => import('./commands/deploy.ts'),
 }

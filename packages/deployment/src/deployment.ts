@@ -1,4 +1,5 @@
 import type { ServiceDef } from '@malha/mesh'
+import type { Bucket } from './buckets.ts'
 import { DeploymentError } from './errors.ts'
 import { deploymentFaults } from './faults.ts'
 
@@ -22,6 +23,8 @@ export type Workload = {
   ports: { health?: number; http?: number }
   /** @default nothing */
   calls?: readonly Callee[]
+  /** Key-value buckets that it opens by itself; those of the mesh follow from `service` and `tool`. @default none */
+  buckets?: readonly Bucket[]
   /** Most copies that may be started when messages wait; one at least always runs. @default not scaled */
   scale?: { most: number }
 }

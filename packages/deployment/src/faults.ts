@@ -33,7 +33,14 @@ function workloadFaults(one: unknown): string[] {
   const faults: string[] = []
   if (!isMatch(one['name'], DNS_LABEL)) faults.push(`its name takes ${DNS_LABEL_WORDS}`)
   if (!isOneOf(one['kind'], KINDS)) faults.push(`kind is ${shown(one['kind'])}; one of ${KINDS.join(', ')}`)
-  return [...faults, ...partFaults(one), ...portFaults(one['ports']), ...callFaults(one['calls']), ...scaleFaults(one)]
+  return [
+    ...faults,
+    ...partFaults(one),
+    ...portFaults(one['ports']),
+    ...callFaults(one['calls']),
+    ...bucketFaults(one['buckets']),
+    ...scaleFaults(one),
+  ]
 }
 
 function partFaults({ service, tool, kind }: Readonly<Record<string, unknown>>): string[] {
@@ -68,6 +75,20 @@ function callFaults(calls: unknown): string[] {
     .filter((one) => !isOneOf(one, CALLEES))
     .map((one) => `calls has ${shown(one)}; there are ${CALLEES.join(', ')}`)
 }
+
+function bucketFaults(buckets: unknown): string[] {
+  if (buckets === undefined) return []
+  if (!Array.isArray(buckets)) return [`buckets is ${shown(buckets)}; a list of { name, maxBytes }`]
+  return (buckets as readonly unknown[]).flatMap((one) => {
+    if (!isObject(one) || !isMatch(one['name'], BUCKET))
+      return [`buckets has ${shown(one)}; { name } of A-Z, 0-9, _ and -`]
+    const { name, maxBytes } = one
+    if (maxBytes === undefined || isWhole(maxBytes, 1)) return []
+    return [`bucket ${shown(name)}: maxBytes is ${shown(maxBytes)}; a whole number of bytes`]
+  })
+}
+
+const BUCKET = /^[A-Z][A-Z0-9_-]{0,63}$/
 
 function scaleFaults({ scale, kind, service }: Readonly<Record<string, unknown>>): string[] {
   if (scale === undefined) return []

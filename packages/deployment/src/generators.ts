@@ -1,4 +1,5 @@
 import type { Generator } from './generate.ts'
+import { kubernetesManifests } from './kubernetes/manifests.ts'
 
 /** All that is made of a deployment; the order says nothing. */
-export const generators: readonly Generator[] = []
+export const generators: readonly Generator[] = [kubernetesManifests]

@@ -138,6 +138,13 @@ export { type RunMessage, runMessage } from './run/run-message.ts'
 export { sendRunMessage } from './run/send.ts'
 export { type MessagePlace, type Names, names } from './topology/names.ts'
 export {
+  type PlannedConsumer,
+  type PlannedStream,
+  type PlannedTopology,
+  plannedTopology,
+  type PlanOptions,
+} from './topology/planned.ts'
+export {
   type BootStream,
   provisionAudit,
   provisionControls,

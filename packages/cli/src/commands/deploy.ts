@@ -1,14 +1,6 @@
-import {
-  defineDeployment,
-  type Deployment,
-  type Difference,
-  differences,
-  generate,
-  writeFiles,
-} from '@malha/deployment'
+import { type Difference, differences, generate, writeFiles } from '@malha/deployment'
 import type { Command } from 'commander'
-import { CliError } from '../cli-error.ts'
-import { importModule } from '../modules/import-module.ts'
+import { loadDeployment } from '../modules/load-deployment.ts'
 import { drawDifferences } from '../view/deploy-view.ts'
 import { print, screen } from '../view/print.ts'
 import { EXIT_NO } from './exit-codes.ts'
@@ -47,11 +39,3 @@ Exit codes: 0 written, or all as they should be; 1 an error; 3 with --check, fil
 
 const toJson = (files: ReadonlyMap<string, string>, found: readonly Difference[]): string =>
   JSON.stringify({ files: [...files.keys()], differences: found })
-
-/** Looked at again, as the module may have written it without `defineDeployment`. */
-async function loadDeployment(module: string): Promise<Deployment> {
-  const { deployment } = await importModule(module)
-  if (deployment === undefined)
-    throw new CliError('CLI_INVALID_OPTION', `${module} exports no deployment; export what defineDeployment(…) returns`)
-  return defineDeployment(deployment as Deployment)
-}

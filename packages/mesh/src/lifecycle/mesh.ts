@@ -40,7 +40,13 @@ import { watchConnection } from './connection-watch.ts'
 import { type MeshOptions, type ResolvedMeshOptions, resolveMeshOptions } from './options.ts'
 import { haveBucket, isAboutContracts } from './say-contracts.ts'
 import { type Connected, spoolingMesh } from './spooling-mesh.ts'
-import { provisionService, type RunningService, type ServiceDeps, startService } from './start-service.ts'
+import {
+  provisionHandlers,
+  provisionService,
+  type RunningService,
+  type ServiceDeps,
+  startService,
+} from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
 
 export type Health = { ready: boolean; reasons: string[] }
@@ -108,6 +114,11 @@ export interface Mesh extends AsyncDisposable, DelayApi, Stores {
   run(service: ServiceDef, options?: { signal?: AbortSignal }): Promise<void>
   /** Makes (or compares) the streams of a service, without starting it. @throws MeshError MESH_TOPOLOGY */
   provision(service: ServiceDef): Promise<Omit<BootReport, 'handlers'>>
+  /**
+   * The same with the durables of its handlers: where services run with `topology: 'verify'`, somebody makes all of it before.
+   * @throws MeshError MESH_TOPOLOGY
+   */
+  provisionHandlers(service: ServiceDef): Promise<BootReport>
   /** For `/readyz`. */
   health(): Health
   /** Opens a JetStream key-value bucket of the namespace; made where it is missing. Names are upper case. */
@@ -237,6 +248,11 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     async provision(service) {
       const report = await provisionService(deps, service)
       // For services that may not make it themselves; it fails no release.
+      if (resolved.topology === 'ensure') await haveBucket(deps)
+      return report
+    },
+    async provisionHandlers(service) {
+      const report = await provisionHandlers(deps, service)
       if (resolved.topology === 'ensure') await haveBucket(deps)
       return report
     },

@@ -142,6 +142,7 @@ export async function spoolingMesh(
     start: async (service) => (await there()).start(service),
     run: async (service, given) => (await there()).run(service, given),
     provision: async (service) => (await there()).provision(service),
+    provisionHandlers: async (service) => (await there()).provisionHandlers(service),
     bucket: async (name, given) => (await there()).bucket(name, given),
     health() {
       const reasons = link.current?.mesh.health().reasons ?? (closing ? ['the mesh closes'] : [])

@@ -16,10 +16,6 @@ export function partitionStoreOf(
   return new PartitionStore({ nc, pipeline: publisher.pipeline, bucket, handler: names.durable(service.name, handler) })
 }
 
-/** Whether a service needs the bucket of ordered handlers. */
-export const hasOrder = (service: ServiceDef): boolean =>
-  Object.values(service.handlers).some(({ order }) => order !== undefined)
-
 /** A handler that keeps the order of its keys, and who looks after it. */
 export function startOrdered(options: RunnerOptions & { store: PartitionStore; beginning: Beginning }): {
   runner: OrderedRunner

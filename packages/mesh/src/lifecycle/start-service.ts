@@ -17,16 +17,14 @@ import { batchFaults } from '../service/batch-faults.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import type { Names } from '../topology/names.ts'
+import { needsOf } from '../topology/planned.ts'
 import { provisionStreams } from '../topology/provision.ts'
-import type { StreamDef } from '../topology/stream.ts'
-import { meshStream } from '../topology/system.ts'
 import { bindAll, type Bound } from './bind-handlers.ts'
 import { type BootReport, logReport } from './boot-report.ts'
 import { type ConnectionWatch, untilUp } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 import { sayContracts } from './say-contracts.ts'
 import { startHandler } from './start-handler.ts'
-import { hasOrder } from './start-ordered.ts'
 
 export type ServiceDeps = {
   nc: NatsConnection
@@ -73,15 +71,21 @@ export async function provisionService(deps: ServiceDeps, service: ServiceDef): 
   const { nc, names, options, log } = deps
   await untilUp(deps.connection, START_PATIENCE_MS)
   const { streams } = await provisionStreams(nc, names, {
-    streams: streamsOf(service),
-    lanesFor: service.name,
-    ordered: hasOrder(service),
-    inbox: Object.values(service.handlers).some((def) => def.inbox !== undefined),
+    ...needsOf(service),
     mode: options.topology,
     replicas: options.replicas,
     log,
   })
   return { service: service.name, streams }
+}
+
+/**
+ * The same with the durables of its handlers, for whoever makes all of it before the service runs.
+ * @throws MeshError MESH_TOPOLOGY with every fault of every stream and handler
+ */
+export async function provisionHandlers(deps: ServiceDeps, service: ServiceDef): Promise<BootReport> {
+  const { report } = await bindService(deps, service)
+  return report
 }
 
 /**
@@ -93,24 +97,31 @@ export async function startService(
   service: ServiceDef,
   onStopped: () => void,
 ): Promise<RunningService> {
-  const provisioned = await provisionService(deps, service)
-  const checkpoints = await openCheckpoints(deps.nc, deps.names)
-  const bound = await bindAll(deps, service, checkpoints)
-  const report = {
-    ...provisioned,
-    handlers: bound.map(({ handler, def, consumers }) => ({
-      handler,
-      source: sourceName(def),
-      stream: consumers[0].stream,
-      durables: consumers.map(({ durable }) => durable),
-      created: consumers.filter(({ created }) => created).map(({ durable }) => durable),
-      concurrency: def.concurrency,
-    })),
-  }
+  const { report, bound, checkpoints } = await bindService(deps, service)
   logReport(deps.log, report)
   deps.publisher.delays.serve()
   return await running(deps, service, { report, bound, checkpoints, onStopped })
 }
+
+async function bindService(
+  deps: ServiceDeps,
+  service: ServiceDef,
+): Promise<{ report: BootReport; bound: Bound[]; checkpoints: KV }> {
+  const provisioned = await provisionService(deps, service)
+  const checkpoints = await openCheckpoints(deps.nc, deps.names)
+  const bound = await bindAll(deps, service, checkpoints)
+  return { report: { ...provisioned, handlers: handlersOf(bound) }, bound, checkpoints }
+}
+
+const handlersOf = (bound: readonly Bound[]): BootReport['handlers'] =>
+  bound.map(({ handler, def, consumers }) => ({
+    handler,
+    source: sourceName(def),
+    stream: consumers[0].stream,
+    durables: consumers.map(({ durable }) => durable),
+    created: consumers.filter(({ created }) => created).map(({ durable }) => durable),
+    concurrency: def.concurrency,
+  }))
 
 async function running(
   deps: ServiceDeps,
@@ -186,10 +197,4 @@ async function running(
     stop: () => (stopping ??= stop()),
     [Symbol.asyncDispose]: () => (stopping ??= stop()),
   }
-}
-
-/** Streams of all that the service handles and publishes, each once, and the mesh's own. */
-function streamsOf(service: ServiceDef): StreamDef[] {
-  const contracts = [...Object.values(service.handlers).map(({ source }) => source), ...service.publishes]
-  return [...new Set(contracts.map((contract) => contract.stream))].filter((def) => def !== meshStream)
 }

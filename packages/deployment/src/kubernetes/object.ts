@@ -1,0 +1,27 @@
+import { stringify } from 'yaml'
+import type { Workload } from '../deployment.ts'
+
+/** An object of Kubernetes, as far as every one is alike. */
+export type KubeObject = {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
+  [field: string]: unknown
+}
+
+/** Several as one text of YAML. */
+export const yamlOf = (objects: readonly KubeObject[]): string =>
+  objects.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
+
+/** What finds the pods of a workload. Of a Deployment that runs it can't be changed, so it holds nothing that does. */
+export const selectorOf = ({ name }: Pick<Workload, 'name'>): Record<string, string> => ({
+  'app.kubernetes.io/name': name,
+})
+
+/** A kustomization of files beside it. */
+export const kustomizationOf = (kind: 'Kustomization' | 'Component', resources: readonly string[]): string =>
+  stringify({
+    apiVersion: kind === 'Kustomization' ? 'kustomize.config.k8s.io/v1beta1' : 'kustomize.config.k8s.io/v1alpha1',
+    kind,
+    resources,
+  })

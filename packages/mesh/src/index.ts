@@ -154,4 +154,5 @@ export {
 export { auditStream, meshStream } from './topology/system.ts'
 export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
+export { type EventDurable, eventDurablesOf } from './topology/event-durables.ts'
 export { contains, overlap } from './topology/subject-overlap.ts'

@@ -11,6 +11,8 @@ const MAX_STORE_BYTES = 8 * 1024 ** 4
 export type TestServerOptions = {
   /** Lines of nats-server configuration: accounts, users, limits. */
   config?: string
+  /** Hears each line of its log. */
+  onLine?: (line: string) => void
 }
 
 /** A server a test may kill: its ports and its data stay. */

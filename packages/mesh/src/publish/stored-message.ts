@@ -50,5 +50,19 @@ export async function getStored(
   }
 }
 
+/**
+ * Whether a subject has a message in a stream. Any replica answers, so it may not know yet of what was written just now.
+ * Needs permission to publish on `$JS.API.DIRECT.GET.<stream>.<subject>`: so a user can be given the right to ask for some
+ * subjects only.
+ */
+export async function isStored(nc: NatsConnection, stream: string, subject: string): Promise<boolean> {
+  const { headers } = await nc.request(`$JS.API.DIRECT.GET.${stream}.${subject}`, undefined, { timeout: 5000 })
+  if (headers?.code === 404) return false
+  if (headers?.code === 0) return true
+  throw new Error(
+    `stream ${stream} did not say whether it has ${subject}: ${headers?.description ?? 'an empty answer'}`,
+  )
+}
+
 /** The `ce-id` of what is stored. */
 export const idOf = ({ headers }: StoredMessage): string => decodeAttribute(headers[HEADER.id] ?? '')

@@ -3,7 +3,7 @@ import type { Delivery } from '../consume/delivery.ts'
 import { MeshError } from '../errors.ts'
 import { HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
-import { getStored } from '../publish/stored-message.ts'
+import { isStored } from '../publish/stored-message.ts'
 import { provisionOperations } from '../topology/provision.ts'
 import { lastRecord, type OperationRecord, type RecordDeps } from './record.ts'
 
@@ -23,7 +23,7 @@ export const SETTLED: ReadonlySet<OperationRecord['kind']> = new Set(['ok', 'dis
 export async function tellLate(deps: LateDeps, { source }: Delivery): Promise<boolean> {
   const { nc, names, durable } = deps
   const letter = names.deadLetter(durable, source)
-  if (!(await getStored(nc, names.stream('DEAD_LETTERS'), { last_by_subj: letter }))) return false
+  if (!(await isStored(nc, names.stream('DEAD_LETTERS'), letter))) return false
   const subject = names.letterRecord(names.strip(letter))
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const last = await lastRecord(deps, subject)

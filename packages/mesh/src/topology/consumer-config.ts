@@ -88,10 +88,16 @@ function topicFilters({ pattern, stream: { subjects } }: Topic): string[] {
   return pattern.endsWith('*') ? [below] : [pattern, below]
 }
 
-/** Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. */
+/**
+ * Settings of a durable to be made. `backoff` is never set: it overwrites `ack_wait`, and `nak` ignores it. A single filter
+ * goes as such: the client then names it in the subject of its request, so that a user can be given the right to this filter
+ * and to no other.
+ */
 export function consumerToAdd(durable: string, desired: DesiredConsumer, start: Start): Partial<ConsumerConfig> {
+  const { filter_subjects: filters, ...rest } = desired
   return {
-    ...desired,
+    ...rest,
+    ...(filters.length === 1 ? { filter_subject: filters[0]! } : { filter_subjects: filters }),
     ...start,
     durable_name: durable,
     ack_policy: AckPolicy.Explicit,
@@ -119,7 +125,7 @@ export function takenBy({ filter_subjects: many, filter_subject: one }: Consumer
 
 export type ConsumerDiff = {
   /** Undefined when nothing differs. */
-  readonly changes: (Partial<ConsumerUpdateConfig> & { filter_subject?: undefined }) | undefined
+  readonly changes: Partial<ConsumerUpdateConfig> | undefined
   readonly describe: string
 }
 
@@ -147,8 +153,16 @@ export function diffConsumer(desired: DesiredConsumer, existing: ConsumerConfig)
     if (existing.metadata?.[key] !== value) say.push(`${key} ${existing.metadata?.[key] ?? 'unset'} → ${value}`)
   if (say.length === 0) return { changes: undefined, describe: '' }
   changes['metadata'] = metadata
-  if (filterChanged) changes['filter_subject'] = undefined
+  Object.assign(changes, asFilter(desired.filter_subjects))
   return { changes, describe: say.join('; ') }
+}
+
+/** Said with every change, and not only when it differs: a durable may have been made with a list of one. */
+function asFilter(filters: readonly string[]): { filter_subject?: string; filter_subjects?: string[] } {
+  const [only, ...more] = filters
+  return more.length === 0 && only !== undefined
+    ? { filter_subject: only, filter_subjects: undefined as never }
+    : { filter_subject: undefined as never, filter_subjects: [...filters] }
 }
 
 function mergeMetadata(have: Record<string, string>, want: Record<string, string>): Record<string, string> {

@@ -83,7 +83,12 @@ test('an equal durable is left alone; backoff, another ack_wait or filter are ch
   expect(diffConsumer(desired, same).changes).toBeUndefined()
   const other = { ...same, ack_wait: 1, backoff: [1], filter_subjects: ['center.>'], max_ack_pending: 9000 }
   expect(diffConsumer(desired, other)).toMatchObject({
-    changes: { ack_wait: desired.ack_wait, backoff: [], filter_subjects: desired.filter_subjects },
+    changes: {
+      ack_wait: desired.ack_wait,
+      backoff: [],
+      filter_subject: 'center.registered',
+      filter_subjects: undefined,
+    },
   })
   expect(diffConsumer(desired, other).changes).not.toHaveProperty('max_ack_pending')
 })

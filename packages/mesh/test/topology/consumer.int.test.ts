@@ -32,7 +32,7 @@ test('on a stream without history a handler begins at 1 and needs not say where'
     max_deliver: -1,
     max_ack_pending: 2000,
     max_waiting: 2048,
-    filter_subjects: ['t.center.registered'],
+    filter_subject: 't.center.registered',
     metadata: {
       'malha.service': 'provider',
       'malha.handler': 'senninha',
@@ -94,7 +94,7 @@ test('a durable follows its declaration without losing its place, and warns of s
   expect(await configOf(own, 't_CENTERS', DURABLE)).toMatchObject({
     ack_wait: nanos(5000),
     max_ack_pending: 12_000,
-    filter_subjects: ['t.center.>'],
+    filter_subject: 't.center.>',
   })
   expect(lines.join()).not.toContain('takes fewer subjects')
   await ensure(own, handler(wide), { log })

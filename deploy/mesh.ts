@@ -25,6 +25,7 @@ export const deployment: Deployment = defineDeployment({
     {
       name: 'distribution-center',
       service: distributionCenter(readModel, VERSION),
+      uses: { spool: true },
       // Its spool is on a volume.
       kind: 'StatefulSet',
       ports: { health: 9090, http: 8080 },
@@ -34,6 +35,7 @@ export const deployment: Deployment = defineDeployment({
         { name: 'CENTER_REGISTRY', maxBytes: 64 * 1024 ** 2 },
       ],
     },
+    // #region workload
     {
       name: 'provider',
       service: provider({ senninha: partner, maas: partner }, VERSION),
@@ -42,6 +44,7 @@ export const deployment: Deployment = defineDeployment({
       calls: ['partners'],
       scale: { most: 8 },
     },
+    // #endregion
     {
       name: 'city-registration',
       service: cityRegistration(partner, VERSION),

@@ -14,6 +14,8 @@ export type Bucket = {
 /** The streams under the buckets of the workloads, as the client of NATS makes them. */
 export const bucketStreams = ({ workloads }: Deployment, names: Names): PlannedStream[] => [
   ...workloads.flatMap(({ buckets = [] }) => buckets.map((bucket) => bucketStream(bucket, names))),
+  // Of what operators begin.
+  bucketStream({ name: 'RUNS' }, names),
   ...(workloads.some(({ tool }) => tool === 'archive') ? [leaseStream(names)] : []),
 ]
 

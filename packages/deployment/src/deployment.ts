@@ -1,4 +1,4 @@
-import type { ServiceDef } from '@malha/mesh'
+import type { AnyContract, AnyRequest, ServiceDef, StreamDef } from '@malha/mesh'
 import type { Bucket } from './buckets.ts'
 import { DeploymentError } from './errors.ts'
 import { deploymentFaults } from './faults.ts'
@@ -9,12 +9,26 @@ export type Callee = 'clickhouse' | 'partners' | 'issuer' | 'webhooks'
 /** A part of the mesh itself: what it may do does not follow from a service definition. */
 export type Tool = 'archive' | 'console' | 'notifier' | 'provision'
 
+/** What a service does that its definition does not say. */
+export type Uses = {
+  /** It publishes while the broker is away. @default false */
+  spool?: boolean
+  /** Requests that it sends. @default none */
+  asks?: readonly AnyRequest[]
+  /** What it publishes for later. @default none */
+  delays?: readonly AnyContract[]
+  /** Streams that it reads back, as aggregates and projections do. @default none */
+  reads?: readonly StreamDef[]
+}
+
 /** One kind of process of the mesh. */
 export type Workload = {
   /** Of the Deployment, the NATS user, the image target and the ServiceAccount: a DNS label. */
   name: string
   /** What it handles, publishes and replies; without it, it is a tool. */
   service?: ServiceDef
+  /** What its definition does not say. @default nothing */
+  uses?: Uses
   /** Which part of the mesh itself it is; without it, it is a service. */
   tool?: Tool
   /** `StatefulSet` for what keeps something on a volume of its own (a spool); `Job` for what ends. */

@@ -1,4 +1,4 @@
-import { isMatch, isObject, isWhole, isWithin, shown } from '@malha/mesh'
+import { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from '@malha/mesh'
 
 const DNS_LABEL = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
 const KINDS = ['Deployment', 'StatefulSet', 'Job']
@@ -39,6 +39,7 @@ function workloadFaults(one: unknown): string[] {
     ...portFaults(one['ports']),
     ...callFaults(one['calls']),
     ...bucketFaults(one['buckets']),
+    ...usesFaults(one),
     ...scaleFaults(one),
   ]
 }
@@ -86,6 +87,28 @@ function bucketFaults(buckets: unknown): string[] {
     if (maxBytes === undefined || isWhole(maxBytes, 1)) return []
     return [`bucket ${shown(name)}: maxBytes is ${shown(maxBytes)}; a whole number of bytes`]
   })
+}
+
+function usesFaults({ uses, service }: Readonly<Record<string, unknown>>): string[] {
+  if (uses === undefined) return []
+  if (!isObject(uses)) return [`uses is ${shown(uses)}; an object of ${Object.keys(USES).join(', ')} and spool`]
+  const faults = service === undefined ? ['uses is of services; a tool has what it needs'] : []
+  for (const [name, value] of Object.entries(uses).filter(([, given]) => given !== undefined)) {
+    const kinds = USES[name]
+    if (name === 'spool')
+      faults.push(...(typeof value === 'boolean' ? [] : [`uses.spool is ${shown(value)}; true or false`]))
+    else if (!kinds) faults.push(`uses.${name} is unknown; there are ${Object.keys(USES).join(', ')} and spool`)
+    else if (!Array.isArray(value) || !value.every((one) => isDeclared(one, ...kinds)))
+      faults.push(`uses.${name} is a list of what ${kinds.map((kind) => `${kind}(…)`).join(' or ')} returns`)
+  }
+  return faults
+}
+
+/** What each list is of. */
+const USES: Readonly<Record<string, readonly string[]>> = {
+  asks: ['request'],
+  delays: ['event', 'command'],
+  reads: ['stream'],
 }
 
 const BUCKET = /^[A-Z][A-Z0-9_-]{0,63}$/

@@ -1,5 +1,6 @@
 import type { Generator } from './generate.ts'
 import { kubernetesManifests } from './kubernetes/manifests.ts'
+import { natsAccounts } from './nats/accounts.ts'
 
 /** All that is made of a deployment; the order says nothing. */
-export const generators: readonly Generator[] = [kubernetesManifests]
+export const generators: readonly Generator[] = [kubernetesManifests, natsAccounts]

@@ -29,7 +29,13 @@ it('refuses bad input with every fault at once', () => {
     { name: 'Orders', service, kind: 'Job', ports: { health: 80 }, scale: { most: 0 } },
     { name: 'twice', tool: 'archive', service, kind: 'Deployment', ports: { health: 9090, http: 9090 } },
     { name: 'twice', tool: 'cook', kind: 'CronJob', ports: { admin: 1 }, calls: ['friends'] },
-    { name: 'provision', tool: 'provision', kind: 'Deployment', ports: {} },
+    {
+      name: 'provision',
+      tool: 'provision',
+      kind: 'Deployment',
+      ports: {},
+      uses: { spool: 1, asks: [service], eats: [] },
+    },
     7,
   ]
   expect(faultsOf({ name: '-', namespace: 'shop', workloads })).toEqual([
@@ -47,6 +53,10 @@ it('refuses bad input with every fault at once', () => {
     'workload "twice": ports.admin is unknown; there are health and http',
     'workload "twice": calls has "friends"; there are clickhouse, partners, issuer, webhooks',
     'workload "provision": provision ends when all is there; make it a Job',
+    'workload "provision": uses is of services; a tool has what it needs',
+    'workload "provision": uses.spool is 1; true or false',
+    'workload "provision": uses.asks is a list of what request(…) returns',
+    'workload "provision": uses.eats is unknown; there are asks, delays, reads and spool',
     'workload number 5: it is 7; an object',
     'two workloads have the name "twice"',
     'two workloads run the service "orders"; scale one',

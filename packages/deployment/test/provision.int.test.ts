@@ -86,6 +86,7 @@ const ofConsumer = (spec: Spec): Spec => ({
   ack_wait: nanos(spec['ackWait']),
   deliver_policy: spec['deliverPolicy'] === 'byStartTime' ? 'by_start_time' : spec['deliverPolicy'],
   opt_start_time: spec['optStartTime'] && new Date(String(spec['optStartTime'])).toISOString(),
+  filter_subject: spec['filterSubject'],
   filter_subjects: spec['filterSubjects'],
   max_ack_pending: spec['maxAckPending'],
   max_deliver: spec['maxDeliver'],

@@ -65,6 +65,7 @@ function consumerObject({ stream, config }: PlannedConsumer): KubeObject {
       ackWait: duration(config.ack_wait),
       deliverPolicy: DELIVER[config.deliver_policy ?? 'all'],
       optStartTime: config.opt_start_time,
+      filterSubject: config.filter_subject,
       filterSubjects: config.filter_subjects,
       maxAckPending: config.max_ack_pending,
       maxDeliver: config.max_deliver,

@@ -1,0 +1,77 @@
+import { type Names, names as namesOf } from '@malha/mesh'
+import type { Deployment, Workload } from '../deployment.ts'
+import type { Generator } from '../generate.ts'
+import { type Permissions, type Rights } from './rights.ts'
+import { servicePermissions } from './service-permissions.ts'
+import { type Role, rolePermissions } from './tool-permissions.ts'
+
+/** People at a terminal: they have no workload. */
+const PEOPLE: readonly Role[] = ['viewer', 'operator']
+
+/** What each user of the mesh's account may do, by its name: workloads, then people. Pure. */
+export function permissionsOf(deployment: Deployment, names: Names = namesOf('')): Map<string, Permissions> {
+  const services = deployment.workloads.flatMap(({ service }) => (service ? [service] : []))
+  const of = ({ name, service, tool, uses, buckets }: Workload): Permissions =>
+    service
+      ? servicePermissions(service, { user: name, names, services, uses, buckets })
+      : rolePermissions(tool!, name, { names, services })
+  return new Map([
+    ...deployment.workloads.map((workload): [string, Permissions] => [workload.name, of(workload)]),
+    ...PEOPLE.map((role): [string, Permissions] => [role, rolePermissions(role, role, { names, services })]),
+  ])
+}
+
+/** The variable that holds the public nkey of a user, in the environment of nats-server. */
+export const nkeyVariable = (user: string): string => `NATS_NKEY_${user.toUpperCase().replaceAll('-', '_')}`
+
+/** `nats/accounts.conf`: included by the configuration of nats-server. Users are known by public keys, so it holds no secret. */
+export const natsAccounts: Generator = (deployment) => {
+  const account = deployment.name.toUpperCase()
+  const users = [...permissionsOf(deployment)].map(([user, permissions]) => userBlock(user, permissions))
+  return {
+    'nats/accounts.conf': `# Include it at the top level of the configuration of nats-server. The variables are in its environment: the public nkey of each
+# user, and what the account may store. Each process has the seed as a file (NATS_NKEY_SEED_FILE) and an inbox of its own
+# (NATS_INBOX_PREFIX).
+accounts {
+  ${account} {
+    jetstream { max_file: $NATS_MAX_FILE, max_mem: $NATS_MAX_MEM }
+    users: [
+${users.join('\n')}
+    ]
+  }
+  SYS {
+    users: [{ nkey: $${nkeyVariable('sys')} }]
+  }
+}
+system_account: SYS
+`,
+  }
+}
+
+function userBlock(user: string, { publish, denyPublish, subscribe, allowResponses }: Permissions): string {
+  const denied = denyPublish.length > 0 ? `\n          deny: [\n${rightsLines(denyPublish)}\n          ]` : ''
+  const answers = allowResponses
+    ? `\n        allow_responses: { max: ${allowResponses.max}, expires: "${allowResponses.expires}" }`
+    : ''
+  return `      # ${user}
+      {
+        nkey: $${nkeyVariable(user)}
+        permissions: {
+          subscribe: { allow: [
+${rightsLines(subscribe)}
+          ] }
+          publish: {
+          allow: [
+${rightsLines(publish)}
+          ]${denied}
+          }${answers}
+        }
+      }`
+}
+
+const rightsLines = (groups: readonly Rights[]): string =>
+  groups
+    .map(({ what, subjects }) =>
+      [`            # ${what}`, ...subjects.map((subject) => `            ${JSON.stringify(subject)}`)].join('\n'),
+    )
+    .join('\n')

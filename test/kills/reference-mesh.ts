@@ -10,7 +10,7 @@ import {
   type Supervised,
   superviseProcess,
 } from '@malha/stack'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type Authenticator, connect, type NatsConnection } from '@nats-io/transport-node'
 import { type Backend, backend } from '../reference/backend.ts'
 import {
   inheritedEnv,
@@ -34,8 +34,22 @@ export type ReferenceMeshOptions = {
   clickhouse?: boolean
   /** In the environment of every service. */
   env?: Record<string, string>
+  /** Who may do what on the broker. @default everybody everything */
+  users?: MeshUsers
   /** Where `nats-server` is looked for. @default the environment of this process */
   natsEnv?: NodeJS.ProcessEnv
+}
+
+/** Users of the broker, each process one of its own. */
+export type MeshUsers = {
+  /** Of nats-server. */
+  readonly config: string
+  /** How a process connects as a user. */
+  as(user: string): Record<string, string>
+  /** Of somebody who may look at everything. */
+  readonly watcher: Authenticator
+  /** Called when the broker is there and nothing else is. */
+  prepare(url: string): Promise<void>
 }
 
 /** NATS, ClickHouse, the partner simulators, the services and the archive as they are shipped, each a process. */
@@ -59,7 +73,7 @@ const at = (port: number): string => `http://127.0.0.1:${port}`
 const PORTS = ['nats', 'monitor', 'clickhouse', 'api', ...partnerNames, ...partnerNames.map(control), ...serviceNames]
 
 export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise<ReferenceMesh> {
-  const { services: wanted = serviceNames, latencyMs } = options
+  const { services: wanted = serviceNames, latencyMs, users } = options
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'malha-kills-'))
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
@@ -85,6 +99,7 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
     port: port('nats'),
     monitorPort: port('monitor'),
     maxStoreBytes: 1024 ** 4,
+    ...(users && { config: users.config }),
     onLine: (line: string) => output.push(`nats ${line}`),
     ...(options.natsEnv && { env: options.natsEnv }),
   }
@@ -98,6 +113,7 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
   ])
   opened.use(nats)
   opened.use(clickhouse)
+  await users?.prepare(nats.server!.url)
 
   for (const name of partnerNames) {
     const env = {
@@ -119,6 +135,7 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
       CLICKHOUSE_URL: at(port('clickhouse')),
       ...partnerUrls((partner) => at(port(partner))),
       ...doomed.env,
+      ...users?.as(name),
       ...options.env,
     }
     services.set(name, opened.use(supervise(name, mainOf(name), { env, readyUrl: `${at(port(name))}/readyz` })))
@@ -126,7 +143,12 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
   }
   const mustBeReady = [...services].filter(([name]) => name !== 'archive' || runsClickhouse)
   await Promise.all(mustBeReady.map(([, service]) => service.whenReady({ timeoutMs: 60_000 })))
-  const watch = await connect({ servers: nats.server!.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  const watch = await connect({
+    servers: nats.server!.url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+    ...(users && { authenticator: users.watcher }),
+  })
   opened.defer(() => watch.close())
   const all = opened.move()
   return {

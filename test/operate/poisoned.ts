@@ -1,9 +1,10 @@
-import { connectMesh, type Mesh } from '@malha/mesh'
+import { connectMesh, type Mesh, meshOptions } from '@malha/mesh'
 import { type AuditList, openOperations, type Operations, type Run } from '@malha/operations'
 import { eventually, type TestServer, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect } from 'vitest'
 import { seededRandom } from '../chaos/seeded-random.ts'
+import type { MeshUsers } from '../kills/reference-mesh.ts'
 import { malha } from '../malha-command.ts'
 import { orders, placed } from './contracts.ts'
 import { countOf, subjectsOf } from './made.ts'
@@ -23,6 +24,8 @@ export type Poisoned = {
   killsBroker?: true
   /** Once the runner is followed by another only when the server has forgotten what it was sent. */
   outlivesWindow?: true
+  /** Who may do what on the broker. @default everybody everything */
+  users?: MeshUsers
 }
 
 /** What a redrive went through, and what came of it. */
@@ -49,16 +52,19 @@ export async function redriveUnderKills({
   seed,
   kills,
   rate = 100,
+  users,
   ...harm
 }: Poisoned): Promise<Redriven> {
-  await using server = await testServer()
-  await using mesh = await connectMesh({ servers: server.url, name: 'test' })
+  await using server = await testServer(users)
+  await users?.prepare(server.url)
+  await using mesh = await connectMesh(meshOptions({ MALHA_NAME: 'test', NATS_URL: server.url, ...users?.as('admin') }))
+  const env = users?.as('shop') ?? {}
   using operations = await openOperations(mesh)
   const random = seededRandom(seed)
   const killed = { runner: 0, handlers: 0, broker: 0 }
   const poison = count / POISON_EVERY
   {
-    await using shop = startShop(server.url, { mended: false })
+    await using shop = startShop(server.url, { mended: false, env })
     const killSome = async (): Promise<void> => {
       await shop.killOne(random)
       killed.handlers += 1
@@ -71,7 +77,7 @@ export async function redriveUnderKills({
     await eventually(async () => expect(await countOf(mesh, 'bill.made')).toBe(count - poison), { timeoutMs: 120_000 })
     await untilLetters(operations, poison)
   }
-  await using shop = startShop(server.url, { mended: true })
+  await using shop = startShop(server.url, { mended: true, env })
   const args = ['dlq', 'redrive', '--all', '--rate', String(rate)]
   const { run, storedTwice } = await runWithKills(server, {
     args,

@@ -14,13 +14,16 @@ export interface Shop extends AsyncDisposable {
   start(): void
 }
 
-export function startShop(url: string, { mended, processes = 2 }: { mended: boolean; processes?: number }): Shop {
+export function startShop(
+  url: string,
+  { mended, processes = 2, env = {} }: { mended: boolean; processes?: number; env?: Record<string, string> },
+): Shop {
   const running: (Child | undefined)[] = []
   const start = (index: number): void => {
     const child = spawnChild({
       command: process.execPath,
       args: [...nodeFlags, main],
-      env: { ...inheritedEnv(), NATS_URL: url, MENDED: mended ? 'yes' : 'no' },
+      env: { ...inheritedEnv(), NATS_URL: url, MENDED: mended ? 'yes' : 'no', ...env },
     })
     running[index] = child
     // One that finds no broker as it starts ends, and is started again as whatever runs it would do.

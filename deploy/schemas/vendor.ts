@@ -11,10 +11,10 @@ type Schema = { [key: string]: unknown }
 type Source = { file: string; module: string; read: (folder: string) => Record<string, Schema> }
 
 /** Kept as they are, where they are read; the rest says something to people or to other tools. */
-const KEYWORDS = [
-  ...['type', 'enum', 'pattern', 'format', 'minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
-  ...['minProperties', 'maxProperties', 'required', 'uniqueItems', 'multipleOf', '$ref'],
-]
+const KEYWORDS = (
+  'type enum pattern format minimum maximum minLength maxLength minItems maxItems ' +
+  'minProperties maxProperties required uniqueItems multipleOf $ref'
+).split(' ')
 
 /** By `<apiVersion>/<kind>`. */
 const KUBERNETES: Readonly<Record<string, string>> = {
@@ -113,7 +113,7 @@ function strict(schema: Schema): Schema {
   if (typeof kept['$ref'] === 'string') return { $ref: kept['$ref'].replace('#/definitions/', '#/schemas/') }
   // A port or a quantity: a number or a text, whatever the definition says of its type.
   if (schema['x-kubernetes-int-or-string'] || kept['format'] === 'int-or-string') return { type: ['integer', 'string'] }
-  if (schema['description'] && /^Quantity is a fixed-point/.test(String(schema['description'])))
+  if (typeof schema['description'] === 'string' && schema['description'].startsWith('Quantity is a fixed-point'))
     return { type: ['number', 'string'] }
   if (String(kept['format']).startsWith('int') || ['double', 'byte'].includes(String(kept['format'])))
     delete kept['format']

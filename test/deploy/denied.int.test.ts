@@ -45,6 +45,9 @@ const EVENTS: Readonly<Record<string, string[]>> = {
 const handlersOf = (who: readonly string[]): (typeof HANDLER)[string][] => who.map((name) => HANDLER[name]!)
 const others = (user: string): string[] => services.filter((name) => name !== user)
 
+/** Whoever provisions makes durables, and so may change them. */
+const HARM = ['DELETE', 'MSG.NEXT', 'RESET', 'PAUSE', 'UNPIN', 'DURABLE.CREATE', 'LEADER.STEPDOWN']
+
 /** What nobody may do. */
 const nobody = (user: string): Attempts => ({
   'read another’s inbox': subscribe(
@@ -69,11 +72,7 @@ const nobody = (user: string): Attempts => ({
   ),
   'harm the durable of a service': api(
     ...handlersOf(others(user)).flatMap(({ stream, durable }) =>
-      [
-        ...['DELETE', 'MSG.NEXT', 'RESET', 'PAUSE', 'UNPIN', 'DURABLE.CREATE', 'LEADER.STEPDOWN'],
-        // It makes durables, and so may change them.
-        ...(user === 'provision' ? [] : ['CREATE']),
-      ].map((call) => `CONSUMER.${call}.${stream}.${durable}`),
+      (user === 'provision' ? HARM : [...HARM, 'CREATE']).map((call) => `CONSUMER.${call}.${stream}.${durable}`),
     ),
   ),
   'ack for a service': publish(

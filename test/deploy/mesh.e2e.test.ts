@@ -33,7 +33,7 @@ it('the reference mesh retries, dead-letters and archives with generated rights,
   /** Runs a command as a user; what it printed. */
   const as = async (user: string, ...args: string[]): Promise<string> => {
     for (const [name, value] of Object.entries(users.as(user))) vi.stubEnv(name, value)
-    await using command = malha(...args, '--server', mesh.nats.server!.url)
+    await using command = malha(...args, '--server', mesh.nats.server.url)
     const code = await command.ended
     expect({ args, code, stderr: code === 0 ? '' : command.stderr }).toEqual({ args, code: 0, stderr: '' })
     return command.stdout

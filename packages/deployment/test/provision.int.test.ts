@@ -43,15 +43,21 @@ function told(kind: 'streams' | 'consumers'): Map<string, Spec> {
   const specs = parseAllDocuments(text).map((one) => (one.toJS() as { spec: Spec }).spec)
   return new Map(
     specs.map((spec) => [
-      String(spec['durableName'] ? `${String(spec['streamName'])} ${String(spec['durableName'])}` : spec['name']),
+      spec['durableName'] ? `${textOf(spec['streamName'])} ${textOf(spec['durableName'])}` : textOf(spec['name']),
       spec,
     ]),
   )
 }
 
+/** Of a field that is text. */
+const textOf = (value: unknown): string => {
+  expect(value).toBeTypeOf('string')
+  return value as string
+}
+
 /** The time a text of Go says, as the server has it. */
 const nanos = (text: unknown): number =>
-  text === undefined ? 0 : Number(/^(\d+)ms$/.exec(String(text))?.[1]) * 1_000_000
+  text === undefined ? 0 : Number(/^(\d+)ms$/.exec(textOf(text))?.[1]) * 1_000_000
 
 /** What a stream would be that NACK makes of a spec; what it does not say, as NACK or the server has it. */
 const ofStream = (spec: Spec): Partial<StreamConfig> & Spec =>
@@ -85,7 +91,7 @@ const ofConsumer = (spec: Spec): Spec => ({
   ack_policy: spec['ackPolicy'],
   ack_wait: nanos(spec['ackWait']),
   deliver_policy: spec['deliverPolicy'] === 'byStartTime' ? 'by_start_time' : spec['deliverPolicy'],
-  opt_start_time: spec['optStartTime'] && new Date(String(spec['optStartTime'])).toISOString(),
+  opt_start_time: spec['optStartTime'] && new Date(textOf(spec['optStartTime'])).toISOString(),
   filter_subject: spec['filterSubject'],
   filter_subjects: spec['filterSubjects'],
   max_ack_pending: spec['maxAckPending'],
@@ -100,7 +106,7 @@ function same(told: Spec, real: Spec, spec: Spec): void {
     Object.keys(told).map((key) => [key, real[key] ?? (told[key] === false ? false : told[key] === 0 ? 0 : undefined)]),
   )
   if (some['opt_start_time'] !== undefined)
-    some['opt_start_time'] = new Date(String(some['opt_start_time'])).toISOString()
+    some['opt_start_time'] = new Date(textOf(some['opt_start_time'])).toISOString()
   expect(some).toEqual(told)
   const own = Object.entries((real['metadata'] ?? {}) as Spec).filter(([key]) => !key.startsWith('_nats.'))
   expect(Object.fromEntries(own)).toEqual(spec['metadata'] ?? {})

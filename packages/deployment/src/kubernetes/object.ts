@@ -18,8 +18,11 @@ export const selectorOf = ({ name }: Pick<Workload, 'name'>): Record<string, str
   'app.kubernetes.io/name': name,
 })
 
+/** A component may be taken into several overlays, and changes what is there before it. */
+export type KustomizationKind = 'Kustomization' | 'Component'
+
 /** A kustomization of files beside it. */
-export const kustomizationOf = (kind: 'Kustomization' | 'Component', resources: readonly string[]): string =>
+export const kustomizationOf = (kind: KustomizationKind, resources: readonly string[]): string =>
   stringify({
     apiVersion: kind === 'Kustomization' ? 'kustomize.config.k8s.io/v1beta1' : 'kustomize.config.k8s.io/v1alpha1',
     kind,

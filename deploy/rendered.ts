@@ -9,8 +9,8 @@ import { schemaFaults } from './schemas/validate.ts'
 
 /** What the kustomization of a folder makes: an object each. */
 export async function render(folder: string): Promise<Rendered[]> {
-  const { render: rendered } = await findKustomize()
-  return parseAllDocuments(await rendered(folder)).map((document) => document.toJS() as Rendered)
+  const kustomize = await findKustomize()
+  return parseAllDocuments(await kustomize.render(folder)).map((document) => document.toJS() as Rendered)
 }
 
 /** What was rendered, with what is known beside it: the workloads, and the Secrets that people bring. */

@@ -87,10 +87,9 @@ function wantedBy(starter: Starter): Wanted[] {
     ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
     ...envFrom.flatMap(({ secretRef }) => secretRef ?? []),
   ])
-  const users = Object.values(
-    (starter.object.kind === 'ClickHouseInstallation' ? starter.object.spec.configuration?.users : undefined) ?? {},
-  ) as { valueFrom?: { secretKeyRef?: Wanted } }[]
-  return [...mounted, ...direct, ...users.flatMap((one) => one?.valueFrom?.secretKeyRef ?? [])]
+  const users = starter.object.kind === 'ClickHouseInstallation' ? starter.object.spec.configuration?.users : undefined
+  const passwords = Object.values<{ valueFrom?: { secretKeyRef?: Wanted } }>(users ?? {})
+  return [...mounted, ...direct, ...passwords.flatMap((one) => one?.valueFrom?.secretKeyRef ?? [])]
 }
 
 type Trigger = { type: string; metadata: { stream?: string; consumer?: string } }

@@ -1,9 +1,9 @@
 /**
- * Writes the schemas beside it anew: `node deploy/schemas/vendor.ts`. Needs Go, which checks what it downloads.
+ * Writes the schemas beside it anew, but for those by hand: `node deploy/schemas/vendor.ts`. Needs Go, which checks what it downloads.
  * Of each definition only what a check needs is kept, and what a definition does not name is refused.
  */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 
@@ -67,8 +67,6 @@ const sources: readonly Source[] = [
   },
 ]
 
-for (const old of readdirSync(import.meta.dirname).filter((name) => name.endsWith('.json')))
-  rmSync(join(import.meta.dirname, old))
 for (const { file, module, read } of sources) {
   const said = execFileSync('go', ['mod', 'download', '-json', module], { cwd: '/', encoding: 'utf8' })
   const { Dir, Sum } = JSON.parse(said) as { Dir: string; Sum: string }

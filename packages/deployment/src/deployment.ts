@@ -2,6 +2,7 @@ import type { AnyContract, AnyRequest, ServiceDef, StreamDef } from '@malha/mesh
 import type { Bucket } from './buckets.ts'
 import { DeploymentError } from './errors.ts'
 import { deploymentFaults } from './faults.ts'
+import { usefulCopies } from './kubernetes/scaled-objects.ts'
 
 /** What a workload calls, beside NATS and the telemetry collector. */
 export type Callee = 'clickhouse' | 'partners' | 'issuer' | 'webhooks'
@@ -57,7 +58,9 @@ export type Deployment = {
  * @throws DeploymentError DEPLOYMENT_INVALID with every fault
  */
 export function defineDeployment(given: Deployment): Deployment {
-  const faults = deploymentFaults(given)
+  const shape = deploymentFaults(given)
+  // Copies are counted once it is known that there are handlers to count by.
+  const faults = shape.length > 0 ? shape : given.workloads.flatMap(idleFaults)
   if (faults.length > 0)
     throw new DeploymentError(
       'DEPLOYMENT_INVALID',
@@ -65,4 +68,13 @@ export function defineDeployment(given: Deployment): Deployment {
     )
   const { name, namespace, workloads } = given
   return Object.freeze({ name, namespace, workloads: workloads.map((one) => Object.freeze({ ...one })) })
+}
+
+function idleFaults({ name, service, scale }: Workload): string[] {
+  if (!service || !scale) return []
+  const { copies, because } = usefulCopies(service)
+  if (scale.most <= copies) return []
+  return [
+    `workload "${name}": scale.most is ${scale.most}, and beyond ${copies} a copy idles (${because}); set it to ${copies} at most`,
+  ]
 }

@@ -1,5 +1,6 @@
-import { defineService } from '@malha/mesh'
+import { defineService, event, on, stream } from '@malha/mesh'
 import { expect, it } from 'vitest'
+import { z } from 'zod'
 import { defineDeployment, type Deployment } from '../src/index.ts'
 
 const service = defineService('orders', { handlers: {} })
@@ -69,3 +70,21 @@ it.each([undefined, null, [], { name: 'shop', namespace: 'shop', workloads: [] }
     expect(faultsOf(given).length).toBeGreaterThan(0)
   },
 )
+
+it('refuses more copies than find work, and says how many do', () => {
+  const orders = stream('ORDERS', { subjects: ['order.>'] })
+  const placed = event('order.placed', { stream: orders, schema: z.object({}) })
+  const billing = defineService('billing', {
+    handlers: { bill: on(placed, { concurrency: 16, startFrom: 'all' }, () => undefined) },
+  })
+  const of = (most: number): unknown =>
+    defineDeployment({
+      name: 'shop',
+      namespace: 'shop',
+      workloads: [{ name: 'billing', service: billing, kind: 'Deployment', ports: {}, scale: { most } }],
+    })
+  expect(of(125)).toBeDefined()
+  expect(() => of(126)).toThrow(
+    'workload "billing": scale.most is 126, and beyond 125 a copy idles (handler bill: 2000 in hand at most, 16 a copy); set it to 125 at most',
+  )
+})

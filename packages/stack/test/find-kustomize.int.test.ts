@@ -13,8 +13,8 @@ test('one is found or fetched, and renders a folder without a cluster', async ()
   await using dir = await tempDir()
   await writeFile(join(dir.path, 'kustomization.yaml'), 'namePrefix: a-\nresources: [one.yaml]\n')
   await writeFile(join(dir.path, 'one.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: one }\n')
-  const { render } = await findKustomize()
-  expect(await render(dir.path)).toContain('name: a-one')
+  const kustomize = await findKustomize()
+  expect(await kustomize.render(dir.path)).toContain('name: a-one')
 })
 
 test('KUSTOMIZE_BIN wins, and one that cannot be used is an error, not passed over', async () => {

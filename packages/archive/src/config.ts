@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { meshOptions, type MeshOptions } from '@malha/mesh'
 import { healthAddress } from '@malha/telemetry'
 import { type ClickHouseOptions, hostOf } from './clickhouse/connect.ts'
@@ -13,7 +14,7 @@ export type ArchiveConfig = {
 }
 
 /**
- * `CLICKHOUSE_URL`, `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`, and what the mesh and the health endpoints read.
+ * What `clickHouseOptions`, the mesh and the health endpoints read.
  * @throws ArchiveError ARCHIVE_INVALID_OPTIONS with every fault
  */
 export function archiveConfig(env: Env): ArchiveConfig {
@@ -34,12 +35,24 @@ export function archiveConfig(env: Env): ArchiveConfig {
 }
 
 /**
- * Where ClickHouse is: `CLICKHOUSE_URL`, `CLICKHOUSE_USER`, `CLICKHOUSE_PASSWORD`.
+ * Where ClickHouse is: `CLICKHOUSE_URL`, `CLICKHOUSE_USER`, and `CLICKHOUSE_PASSWORD_FILE`, which goes before
+ * `CLICKHOUSE_PASSWORD`.
  * @throws ArchiveError ARCHIVE_INVALID_OPTIONS
  */
 export function clickHouseOptions(env: Env): ClickHouseOptions {
-  const { CLICKHOUSE_URL: url, CLICKHOUSE_USER: username, CLICKHOUSE_PASSWORD: password } = env
+  const { CLICKHOUSE_URL: url, CLICKHOUSE_USER: username, CLICKHOUSE_PASSWORD_FILE: file } = env
   if (!url) throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', 'CLICKHOUSE_URL is not set; e.g. http://127.0.0.1:8123')
   hostOf(url)
+  const password = file ? readPassword(file) : env['CLICKHOUSE_PASSWORD']
   return { url, ...(username && { username }), ...(password && { password }) }
+}
+
+function readPassword(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const text = `the file that CLICKHOUSE_PASSWORD_FILE names, ${file}, cannot be read (${code ?? 'unknown'})`
+    throw new ArchiveError('ARCHIVE_INVALID_OPTIONS', text, { cause })
+  }
 }

@@ -1,3 +1,4 @@
+import { clickHouseOptions } from '@malha/archive'
 import { meshOptions, type MeshOptions } from '@malha/mesh'
 import { oidcFrom } from './access/oidc/options.ts'
 import { isRole, type Role, roles } from './access/role.ts'
@@ -8,7 +9,7 @@ export type ConsoleConfig = { mesh: MeshOptions; console: Omit<ConsoleOptions, '
 
 /**
  * A console's process from its environment; docs/reference/configuration.md has the variables.
- * @throws ConsoleError CONSOLE_INVALID_OPTIONS; MeshError MESH_INVALID_OPTIONS
+ * @throws ConsoleError CONSOLE_INVALID_OPTIONS; MeshError MESH_INVALID_OPTIONS; ArchiveError ARCHIVE_INVALID_OPTIONS
  */
 export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
   const given = (name: string): string | undefined => env[name] || undefined
@@ -19,7 +20,6 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
   if (port !== undefined && !/^\d{1,5}$/.test(port))
     throw new ConsoleError('CONSOLE_INVALID_OPTIONS', `CONSOLE_PORT is ${JSON.stringify(port)}; 0 to 65535`)
   const { spool: _, ...mesh } = meshOptions(env)
-  const clickhouse = given('CLICKHOUSE_URL')
   return {
     // Where nobody may act, nothing is made.
     mesh: mayAct({ tokenFile, oidc, role }) ? mesh : { ...mesh, topology: 'none' },
@@ -35,7 +35,7 @@ export function consoleConfig(env: NodeJS.ProcessEnv): ConsoleConfig {
       jaegerUrl: given('JAEGER_URL'),
       sendsEvents: isOn('CONSOLE_SEND_EVENTS', given('CONSOLE_SEND_EVENTS')),
       tracesUrl: given('CONSOLE_TRACES_URL'),
-      ...(clickhouse && { clickhouse: { url: clickhouse } }),
+      ...(given('CLICKHOUSE_URL') && { clickhouse: clickHouseOptions(env) }),
     },
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connectMesh } from '@malha/mesh'
-import { startTelemetry } from '@malha/telemetry'
+import { healthAddress, serveHealth, startTelemetry } from '@malha/telemetry'
 import { consoleConfig } from './config.ts'
 import { startConsole } from './start-console.ts'
 
@@ -11,11 +11,17 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => 
 async function main(): Promise<void> {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   const { version } = JSON.parse(manifest) as { version: string }
-  await using telemetry = startTelemetry({ service: 'console', version, env: process.env })
-  const { log } = telemetry
   const config = consoleConfig(process.env)
-  await using mesh = await connectMesh({ ...config.mesh, logger: log })
+  // By this name a password from a file, too, is kept out of every line of the log and every span.
+  const env = { ...process.env, CLICKHOUSE_PASSWORD: config.console.clickhouse?.password }
+  await using telemetry = startTelemetry({ service: 'console', version, env })
+  const { log, metrics } = telemetry
+  await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
   await using console = await startConsole({ ...config.console, mesh, log })
+  const checks = { lifecycle: () => (stopping.signal.aborted ? 'shutting down' : undefined) }
+  await using _health = process.env['HEALTH_PORT']
+    ? await serveHealth({ ...healthAddress(process.env), mesh, metrics, checks })
+    : undefined
   log.info({ url: console.url }, 'console serves')
   if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
   log.info({}, 'console stops')

@@ -52,6 +52,7 @@ test('secrets are made once, for every service of compose.yaml, where nobody els
 test('nats.conf is accepted by nats-server, prometheus.yml by promtool where there is one', async () => {
   await cp(`${folder}nats.conf`, join(at, 'nats.conf'))
   await cp(join(at, 'secrets/nats-keys.conf'), join(at, 'nats-keys.conf'))
+  await cp(`${root}deploy/generated/nats/accounts.conf`, join(at, 'accounts.conf'))
   const { path } = await findNatsServer({})
   const { stderr } = await run(path, ['-t', '-c', join(at, 'nats.conf')])
   expect(stderr).toContain('is valid')

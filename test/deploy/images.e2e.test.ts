@@ -64,11 +64,20 @@ async function startOthers(): Promise<void> {
   opened.defer(() => server.closeAllConnections())
   listener = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await writeFile(join(secrets, 'webhook-url'), listener)
-  const users = (await readFile(`${root}deploy/compose/nats.conf`, 'utf8')).replace(/^[^]*?^(?=accounts)/m, '')
-  const keys = await readFile(join(secrets, 'nats-keys.conf'), 'utf8')
-  nats = opened.use(await testServer({ config: `${keys}\n${users}` }))
+  nats = opened.use(await testServer({ config: await usersOfCompose(secrets) }))
   const { CLICKHOUSE_URL: _, ...env } = process.env
   clickhouse = opened.use(await startClickHouse({ dataDir: join(scratch, 'clickhouse'), env }))
+}
+
+/** What nats.conf says of users, with the files that it includes. */
+async function usersOfCompose(secrets: string): Promise<string> {
+  const text = await readFile(`${root}deploy/compose/nats.conf`, 'utf8')
+  const keys = await readFile(join(secrets, 'nats-keys.conf'), 'utf8')
+  const accounts = await readFile(`${root}deploy/generated/nats/accounts.conf`, 'utf8')
+  return text
+    .slice(text.indexOf('NATS_MAX_FILE'))
+    .replace('include ./nats-keys.conf', () => keys)
+    .replace('include ./accounts.conf', () => accounts)
 }
 
 type Running = { readonly child: Child; readonly ports: Readonly<Record<'health' | 'http' | 'control', number>> }
@@ -146,6 +155,8 @@ test('every image starts as its user on a root it cannot write, does its work, a
   const partners = await Promise.all(['senninha', 'maas', 'dmitri'].map((name) => start(name, { LATENCY_MS: '1500' })))
   const urls = partners.map(({ ports }) => `http://127.0.0.1:${ports.http}`)
   const [senninha, maas, dmitri] = urls as [string, string, string]
+  const { child: provision } = await start('provision')
+  expect([(await provision.exited).code === 0, provision.tail]).toEqual([true, provision.tail])
   const services = {
     'distribution-center': await start('distribution-center'),
     provider: await start('provider', { SENNINHA_URL: senninha, MAAS_URL: maas }),
@@ -194,7 +205,11 @@ test('every image starts as its user on a root it cannot write, does its work, a
 async function finished(durable: string): Promise<number> {
   const seed = await readFile(`${scratch}/secrets/nats-operator.nk`)
   await using connection = new AsyncDisposableStack()
-  const nc = await connect({ servers: nats.url, authenticator: nkeyAuthenticator(seed) })
+  const nc = await connect({
+    servers: nats.url,
+    authenticator: nkeyAuthenticator(seed),
+    inboxPrefix: '_INBOX_operator',
+  })
   connection.defer(() => nc.close())
   const { ack_floor, num_ack_pending } = await (await jetstreamManager(nc)).consumers.info('CENTERS', durable)
   expect([durable, num_ack_pending]).toEqual([durable, 0])
@@ -211,7 +226,13 @@ test('the image of the command looks at the mesh with the key of an operator', a
   const streams = host.run({
     app: join(scratch, assembled!),
     args: [...command.slice(1, 2), 'streams', '--json'],
-    env: { ...env, PATH: '/bin', NATS_URL: nats.url, NATS_NKEY_SEED_FILE: `${scratch}/secrets/nats-operator.nk` },
+    env: {
+      ...env,
+      PATH: '/bin',
+      NATS_URL: nats.url,
+      NATS_NKEY_SEED_FILE: `${scratch}/secrets/nats-operator.nk`,
+      NATS_INBOX_PREFIX: '_INBOX_operator',
+    },
   })
   expect([(await streams.exited).code, streams.tail.join('\n')]).toEqual([0, expect.stringContaining('CENTERS')])
 })

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newToken } from '@malha/console'
+import { nkeyVariable } from '@malha/deployment'
 import { nkeys } from '@nats-io/transport-node'
 import { deployment } from '../mesh.ts'
 
@@ -37,10 +38,7 @@ const seed = (): string => new TextDecoder().decode(nkeys.createUser().getSeed()
 const publicKey = (text: string): string => nkeys.fromSeed(new TextEncoder().encode(text)).getPublicKey()
 
 const keys = users.map((user) => [user, publicKey(secret(`nats-${user}.nk`, seed))] as const)
-derived(
-  'nats-keys.conf',
-  keys.map(([user, key]) => `NATS_NKEY_${user.toUpperCase().replaceAll('-', '_')}: ${key}\n`).join(''),
-)
+derived('nats.env', keys.map(([user, key]) => `${nkeyVariable(user)}=${key}\n`).join(''))
 
 const clickhouse = createHash('sha256').update(secret('clickhouse-password', password)).digest('hex')
 derived(

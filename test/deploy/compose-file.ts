@@ -7,6 +7,7 @@ export type ComposeService = {
   readonly image: string
   readonly build?: { readonly target: string; readonly dockerfile: string }
   readonly environment?: Readonly<Record<string, string>>
+  readonly env_file?: readonly string[]
   readonly secrets?: readonly string[]
   readonly volumes?: readonly string[]
   readonly ports?: readonly string[]

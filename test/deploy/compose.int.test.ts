@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
 import { findNatsServer } from '@malha/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readCompose, root } from './compose-file.ts'
@@ -38,7 +38,10 @@ test('secrets are made once, for every service of compose.yaml, where nobody els
   expect((await stat(secrets)).mode & 0o777).toBe(0o700)
 
   const compose = readCompose()
-  const mounts = Object.values(compose.services).flatMap(({ volumes = [] }) => volumes.map((one) => one.split(':')[0]!))
+  const mounts = Object.values(compose.services).flatMap(({ volumes = [], env_file = [] }) => [
+    ...volumes.map((one) => one.split(':')[0]!),
+    ...env_file,
+  ])
   const files = [...Object.values(compose.secrets).map(({ file }) => file), ...mounts]
   const wanted = files.filter((file) => file.startsWith('./secrets/')).map((file) => basename(file))
   // The address of the webhook is one that somebody has.
@@ -51,10 +54,11 @@ test('secrets are made once, for every service of compose.yaml, where nobody els
 
 test('nats.conf is accepted by nats-server, prometheus.yml by promtool where there is one', async () => {
   await cp(`${folder}nats.conf`, join(at, 'nats.conf'))
-  await cp(join(at, 'secrets/nats-keys.conf'), join(at, 'nats-keys.conf'))
   await cp(`${root}deploy/generated/nats/accounts.conf`, join(at, 'accounts.conf'))
   const { path } = await findNatsServer({})
-  const { stderr } = await run(path, ['-t', '-c', join(at, 'nats.conf')])
+  const { environment } = readCompose().services['nats']!
+  const env = { ...environment, ...parseEnv(await readFile(join(at, 'secrets/nats.env'), 'utf8')) } as NodeJS.ProcessEnv
+  const { stderr } = await run(path, ['-t', '-c', join(at, 'nats.conf')], { env })
   expect(stderr).toContain('is valid')
 
   const checked = run('promtool', ['check', 'config', `${folder}prometheus.yml`])

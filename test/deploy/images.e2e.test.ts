@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
 import { type Child, type ClickHouseServer, freePorts, startClickHouse } from '@malha/stack'
 import { eventually, testServer, type TestServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -69,15 +69,13 @@ async function startOthers(): Promise<void> {
   clickhouse = opened.use(await startClickHouse({ dataDir: join(scratch, 'clickhouse'), env }))
 }
 
-/** What nats.conf says of users, with the files that it includes. */
+/** The users that nats.conf includes, with the variables of its container. */
 async function usersOfCompose(secrets: string): Promise<string> {
-  const text = await readFile(`${root}deploy/compose/nats.conf`, 'utf8')
-  const keys = await readFile(join(secrets, 'nats-keys.conf'), 'utf8')
   const accounts = await readFile(`${root}deploy/generated/nats/accounts.conf`, 'utf8')
-  return text
-    .slice(text.indexOf('NATS_MAX_FILE'))
-    .replace('include ./nats-keys.conf', () => keys)
-    .replace('include ./accounts.conf', () => accounts)
+  const keys = parseEnv(await readFile(join(secrets, 'nats.env'), 'utf8'))
+  const { NATS_MAX_FILE, NATS_MAX_MEM } = compose.services['nats']!.environment!
+  const variables = Object.entries({ ...keys, NATS_MAX_FILE, NATS_MAX_MEM })
+  return [...variables.map(([name, value]) => `${name}: ${value}`), accounts].join('\n')
 }
 
 type Running = { readonly child: Child; readonly ports: Readonly<Record<'health' | 'http' | 'control', number>> }

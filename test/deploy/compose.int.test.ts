@@ -57,7 +57,7 @@ test('nats.conf is accepted by nats-server, prometheus.yml by promtool where the
   await cp(`${root}deploy/generated/nats/accounts.conf`, join(at, 'accounts.conf'))
   const { path } = await findNatsServer({})
   const { environment } = readCompose().services['nats']!
-  const env = { ...environment, ...parseEnv(await readFile(join(at, 'secrets/nats.env'), 'utf8')) } as NodeJS.ProcessEnv
+  const env = { ...environment, ...parseEnv(await readFile(join(at, 'secrets/nats.env'), 'utf8')) }
   const { stderr } = await run(path, ['-t', '-c', join(at, 'nats.conf')], { env })
   expect(stderr).toContain('is valid')
 

@@ -39,7 +39,7 @@ try {
   await main()
 } catch (error) {
   const msg = error instanceof Error ? error.message : String(error)
-  const line = { level: 'fatal', time: new Date().toISOString(), service: 'archive', pid: process.pid, msg }
+  const line = { level: 'fatal', time: new Date().toISOString(), name: 'archive', pid: process.pid, msg }
   process.stdout.write(`${JSON.stringify(line)}\n`)
   process.exitCode = 1
 }

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { isGenerated } from '../src/generate.ts'
 import { defineDeployment, differences, generate, writeFiles } from '../src/index.ts'
 
 const deployment = defineDeployment({
@@ -26,7 +27,7 @@ it('makes files in the order of their paths, each saying in its first line who m
 
 it('refuses two generators for one file, and a file that cannot say who made it', () => {
   expect(() => generate(deployment, [() => ({ 'a.yaml': '' }), () => ({ 'a.yaml': '' })])).toThrow(/two generators/)
-  expect(() => generate(deployment, [() => ({ 'a.json': '{}' })])).toThrow(/a\.json cannot say in its first line/)
+  expect(() => generate(deployment, [() => ({ 'a.txt': '' })])).toThrow(/a\.txt cannot say in its first line/)
 })
 
 it('finds what is missing, changed and left over, mends it, and leaves alone what a person wrote', async () => {
@@ -48,4 +49,10 @@ it('finds what is missing, changed and left over, mends it, and leaves alone wha
 it('takes a folder that is not there as empty', async () => {
   const files = generate(deployment, [() => ({ 'a.yaml': 'a: 1' })])
   expect(await differences(join(folder, 'none'), files)).toEqual([{ path: 'a.yaml', how: 'missing' }])
+})
+
+it('says who made JSON in a first member, and leaves the rest as it is', () => {
+  const text = generate(deployment, [() => ({ 'a.json': '{\n  "b": [1]\n}\n' })]).get('a.json')!
+  expect(isGenerated(text)).toBe(true)
+  expect(JSON.parse(text)).toEqual({ '//': expect.stringContaining('malha deploy generate'), b: [1] })
 })

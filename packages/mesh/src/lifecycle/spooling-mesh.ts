@@ -170,9 +170,9 @@ async function within(promise: Promise<unknown>, signal: AbortSignal): Promise<b
 function watchSpool(spool: Spool, metrics: MeshMetrics, log: ServiceDeps['log']): () => void {
   let ticks = 0
   const look = (): void => {
-    const { entries, bytes, dead, oldestAt } = spool.state()
+    const { entries, bytes, maxBytes, dead, oldestAt } = spool.state()
     const oldestMs = oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt)
-    metrics.spool({ entries, bytes, oldestMs, dead })
+    metrics.spool({ entries, bytes, maxBytes, oldestMs, dead })
     const queued = spool.size
     if (queued > 0 && ++ticks % LOG_EVERY === 0)
       log.warn({ queued, bytes, oldestMs, dead }, 'events wait in the spool for the broker')

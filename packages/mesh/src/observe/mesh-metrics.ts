@@ -194,12 +194,14 @@ export function meshMetrics(metrics: Metrics): {
     metrics.gauge({ name, help, labels })
   const spoolEntries = spoolGauge('mesh_spool_entries', 'Events that wait in the spool.', ['stream'])
   const spoolBytes = spoolGauge('mesh_spool_bytes', 'What the spool holds, the dead included.')
+  const spoolMaxBytes = spoolGauge('mesh_spool_max_bytes', 'What the spool holds at most.')
   const spoolOldest = spoolGauge('mesh_spool_oldest_seconds', 'Age of the oldest event that waits in the spool.')
   const spoolDead = spoolGauge('mesh_spool_dead', 'Spooled events that were refused for good.')
   return {
-    spool({ entries, bytes, oldestMs, dead }) {
+    spool({ entries, bytes, maxBytes, oldestMs, dead }) {
       for (const [stream, count] of entries) spoolEntries.set({ stream }, count)
       spoolBytes.set({}, bytes)
+      spoolMaxBytes.set({}, maxBytes)
       spoolOldest.set({}, oldestMs / 1000)
       spoolDead.set({}, dead)
     },
@@ -254,4 +256,10 @@ export function meshMetrics(metrics: Metrics): {
 export type ConsumerGauges = { pending: number; ackPending: number; oldestMs: number; expiresInMs: number }
 
 export type PartitionGauges = { owned: number; held: number; parked: number; behindLetters: number; full: number }
-export type SpoolGauges = { entries: ReadonlyMap<string, number>; bytes: number; oldestMs: number; dead: number }
+export type SpoolGauges = {
+  entries: ReadonlyMap<string, number>
+  bytes: number
+  maxBytes: number
+  oldestMs: number
+  dead: number
+}

@@ -9,7 +9,7 @@ export async function runMain(service: string, main: (stopping: AbortSignal) => 
     await main(stopping.signal)
   } catch (error) {
     const msg = error instanceof Error ? error.message : String(error)
-    const line = { level: 'fatal', time: new Date().toISOString(), service, pid: process.pid, msg }
+    const line = { level: 'fatal', time: new Date().toISOString(), name: service, pid: process.pid, msg }
     process.stdout.write(`${JSON.stringify(line)}\n`)
     process.exitCode = 1
   }

@@ -45,6 +45,7 @@ export type SpoolState = {
   /** By stream, as the server names it. */
   entries: ReadonlyMap<string, number>
   bytes: number
+  maxBytes: number
   dead: number
   /** Unix ms; undefined when nothing is queued. */
   oldestAt: number | undefined
@@ -119,7 +120,13 @@ export class Spool {
 
   state(): SpoolState {
     const entries = this.#queues.counts()
-    return { entries, bytes: this.#bytes, dead: this.#dead, oldestAt: this.#queues.oldestAt() }
+    return {
+      entries,
+      bytes: this.#bytes,
+      maxBytes: this.#maxBytes,
+      dead: this.#dead,
+      oldestAt: this.#queues.oldestAt(),
+    }
   }
 
   /**

@@ -20,7 +20,7 @@ test.each(all.map((one) => [one.uid, one] as const))(
   'every panel of %s says what it shows, in a unit, of a data source that is chosen',
   (_, { panels, text }) => {
     expect(panels.length).toBeGreaterThan(5)
-    for (const { title, description, datasource, fieldConfig, targets = [] } of panels) {
+    for (const { description, datasource, fieldConfig, targets = [] } of panels) {
       expect(description).toMatch(/\.$/)
       expect(fieldConfig?.defaults.unit).toBeTruthy()
       expect(datasource?.uid).toBe('${datasource}')

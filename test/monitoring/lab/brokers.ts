@@ -64,8 +64,13 @@ export async function brokerLab(bin: string, server: TestServer): Promise<Lab> {
   }
 }
 
-async function startExporter(bin: string, monitorUrl: string): Promise<AsyncDisposable & { address: string }> {
-  const [port] = await freePorts(1)
+/** The exporter of one server. @param wanted its port, else a free one */
+export async function startExporter(
+  bin: string,
+  monitorUrl: string,
+  wanted?: number,
+): Promise<AsyncDisposable & { address: string }> {
+  const port = wanted ?? (await freePorts(1))[0]!
   const address = `127.0.0.1:${port}`
   const args = ['-addr', '127.0.0.1', '-port', String(port), '-varz', '-jsz=all', monitorUrl]
   const child = spawnChild({ command: bin, args })
@@ -79,7 +84,7 @@ async function smallServer(bin: string): Promise<Lab> {
   const dataDir = await mkdtemp(join(tmpdir(), 'malha-small-'))
   opening.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }))
   const server = await startNats({ dataDir, maxStoreBytes: SMALL_BYTES })
-  opening.defer(async () => void (await server.stop()))
+  opening.defer(() => server.stop())
   const line = await connect({ servers: server.url })
   opening.defer(() => line.close())
   const jsm = await jetstreamManager(line)

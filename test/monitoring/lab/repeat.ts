@@ -23,6 +23,6 @@ export function repeater(everyMs: number, work: () => Promise<unknown>): { start
   let running: { stop(): Promise<void> } | undefined
   return {
     start: () => void (running ??= repeat(everyMs, work)),
-    stop: async () => void (await running?.stop()),
+    stop: async () => await running?.stop(),
   }
 }

@@ -14,7 +14,7 @@ await using telemetry = startTelemetry({ service: 'lab-process', version: '1.0.0
 const { metrics, log } = telemetry
 await using _health = await serveHealth({ port: Number(process.env['HEALTH_PORT']), metrics })
 const mode = process.env['MODE']
-if (mode === 'busy') setInterval(() => block(650), 680)
+if (mode === 'busy') setInterval(() => block(550), 600)
 if (mode === 'leaky') {
   const mesh = await connectMesh({ servers: [process.env['NATS_URL']!], metrics, logger: log })
   await mesh.start(

@@ -1,4 +1,4 @@
-import { grew, OLD_PROCESS } from '../expressions.ts'
+import { grew, lines, OLD_PROCESS } from '../expressions.ts'
 import type { Alert, RuleGroup } from '../rule.ts'
 import type { Times } from '../time.ts'
 
@@ -56,7 +56,11 @@ function processes(t: Times): Alert[] {
     },
     {
       alert: 'EventLoopSlow',
-      expr: 'nodejs_eventloop_lag_p99_seconds > 0.5 and on (namespace, job, instance) mesh_build_info',
+      // Over a while: one that is blocked for so long misses a scrape now and then.
+      expr: lines(
+        `avg_over_time(nodejs_eventloop_lag_p99_seconds[${t('5m')}]) > 0.5`,
+        `and on (namespace, job, instance) max_over_time(mesh_build_info[${t('5m')}])`,
+      ),
       for: t('5m'),
       severity: 'ticket',
       summary: `The event loop of ${WHERE} is blocked for half a second at a time`,

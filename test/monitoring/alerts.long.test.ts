@@ -14,7 +14,7 @@ import { type Prometheus, startPrometheus } from './prometheus.ts'
 
 /** An hour is a minute. */
 const SCALE = 1 / 60
-const WITHIN = { timeoutMs: Number(process.env['LAB_MS'] ?? 300_000), intervalMs: 500 }
+const WITHIN = { timeoutMs: 300_000, intervalMs: 500 }
 
 /** Metrics of parts that do not run here. */
 const ELSEWHERE = /^(mesh_(archive|outbox|projection|sagas)|http_server)_/

@@ -7,6 +7,7 @@ export const EXPORTER_METRICS: readonly string[] = [
   'gnatsd_varz_jetstream_stats_storage',
   'gnatsd_varz_mem',
   'gnatsd_varz_slow_consumers',
+  'jetstream_consumer_delivered_consumer_seq',
   'jetstream_consumer_num_ack_pending',
   'jetstream_consumer_num_pending',
   'jetstream_consumer_num_redelivered',

@@ -71,7 +71,7 @@ export async function handlerLab(url: string): Promise<Lab> {
     handlers: { count: on(EVENTS.counted, all, ({ bad }) => fail(bad, new Reject('bad'))) },
   })
   const late = defineService('late', {
-    handlers: { start: on(EVENTS.late, { ...all, concurrency: 1 }, () => pause(20)) },
+    handlers: { start: on(EVENTS.late, { ...all, concurrency: 1 }, ({ bad }) => pause(bad ? 20 : 0)) },
   })
   const ager = defineService('ager', {
     handlers: {
@@ -85,8 +85,8 @@ export async function handlerLab(url: string): Promise<Lab> {
     Promise.all(Array.from({ length: count }, (_, n) => mesh.publish(contract, { n, bad })))
   const fed = (contract: Contract<Data>, count: number, everyMs: number): ReturnType<typeof repeater> =>
     repeater(everyMs, () => send(contract, count))
-  const feeds = { growing: fed(EVENTS.growing, 200, 250), retrying: fed(EVENTS.retrying, 5, 250) }
-  const fresh = [fed(EVENTS.counted, 200, 50), fed(EVENTS.late, 5, 100)]
+  const feeds = { growing: fed(EVENTS.growing, 40, 250), retrying: fed(EVENTS.retrying, 5, 250) }
+  const fresh = [fed(EVENTS.counted, 20, 50), fed(EVENTS.late, 20, 100)]
   for (const one of [...Object.values(feeds), ...fresh]) opening.defer(() => one.stop())
   // A call that still runs would hold up the end.
   opening.defer(() => Object.values(gates).forEach(({ resolve }) => resolve()))
@@ -142,7 +142,7 @@ export async function handlerLab(url: string): Promise<Lab> {
         // One by one: what a counter begins with is no increase.
         for (let round = 0; round < 10; round += 1) {
           await send(EVENTS.counted, 20)
-          await send(EVENTS.counted, 2, true)
+          await send(EVENTS.counted, 1, true)
           await pause(500)
         }
       },
@@ -151,7 +151,7 @@ export async function handlerLab(url: string): Promise<Lab> {
     {
       alerts: ['FreshnessBudgetBurnsFast', 'FreshnessBudgetBurnsSlow'],
       async begin() {
-        await send(EVENTS.late, 100)
+        await send(EVENTS.late, 100, true)
         await pause(1000)
         await mesh.start(late)
       },

@@ -19,21 +19,34 @@ export function jetstreamRules(t: Times): RuleGroup {
 function streams(t: Times): Alert[] {
   const waiting = `max by (${STREAM}, consumer_name) (jetstream_consumer_num_waiting{is_consumer_leader="true"})`
   const pending = `max by (${STREAM}, consumer_name) (jetstream_consumer_num_pending{is_consumer_leader="true"})`
+  const delivered = `max by (${STREAM}, consumer_name) (increase(jetstream_consumer_delivered_consumer_seq{is_consumer_leader="true"}[${t('5m')}]))`
   return [
     {
       alert: 'ConsumerUnattended',
-      expr: `${waiting} == 0 and ${pending} > 0`,
+      // A handler that has all it may in hand asks for nothing either; but it is given more as it goes.
+      expr: `${waiting} == 0 and ${pending} > 0 unless ${delivered} > 0`,
       for: t('10m'),
       severity: 'ticket',
       summary: 'Nobody asks for the events of {{ $labels.consumer_name }} on {{ $labels.stream_name }}',
       description:
         'No instance of the handler runs; or it is paused, or waits for its partner, and then another alert says so.',
       proof: {
-        series: { [consumer('num_waiting')]: '1x5 0x30 1x60', [consumer('num_pending')]: '5x100' },
+        series: {
+          [consumer('num_waiting')]: '1x5 0x30 1x60',
+          [consumer('num_pending')]: '5x100',
+          [consumer('delivered_consumer_seq')]: '7x100',
+        },
         fires: '20m',
         over: '60m',
         labels: { ...labels, consumer_name: 'provider_senninha' },
-        silent: [{ [consumer('num_waiting')]: '0x60', [consumer('num_pending')]: '0x60' }],
+        silent: [
+          { [consumer('num_waiting')]: '0x60', [consumer('num_pending')]: '0x60' },
+          {
+            [consumer('num_waiting')]: '0x60',
+            [consumer('num_pending')]: '9x60',
+            [consumer('delivered_consumer_seq')]: '0+30x60',
+          },
+        ],
       },
     },
     {

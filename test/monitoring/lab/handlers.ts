@@ -35,7 +35,6 @@ const EVENTS = {
   keyed: made('lab.keyed'),
   holding: made('lab.holding'),
   counted: made('lab.counted'),
-  late: made('lab.late'),
   aging: made('aging.stuck', aging),
 }
 const all = { startFrom: 'all' } as const
@@ -70,9 +69,6 @@ export async function handlerLab(url: string): Promise<Lab> {
   const counter = defineService('counter', {
     handlers: { count: on(EVENTS.counted, all, ({ bad }) => fail(bad, new Reject('bad'))) },
   })
-  const late = defineService('late', {
-    handlers: { start: on(EVENTS.late, { ...all, concurrency: 1 }, ({ bad }) => pause(bad ? 20 : 0)) },
-  })
   const ager = defineService('ager', {
     handlers: {
       stuck: on(EVENTS.aging, { ...all, retry: QUICK, concurrency: 1, timeoutMs: LONG_MS }, () => gates.aging.promise),
@@ -86,8 +82,8 @@ export async function handlerLab(url: string): Promise<Lab> {
   const fed = (contract: Contract<Data>, count: number, everyMs: number): ReturnType<typeof repeater> =>
     repeater(everyMs, () => send(contract, count))
   const feeds = { growing: fed(EVENTS.growing, 40, 250), retrying: fed(EVENTS.retrying, 5, 250) }
-  const fresh = [fed(EVENTS.counted, 20, 50), fed(EVENTS.late, 20, 100)]
-  for (const one of [...Object.values(feeds), ...fresh]) opening.defer(() => one.stop())
+  const fresh = fed(EVENTS.counted, 20, 50)
+  for (const one of [...Object.values(feeds), fresh]) opening.defer(() => one.stop())
   // A call that still runs would hold up the end.
   opening.defer(() => Object.values(gates).forEach(({ resolve }) => resolve()))
   const told = { service: 'lab', who: 'on-call', reason: 'to see that it is told' }
@@ -146,16 +142,7 @@ export async function handlerLab(url: string): Promise<Lab> {
           await pause(500)
         }
       },
-      end: async () => fresh[0]!.start(),
-    },
-    {
-      alerts: ['FreshnessBudgetBurnsFast', 'FreshnessBudgetBurnsSlow'],
-      async begin() {
-        await send(EVENTS.late, 100, true)
-        await pause(1000)
-        await mesh.start(late)
-      },
-      end: async () => fresh[1]!.start(),
+      end: async () => fresh.start(),
     },
   ]
   const rest = opening.move()

@@ -29,6 +29,7 @@ async function writer(stream: string, more: Partial<BatchWriterDeps> = {}) {
     target: { stream, epoch: 1 },
     leaseToken: 'lease',
     assertHeld: () => undefined,
+    assertSameTable: () => Promise.resolve(),
     signal: new AbortController().signal,
     on: {
       sending: () => undefined,

@@ -6,6 +6,7 @@ import { publishedAtOf, type Row, seqOf, type StreamEpoch } from '../message/row
 import { backoffMs, pause } from '../pause.ts'
 import { queryIdPrefix } from './cursor.ts'
 import { countStored, insertDeadLetter, insertRows } from './insert-rows.ts'
+import { TableChanged } from './same-table.ts'
 
 /*
  * W1  A batch is tried under one token until it is stored. A request without an answer may have been carried out, so
@@ -14,7 +15,8 @@ import { countStored, insertDeadLetter, insertRows } from './insert-rows.ts'
  * W3  A token ClickHouse remembers without its rows would swallow a batch: its log is not written atomically with the
  *     part, and outlives rows that an operator deletes. So the rows are counted after each insert; and the token tells
  *     when the last of them was stored, for in a stream that lost its end other events get the same numbers.
- * W4  Rows are stored in the order of their sequences: the greatest one in the table is the cursor.
+ * W4  Before each try the table is looked at too: one that was made anew has none of the rows before these.
+ * W5  Rows are stored in the order of their sequences: the greatest one in the table is the cursor.
  */
 
 export type BatchWriterDeps = {
@@ -23,6 +25,8 @@ export type BatchWriterDeps = {
   /** Identity of the lease under which this session writes; part of every query_id. */
   readonly leaseToken: string
   readonly assertHeld: () => void
+  /** Rejects where the table is not the one in which the cursor was read. */
+  readonly assertSameTable: () => Promise<void>
   /** Aborts for good: the process must end, or the lease is lost. */
   readonly signal: AbortSignal
   readonly on: {
@@ -69,12 +73,14 @@ export class BatchWriter {
 
   /** Undefined once stored; the error when a row of it can't be read. */
   async #untilStored(rows: readonly Row[], budget: { refused: number }): Promise<unknown> {
+    const { assertSameTable } = this.#deps
     let poison: unknown
     let round = 0
     this.#deps.on.sending(rows)
     await this.#retrying(
       async (queryId) => {
         const token = round === 0 ? this.#tokenOf(rows) : `${this.#tokenOf(rows)}/${round}`
+        await assertSameTable() // W4
         try {
           await insertRows(this.#deps.client, { rows, token, queryId, signal: this.#deps.signal })
         } catch (error) {
@@ -108,7 +114,7 @@ export class BatchWriter {
         return await work(queryId)
       } catch (error) {
         signal.throwIfAborted()
-        if (isSchemaGone(error)) throw error
+        if (isSchemaGone(error) || error instanceof TableChanged) throw error
         on.retry(attempt, error)
         await pause(backoffMs(attempt), signal)
         // The try that got no answer may still run; its end is waited for, so that the next one can see what it left.

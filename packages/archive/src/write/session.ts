@@ -13,6 +13,7 @@ import { markersIn, recordMarkers } from './markers.ts'
 import { BatchWriter } from './batch-writer.ts'
 import type { Batch } from './row-buffer.ts'
 import type { Progress } from './progress.ts'
+import { type SameTable, watchTable } from './same-table.ts'
 
 /*
  * One session archives one life of one stream from the cursor on, under one lease.
@@ -21,6 +22,7 @@ import type { Progress } from './progress.ts'
  *     the cursor. What was received before is still stored, for its stream may be gone by then.
  * S3  Gaps and markers are written before the rows behind them, so that a crash between both finds them again. For the
  *     same reason the cursor is the last row, never the last marker.
+ * S4  A session writes into the table in which it read its cursor, or not at all: another one of that name has another past.
  */
 
 export type SessionSignals = {
@@ -40,6 +42,21 @@ export async function runSession(
   const info = await deps.jsm.streams.info(deps.stream)
   const target: StreamEpoch = { stream: deps.stream, epoch: epochOf(info) }
   await killLeftInserts(deps.client, deps.stream) // S1
+  const other = new AbortController()
+  const sameTable = await watchTable(deps.client, {
+    everyMs: deps.options.pollMs,
+    onOther: (error) => other.abort(error),
+  })
+  const within = { ...signals, abort: AbortSignal.any([signals.abort, other.signal]) }
+  try {
+    await archive(deps, { target, info, lease, signals: within, progress, sameTable })
+  } finally {
+    sameTable.close()
+  }
+}
+
+async function archive(deps: WriterDeps, { info, ...pumped }: Pump & { info: StreamInfo }): Promise<void> {
+  const { target, lease, signals, progress } = pumped
   const cursor = await readCursor(deps.client, target)
   if (cursor) await assertSameHistory(deps, target, { cursor, lastSeq: info.state.last_seq })
   const position = await recordLostHead(deps, target, {
@@ -56,7 +73,7 @@ export async function runSession(
   signals.finish.addEventListener('abort', close, { once: true })
   if (signals.finish.aborted) close()
   try {
-    await pump(deps, source, { target, lease, signals, progress })
+    await pump(deps, source, pumped)
   } finally {
     source.close()
     signals.finish.removeEventListener('abort', close)
@@ -67,14 +84,16 @@ export async function runSession(
 // A stream can be told at its creation to count from a later number.
 const seqBefore = (info: StreamInfo): number => Math.max(1, info.config.first_seq ?? 1) - 1
 
-type Pump = { target: StreamEpoch; lease: Lease; signals: SessionSignals; progress: Progress }
+type Pump = { target: StreamEpoch; lease: Lease; signals: SessionSignals; progress: Progress; sameTable: SameTable }
 
-async function pump(deps: WriterDeps, source: BatchSource, { target, lease, signals, progress }: Pump): Promise<void> {
+async function pump(deps: WriterDeps, source: BatchSource, pumped: Pump): Promise<void> {
+  const { target, lease, signals, progress, sameTable } = pumped
   const writer = new BatchWriter({
     client: deps.client,
     target,
     leaseToken: lease.token,
     assertHeld: lease.assertHeld,
+    assertSameTable: sameTable.assert,
     signal: signals.abort,
     on: {
       sending: (rows) => progress.sending(rows),
@@ -89,6 +108,7 @@ async function pump(deps: WriterDeps, source: BatchSource, { target, lease, sign
     if (!batch) break
     const startedAt = performance.now()
     progress.writing(batch)
+    await sameTable.assert()
     await recordHoles(deps, { batch, target, signals })
     await recordMarkers(deps.client, target, batch.markers)
     if (batch.rows.length > 0) await writer.store(batch.rows)

@@ -19,6 +19,8 @@ export interface TestClickHouse extends AsyncDisposable {
   /** SIGKILL; settles when it is gone. */
   kill(): Promise<void>
   start(): Promise<void>
+  /** SIGKILL, and its disk is gone. */
+  lose(): Promise<void>
   /** Rows of a query. */
   sql<Row = Record<string, unknown>>(query: string): Promise<Row[]>
   /** A statement without a result. */
@@ -96,6 +98,10 @@ export async function testClickHouse(dataDir: string, when: 'started' | 'later' 
     kill,
     async start() {
       server ??= await startClickHouse({ dataDir, port, env })
+    },
+    async lose() {
+      await kill()
+      await rm(dataDir, { recursive: true, maxRetries: 5 })
     },
     async sql<Row>(query: string) {
       const result = await client.query({ query, format: 'JSONEachRow' })

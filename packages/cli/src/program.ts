@@ -28,6 +28,8 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   doctor: () => import('./commands/doctor.ts'),
   context: () => import('./commands/context.ts'),
   provision: () => import('./commands/provision.ts'),
+  backup: () => import('./commands/backup.ts'),
+  restore: () => import('./commands/restore.ts'),
   notify: () => import('./commands/notify.ts'),
   deploy: () => import('./commands/deploy.ts'),
 }

@@ -152,7 +152,14 @@ export {
   provisionOperations,
 } from './topology/provision.ts'
 export { auditStream, meshStream } from './topology/system.ts'
-export { type ConsumerFloor, consumerFloor, epochOf, type StreamState, streamState } from './topology/stream-state.ts'
+export {
+  type ConsumerFloor,
+  consumerFloor,
+  EPOCH,
+  epochOf,
+  type StreamState,
+  streamState,
+} from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
 export { type EventDurable, eventDurablesOf } from './topology/event-durables.ts'
 export { contains, overlap } from './topology/subject-overlap.ts'

@@ -22,6 +22,11 @@ export const operationsErrors = {
   OPERATIONS_NO_CONTRACTS: 'start a service with this release: it says its contracts; or give their module',
   OPERATIONS_UNKNOWN_TYPE: 'take one of the types that the message lists, or give the module of its contract',
   OPERATIONS_PAYLOAD_REFUSED: 'correct what the message says of the payload; nothing was published',
+  OPERATIONS_BACKUP_REFUSED: 'name a folder that is empty, or is not there',
+  OPERATIONS_BACKUP_FAILED: 'see to what the message says of the stream, remove the folder, and begin again',
+  OPERATIONS_BACKUP_UNREADABLE: 'take another backup; nothing was done with this one',
+  OPERATIONS_RESTORE_REFUSED: 'restore onto a server that has no stream of the backup; nothing was done',
+  OPERATIONS_RESTORE_FAILED: 'see to what the message says of the stream, and run the same command again: it goes on',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

@@ -95,6 +95,7 @@ const wallAtZero = (): number => Date.now() - performance.now()
 type StreamAnswer = {
   ts?: string
   created?: string
+  config?: { metadata?: Record<string, string> }
   state?: { messages?: number; subjects?: Record<string, number> }
   error?: { code: number; err_code?: number; description?: string }
 }
@@ -114,7 +115,7 @@ export async function readStream(nc: NatsConnection, stream: string, subjects?: 
   const serverMs = Date.parse(answer.ts ?? '')
   if (answer.error || Number.isNaN(serverMs))
     throw new Error(`stream ${stream}: ${answer.error?.description ?? 'the server does not say its time'}`)
-  const epoch = epochOf({ created: answer.created ?? '' })
+  const epoch = epochOf({ created: answer.created ?? '', ...(answer.config && { config: answer.config }) })
   return {
     serverMs,
     sentAt,

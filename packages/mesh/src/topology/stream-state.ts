@@ -29,10 +29,20 @@ export type ConsumerFloor = {
   readonly mostDeliveries: number
 }
 
-/** When a stream was made, in seconds of unix time: a stream made again under the same name is another one. */
-export function epochOf(info: Pick<StreamInfo, 'created'>): number {
-  return Math.floor(Date.parse(info.created) / 1000)
+/** In the metadata of a stream that was brought back: the epoch it had before. Part of the wire. */
+export const EPOCH = 'malha.epoch'
+
+/**
+ * When a stream was made, in seconds of unix time: a stream made again under the same name is another one. One that was brought
+ * back from a backup or from the archive holds the same events under the same sequences, and says in its metadata which one it
+ * is: the server gives it another `created` (nats-server 2.15.1).
+ */
+export function epochOf({ created, config }: Pick<StreamInfo, 'created'> & KeptEpoch): number {
+  const kept = config?.metadata?.[EPOCH] ?? ''
+  return /^\d{1,10}$/.test(kept) ? Number(kept) : Math.floor(Date.parse(created) / 1000)
 }
+
+type KeptEpoch = { config?: { metadata?: Record<string, string> } }
 
 /**
  * Where a stream stands. `stream` with its namespace. Needs `$JS.API.STREAM.INFO.<stream>`.

@@ -1,5 +1,5 @@
 import type { ArchivedEvent } from '@malha/archive'
-import { decodeAttribute, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
+import { decodeAttribute, epochOf, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
 import type { DirectMessage } from '../read/direct-message.ts'
 import type { WholeLetter } from '../letters/read-whole.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
@@ -51,7 +51,7 @@ export function eventIn({ names }: Mesh, { name, info }: MeshStream, message: Di
   if (subject.startsWith('_done.')) return undefined
   return {
     stream: name,
-    epoch: Math.floor(Date.parse(info.created) / 1000),
+    epoch: epochOf(info),
     seq: message.seq,
     subject,
     storedAt: message.timestamp,

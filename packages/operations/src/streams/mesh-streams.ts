@@ -16,8 +16,8 @@ export async function meshStreams({ nats, names }: Mesh): Promise<MeshStream[]> 
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Names of the mesh begin in upper case, a namespace never does. */
-function isOf({ namespace }: Names, stream: string): boolean {
+/** Whether a stream, or the one under a bucket, is of this namespace. Names of the mesh begin in upper case, a namespace never does. */
+export function isOf({ namespace }: Names, stream: string): boolean {
   const bare = stream.replace(/^KV_/, '')
   if (namespace === '') return /^[A-Z]/.test(bare)
   return bare.startsWith(`${namespace}_`) && /^[A-Z]/.test(bare.slice(namespace.length + 1))

@@ -1,0 +1,153 @@
+/**
+ * Streams and buckets of a backup, on a server that has none of them.
+ *
+ * R1  Nothing that is there is written over. What a restore that was broken off has brought back already is known by its
+ *     epoch and its last sequence, and left as it is.
+ * R2  A stream keeps its epoch: the server gives it another `created`, so its metadata say it. Checkpoints, letters and the
+ *     archive name its events by that.
+ * R3  Durables are made when all streams are there, behind the floors that were read before anything was copied.
+ */
+import { readFile } from 'node:fs/promises'
+import { EPOCH, epochOf, type Mesh } from '@malha/mesh'
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import { OperationsError } from '../errors.ts'
+import type { CopyProgress } from './back-up.ts'
+import { behind, ownMetadata } from './durables.ts'
+import { filesOf, type Manifest, readManifest, type SavedStream, unreadable } from './manifest.ts'
+import { sendCopy, sha256Of, type Snapshot } from './snapshot.ts'
+
+export type RestoreOptions = {
+  folder: string
+  /** Of each stream. @default as it had */
+  replicas?: number | undefined
+  /** Only looks whether it could. @default false */
+  dryRun?: boolean
+  onProgress?: (progress: CopyProgress) => void
+}
+
+export type Restored = {
+  readonly manifest: Manifest
+  /** Streams that were brought back now, or with a dry run would be; the others were brought back before. */
+  readonly streams: readonly string[]
+  readonly durables: number
+}
+
+type Wanted = { saved: SavedStream; isThere: boolean }
+
+/**
+ * Brings a backup back. The services of the mesh, and its archive, must not run meanwhile. Needs of each stream
+ * `$JS.API.STREAM.INFO`, `$JS.API.STREAM.RESTORE`, `$JS.API.STREAM.UPDATE`, `$JS.API.CONSUMER.CREATE` (and `DURABLE.CREATE`), and to publish
+ * `$JS.SNAPSHOT.RESTORE.>`.
+ * @throws OperationsError OPERATIONS_BACKUP_UNREADABLE with every fault and nothing done; OPERATIONS_RESTORE_REFUSED with every stream
+ * that is there and nothing done; OPERATIONS_RESTORE_FAILED
+ */
+export async function restore(mesh: Mesh, options: RestoreOptions): Promise<Restored> {
+  const { folder, dryRun = false, onProgress = () => undefined } = options
+  const manifest = await readManifest(folder)
+  if (manifest.namespace !== mesh.names.namespace)
+    throw new OperationsError(
+      'OPERATIONS_RESTORE_REFUSED',
+      `backup ${folder} is of namespace ${JSON.stringify(manifest.namespace)}, and the streams keep their names: give that one`,
+    )
+  await checkFiles(folder, manifest)
+  const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
+  const wanted = await whatIsThere(jsm, manifest)
+  const missing = wanted.filter(({ isThere }) => !isThere).map(({ saved }) => saved)
+  if (!dryRun) {
+    for (const saved of missing) {
+      await said(saved.name, () => bring(mesh, jsm, { ...options, saved, onProgress }))
+      onProgress({ stream: saved.name, bytes: saved.bytes, isDone: true })
+    }
+    for (const saved of manifest.streams) await said(saved.name, () => makeDurables(jsm, saved)) // R3
+  }
+  return {
+    manifest,
+    streams: missing.map(({ name }) => name),
+    durables: manifest.streams.reduce((sum, { durables }) => sum + durables.length, 0),
+  }
+}
+
+async function checkFiles(folder: string, { streams }: Manifest): Promise<void> {
+  const faults: string[] = []
+  for (const { name, sha256 } of streams) {
+    const found = await sha256Of(filesOf(folder, name).data).catch(() => undefined)
+    if (found !== sha256)
+      faults.push(`${name}/stream.tar.s2 ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`)
+  }
+  if (faults.length > 0) throw unreadable(folder, `${faults.join('; ')}; take another backup`)
+}
+
+/** Upholds R1. */
+async function whatIsThere(jsm: JetStreamManager, { streams }: Manifest): Promise<Wanted[]> {
+  const wanted: Wanted[] = []
+  const others: string[] = []
+  for (const saved of streams) {
+    const info = await infoOf(jsm, saved.name)
+    if (info && !isOfBackup(info, saved)) others.push(`${saved.name} (${info.state.messages} messages)`)
+    wanted.push({ saved, isThere: info !== undefined })
+  }
+  if (others.length === 0) return wanted
+  throw new OperationsError(
+    'OPERATIONS_RESTORE_REFUSED',
+    `the server has ${others.join(', ')} already, and nothing is written over; nothing was done. Restore before any service of the ` +
+      `mesh starts; what is there by mistake goes with "nats stream rm <name>"`,
+  )
+}
+
+function isOfBackup(info: StreamInfo, saved: SavedStream): boolean {
+  return (
+    info.config.metadata?.[EPOCH] !== undefined &&
+    epochOf(info) === saved.epoch &&
+    info.state.last_seq === saved.lastSeq
+  )
+}
+
+async function infoOf(jsm: JetStreamManager, stream: string): Promise<StreamInfo | undefined> {
+  try {
+    return await jsm.streams.info(stream)
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined
+    throw error
+  }
+}
+
+type Bring = Pick<RestoreOptions, 'folder' | 'replicas'> & {
+  saved: SavedStream
+  onProgress: (progress: CopyProgress) => void
+}
+
+async function bring({ nats }: Mesh, jsm: JetStreamManager, { folder, replicas, saved, onProgress }: Bring): Promise<void> {
+  const files = filesOf(folder, saved.name)
+  const { config, state } = JSON.parse(await readFile(files.config, 'utf8')) as Snapshot
+  const wanted = {
+    ...config,
+    ...(replicas !== undefined && { num_replicas: replicas }),
+    metadata: { ...ownMetadata(config.metadata ?? {}), [EPOCH]: String(saved.epoch) }, // R2
+  }
+  const onBytes = (bytes: number): void => onProgress({ stream: saved.name, bytes, isDone: false })
+  // No stream begins as sealed.
+  await sendCopy(nats, { config: { ...wanted, sealed: false }, state, file: files.data, onBytes })
+  if (config.sealed) await jsm.streams.update(saved.name, { sealed: true })
+}
+
+async function makeDurables(jsm: JetStreamManager, { name, durables }: SavedStream): Promise<void> {
+  if (durables.length === 0) return
+  const { config } = await jsm.streams.info(name)
+  for (const durable of durables) {
+    const there = await jsm.consumers.info(name, durable.config.durable_name!).catch(() => undefined)
+    if (!there) await jsm.consumers.add(name, behind(durable.floor, durable.config, config))
+  }
+}
+
+async function said(stream: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new OperationsError(
+      'OPERATIONS_RESTORE_FAILED',
+      `stream ${stream} could not be brought back (${why}); what was brought back stays: mend that, and run the same command again`,
+      { cause },
+    )
+  }
+}

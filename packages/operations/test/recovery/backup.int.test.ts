@@ -1,0 +1,207 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectMesh, decodeRecord, defineService, event, type Mesh, on, retry, seconds, stream, streamState } from '@malha/mesh'
+import { eventually, testCluster, testServer } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { beforeAll, afterAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { backUp, restore } from '../../src/index.ts'
+
+const orders = stream('ORDERS', { subjects: ['order.>', 'bill.>'] })
+const schema = z.object({ n: z.number() })
+const placed = event('order.placed', { stream: orders, schema, key: ({ n }) => `o-${n % 10}` })
+const billed = event('bill.sent', { stream: orders, schema })
+
+/** Who was called for which event, how often; what partners would see. */
+class Calls {
+  readonly of = new Map<string, Map<number, number>>()
+  add(who: string, n: number): void {
+    const counts = this.of.get(who) ?? new Map<number, number>()
+    this.of.set(who, counts.set(n, (counts.get(n) ?? 0) + 1))
+  }
+  count(who: string, below = Infinity): number {
+    return [...(this.of.get(who) ?? [])].reduce((sum, [n, times]) => sum + (n < below ? times : 0), 0)
+  }
+}
+
+const shop = (calls: Calls) =>
+  defineService('shop', {
+    handlers: {
+      bill: on(placed, { startFrom: 'all' }, ({ n }, ctx) => {
+        calls.add('bill', n)
+        ctx.publish(billed, { n })
+      }),
+      once: on(placed, { startFrom: 'all', inbox: { keepMs: seconds(600) } }, ({ n }) => void calls.add('once', n)),
+      count: on(placed, { startFrom: 'all', order: 'key', ackWaitMs: 2_000 }, ({ n }) => void calls.add('count', n)),
+      tell: on(
+        placed,
+        { startFrom: 'all', retry: retry({ minDelayMs: seconds(60), maxDelayMs: seconds(90) }) },
+        ({ n }) => {
+          calls.add('tell', n)
+          if (n % 10 === 7) throw new Error('the other side is away')
+        },
+      ),
+    },
+    publishes: [billed],
+  })
+
+const WHO = ['bill', 'once', 'count', 'tell'] as const
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'malha-backup-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const publish = async (mesh: Mesh, from: number, to: number): Promise<void> => {
+  for (let n = from; n < to; n++) await mesh.publish(placed, { n })
+}
+
+test('a broker that lost its disk is restored from a backup taken under load: what was done before it is done once, what came during it is done', async () => {
+  const calls = new Calls()
+  const to = join(folder, 'under-load')
+  const first = await testServer()
+  const before = await connectMesh({ servers: first.url, name: 'before' })
+  await before.start(shop(calls))
+  await publish(before, 0, 100)
+  await eventually(async () => {
+    for (const who of WHO) expect(calls.count(who)).toBe(100)
+    // Acked, and written down by the handler that keeps order.
+    await expectWritten(before)
+    const jsm = await jetstreamManager(before.nats)
+    for (const who of ['bill', 'once', 'tell'])
+      expect((await jsm.consumers.info('ORDERS', `shop_${who}_keyed`)).num_ack_pending).toBe(0)
+  })
+  const { epoch } = await streamState(before.nats, 'ORDERS')
+  let isLoaded = true
+  const load = (async () => {
+    let n = 100
+    for (; isLoaded; n++) await before.publish(placed, { n })
+    return n
+  })()
+  const manifest = await backUp(before, { folder: to })
+  expect(manifest.streams.map(({ name }) => name)).toEqual([
+    'KV_MESH_CHECKPOINTS',
+    'KV_MESH_CONTRACTS',
+    'KV_MESH_INBOX',
+    'KV_MESH_PARTITIONS',
+    'LANES_SHOP',
+    'DELAYS',
+    'MESH',
+    'ORDERS',
+    'DEAD_LETTERS',
+  ])
+  isLoaded = false
+  await load
+  await first[Symbol.asyncDispose]() // SIGKILL, and its folder goes
+  await before.nats.close()
+  const copied = manifest.streams.find(({ name }) => name === 'ORDERS')!.lastSeq
+  const atTheKill = new Map(WHO.map((who) => [who, calls.count(who, 100)]))
+  expect([...atTheKill.values()]).toEqual([100, 100, 100, 100])
+
+  await using second = await testServer()
+  const after = await connectMesh({ servers: second.url, name: 'after', topology: 'none' })
+  expect(await restore(after, { folder: to, dryRun: true })).toMatchObject({ streams: { length: 9 } })
+  expect(await restore(after, { folder: to })).toMatchObject({ streams: { length: 9 } })
+  expect(await restore(after, { folder: to })).toMatchObject({ streams: [] })
+  expect(await streamState(after.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: copied })
+  await after[Symbol.asyncDispose]()
+
+  await using again = await connectMesh({ servers: second.url, name: 'again' })
+  const running = await again.start(shop(calls))
+  await again.publish(placed, { n: 5_000 })
+  const kept = await numbersIn(again)
+  await eventually(
+    () => {
+      for (const who of WHO) for (const n of kept) expect(calls.of.get(who)?.get(n) ?? 0, `${who} ${n}`).toBeGreaterThan(0)
+    },
+    { timeoutMs: 20_000 },
+  )
+  for (const who of WHO) expect(calls.count(who, 100), who).toBe(100)
+  const waiting = await subjectsOf(again, 'LANES_SHOP', 'lane.shop.tell.at.>')
+  expect(waiting.length).toBeGreaterThanOrEqual(10)
+  await running.stop()
+}, 60_000)
+
+test('a backup is refused where it would be written over, restored where something is, or is not what was written', async () => {
+  const to = join(folder, 'refused')
+  await using server = await testServer()
+  await using mesh = await connectMesh({ servers: server.url, name: 'mesh' })
+  await (await mesh.start(shop(new Calls()))).stop()
+  await backUp(mesh, { folder: to })
+  await expect(backUp(mesh, { folder: to })).rejects.toThrow(/OPERATIONS_BACKUP_REFUSED: .*not empty/)
+  await expect(restore(mesh, { folder: to })).rejects.toThrow(
+    /OPERATIONS_RESTORE_REFUSED: .*DEAD_LETTERS \(0 messages\).*nothing was done/,
+  )
+  await using other = await connectMesh({ servers: server.url, name: 'other', namespace: 'other' })
+  await expect(restore(other, { folder: to })).rejects.toThrow(/OPERATIONS_RESTORE_REFUSED: .*namespace ""/)
+  const data = join(to, 'ORDERS', 'stream.tar.s2')
+  const bytes = await readFile(data)
+  await writeFile(data, bytes.fill(0, 40, 50))
+  await rm(join(to, 'MESH', 'stream.tar.s2'))
+  await expect(restore(mesh, { folder: to })).rejects.toThrow(
+    /OPERATIONS_BACKUP_UNREADABLE: .*MESH\/stream.tar.s2 cannot be read; ORDERS\/stream.tar.s2 is not what was written/,
+  )
+  await rm(join(to, 'manifest.json'))
+  await expect(restore(mesh, { folder: to })).rejects.toThrow(/OPERATIONS_BACKUP_UNREADABLE: .*broken off/)
+})
+
+test('a backup of one server is restored on a cluster with three replicas, and one of the cluster on it again', async () => {
+  const calls = new Calls()
+  await using one = await testServer()
+  await using alone = await connectMesh({ servers: one.url, name: 'alone' })
+  const running = await alone.start(shop(calls))
+  await publish(alone, 0, 20)
+  await eventually(() => expect(calls.count('bill')).toBe(20))
+  await running.stop()
+  const { epoch } = await streamState(alone.nats, 'ORDERS')
+  await backUp(alone, { folder: join(folder, 'one') })
+
+  await using cluster = await testCluster()
+  await using mesh = await connectMesh({ servers: cluster.url.split(','), name: 'three', replicas: 3 })
+  await restore(mesh, { folder: join(folder, 'one'), replicas: 3 })
+  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: 40 })
+  await backUp(mesh, { folder: join(folder, 'three') })
+  const jsm = await jetstreamManager(mesh.nats)
+  for await (const { config } of jsm.streams.list()) {
+    expect(config.num_replicas).toBe(3)
+    await jsm.streams.delete(config.name)
+  }
+  await restore(mesh, { folder: join(folder, 'three') })
+  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: 40 })
+  const again = await mesh.start(shop(calls))
+  await mesh.publish(placed, { n: 20 })
+  await eventually(() => expect(calls.count('bill')).toBe(21), { timeoutMs: 20_000 })
+  expect(calls.count('count', 20)).toBe(20)
+  await again.stop()
+}, 60_000)
+
+/** That the records of the ordered handler say that all is settled. */
+async function expectWritten({ nats }: Mesh): Promise<void> {
+  const jsm = await jetstreamManager(nats)
+  for (let partition = 0; partition < orders.partitions; partition++) {
+    const last = await jsm.streams.getMessage('ORDERS', { last_by_subj: `order.placed.${partition}.*` })
+    const subject = `$KV.MESH_PARTITIONS.shop_count.at.${partition}`
+    const record = await jsm.streams.getMessage('KV_MESH_PARTITIONS', { last_by_subj: subject })
+    const { read, running, open } = decodeRecord(record!.string())
+    expect(running.length + open.length).toBe(0)
+    expect(read).toBeGreaterThanOrEqual(last?.seq ?? 0)
+  }
+}
+
+async function subjectsOf({ nats }: Mesh, name: string, filter: string): Promise<string[]> {
+  const info = await (await jetstreamManager(nats)).streams.info(name, { subjects_filter: filter })
+  return Object.keys(info.state.subjects ?? {})
+}
+
+/** Of the orders that a stream holds. */
+async function numbersIn({ nats }: Mesh): Promise<number[]> {
+  const jsm = await jetstreamManager(nats)
+  const { state } = await jsm.streams.info('ORDERS')
+  const found: number[] = []
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await jsm.streams.getMessage('ORDERS', { seq })
+    if (message?.subject.startsWith('order.')) found.push(message.json<{ n: number }>().n)
+  }
+  return found
+}

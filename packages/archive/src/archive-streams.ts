@@ -12,6 +12,7 @@ import { type ClickHouseOptions, connectClickHouse, hostOf } from './clickhouse/
 import { select } from './clickhouse/run.ts'
 import { ArchiveError, reasonOf } from './errors.ts'
 import { openLeaseBucket } from './lease/lease-bucket.ts'
+import { keepFloors } from './floors/floor-keeper.ts'
 import { archiveMetrics } from './metrics.ts'
 import { checkNamespace } from './naming.ts'
 import { type ArchiveOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -121,10 +122,18 @@ class Archiver implements RunningArchive {
   async #run(): Promise<void> {
     const connected = await this.#connect()
     if (!connected) return
+    const floors = this.#keepFloors(connected)
     while (!this.#stopping.signal.aborted) {
       await Promise.all([this.#round(connected), this.#askClickHouse(connected)])
       await pause(this.#options.pollMs, this.#stopping.signal)
     }
+    await floors
+  }
+
+  async #keepFloors({ jsm, leases }: Connected): Promise<void> {
+    const ensureSchema = async (): Promise<void> => await this.#ensureSchema(leases)
+    const deps = { jsm, leases, client: this.#client, namespace: this.#namespace, options: this.#options, ensureSchema }
+    await keepFloors(deps, this.#stopping.signal)
   }
 
   async #connect(): Promise<Connected | undefined> {

@@ -14,11 +14,20 @@ export { eventArchive } from './query/event-archive.ts'
 export type { ForgottenEvent, ForgottenStretch } from './query/event-archive.ts'
 export { queryJourney, treeOf } from './query/journey.ts'
 export type { Caused, JourneyEvent } from './query/journey.ts'
+export {
+  archivedExtent,
+  type KeptFloor,
+  type KeptMesh,
+  type KeptPartition,
+  type KeptStream,
+  readKeptMesh,
+} from './query/kept-mesh.ts'
 export { eachArchived, queryArchive, queryArchiveSql } from './query/query-archive.ts'
 export type { EventFilter, SqlOptions } from './query/query-archive.ts'
 export { missingOf, readPast } from './query/read-past.ts'
 export type { MissingRange, Past } from './query/read-past.ts'
 export type { ReadLimits } from './query/read-only.ts'
+export { REBUILT_FROM, rebuiltFrom } from './message/rebuilt.ts'
 export { replayReader } from './query/replay-reader.ts'
 export type { ReplayedEvent, ReplayQuery, ReplayReader } from './query/replay-reader.ts'
 export { parseMigration, readMigrations } from './schema/migration-file.ts'

@@ -19,6 +19,8 @@ export type ArchiveOptions = {
   paceMs?: number
   /** How often streams are looked for and lag is measured, ms. @default 3_000 */
   pollMs?: number
+  /** How often it is written down where handlers stand, ms: a broker made again from the archive repeats so much. @default 10_000 */
+  floorsMs?: number
   /** How long another process waits before it takes over from one that died, ms; whole seconds. @default 5_000 */
   leaseMs?: number
   /** How long `stop()` tries to store what it has received, ms. @default 5_000 */
@@ -37,6 +39,7 @@ export type ResolvedOptions = {
   readonly limits: BatchLimits
   readonly times: FlushTimes
   readonly pollMs: number
+  readonly floorsMs: number
   readonly leaseMs: number
   readonly stopMs: number
   readonly holder: string
@@ -52,6 +55,7 @@ export function resolveOptions(given: ArchiveOptions): ResolvedOptions {
     limits: { rows: options.batchRows ?? 10_000, bytes: options.batchBytes ?? 8 * 1024 ** 2 },
     times: { flushMs: options.flushMs ?? 1_000, paceMs: options.paceMs ?? 250 },
     pollMs: options.pollMs ?? 3_000,
+    floorsMs: options.floorsMs ?? 10_000,
     leaseMs: options.leaseMs ?? 5_000,
     stopMs: options.stopMs ?? 5_000,
     holder: options.holder ?? thisHolder,
@@ -63,6 +67,7 @@ export function resolveOptions(given: ArchiveOptions): ResolvedOptions {
     ...whole('flushMs', resolved.times.flushMs, 0),
     ...whole('paceMs', resolved.times.paceMs, 0),
     ...whole('pollMs', resolved.pollMs, 10),
+    ...whole('floorsMs', resolved.floorsMs, 10),
     ...whole('leaseMs', resolved.leaseMs, 1_000),
     ...whole('stopMs', resolved.stopMs, 0),
   ]

@@ -50,14 +50,14 @@ test(
 
 /** Publishes until it is disposed of. */
 function loadOf(subject: string): AsyncDisposable {
-  let isWanted = true
+  const over = new AbortController()
   const load = (async () => {
-    for (let round = 0; isWanted; round += 1)
+    for (let round = 0; !over.signal.aborted; round += 1)
       await servers.publish(subject, 20, { id: (n) => `load-${round}-${n}` })
   })()
   return {
     async [Symbol.asyncDispose]() {
-      isWanted = false
+      over.abort()
       await load
     },
   }

@@ -30,6 +30,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   provision: () => import('./commands/provision.ts'),
   backup: () => import('./commands/backup.ts'),
   restore: () => import('./commands/restore.ts'),
+  rebuild: () => import('./commands/rebuild.ts'),
   notify: () => import('./commands/notify.ts'),
   deploy: () => import('./commands/deploy.ts'),
 }

@@ -27,6 +27,9 @@ export const operationsErrors = {
   OPERATIONS_BACKUP_UNREADABLE: 'take another backup; nothing was done with this one',
   OPERATIONS_RESTORE_REFUSED: 'restore onto a server that has no stream of the backup; nothing was done',
   OPERATIONS_RESTORE_FAILED: 'see to what the message says of the stream, and run the same command again: it goes on',
+  OPERATIONS_REBUILD_REFUSED:
+    'rebuild before any service starts, onto a server that has none of its streams; nothing was done',
+  OPERATIONS_REBUILD_FAILED: 'see to what the message says, and run the same command again: it goes on',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

@@ -36,6 +36,8 @@ export { allWithheld, type Described, type Sensitivity, type ShownPayload } from
 export { showArchived, type ShownEvent } from './redaction/show-archived.ts'
 export { backUp, type BackupOptions, type CopyProgress } from './recovery/back-up.ts'
 export type { Manifest, SavedDurable, SavedStream } from './recovery/manifest.ts'
+export { rebuild, type RebuildOptions, type Rebuilt } from './recovery/rebuild.ts'
+export type { PlannedStream } from './recovery/rebuild-plan.ts'
 export { restore, type Restored, type RestoreOptions } from './recovery/restore.ts'
 export type { Asked } from './runs/begin.ts'
 export type { ReplayOf, ReplayPlan, ReplaySample } from './runs/replay.ts'

@@ -1,4 +1,5 @@
 import { decodeAttribute } from '@malha/mesh'
+import { firstStoredAt } from './rebuilt.ts'
 import type { StoredMessage } from './stored-message.ts'
 import { dateTimeOfNs, dateTimeOfRfc3339 } from './times.ts'
 
@@ -49,7 +50,9 @@ export type StreamEpoch = { readonly stream: string; readonly epoch: number }
  */
 export function toRow({ stream, epoch }: StreamEpoch, message: StoredMessage): Row {
   const cloud = cloudEventOf(message.headers)
-  const publishedAt = dateTimeOfNs(message.storedAtNs)
+  // One that was brought back is the event that was: it has its row, or gets the same one again.
+  const firstStored = firstStoredAt(message.headers, { stream, epoch, seq: message.seq })
+  const publishedAt = dateTimeOfNs(firstStored ?? message.storedAtNs)
   const { buffer, byteOffset, byteLength } = message.payload
   return [
     stream,

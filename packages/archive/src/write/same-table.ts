@@ -26,7 +26,8 @@ export async function watchTable(
   const id = await tableId(client)
   const assert = async (): Promise<void> => {
     const now = await tableId(client)
-    if (now !== id) throw new TableChanged('the tables of the archive were made anew: read from the start of the stream')
+    if (now !== id)
+      throw new TableChanged('the tables of the archive were made anew: read from the start of the stream')
   }
   const look = (): void => {
     assert().catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { without } from '../audit/ranges.ts'
 import { ArchiveError } from '../errors.ts'
 import { BatchSource } from '../receive/batch-source.ts'
 import type { StreamEpoch } from '../message/row.ts'
+import { firstStoredAt } from '../message/rebuilt.ts'
 import { nsOfTimestamp } from '../message/times.ts'
 import type { Lease } from '../lease/lease.ts'
 import type { WriterDeps } from './deps.ts'
@@ -156,13 +157,16 @@ async function assertSameHistory(
   { cursor, lastSeq }: { cursor: Cursor; lastSeq: number },
 ): Promise<void> {
   const message = lastSeq < cursor.seq ? null : await deps.jsm.streams.getMessage(target.stream, { seq: cursor.seq })
-  const same = message ? nsOfTimestamp(message.timestamp) === cursor.storedAtNs : lastSeq >= cursor.seq
+  const headers = Object.fromEntries(message?.header.keys().map((name) => [name, message.header.values(name)]) ?? [])
+  const storedAt =
+    message && (firstStoredAt(headers, { ...target, seq: cursor.seq }) ?? nsOfTimestamp(message.timestamp))
+  const same = message ? storedAt === cursor.storedAtNs : lastSeq >= cursor.seq
   if (same) return
   throw new ArchiveError(
     'ARCHIVE_STREAM_BEHIND',
     `stream ${target.stream} is not the one that was archived: the archive has events up to ${cursor.seq}, of which the stream ` +
-      `(last sequence ${lastSeq}) has lost at least the last, e.g. by a power loss. Nothing is archived from it until you decide: keep the ` +
-      `archived events (copy the rest into a new stream), or find the last common sequence N with "malha archive audit" and drop what ` +
+      `(last sequence ${lastSeq}) has lost at least the last, e.g. by a power loss, or because an older backup was restored. Nothing is archived from it until you ` +
+      `decide: bring the archived events back ("malha rebuild", while nothing else has their numbers), or find the last common sequence N with "malha archive audit" and drop what ` +
       `is behind it, in archive.events, archive.markers and archive.dead_letters: ` +
       `ALTER TABLE … DELETE WHERE stream = '${target.stream}' AND epoch = ${target.epoch} AND seq > N`,
   )

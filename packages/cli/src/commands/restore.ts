@@ -7,7 +7,7 @@ import { print, screen } from '../view/print.ts'
 import { say } from '../view/say.ts'
 import { plural } from '../view/text.ts'
 
-type RestoreCommandOptions = ConnectOptions & { json?: true; dryRun?: true; replicas?: number }
+type RestoreCommandOptions = ConnectOptions & { json?: true; dryRun?: boolean; replicas?: number }
 
 /** `malha restore`: what `malha backup` wrote, on a server that has nothing of it. */
 export function register(program: Command): void {

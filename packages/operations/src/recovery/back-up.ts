@@ -40,7 +40,10 @@ export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined 
   const beganAt = new Date().toISOString()
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if ((await readdir(folder)).length > 0)
-    throw new OperationsError('OPERATIONS_BACKUP_REFUSED', `${folder} is not empty; name a folder that is, or is not there`)
+    throw new OperationsError(
+      'OPERATIONS_BACKUP_REFUSED',
+      `${folder} is not empty; name a folder that is, or is not there`,
+    )
   const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
   const streams: StreamInfo[] = []
   for await (const info of jsm.streams.list()) if (isCopied(mesh, info)) streams.push(info)

@@ -24,7 +24,11 @@ function floorOf({ config, ack_floor, delivered, num_ack_pending }: ConsumerInfo
 }
 
 /** A durable of a stream, made so that it begins behind a floor. Of a work queue all that is there is not done. */
-export function behind(floor: number, config: Partial<ConsumerConfig>, { retention }: StreamInfo['config']): Partial<ConsumerConfig> {
+export function behind(
+  floor: number,
+  config: Partial<ConsumerConfig>,
+  { retention }: StreamInfo['config'],
+): Partial<ConsumerConfig> {
   const { opt_start_seq: _, opt_start_time: __, metadata, ...kept } = config
   const begin =
     retention === RetentionPolicy.Limits

@@ -48,7 +48,11 @@ export const filesOf = (folder: string, stream: string): { folder: string; confi
 /** @throws OperationsError OPERATIONS_BACKUP_UNREADABLE */
 export async function readManifest(folder: string): Promise<Manifest> {
   const text = await readFile(join(folder, MANIFEST), 'utf8').catch((cause: unknown) => {
-    throw unreadable(folder, 'it has no manifest.json, which is written last: it is none, or one that was broken off', cause)
+    throw unreadable(
+      folder,
+      'it has no manifest.json, which is written last: it is none, or one that was broken off',
+      cause,
+    )
   })
   let manifest: Manifest
   try {

@@ -9,11 +9,12 @@
  */
 import { readFile } from 'node:fs/promises'
 import { EPOCH, epochOf, type Mesh } from '@malha/mesh'
-import { JetStreamApiCodes, JetStreamApiError, jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
+import { jetstreamManager, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import type { CopyProgress } from './back-up.ts'
 import { behind, ownMetadata } from './durables.ts'
 import { filesOf, type Manifest, readManifest, type SavedStream, unreadable } from './manifest.ts'
+import { streamOf } from './stream-of.ts'
 import { sendCopy, sha256Of, type Snapshot } from './snapshot.ts'
 
 export type RestoreOptions = {
@@ -72,7 +73,9 @@ async function checkFiles(folder: string, { streams }: Manifest): Promise<void> 
   for (const { name, sha256 } of streams) {
     const found = await sha256Of(filesOf(folder, name).data).catch(() => undefined)
     if (found !== sha256)
-      faults.push(`${name}/stream.tar.s2 ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`)
+      faults.push(
+        `${name}/stream.tar.s2 ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`,
+      )
   }
   if (faults.length > 0) throw unreadable(folder, `${faults.join('; ')}; take another backup`)
 }
@@ -82,7 +85,7 @@ async function whatIsThere(jsm: JetStreamManager, { streams }: Manifest): Promis
   const wanted: Wanted[] = []
   const others: string[] = []
   for (const saved of streams) {
-    const info = await infoOf(jsm, saved.name)
+    const info = await streamOf(jsm, saved.name)
     if (info && !isOfBackup(info, saved)) others.push(`${saved.name} (${info.state.messages} messages)`)
     wanted.push({ saved, isThere: info !== undefined })
   }
@@ -102,21 +105,16 @@ function isOfBackup(info: StreamInfo, saved: SavedStream): boolean {
   )
 }
 
-async function infoOf(jsm: JetStreamManager, stream: string): Promise<StreamInfo | undefined> {
-  try {
-    return await jsm.streams.info(stream)
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined
-    throw error
-  }
-}
-
 type Bring = Pick<RestoreOptions, 'folder' | 'replicas'> & {
   saved: SavedStream
   onProgress: (progress: CopyProgress) => void
 }
 
-async function bring({ nats }: Mesh, jsm: JetStreamManager, { folder, replicas, saved, onProgress }: Bring): Promise<void> {
+async function bring(
+  { nats }: Mesh,
+  jsm: JetStreamManager,
+  { folder, replicas, saved, onProgress }: Bring,
+): Promise<void> {
   const files = filesOf(folder, saved.name)
   const { config, state } = JSON.parse(await readFile(files.config, 'utf8')) as Snapshot
   const wanted = {
@@ -127,7 +125,7 @@ async function bring({ nats }: Mesh, jsm: JetStreamManager, { folder, replicas, 
   const onBytes = (bytes: number): void => onProgress({ stream: saved.name, bytes, isDone: false })
   // No stream begins as sealed.
   await sendCopy(nats, { config: { ...wanted, sealed: false }, state, file: files.data, onBytes })
-  if (config.sealed) await jsm.streams.update(saved.name, { sealed: true })
+  if (config.sealed) await jsm.streams.update(saved.name, { sealed: true } as Partial<StreamConfig>)
 }
 
 async function makeDurables(jsm: JetStreamManager, { name, durables }: SavedStream): Promise<void> {

@@ -84,7 +84,11 @@ export async function sendCopy(
   { config, state, file, onBytes }: Snapshot & { file: string; onBytes: (bytes: number) => void },
 ): Promise<void> {
   const subject = `$JS.API.STREAM.RESTORE.${config.name}`
-  const { deliver_subject: to } = await ask<{ deliver_subject: string }>(nats, subject, JSON.stringify({ config, state }))
+  const { deliver_subject: to } = await ask<{ deliver_subject: string }>(
+    nats,
+    subject,
+    JSON.stringify({ config, state }),
+  )
   let sent = 0
   for await (const piece of createReadStream(file, { highWaterMark: PIECE_BYTES }) as AsyncIterable<Buffer>) {
     faultIn(await nats.request(to, piece, { timeout: ASK_MS }))

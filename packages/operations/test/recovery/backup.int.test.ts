@@ -91,7 +91,8 @@ test('a broker that lost its disk is restored from a backup taken under load: wh
     return n
   })()
   const manifest = await backUp(before, { folder: to })
-  expect(manifest.streams.map(({ name }) => name)).toEqual([
+  const copiedNames = manifest.streams.map(({ name }) => name)
+  expect(copiedNames.filter((name) => name !== 'ADVISORIES')).toEqual([
     'KV_MESH_CHECKPOINTS',
     'KV_MESH_CONTRACTS',
     'KV_MESH_INBOX',
@@ -112,8 +113,8 @@ test('a broker that lost its disk is restored from a backup taken under load: wh
 
   await using second = await testServer()
   const after = await connectMesh({ servers: second.url, name: 'after', topology: 'none' })
-  expect(await restore(after, { folder: to, dryRun: true })).toMatchObject({ streams: { length: 9 } })
-  expect(await restore(after, { folder: to })).toMatchObject({ streams: { length: 9 } })
+  expect(await restore(after, { folder: to, dryRun: true })).toMatchObject({ streams: { length: copiedNames.length } })
+  expect(await restore(after, { folder: to })).toMatchObject({ streams: { length: copiedNames.length } })
   expect(await restore(after, { folder: to })).toMatchObject({ streams: [] })
   expect(await streamState(after.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: copied })
   await after[Symbol.asyncDispose]()

@@ -132,8 +132,8 @@ class Archiver implements RunningArchive {
 
   async #keepFloors({ jsm, leases }: Connected): Promise<void> {
     const ensureSchema = async (): Promise<void> => await this.#ensureSchema(leases)
-    const deps = { jsm, leases, client: this.#client, namespace: this.#namespace, options: this.#options, ensureSchema }
-    await keepFloors(deps, this.#stopping.signal)
+    const own = { client: this.#client, namespace: this.#namespace, options: this.#options, metrics: this.#metrics }
+    await keepFloors({ jsm, leases, ensureSchema, ...own }, this.#stopping.signal)
   }
 
   async #connect(): Promise<Connected | undefined> {

@@ -11,6 +11,7 @@ export type ArchiveMetrics = {
   readonly retries: Counter
   readonly gapMessages: Counter
   readonly deadLetters: Counter
+  readonly floorsAge: Gauge
 }
 
 const BATCH_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -37,5 +38,10 @@ export function archiveMetrics(metrics: Metrics): ArchiveMetrics {
     retries: counter('mesh_archive_retries_total', 'Inserts that failed and were tried again'),
     gapMessages: counter('mesh_archive_gap_messages_total', 'Events that left the stream before they were archived'),
     deadLetters: counter('mesh_archive_dead_letters_total', 'Events ClickHouse could not read, kept as dead letters'),
+    floorsAge: metrics.gauge({
+      name: 'mesh_archive_floors_age_seconds',
+      help: 'How old what is written down of where handlers stand may be; 0 in a process that does not write it',
+      labels: [],
+    }),
   }
 }

@@ -4,6 +4,7 @@ import type { JetStreamManager } from '@nats-io/jetstream'
 import { reasonOf } from '../errors.ts'
 import { keyOf } from '../lease/lease-bucket.ts'
 import { type Lease, tryLease } from '../lease/lease.ts'
+import type { ArchiveMetrics } from '../metrics.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { pause } from '../pause.ts'
 import { type Sample, takeSample } from './sample.ts'
@@ -21,6 +22,7 @@ export type FloorKeeperDeps = {
   readonly client: ClickHouseClient
   readonly namespace: string
   readonly options: ResolvedOptions
+  readonly metrics: Pick<ArchiveMetrics, 'floorsAge'>
   readonly ensureSchema: () => Promise<void>
 }
 
@@ -41,20 +43,25 @@ export async function keepFloors(deps: FloorKeeperDeps, signal: AbortSignal): Pr
 }
 
 async function keep(deps: FloorKeeperDeps, lease: Lease, signal: AbortSignal): Promise<void> {
-  const { options, namespace, jsm } = deps
+  const { options, namespace, jsm, metrics } = deps
   const ended = AbortSignal.any([signal, lease.lost])
   let told = ''
-  let before = ''
+  let before = { text: '', atMs: 0 }
+  let freshAt = performance.now()
   while (!ended.aborted) {
     try {
+      const sampledAt = performance.now()
       const sample = await takeSample(jsm, namespace)
       const text = textOf(sample)
-      if (text !== before && (await isReached(deps, sample, ended))) {
+      // Written again all the same now and then: the tables may have been made anew.
+      const isKnown = text === before.text && sample.atMs - before.atMs < AGAIN_MS
+      if (!isKnown && (await isReached(deps, sample, ended))) {
         await deps.ensureSchema()
         lease.assertHeld()
         await record(deps.client, sample)
-        before = text
+        before = { text, atMs: sample.atMs }
       }
+      if (text === before.text) freshAt = sampledAt
     } catch (error) {
       const reason = reasonOf(error)
       if (reason !== told && !ended.aborted)
@@ -64,9 +71,13 @@ async function keep(deps: FloorKeeperDeps, lease: Lease, signal: AbortSignal): P
         )
       told = reason
     }
+    metrics.floorsAge.set({}, (performance.now() - freshAt) / 1000)
     await pause(options.floorsMs, ended)
   }
+  metrics.floorsAge.set({}, 0)
 }
+
+const AGAIN_MS = 60_000
 
 /** What would be written, but for its time. */
 const textOf = ({ streams, floors, partitions }: Sample): string =>

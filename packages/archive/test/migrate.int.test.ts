@@ -36,15 +36,15 @@ test('a dry run says what would be done, and does nothing', async () => {
   const report = await migrate({ dryRun: true })
   expect(report).toMatchObject({
     applied: [],
-    pending: ['001_events.sql', '002_gaps.sql', '003_dead_letters.sql', '004_markers.sql'],
+    pending: ['001_events.sql', '002_gaps.sql', '003_dead_letters.sql', '004_markers.sql', '005_floors.sql'],
   })
   expect(await servers.clickhouse.sql("SELECT name FROM system.databases WHERE name = 'archive'")).toEqual([])
 })
 
 test('three at once apply each migration once', async () => {
   const reports = await Promise.all([migrate(), migrate(), migrate()])
-  expect(reports.flatMap((report) => report.applied)).toHaveLength(4)
-  expect(await history()).toEqual([1, 2, 3, 4].map((version) => ({ version, n: 1 })))
+  expect(reports.flatMap((report) => report.applied)).toHaveLength(5)
+  expect(await history()).toEqual([1, 2, 3, 4, 5].map((version) => ({ version, n: 1 })))
   const [database] = await servers.clickhouse.sql<{ engine: string }>(
     "SELECT engine FROM system.databases WHERE name = 'archive'",
   )
@@ -63,14 +63,14 @@ test('a migration that failed half-way is run again from its start once it is me
   const { readFile } = await import('node:fs/promises')
   const { shippedMigrations } = await import('../src/schema/migration-file.ts')
   const shipped: Record<string, string> = {}
-  for (const name of ['001_events.sql', '002_gaps.sql', '003_dead_letters.sql', '004_markers.sql'])
+  for (const name of ['001_events.sql', '002_gaps.sql', '003_dead_letters.sql', '004_markers.sql', '005_floors.sql'])
     shipped[name] = await readFile(new URL(name, shippedMigrations), 'utf8')
   const first = '-- statement\nCREATE TABLE IF NOT EXISTS archive.half (a UInt8) ENGINE = Memory\n'
-  await using broken = await folderOf({ ...shipped, '005_half.sql': `${first}-- statement\nCREATE NONSENSE` })
-  await expect(migrate({ folder: broken.url })).rejects.toThrow(/ARCHIVE_MIGRATION_FAILED: 005_half\.sql, statement 2/)
-  expect(await history()).toHaveLength(4)
+  await using broken = await folderOf({ ...shipped, '006_half.sql': `${first}-- statement\nCREATE NONSENSE` })
+  await expect(migrate({ folder: broken.url })).rejects.toThrow(/ARCHIVE_MIGRATION_FAILED: 006_half\.sql, statement 2/)
+  expect(await history()).toHaveLength(5)
   const second = '-- statement\nCREATE TABLE IF NOT EXISTS archive.whole (a UInt8) ENGINE = Memory\n'
-  await using mended = await folderOf({ ...shipped, '005_half.sql': first + second })
-  expect(await migrate({ folder: mended.url })).toMatchObject({ applied: ['005_half.sql'] })
-  expect(await migrate()).toMatchObject({ unknown: ['005_half.sql'] })
+  await using mended = await folderOf({ ...shipped, '006_half.sql': first + second })
+  expect(await migrate({ folder: mended.url })).toMatchObject({ applied: ['006_half.sql'] })
+  expect(await migrate()).toMatchObject({ unknown: ['006_half.sql'] })
 })

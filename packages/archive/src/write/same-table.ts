@@ -29,11 +29,16 @@ export async function watchTable(
     if (now !== id)
       throw new TableChanged('the tables of the archive were made anew: read from the start of the stream')
   }
+  let isLooking = false
   const look = (): void => {
-    assert().catch((error: unknown) => {
-      // One that does not answer may be the same when it does.
-      if (isSchemaGone(error) || error instanceof TableChanged) onOther(error)
-    })
+    if (isLooking) return
+    isLooking = true
+    assert()
+      .catch((error: unknown) => {
+        // One that does not answer may be the same when it does.
+        if (isSchemaGone(error) || error instanceof TableChanged) onOther(error)
+      })
+      .finally(() => (isLooking = false))
   }
   const timer = setInterval(look, everyMs).unref()
   return { assert, close: () => clearInterval(timer) }

@@ -109,7 +109,7 @@ async function pump(deps: WriterDeps, source: BatchSource, pumped: Pump): Promis
     if (!batch) break
     const startedAt = performance.now()
     progress.writing(batch)
-    await sameTable.assert()
+    if (batch.holes.length + batch.markers.length > 0) await sameTable.assert()
     await recordHoles(deps, { batch, target, signals })
     await recordMarkers(deps.client, target, batch.markers)
     if (batch.rows.length > 0) await writer.store(batch.rows)
@@ -165,9 +165,9 @@ async function assertSameHistory(
   throw new ArchiveError(
     'ARCHIVE_STREAM_BEHIND',
     `stream ${target.stream} is not the one that was archived: the archive has events up to ${cursor.seq}, of which the stream ` +
-      `(last sequence ${lastSeq}) has lost at least the last, e.g. by a power loss, or because an older backup was restored. Nothing is archived from it until you ` +
-      `decide: bring the archived events back ("malha rebuild", while nothing else has their numbers), or find the last common sequence N with "malha archive audit" and drop what ` +
-      `is behind it, in archive.events, archive.markers and archive.dead_letters: ` +
+      `(last sequence ${lastSeq}) has lost at least the last: a power loss, an older backup. Nothing is archived from it until you decide: ` +
+      `"malha rebuild" brings them back where nothing has their numbers; or find the last common sequence N ("malha archive audit"), and ` +
+      `drop what is behind it in archive.events, markers and dead_letters: ` +
       `ALTER TABLE … DELETE WHERE stream = '${target.stream}' AND epoch = ${target.epoch} AND seq > N`,
   )
 }

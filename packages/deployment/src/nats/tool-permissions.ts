@@ -99,6 +99,13 @@ function archiveRights(place: Place): Rights[] {
       subjects: archived(place).flatMap((stream) => api(`STREAM.MSG.GET.${stream}`)),
     },
     {
+      what: 'what waits on lanes, and where partitions are',
+      subjects: [
+        ...place.services.flatMap(({ name }) => api(`STREAM.MSG.GET.${place.names.lanes(name)}`)),
+        ...api(`STREAM.MSG.GET.KV_${place.names.bucket('MESH_PARTITIONS')}`),
+      ],
+    },
+    {
       what: 'who writes which stream',
       subjects: [`$KV.${bucket}.>`, ...api(`STREAM.MSG.GET.KV_${bucket}`)],
     },

@@ -23,9 +23,13 @@ export function schemaFaults(object: Rendered): string[] {
 
 // Formats say of Kubernetes something else than of JSON Schema: a duration is one of Go's.
 const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, unicodeRegExp: false })
+/** Patterns are Go's: one that ignores case from its middle on says so in another way. */
+const inJavaScript = (key: string, value: unknown): unknown =>
+  key === 'pattern' && typeof value === 'string' ? value.replace(/\(\?i\)(.*?)(\$?)$/, '(?i:$1)$2') : value
+
 const fileOf = new Map<string, string>()
 for (const name of readdirSync(import.meta.dirname).filter((file) => file.endsWith('.json'))) {
-  const { schemas } = JSON.parse(readFileSync(join(import.meta.dirname, name), 'utf8')) as File
+  const { schemas } = JSON.parse(readFileSync(join(import.meta.dirname, name), 'utf8'), inJavaScript) as File
   const id = name.slice(0, -'.json'.length)
   ajv.addSchema({ schemas }, id)
   for (const kind of Object.keys(schemas)) if (/^[^/]+(\/[^/]+){1,2}$/.test(kind)) fileOf.set(kind, id)

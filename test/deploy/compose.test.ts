@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { jaegerLinks } from '@malha/stack'
 import { DCLinter } from 'dclint'
 import { expect, test } from 'vitest'
@@ -188,4 +188,13 @@ test('Prometheus scrapes every process of compose.yaml that has metrics, and no 
     'nats-exporter:7777',
     'localhost:9090',
   ])
+})
+
+test('Prometheus looks at every file of rules that is generated, and at no test of one', () => {
+  const { rule_files } = z
+    .object({ rule_files: z.array(z.string()) })
+    .parse(parse(readFileSync(`${folder}prometheus.yml`, 'utf8')))
+  const generated = readdirSync(`${folder}../generated/monitoring/rules`).filter((file) => !file.endsWith('_test.yaml'))
+  expect(rule_files).toEqual(generated.map((file) => `/etc/malha/rules/${file}`).toSorted())
+  expect(compose.services['prometheus']?.volumes).toContain('../generated/monitoring/rules:/etc/malha/rules:ro')
 })

@@ -3,6 +3,7 @@ import { certificates } from './certificates.ts'
 import { disruptionBudgets } from './disruption-budgets.ts'
 import { jetstreamObjects } from './jetstream.ts'
 import { networkPolicies } from './network-policies.ts'
+import { dashboardMaps, prometheusRules } from './monitoring.ts'
 import { type KubeObject, type KustomizationKind, kustomizationOf, yamlOf } from './object.ts'
 import { provisionJobs } from './provision-job.ts'
 import { scaledObjects } from './scaled-objects.ts'
@@ -27,6 +28,7 @@ export const kubernetesManifests: Generator = (deployment) => {
     }),
     ...folder('keda', 'Component', { 'scaled-objects.yaml': scaledObjects(deployment) }),
     ...folder('nack', 'Component', { 'consumers.yaml': consumers, 'streams.yaml': streams }),
+    ...folder('prometheus', 'Component', { 'dashboards.yaml': dashboardMaps(), 'rules.yaml': prometheusRules() }),
     ...folder('tls', 'Component', { 'certificates.yaml': certificates(deployment) }),
   }
 }

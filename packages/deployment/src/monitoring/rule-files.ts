@@ -6,11 +6,13 @@ const RUNBOOKS = 'https://malha.example.com/docs/runbooks/'
 
 type Annotations = { summary: string; description: string; runbook_url: string }
 
-/** A group as Prometheus reads it. */
-export function ruleFile({ name, recordings, alerts }: RuleGroup): string {
+/** Groups as Prometheus, and its operator, read them. */
+export function ruleGroups({ name, recordings, alerts }: RuleGroup): { groups: object[] } {
   const rules = [...recordings, ...alerts.map((alert) => alertRule(alert))]
-  return yaml({ groups: [{ name: `malha-${name}`, rules }] })
+  return { groups: [{ name: `malha-${name}`, rules }] }
 }
+
+export const ruleFile = (group: RuleGroup): string => yaml(ruleGroups(group))
 
 /** What promtool runs on it: `promtool test rules`. */
 export function ruleTestFile({ name, alerts, provedEvery = '1m' }: RuleGroup): string {

@@ -14,7 +14,8 @@ import { placed } from './contracts.ts'
 /** They start processes, and their JSON has tests of its own. */
 const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test']
 
-type Place = { mesh: Mesh; server: string; clickhouse: string; folder: string }
+/** `empty`: a server that has nothing. */
+type Place = { mesh: Mesh; server: string; empty: string; clickhouse: string; folder: string }
 
 /** Each command with what it is called with; what a text names in braces an earlier one printed, or is of the place. */
 const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
@@ -56,6 +57,11 @@ const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
   ['archive query', '--clickhouse', '{clickhouse}'],
   ['archive query', '--clickhouse', '{clickhouse}', '--id', 'no such event'],
   ['archive query', '--clickhouse', '{clickhouse}', 'SELECT 1 AS one'],
+  ['deploy generate', '--check'],
+  ['backup', '{backup}'],
+  ['restore', '{backup}', '--dry-run', '--server', '{empty}'],
+  ['rebuild', '--dry-run', '--clickhouse', '{clickhouse}', '--server', '{empty}'],
+  ['provision', '--server', '{empty}'],
 ]
 
 it(
@@ -75,6 +81,8 @@ it(
       run: run!.id,
       other: other!.id,
       clickhouse: place.clickhouse,
+      backup: join(folder, 'backup'),
+      empty: place.empty,
     }
     for (const [n, file] of [known.first, known.second].entries()) await writeFile(file, `{"n":${n + 1},"by":"hand"}`)
     // Other tests may share this process.
@@ -113,6 +121,7 @@ async function aMeshWithAll(): Promise<Place> {
   const clickhouse = await startClickHouse({ dataDir: join(folder, 'clickhouse'), env })
   stack.defer(() => clickhouse.stop())
   const server = stack.use(await testServer())
+  const empty = stack.use(await testServer())
   const mesh = stack.use(await connectMesh({ servers: server.url, name: 'test' }))
   const bill = on(placed, { startFrom: 'all' }, ({ n }) => {
     if (n < 9) throw new Reject(`order ${n} has no price`)
@@ -133,7 +142,7 @@ async function aMeshWithAll(): Promise<Place> {
   )
   const all = stack.move()
   onTestFinished(() => all.disposeAsync())
-  return { mesh, server: server.url, clickhouse: clickhouse.url, folder }
+  return { mesh, server: server.url, empty: empty.url, clickhouse: clickhouse.url, folder }
 }
 
 async function stdoutOf(argv: readonly string[]): Promise<string> {

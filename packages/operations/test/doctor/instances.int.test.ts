@@ -19,9 +19,9 @@ const config = `
 authorization {
   users: [
     { user: owner, password: o }
-    { user: quiet, password: o, permissions: { publish: ">", subscribe: { deny: "status.>" } } }
-    { user: deaf, password: o, permissions: { publish: ">", subscribe: { deny: "control.>" } } }
-    { user: looker, password: o, permissions: { publish: { deny: ["status.>", "$JS.API.STREAM.INFO.KV_MESH_CONTRACTS"] }, subscribe: ">" } }
+    { user: quiet, password: o, permissions: { publish: ">", subscribe: { deny: "_malha.status.>" } } }
+    { user: deaf, password: o, permissions: { publish: ">", subscribe: { deny: "_malha.control.>" } } }
+    { user: looker, password: o, permissions: { publish: { deny: ["_malha.status.>", "$JS.API.STREAM.INFO.KV_MESH_CONTRACTS"] }, subscribe: ">" } }
   ]
 }`
 
@@ -75,25 +75,25 @@ describe('the doctor says', () => {
       'that a service pulls and says nothing of itself',
       'owner',
       /^instances warn quiet: instances of it pull, and none says how it is$/,
-      /^let its user subscribe to status\.quiet/,
+      /^let its user subscribe to _malha\.status\.quiet/,
     ],
     [
       'that a process hears late that its handlers are paused, for want of a right',
       'owner',
-      /^instances warn deaf \(deaf\): it may not use control\.deaf/,
-      /^allow its user control\.deaf$/,
+      /^instances warn deaf \(deaf\): it may not use _malha\.control\.deaf/,
+      /^allow its user _malha\.control\.deaf$/,
     ],
     [
       'which right whoever looks lacks for a check',
       'looker',
-      /^instances warn this user: may not use status\.\S+, so instances were not looked at$/,
-      /^allow publish on status\./,
+      /^instances warn this user: may not use _malha\.status\.\S+, so instances were not looked at$/,
+      /^allow publish on _malha\.status\./,
     ],
     [
       'which rights he lacks to look at all',
       'looker',
       /^permissions warn user looker: may not ask instances how they are$/,
-      /^to let it: allow publish on status\.\*$/,
+      /^to let it: allow publish on _malha\.status\.\*$/,
     ],
     [
       'the same of contracts',

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, glob, mkdir, readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, join, relative } from 'node:path'
+import { basename, delimiter, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from './compose-file.ts'
 import { dockerfilePath } from './dockerfile.ts'
@@ -27,9 +27,11 @@ export async function copyContext(to: string): Promise<void> {
 
 /** Puts a target together in `to`, out of what `copyContext` copied, as the Dockerfile does. */
 export async function assemble(context: string, target: string, to: string): Promise<void> {
+  // Where nobody has installed pnpm, `./malha` says where its own is.
+  const pnpmFolder = process.env['MALHA_PNPM'] ? [dirname(process.env['MALHA_PNPM'])] : []
   const env = {
     ...process.env,
-    PATH: `${process.execPath.replace(/\/node$/, '')}:${process.env['PATH']}`,
+    PATH: [dirname(process.execPath), ...pnpmFolder, process.env['PATH']].join(delimiter),
     // What was installed for this repository is in the store.
     pnpm_config_offline: 'true',
     pnpm_config_pm_on_fail: 'ignore',
@@ -60,7 +62,8 @@ export async function installedIn(folder: string): Promise<string[]> {
       string,
       string
     >
-    if (name) found.add(`${name}@${version}`)
+    // One writes its own with a v in front, which registries leave out.
+    if (name) found.add(`${name}@${version.replace(/^v/, '')}`)
   }
   return [...found].toSorted()
 }

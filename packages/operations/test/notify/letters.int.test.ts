@@ -83,7 +83,9 @@ describe('people are told of dead letters', () => {
     await using hook = await receiver()
     await mesh.start(shop)
     await lettersFor(mesh, ['long ago'])
-    const start = async (): Promise<Notifier> => await startNotifier(mesh, { ...QUICK, url: hook.url })
+    // A receiver that answers late is told again.
+    const patient = { ...QUICK, timeoutMs: 10_000, url: hook.url }
+    const start = async (): Promise<Notifier> => await startNotifier(mesh, patient)
     const first = await start()
     await lettersFor(mesh, ['now'])
     await eventually(() => expect(hook.received.length).toBe(1))

@@ -49,6 +49,7 @@ describe('a replay in a browser', () => {
     expect(await totalOf(page)).toBe(String(FAILING + 3))
     await page.getByLabel('Messages a second').fill('2')
     await page.getByLabel('Reason').fill('bills were lost')
+    await page.waitForURL((url) => url.searchParams.get('reason') === 'bills were lost')
     // Whoever is given the address sees the same.
     await using other = await scene.open(page.url())
     await other.locator('[data-total]').waitFor()

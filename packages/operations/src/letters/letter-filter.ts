@@ -143,7 +143,7 @@ export function filteredToCount(filter: LetterFilter): LetterQuery {
   let query = filtered({ since, until })
   if ([service, handler, code, group].some((one) => one !== undefined))
     query = query.where(sql`+grp`, 'in', filteredGroups({ service, handler, code, group }).select('grp'))
-  if (state !== undefined) query = query.where(sql`+state`, '=', state)
+  if (state !== undefined) query = query.where(sql`+state`, 'in', statesOf(state))
   if (kind !== undefined) query = query.where(sql`+kind`, '=', kind)
   return query
 }

@@ -1,10 +1,10 @@
 /**
  * Letters by what is asked of them, in a SQLite file that can be thrown away: it is made again from the streams.
  *
- * X1  What the file has up to a position is what that stream has up to there: both are written in one transaction.
+ * X1  Up to a position the file has all that the stream has up to there: both are written in one transaction.
  * X2  The file is of one stream of letters and one of records; made anew, a stream is another one, and the file begins again.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { sql } from 'kysely'
 import { OperationsError } from '../errors.ts'
 import { FORM, SCHEMA, TABLES } from './letter-schema.ts'
@@ -19,7 +19,8 @@ import {
   type LetterQuery,
   type LetterRow,
 } from './letter-filter.ts'
-import { type ListedLetter, OPEN, rowOf, type Standing, standingIn, type StandingRow } from './letter-row.ts'
+import { type ListedLetter, OPEN, rowOf, type Standing, standingIn } from './letter-row.ts'
+import { Standings } from './standings.ts'
 
 /** Letters that failed in the same way. */
 export type LetterGroup = {
@@ -48,7 +49,7 @@ export type Followed = 'letters' | 'records'
 
 export class LetterIndex implements Disposable {
   readonly #db: DatabaseSync
-  readonly #standingOf: StatementSync
+  readonly #standings: Standings
 
   /** @throws OperationsError OPERATIONS_INDEX_FAILED */
   constructor(file: string) {
@@ -57,7 +58,7 @@ export class LetterIndex implements Disposable {
       // Lost with the machine's power at worst: then it is read again. What a letter replaces is counted as gone.
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON')
       if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
-      this.#standingOf = this.#db.prepare('SELECT * FROM standings WHERE subject = ?')
+      this.#standings = new Standings(this.#db)
     } catch (cause) {
       throw new OperationsError('OPERATIONS_INDEX_FAILED', `the index of letters at ${file} cannot be opened`, {
         cause,
@@ -67,14 +68,15 @@ export class LetterIndex implements Disposable {
 
   /** Up to which sequence it has all of that stream; 0 for one it is not of. */
   untilOf(what: Followed, stream: string): number {
-    const row = this.#db.prepare('SELECT stream, until FROM positions WHERE what = ?').get(what)
-    return row?.['stream'] === stream ? Number(row['until']) : 0
+    const known = this.#position(what)
+    const inFile = known?.stream === stream ? known.until : 0
+    return what === 'records' ? Math.max(inFile, this.#standings.untilOf(stream)) : inFile
   }
 
   /** Whether it is of another stream than that; of none it is not. */
   isOther(what: Followed, stream: string): boolean {
-    const known = this.#db.prepare('SELECT stream FROM positions WHERE what = ?').get(what)?.['stream']
-    return known !== undefined && known !== stream
+    const known = this.#position(what)
+    return known !== undefined && known.stream !== stream
   }
 
   /** Adds what comes next of the stream of letters: all up to `until`. Upholds X1 and X2. */
@@ -82,7 +84,7 @@ export class LetterIndex implements Disposable {
     this.#transaction(() => {
       if (this.isOther('letters', stream)) this.#forget()
       const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(18)}?)`)
-      for (const letter of letters) insert.run(...rowOf(letter, this.#standing(letter.subject)))
+      for (const letter of letters) insert.run(...rowOf(letter, this.#standings.of(letter.subject)))
       this.#goTo('letters', stream, until)
     })
   }
@@ -91,23 +93,13 @@ export class LetterIndex implements Disposable {
   addStandings(stream: string, standings: ReadonlyMap<string, Standing>, until: number): void {
     this.#transaction(() => {
       if (this.isOther('records', stream)) this.#forgetStandings()
-      const keep = this.#db.prepare('INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?)')
-      const tell = this.#db.prepare(
-        'UPDATE letters SET state = ?, record_seq = ?, edit_seq = ?, is_gone = ?, run = ?, redrives = ? WHERE subject = ?',
-      )
-      for (const [subject, { state, recordSeq, editSeq, isGone, run = null, redrives }] of standings) {
-        const values = [state, recordSeq, editSeq, Number(isGone), run, redrives] as const
-        keep.run(subject, ...values)
-        tell.run(...values, subject)
-      }
-      // Somebody beside this process may have written more of it by now.
-      this.#goTo('records', stream, Math.max(until, this.untilOf('records', stream)))
+      this.#goToRecord(stream, this.#standings.add(stream, standings, until))
     })
   }
 
   /** How a letter stands; open where nothing is known of it. */
   standingOf(subject: string): Standing {
-    return this.#standing(subject) ?? OPEN
+    return this.#standings.of(subject) ?? OPEN
   }
 
   /** The stream lost its end, and gives its numbers to other letters: what is known of it is void. */
@@ -139,6 +131,7 @@ export class LetterIndex implements Disposable {
 
   /** The newest first; `next` is where the next page begins, undefined at the end. */
   page(filter: LetterFilter, { limit = 50, after }: LetterPage): { letters: ListedLetter[]; next: number | undefined } {
+    this.#writeStandings()
     let query = filtered(filter)
     if (after !== undefined) query = query.where('seq', '<', after)
     const letters = this.#letters(query.orderBy('seq', 'desc').limit(limit + 1))
@@ -154,12 +147,14 @@ export class LetterIndex implements Disposable {
     filter: LetterFilter,
     { after, upTo, limit }: { after: number; upTo: number; limit: number },
   ): ListedLetter[] {
+    if (filter.state !== undefined) this.#writeStandings()
     const query = filtered(filter).where('seq', '>', after).where('seq', '<=', upTo)
     return this.#letters(query.orderBy('seq').limit(limit))
   }
 
   /** Groups are counted already, but not up to where. */
   count(filter: LetterFilter, upTo: number = this.last): number {
+    this.#writeStandings()
     const query =
       isOfGroups(filter) && upTo >= this.last
         ? filteredGroups(filter).select(({ fn }) => fn.coalesce(fn.sum<number>('letters'), sql<number>`0`).as('count'))
@@ -171,6 +166,7 @@ export class LetterIndex implements Disposable {
 
   /** Whose letters they are, up to `upTo`. */
   handlers(filter: LetterFilter, upTo: number): { service: string; handler: string; letters: number }[] {
+    this.#writeStandings()
     const query = filtered(filter)
       .where('seq', '<=', upTo)
       .where('service', 'is not', null)
@@ -187,11 +183,13 @@ export class LetterIndex implements Disposable {
 
   /** Sequence of the last record that it has. */
   get lastRecord(): number {
+    this.#writeStandings()
     return this.#number("SELECT coalesce(max(until), 0) FROM positions WHERE what = 'records'")
   }
 
   /** The largest first. */
   groups(filter: LetterFilter, limit: number): LetterGroup[] {
+    this.#writeStandings()
     const compiled = isOfGroups(filter)
       ? filteredGroups(filter)
           .select('grp as group')
@@ -242,8 +240,25 @@ export class LetterIndex implements Disposable {
     }
   }
 
+  #position(what: Followed): { stream: string; until: number } | undefined {
+    const row = this.#db.prepare('SELECT stream, until FROM positions WHERE what = ?').get(what)
+    return row as { stream: string; until: number } | undefined
+  }
+
   #goTo(what: Followed, stream: string, until: number): void {
     this.#db.prepare('INSERT OR REPLACE INTO positions VALUES (?, ?, ?)').run(what, stream, until)
+  }
+
+  /** For the next to ask the file by how letters stand. */
+  #writeStandings(): void {
+    const { stream } = this.#standings
+    if (stream !== undefined) this.#transaction(() => this.#goToRecord(stream, this.#standings.writeAll()))
+  }
+
+  /** Somebody beside this process may have written more of it by now. */
+  #goToRecord(stream: string, until: number): void {
+    const row = this.#position('records')
+    this.#goTo('records', stream, row?.stream === stream ? Math.max(until, row.until) : until)
   }
 
   #forget(): void {
@@ -251,14 +266,10 @@ export class LetterIndex implements Disposable {
   }
 
   #forgetStandings(): void {
+    this.#standings.forget()
     this.#db.exec(
       "DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, edit_seq = 0, is_gone = 0, run = NULL, redrives = 0",
     )
-  }
-
-  #standing(subject: string): Standing | undefined {
-    const row = this.#standingOf.get(subject)
-    return row && standingIn(row as StandingRow)
   }
 
   #number(query: string): number {
@@ -269,7 +280,10 @@ export class LetterIndex implements Disposable {
     const rows = this.#rows<LetterRow>(
       query.select(['letter', 'state', 'record_seq', 'edit_seq', 'is_gone', 'run', 'redrives']).compile(),
     )
-    return rows.map((row) => ({ ...(JSON.parse(row.letter) as Letter), ...standingIn(row) }))
+    return rows.map((row) => {
+      const letter = JSON.parse(row.letter) as Letter
+      return { ...letter, ...(this.#standings.unwrittenOf(letter.subject) ?? standingIn(row)) }
+    })
   }
 
   #rows<Found>({ sql: text, parameters }: { sql: string; parameters: readonly unknown[] }): Found[] {

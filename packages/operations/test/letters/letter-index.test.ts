@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { LetterFilter } from '../../src/letters/letter-filter.ts'
 import { LetterIndex } from '../../src/letters/letter-index.ts'
@@ -45,6 +48,7 @@ const filters: readonly LetterFilter[] = [
   { until: at(20) },
   { since: at(30), until: at(90), state: 'open' },
   { since: at(1), state: 'resolved', kind: 'message' },
+  { since: at(30), state: ['open', 'late'], kind: 'message' },
   { since: at(1), service: 'shop', handler: 'handler-1', code: 'HTTP_422' },
   { until: at(100), group: 'handler-0 MESH_REJECTED', state: 'open' },
   { since: at(60), until: at(61), id: 'id-60' },
@@ -52,10 +56,12 @@ const filters: readonly LetterFilter[] = [
   { since: at(COUNT + 1) },
 ]
 
+const claimed = (recordSeq: number): Standing => ({ ...resolved, state: 'redriven', recordSeq })
+
 const fits = (filter: LetterFilter) => (letter: Letter) =>
   (filter.since === undefined || letter.at >= filter.since) &&
   (filter.until === undefined || letter.at < filter.until) &&
-  (filter.state === undefined || (filter.state === 'resolved') === isResolved(letter)) &&
+  (filter.state === undefined || [filter.state].flat().includes(isResolved(letter) ? 'resolved' : 'open')) &&
   (filter.letters === undefined || filter.letters.includes(letter.seq)) &&
   (['service', 'handler', 'code', 'group', 'id', 'kind'] as const).every(
     (name) => filter[name] === undefined || filter[name] === letter[name],
@@ -87,4 +93,43 @@ test.each(filters)('letters between times are counted, alone and by group, as th
   )
   const byName = (a: { group: string }, b: { group: string }): number => a.group.localeCompare(b.group)
   expect(index.groups(filter, 100).toSorted(byName)).toEqual(groups.toSorted(byName))
+})
+
+test('what is under way is found where it is, and is read again from the streams when nobody asked before the end', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'malha-index-'))
+  const file = join(folder, 'letters.sqlite')
+  const [one, two, three] = letters.map(({ subject }) => subject) as [string, string, string]
+  {
+    using index = new LetterIndex(file)
+    index.addLetters('DEAD_LETTERS/1', letters, COUNT)
+    index.addStandings('OPERATIONS/1', new Map([[one, claimed(1)]]), 1)
+    expect(index.count({ state: 'redriven' })).toBe(1)
+    const next = [
+      [one, { ...resolved, recordSeq: 4 }],
+      [two, claimed(2)],
+      [three, claimed(3)],
+    ] as const
+    index.addStandings('OPERATIONS/1', new Map(next), 4)
+    expect(index.untilOf('records', 'OPERATIONS/1')).toBe(4)
+    expect(index.standingOf(two)).toEqual(claimed(2))
+    const found = index.onwards({}, { after: 0, upTo: 3, limit: 10 })
+    expect(found.map(({ state, recordSeq }) => [state, recordSeq])).toEqual([
+      ['resolved', 4],
+      ['redriven', 2],
+      ['redriven', 3],
+    ])
+  }
+  {
+    using index = new LetterIndex(file)
+    expect(index.untilOf('records', 'OPERATIONS/1')).toBe(1)
+    expect(index.page({ state: 'redriven' }, {}).letters).toEqual([])
+    // Whoever reads on knows at last what another one knew before: nothing older is written over it.
+    using other = new LetterIndex(file)
+    other.addStandings('OPERATIONS/1', new Map([[two, { ...resolved, recordSeq: 5 }]]), 5)
+    index.addStandings('OPERATIONS/1', new Map([[two, claimed(2)]]), 2)
+    expect(index.page({ state: 'redriven' }, {}).letters).toEqual([])
+    expect(index.letter(2)).toMatchObject({ state: 'resolved', recordSeq: 5 })
+    expect(index.untilOf('records', 'OPERATIONS/1')).toBe(5)
+  }
+  await rm(folder, { recursive: true })
 })

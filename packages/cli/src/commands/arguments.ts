@@ -40,3 +40,9 @@ export function timeOrLength(text: string): Date | number {
     throw new InvalidArgumentError('a time such as 2026-11-22T18:00:00Z, or a length such as 90s, 30m, 2h or 1d')
   return new Date(ms)
 }
+
+/** Of a stream. */
+export function replicaCount(text: string): number {
+  if (!/^[1-5]$/.test(text)) throw new InvalidArgumentError('1 to 5')
+  return Number(text)
+}

@@ -1,5 +1,5 @@
 import { rebuild } from '@malha/operations'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { withArchive } from '../connection/archive-option.ts'
 import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { print, screen } from '../view/print.ts'
@@ -7,6 +7,7 @@ import { drawRebuilt } from '../view/rebuilt-view.ts'
 import { say } from '../view/say.ts'
 import { plural } from '../view/text.ts'
 import { visible } from '../view/visible.ts'
+import { replicaCount } from './arguments.ts'
 
 type RebuildCommandOptions = ConnectOptions & { json?: true; dryRun?: boolean; replicas?: number; clickhouse: string }
 
@@ -15,7 +16,7 @@ export function register(program: Command): void {
   withArchive(withConnection(program.command('rebuild')))
     .description('bring back from the archive what the streams of the mesh have lost; no service of it may run')
     .option('--dry-run', 'only count')
-    .option('--replicas <n>', 'of each stream that is made; default as it had', replicas)
+    .option('--replicas <n>', 'of each stream that is made; default as it had', replicaCount)
     .option('--json', 'one JSON value: { streams, durables, partitions, waiting, missing, floorsAt }')
     .addHelpText(
       'after',
@@ -41,9 +42,4 @@ Exit codes: 0 all that the archive has is there, or with --dry-run was counted; 
       print(json ? JSON.stringify(rebuilt) : drawRebuilt(rebuilt, screen()))
       if (dryRun) say('nothing was done')
     })
-}
-
-function replicas(text: string): number {
-  if (!/^[1-5]$/.test(text)) throw new InvalidArgumentError('1 to 5')
-  return Number(text)
 }

@@ -1,11 +1,12 @@
 import { restore } from '@malha/operations'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { sayCopied } from '../recovery/say-copied.ts'
 import { drawBackup } from '../view/backup-view.ts'
 import { print, screen } from '../view/print.ts'
 import { say } from '../view/say.ts'
 import { plural } from '../view/text.ts'
+import { replicaCount } from './arguments.ts'
 
 type RestoreCommandOptions = ConnectOptions & { json?: true; dryRun?: boolean; replicas?: number }
 
@@ -15,7 +16,7 @@ export function register(program: Command): void {
     .description('bring a backup back, on a server that has none of its streams; no service of the mesh may run')
     .argument('<folder>', 'as malha backup wrote it')
     .option('--dry-run', 'only look whether it is whole, and whether the server has none of it')
-    .option('--replicas <n>', 'of each stream; default as it had', replicas)
+    .option('--replicas <n>', 'of each stream; default as it had', replicaCount)
     .option('--json', 'one JSON value: { manifest, streams, durables }')
     .addHelpText(
       'after',
@@ -36,9 +37,4 @@ Exit codes: 0 all is there, or with --dry-run could be; 1 an error.`,
       if (dryRun) say(`${streams} would be brought back; nothing was done`)
       else say(`${streams} brought back, ${plural(restored.durables, 'durable')} made`)
     })
-}
-
-function replicas(text: string): number {
-  if (!/^[1-5]$/.test(text)) throw new InvalidArgumentError('1 to 5')
-  return Number(text)
 }

@@ -14,7 +14,18 @@ const at = (suffix: string): string[] => [
 const INTEGRATION = ['**/*.int.test.ts', '**/*.e2e.test.ts', '**/*.long.test.ts']
 
 /** Begun first, so that no worker is left alone with one of them at the end. */
-const LONGEST = ['conformance/cluster', 'pub-acks', 'consume/leak', 'conformance/single', 'rounds.e2e']
+const LONGEST = [
+  'conformance/cluster',
+  'chaos.e2e',
+  'partner-trouble',
+  'rounds.e2e',
+  'conformance/single',
+  'faults/rolling',
+  'city-registration/test/process',
+  'browser/looks',
+  'pub-acks',
+  'consume/leak',
+]
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

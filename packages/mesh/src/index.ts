@@ -58,6 +58,7 @@ export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
 export type { BucketOptions } from './lifecycle/bucket.ts'
 export { connectMesh, type Health, type Mesh } from './lifecycle/mesh.ts'
 export { type MeshOptions, meshOptions, type TlsFiles, type TopologyMode } from './lifecycle/options.ts'
+export { ownInbox } from './lifecycle/own-inbox.ts'
 export type { RunningService } from './lifecycle/start-service.ts'
 export { type Codec, faultPlace, json } from './message/codec.ts'
 export {
@@ -132,11 +133,12 @@ export {
   type ServiceOptions,
   type StartFrom,
 } from './service/define.ts'
+export { isHandlerName, isServiceName } from './service/service-names.ts'
 export { type Redacted, type Redactor, redactorOf } from './redaction/redact.ts'
 export type { OperationRecord, Outcome } from './run/record.ts'
 export { type RunMessage, runMessage } from './run/run-message.ts'
 export { sendRunMessage } from './run/send.ts'
-export { type MessagePlace, type Names, names } from './topology/names.ts'
+export { isOfNamespace, type MessagePlace, type Names, names } from './topology/names.ts'
 export {
   type PlannedConsumer,
   type PlannedStream,

@@ -1,5 +1,6 @@
+import { ownInbox } from '@malha/mesh'
 import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream'
-import { createInbox, type Msg, nanos, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import { type Msg, nanos, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import { reasonOf } from '../errors.ts'
 import { parseAckReply, type StoredMessage } from '../message/stored-message.ts'
 
@@ -71,7 +72,7 @@ class PullFeed implements Feed {
     this.#jsm = jsm
     this.#consumer = consumer
     this.#options = options
-    this.#inbox = createInbox(inboxPrefix(nats))
+    this.#inbox = ownInbox(nats)
   }
 
   start(): this {
@@ -185,9 +186,4 @@ function headersOf(message: Msg): Record<string, readonly string[]> {
   } catch {
     return {} // a header block the client can't read: the event is archived without it
   }
-}
-
-/** Services are allowed to listen below their own prefix only; the connection knows it but its type does not say so. */
-function inboxPrefix(nats: NatsConnection): string | undefined {
-  return (nats as { options?: { inboxPrefix?: string } }).options?.inboxPrefix
 }

@@ -8,7 +8,7 @@ import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ConsumerGauges, MeshMetrics } from '../observe/mesh-metrics.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, nextStored } from '../publish/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { GIVEN_UP, givesUp, liftLimit, limitFault } from './given-up.ts'
@@ -248,18 +248,13 @@ export class Supervisor {
   /** Takes down how far a durable is. Returns how old its oldest event is. */
   async #settle({ watched, settled }: LookedAt, state: StreamState): Promise<number> {
     watched.isFirst = false
-    const oldest = settled < state.lastSeq ? await this.#oldestFrom(watched, settled + 1) : undefined
+    const { nc, stream } = this.#options
+    const next = { seq: settled + 1, filters: watched.filters }
+    const oldest = settled < state.lastSeq ? await nextStored(nc, stream, next) : undefined
     // What lies before it is not for this handler: when that ages out, nothing is lost. The stream's leader says so.
     watched.settled = Math.max(settled, oldest ? oldest.seq - 1 : state.lastSeq)
     await this.#checkpoint(watched)
     return oldest ? Math.max(0, Date.now() - Date.parse(oldest.time)) : 0
-  }
-
-  /** The first event for a durable at or after `seq`. */
-  async #oldestFrom({ filters }: Watched, seq: number): Promise<StoredMessage | undefined> {
-    const { nc, stream } = this.#options
-    const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
-    return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
   }
 
   async #onExpired(range: Range): Promise<void> {

@@ -1,13 +1,12 @@
 import { type Msg, type NatsConnection, NoRespondersError, RequestError } from '@nats-io/transport-node'
 import { isObject } from '../given.ts'
+import { isServiceName } from '../service/service-names.ts'
 import type { Names } from '../topology/names.ts'
 import type { InstanceStatus } from './status.ts'
 
 /** How long answers are waited for in all, and after the last one, ms. */
 const WAIT_MS = 1000
 const QUIET_MS = 250
-/** A name that is none, such as anybody may write down, would be another subject. */
-const SERVICE = /^[a-z][a-z0-9-]{0,47}$/
 
 /**
  * Asks every process that runs one of these services how it is, and gives what they say, by service and name. Resolves when none of a
@@ -19,7 +18,8 @@ export async function askStatus(
   place: { nats: NatsConnection; names: Names },
   services: readonly string[],
 ): Promise<InstanceStatus[]> {
-  const named = [...new Set(services)].filter((service) => SERVICE.test(service))
+  // A name that is none, such as anybody may write down, would be another subject.
+  const named = [...new Set(services)].filter(isServiceName)
   const answers = await Promise.all(named.map((service) => askOne(place, service)))
   const order = ({ service, instance, id }: InstanceStatus): string => `${service} ${instance} ${id}`
   return answers.flat().sort((a, b) => (order(a) < order(b) ? -1 : 1))

@@ -2,7 +2,7 @@ import { type ConsumerInfo, jetstreamManager, type StreamInfo } from '@nats-io/j
 import type { NatsConnection } from '@nats-io/transport-node'
 import { apiCode, apiCodes } from '../topology/api-errors.ts'
 import { ORDER } from '../topology/consumer-config.ts'
-import type { Names } from '../topology/names.ts'
+import { isOfNamespace, type Names } from '../topology/names.ts'
 import { type ConsumerFloor, epochOf, floorOf } from '../topology/stream-state.ts'
 
 /** A durable that the mesh made, whoever runs. Names as on the server. */
@@ -31,7 +31,7 @@ const KINDS = new Set(['events', 'mesh', 'audit', ...QUEUES])
 export async function ownStreams(nc: NatsConnection, names: Names): Promise<OwnStreams> {
   const jsm = await jetstreamManager(nc, { checkAPI: false })
   const own: StreamInfo[] = []
-  for await (const info of jsm.streams.list()) if (isOf(names, info.config.name)) own.push(info)
+  for await (const info of jsm.streams.list()) if (isOfNamespace(names, info.config.name)) own.push(info)
   const ofKind = (kind: string): StreamInfo | undefined => own.find((info) => kindOf(info) === kind)
   return {
     streams: own.filter((info) => KINDS.has(kindOf(info))),
@@ -82,9 +82,3 @@ function ownDurable(stream: StreamInfo, info: ConsumerInfo): OwnDurable[] {
 }
 
 const kindOf = ({ config }: StreamInfo): string => config.metadata?.['malha.kind'] ?? ''
-
-/** Names of streams begin with a capital, and namespaces do not. */
-function isOf({ namespace }: Names, stream: string): boolean {
-  const bare = namespace === '' ? stream : stream.startsWith(`${namespace}_`) && stream.slice(namespace.length + 1)
-  return bare !== false && /^[A-Z]/.test(bare) && !bare.startsWith('KV_')
-}

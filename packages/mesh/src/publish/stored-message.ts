@@ -50,6 +50,16 @@ export async function getStored(
   }
 }
 
+/** The first message at or after `seq` that fits any of the filters. Needs the same permission. */
+export async function nextStored(
+  nc: NatsConnection,
+  stream: string,
+  { seq, filters }: { seq: number; filters: readonly string[] },
+): Promise<StoredMessage | undefined> {
+  const found = await Promise.all(filters.map((filter) => getStored(nc, stream, { seq, next_by_subj: filter })))
+  return found.filter((one) => one !== undefined).sort((a, b) => a.seq - b.seq)[0]
+}
+
 /**
  * Whether a subject has a message in a stream. Any replica answers, so it may not know yet of what was written just now.
  * Needs permission to publish on `$JS.API.DIRECT.GET.<stream>.<subject>`: so a user can be given the right to ask for some

@@ -1,5 +1,6 @@
-import { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from '../given.ts'
+import { isDeclared, isObject, isWhole, isWithin, shown } from '../given.ts'
 import type { Logger } from '../observe/logger.ts'
+import { isHandlerName } from '../service/service-names.ts'
 import type { AnyRequest, ErrorSchemas, RequestContract } from './contract.ts'
 
 /** How a service answers one kind of request. */
@@ -93,8 +94,7 @@ export function replyFaults(replies: Readonly<Record<string, ReplyDef>>): string
   const byType = new Map<string, string[]>()
   for (const [name, def] of Object.entries(replies)) {
     const say = (fault: string): number => faults.push(`reply ${JSON.stringify(name)}: ${fault}`)
-    if (!isMatch(name, /^[A-Za-z][A-Za-z0-9-]{0,47}$/))
-      say('its name takes letters, digits and -, 48 characters at most')
+    if (!isHandlerName(name)) say('its name takes letters, digits and -, 48 characters at most')
     if (!isObject(def) || !isDeclared(def.contract, 'request')) {
       say('it is not what reply(…) returns for a request')
       continue

@@ -1,7 +1,7 @@
 import { orderFaults } from '../consume/ordered/order-faults.ts'
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { faultsError } from '../errors.ts'
-import { isDeclared, isMatch, isObject, isWithin, LONGEST_TIMER_MS, shown } from '../given.ts'
+import { isDeclared, isObject, isWithin, LONGEST_TIMER_MS, shown } from '../given.ts'
 import type { AnyContract, Contract, Topic } from '../message/contract.ts'
 import { defaultRetry, horizonOf, type RetryPolicy } from '../failure/retry-policy.ts'
 import { type ReplyDef, replyFaults } from '../request/reply.ts'
@@ -9,6 +9,7 @@ import { batchFaults, type BatchSize } from './batch-faults.ts'
 import type { HandlerContext, OrderedContext } from './context.ts'
 import { effectsFaults } from './effects-rules.ts'
 import { inboxFaults } from './inbox-faults.ts'
+import { isHandlerName, isServiceName } from './service-names.ts'
 
 /** Where a handler that is new begins on a stream that has history. */
 export type StartFrom = 'all' | 'new' | Date
@@ -186,15 +187,14 @@ const isListOf = (list: unknown, isOne: (member: unknown) => boolean): boolean =
 
 function serviceFaults(name: string, options: ServiceOptions): string[] {
   const faults: string[] = []
-  if (!isMatch(name, /^[a-z][a-z0-9-]{0,47}$/)) faults.push('its name takes a-z, 0-9 and -, 48 characters at most')
+  if (!isServiceName(name)) faults.push('its name takes a-z, 0-9 and -, 48 characters at most')
   const handlers = isObject(options.handlers) ? options.handlers : {}
   const publishes = (Array.isArray(options.publishes) ? (options.publishes as readonly AnyContract[]) : []).filter(
     (one) => isDeclared(one, 'event', 'command'),
   )
   for (const [handler, def] of Object.entries(handlers)) {
     const say = (fault: string): number => faults.push(`handler ${JSON.stringify(handler)}: ${fault}`)
-    if (!/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler))
-      say('its name takes letters, digits and -, 48 characters at most')
+    if (!isHandlerName(handler)) say('its name takes letters, digits and -, 48 characters at most')
     for (const fault of handlerFaults(def, publishes)) say(fault)
   }
   const declared = Object.fromEntries(Object.entries(handlers).filter(([, def]) => isHandler(def)))

@@ -157,3 +157,10 @@ export function names(namespace: string): Names {
       `${dotted}dlq._spool.${plain(stream)}.${spoolId}.${seq}`,
   })
 }
+
+/** Whether a stream, or the one under a bucket, is of this namespace. Names of the mesh begin in upper case, a namespace never does. */
+export function isOfNamespace({ namespace }: Pick<Names, 'namespace'>, stream: string): boolean {
+  const bare = stream.replace(/^KV_/, '')
+  if (namespace === '') return /^[A-Z]/.test(bare)
+  return bare.startsWith(`${namespace}_`) && /^[A-Z]/.test(bare.slice(namespace.length + 1))
+}

@@ -1,4 +1,4 @@
-import type { Mesh } from '@malha/mesh'
+import { isHandlerName, isServiceName, type Mesh } from '@malha/mesh'
 import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import { type FoundHandler, readLane } from './found-handler.ts'
@@ -14,7 +14,7 @@ export async function findHandler(
   { service, handler }: HandlerName,
 ): Promise<FoundHandler | undefined> {
   // A name that is none would be another subject of the server's interface.
-  if (!/^[a-z][a-z0-9-]{0,47}$/.test(service) || !/^[A-Za-z][A-Za-z0-9-]{0,47}$/.test(handler)) return undefined
+  if (!isServiceName(service) || !isHandlerName(handler)) return undefined
   const jsm = await jetstreamManager(nats, { checkAPI: false })
   try {
     return readLane(await jsm.consumers.info(names.lanes(service), names.durable(service, handler)))

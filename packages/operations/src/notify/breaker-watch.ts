@@ -1,4 +1,4 @@
-import { breakerChanged, type Mesh } from '@malha/mesh'
+import { breakerChanged, isHandlerName, isServiceName, type Mesh } from '@malha/mesh'
 import type { DirectMessage } from '../read/direct-message.ts'
 import type { ListedHandler } from '../handlers/list.ts'
 import { readOn, streamNow } from '../read/read-on.ts'
@@ -8,7 +8,6 @@ import type { Condition } from './notice.ts'
 type OpenBreaker = { service: string; handler: string; sinceMs: number; instances: Set<string> }
 
 const STATES: ReadonlySet<string> = new Set(['open', 'half-open', 'closed'])
-const NAME = /^[A-Za-z][A-Za-z0-9-]{0,47}$/
 const LONGEST_NAME = 200
 
 /** Follows what processes say of their breakers, from the beginning of the stream `MESH`. No consumer is made. */
@@ -87,7 +86,7 @@ type Change = { service: string; handler: string; instance: string; state: strin
 function changeIn(data: Uint8Array): Change | undefined {
   try {
     const change = JSON.parse(Buffer.from(data).toString()) as Change
-    const isKnown = NAME.test(change.service) && NAME.test(change.handler) && STATES.has(change.state)
+    const isKnown = isServiceName(change.service) && isHandlerName(change.handler) && STATES.has(change.state)
     return isKnown && typeof change.instance === 'string'
       ? { ...change, instance: change.instance.slice(0, LONGEST_NAME) }
       : undefined

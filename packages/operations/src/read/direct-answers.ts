@@ -1,5 +1,5 @@
-import type { Mesh } from '@malha/mesh'
-import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core'
+import { type Mesh, ownInbox } from '@malha/mesh'
+import type { Msg } from '@nats-io/nats-core'
 import { type DirectMessage, type DirectStatus, readAnswer } from './direct-message.ts'
 
 /** For a server to begin, and to answer again: an election takes up to nine seconds. */
@@ -32,7 +32,7 @@ export async function directAnswers({ nats }: Mesh, { stream, queries, take }: D
     } else timer.refresh()
     if (take(readAnswer(msg))) resolve()
   }
-  const inbox = createInbox(inboxPrefixOf(nats))
+  const inbox = ownInbox(nats)
   const answers = nats.subscribe(inbox, {
     callback(error, msg) {
       try {
@@ -51,7 +51,3 @@ export async function directAnswers({ nats }: Mesh, { stream, queries, take }: D
     answers.unsubscribe()
   }
 }
-
-/** What a user may listen on; the client does not tell by its types. */
-const inboxPrefixOf = (nats: NatsConnection): string | undefined =>
-  (nats as { options?: { inboxPrefix?: string } }).options?.inboxPrefix

@@ -11,10 +11,9 @@
  */
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { epochOf, type Mesh } from '@malha/mesh'
+import { epochOf, isOfNamespace, type Mesh } from '@malha/mesh'
 import { jetstreamManager, StorageType, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
-import { isOf } from '../streams/mesh-streams.ts'
 import { durablesOf } from './durables.ts'
 import { filesOf, type Manifest, MANIFEST, type SavedDurable, type SavedStream } from './manifest.ts'
 import { copyStream } from './snapshot.ts'
@@ -66,7 +65,7 @@ export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined 
 /** Also buckets that services made for themselves. */
 function isCopied({ names }: Mesh, { config: { name, metadata, storage } }: StreamInfo): boolean {
   const isOurs = metadata?.['malha.format'] !== undefined || /^(KV|OBJ)_/.test(name)
-  return isOurs && isOf(names, name.replace(/^OBJ_/, '')) && storage === StorageType.File
+  return isOurs && isOfNamespace(names, name.replace(/^OBJ_/, '')) && storage === StorageType.File
 }
 
 /** Upholds B2 and B3. */

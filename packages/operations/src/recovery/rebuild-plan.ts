@@ -6,10 +6,9 @@ import {
   readKeptMesh,
   replayReader,
 } from '@malha/archive'
-import { epochOf, type Mesh } from '@malha/mesh'
+import { epochOf, isOfNamespace, type Mesh } from '@malha/mesh'
 import { type JetStreamManager, RetentionPolicy, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
-import { isOf } from '../streams/mesh-streams.ts'
 import { streamOf } from './stream-of.ts'
 
 /** What is to be done with one stream. */
@@ -50,11 +49,11 @@ export async function planRebuild(
   clickhouse: ClickHouseOptions,
 ): Promise<RebuildPlan> {
   const all = await readKeptMesh(clickhouse)
-  const ours = ({ stream }: { stream: string }): boolean => isOf(names, stream)
+  const ours = ({ stream }: { stream: string }): boolean => isOfNamespace(names, stream)
   const kept: KeptMesh = {
     streams: all.streams.filter(ours),
     floors: all.floors.filter(ours),
-    partitions: all.partitions.filter(({ bucket }) => isOf(names, bucket)),
+    partitions: all.partitions.filter(({ bucket }) => isOfNamespace(names, bucket)),
   }
   if (kept.streams.length === 0)
     throw new OperationsError(

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { ownInbox } from '@malha/mesh'
 import type { StreamConfig, StreamState } from '@nats-io/jetstream'
-import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core'
+import type { Msg, NatsConnection } from '@nats-io/nats-core'
 
 /** What the server says of a stream whose copy begins. */
 export type Snapshot = { readonly config: StreamConfig; readonly state: StreamState }
@@ -31,7 +32,7 @@ export async function copyStream(
   nats: NatsConnection,
   { stream, file, onBytes }: { stream: string; file: string; onBytes: (bytes: number) => void },
 ): Promise<Copied> {
-  const inbox = createInbox(inboxPrefix(nats))
+  const inbox = ownInbox(nats)
   const pieces = nats.subscribe(inbox)
   const out = await open(file, 'wx', 0o600)
   const hash = createHash('sha256')
@@ -114,9 +115,4 @@ function faultIn(answer: Msg): void {
   if (answer.data.length === 0) return
   const { error } = answer.json<Answer>()
   if (error) throw new Error(`${error.code} ${error.description}`)
-}
-
-/** Some users may listen below their own prefix only; the connection knows it but its type does not say so. */
-function inboxPrefix(nats: NatsConnection): string | undefined {
-  return (nats as { options?: { inboxPrefix?: string } }).options?.inboxPrefix
 }

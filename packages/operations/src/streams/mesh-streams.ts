@@ -1,4 +1,4 @@
-import type { Mesh, Names } from '@malha/mesh'
+import { isOfNamespace, type Mesh } from '@malha/mesh'
 import { jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 
 /** A stream of the mesh; `kind` as its metadata say: docs/reference/wire.md. */
@@ -11,14 +11,7 @@ export async function meshStreams({ nats, names }: Mesh): Promise<MeshStream[]> 
   for await (const info of jsm.streams.list()) {
     const { name, metadata } = info.config
     const kind = metadata?.['malha.kind']
-    if (kind !== undefined && isOf(names, name)) found.push({ kind, name, info })
+    if (kind !== undefined && isOfNamespace(names, name)) found.push({ kind, name, info })
   }
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-/** Whether a stream, or the one under a bucket, is of this namespace. Names of the mesh begin in upper case, a namespace never does. */
-export function isOf({ namespace }: Names, stream: string): boolean {
-  const bare = stream.replace(/^KV_/, '')
-  if (namespace === '') return /^[A-Z]/.test(bare)
-  return bare.startsWith(`${namespace}_`) && /^[A-Z]/.test(bare.slice(namespace.length + 1))
 }

@@ -4,7 +4,7 @@ import { type Actor, audited, checkActor, type Desk } from '../audit/audited.ts'
 import type { Plain } from '../audit/entry.ts'
 import { OperationsError } from '../errors.ts'
 import { streamNow } from '../read/read-on.ts'
-import { DEFAULT_LIMITS, NO_COUNTS, type Run, type RunLimits } from './run.ts'
+import { NO_COUNTS, type Run, type RunLimits, withDefaults } from './run.ts'
 import type { RunStore } from './run-store.ts'
 
 /** Who asks for a run, why, and how fast it may go. */
@@ -16,7 +16,7 @@ type Begun = Omit<Extract<Run, { kind: 'redrive' }>, 'kind' | 'filter' | 'asOf' 
 /** @throws OperationsError OPERATIONS_INVALID_OPTIONS */
 export function limitsOf({ limits: given = {}, ...actor }: Asked): RunLimits {
   checkActor(actor)
-  const limits = { ...DEFAULT_LIMITS, ...given }
+  const limits = withDefaults(given)
   const faults = Object.entries(limits)
     .filter(([, value]) => !(Number.isInteger(value) && value >= 1 && value <= 1_000_000))
     .map(([name, value]) => `${name} is ${value}; a whole number from 1 to 1000000`)

@@ -98,7 +98,7 @@ export const NO_COUNTS: RunCounts = { sent: 0, ok: 0, already: 0, failed: 0, ove
 export type RunLimits = {
   /** Messages sent a second at most. @default 100 */
   readonly perSecond: number
-  /** Messages sent and without an outcome at most. @default 1000 */
+  /** Messages sent and without an outcome at most. @default what may be sent in a second, 1000 at least and 3000 at most */
   readonly atOnce: number
   /** A letter that was sent as often as this is skipped. @default 10 */
   readonly mostRedrives: number
@@ -106,7 +106,11 @@ export type RunLimits = {
   readonly mostFailures: number
 }
 
-export const DEFAULT_LIMITS: RunLimits = { perSecond: 100, atOnce: 1000, mostRedrives: 10, mostFailures: 100 }
+/** What is not said of a run's limits. A handler that takes a second is no slower for how many wait for it; a run that is cancelled ends soon. */
+export function withDefaults({ atOnce, ...given }: Partial<RunLimits>): RunLimits {
+  const limits = { perSecond: 100, mostRedrives: 10, mostFailures: 100, ...given }
+  return { ...limits, atOnce: atOnce ?? Math.min(3000, Math.max(1000, limits.perSecond)) }
+}
 
 export const isOver = ({ state }: Pick<Run, 'state'>): boolean =>
   state === 'done' || state === 'cancelled' || state === 'stopped'

@@ -55,6 +55,8 @@ export class Runner {
   #savedAt = 0
   /** The last turn sent as many as it might: the next one need not wait. */
   #isBehind = false
+  /** What became of messages was read while the last turn was stored. */
+  #hasFollowed = false
   /** What comes behind `after`, as it is being read. Once read it is sent, or read again: what is known of it stays true. */
   #ahead: { after: number; limit: number; slice: Promise<Slice> } | undefined
   #tokens = 0
@@ -99,8 +101,9 @@ export class Runner {
 
   /** True when there is nothing more to do. */
   async #step(): Promise<boolean> {
+    if (!this.#hasFollowed) await this.#follow()
+    this.#hasFollowed = false
     this.#isBehind = false
-    await this.#follow()
     const isTooMuch = this.#counts.failed >= this.#run.limits.mostFailures
     const isFinished = !isTooMuch && (await this.#mayMove()) && (await this.#sendSome())
     const { state } = this.#run
@@ -217,6 +220,7 @@ export class Runner {
   async #takeAndFollow(turns: readonly Turn[]): Promise<void> {
     const both = await Promise.allSettled([this.#take(turns), this.#follow()])
     for (const one of both) if (one.status === 'rejected') throw one.reason
+    this.#hasFollowed = true
   }
 
   async #take(turns: readonly Turn[]): Promise<void> {

@@ -127,6 +127,10 @@ function immutableFaults(desired: DesiredStream, existing: StreamConfig): string
     ]
   if (Number(format) > Number(FORMAT))
     return [`it has format ${format}, made by a newer release of the library, which this one does not know; upgrade`]
+  if (existing.mirror !== undefined)
+    return [
+      `it mirrors ${existing.mirror.name}, and a mirror takes nothing of its own, done-markers neither; source that stream into this one instead`,
+    ]
   const faults: string[] = []
   const fixed = (what: string, have: unknown, want: unknown): void => {
     if (have !== want)

@@ -121,6 +121,17 @@ test.each([
   }
 })
 
+test('a mirror, which has no subjects, is a fault; a stream that sources another is left as it is', () => {
+  const one = desired()
+  const { subjects: _, ...mirror } = onServer(one, { mirror: { name: 'CENTERS' } })
+  expect(diffStream(one, mirror as StreamConfig)).toEqual({
+    kind: 'faults',
+    faults: [expect.stringContaining('it mirrors CENTERS, and a mirror takes nothing of its own')],
+  })
+  const sources = [{ name: 'CENTERS', subject_transforms: [{ src: 'center.>', dest: 't.center.>' }] }]
+  expect(diffStream(one, onServer(one, { sources }))).toEqual({ kind: 'same', notes: [] })
+})
+
 test('a stream the mesh did not make is a fault', () => {
   const { metadata: _, ...foreign } = onServer(desired())
   const diff = diffStream(desired(), foreign)

@@ -58,6 +58,7 @@ const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
   ['archive query', '--clickhouse', '{clickhouse}', '--id', 'no such event'],
   ['archive query', '--clickhouse', '{clickhouse}', 'SELECT 1 AS one'],
   ['deploy generate', '--check'],
+  ['capacity', '--events-per-second', '50', '--bytes', '2KiB', '--retention', '7d'],
   ['backup', '{backup}'],
   ['restore', '{backup}', '--dry-run', '--server', '{empty}'],
   ['rebuild', '--dry-run', '--clickhouse', '{clickhouse}', '--server', '{empty}'],

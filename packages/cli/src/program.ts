@@ -33,6 +33,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   rebuild: () => import('./commands/rebuild.ts'),
   notify: () => import('./commands/notify.ts'),
   deploy: () => import('./commands/deploy.ts'),
+  capacity: () => import('./commands/capacity.ts'),
 }
 
 /**

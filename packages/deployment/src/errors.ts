@@ -2,6 +2,8 @@
 export const deploymentErrors = {
   DEPLOYMENT_INVALID: 'refuse',
   DEPLOYMENT_FILES: 'refuse',
+  DEPLOYMENT_LOAD: 'refuse',
+  DEPLOYMENT_CONSTANTS: 'refuse',
 } as const
 
 export type DeploymentErrorCode = keyof typeof deploymentErrors

@@ -10,19 +10,20 @@ import { archivedBytes } from './rows.ts'
 import { startServer } from './servers.ts'
 import { measureOwn } from './stored.ts'
 
-/** Of what a server reports. */
-const TOLERANCE = 0.1
+/** Of what a server reports: nats-server stores what it is given; stacks of letters, and what compresses, are never the same twice. */
+const EXACT = 0.02
+const NEAR = 0.1
 
 const computed = (what: string, load: Partial<LoadOptions>): number =>
   planCapacity({ eventsPerSecond: 1, bytes: 1024, retentionMs: days(1), ...load }).figures.find(
     (each) => each.what === what,
   )!.value
 
-function expectNear(what: number, found: number): void {
-  expect(Math.abs(what / found - 1), `${what} is computed, ${found} is so`).toBeLessThan(TOLERANCE)
+function expectWithin(tolerance: number, what: number, found: number): void {
+  expect(Math.abs(what / found - 1), `${what} is computed, ${found} is so`).toBeLessThan(tolerance)
 }
 
-test('events take in their stream what is computed, within a tenth: small and large, with keys and traces and without', async () => {
+test('events take in their stream what is computed, within a fiftieth: small and large, with keys and traces and without', async () => {
   using _tracing = tracing()
   await using server = await startServer()
   const { mesh, jsm } = server
@@ -35,7 +36,7 @@ test('events take in their stream what is computed, within a tenth: small and la
   ]) {
     await publishOrders(mesh, { bytes, keyed, traced, count: 200 })
     const { state } = await jsm.streams.info('ORDERS')
-    expectNear(computed('stored', { bytes, keys: keyed ? 200 : 0, traced }), state.bytes / state.messages)
+    expectWithin(EXACT, computed('stored', { bytes, keys: keyed ? 200 : 0, traced }), state.bytes / state.messages)
     await jsm.streams.purge('ORDERS')
   }
 })
@@ -44,7 +45,7 @@ test('letters, copies that wait and markers take what is computed, within a tent
   const found = await measureOwn(100)
   const base = { bytes: 0, eventsPerSecond: 1000, retentionMs: 1000 }
   const near = (what: string, load: Partial<LoadOptions>, bytes: number): void =>
-    expectNear(computed(what, { ...base, ...load }), 1000 * bytes)
+    expectWithin(NEAR, computed(what, { ...base, ...load }), 1000 * bytes)
   near('dead letters', { deadLetterShare: 1, lettersKeptMs: 1000 }, found.letterBytes)
   near('waiting on lanes and for later', { delayShare: 1, delayMs: 1000 }, Math.max(found.laneBytes, found.delayBytes))
   near("markers of effects: 'once'", { onceHandlers: 1 }, found.markerBytes)
@@ -57,5 +58,5 @@ test('events take in ClickHouse what is computed, within a tenth', async () => {
   await server.mesh.provision(defineService('shop', { handlers: {}, publishes: [orderBilled] }))
   await publishOrders(server.mesh, kind)
   const row = computed('archived', { bytes: kind.bytes, keys: kind.count })
-  expectNear(row, await archivedBytes(server.mesh, kind.count))
+  expectWithin(NEAR, row, await archivedBytes(server.mesh, kind.count))
 })

@@ -12,7 +12,7 @@ import { measureStored } from './stored.ts'
 
 type Given = { bench: BenchResult; growth: GrowthResult; say: (line: string) => void }
 
-const UNITS: Readonly<Record<string, string>> = { Bytes: 'bytes', Share: '', Ms: 'ms' }
+const UNITS: Readonly<Record<string, string>> = { Bytes: 'bytes', Share: '' }
 const GIVEN = {
   operationBytes: { value: 700, unit: 'bytes', source: 'docs/performance/letters.md, 2026-11-23' },
   usableDisk: { value: 0.9, unit: '', source: 'as in deploy/helm-values/nats.yaml: max_file 90 of 100 GiB' },

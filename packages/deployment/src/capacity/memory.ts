@@ -58,7 +58,8 @@ export function planMemory(load: Load, parts: Parts): void {
 }
 
 /** What does not grow with the rate of events; names of figures. */
-function fixedParts({ replicas, servers, keys }: Load, { spread, stored, assets, sheet }: Parts): string[] {
+function fixedParts(load: Load, { spread, stored, assets, sheet }: Parts): string[] {
+  const { replicas, servers, keys } = load
   const { streams, durables } = assets
   const subjects = Math.min(keys, stored.events)
   return parts(sheet, [
@@ -68,11 +69,16 @@ function fixedParts({ replicas, servers, keys }: Load, { spread, stored, assets,
       (read) => read('serverBytes') + (replicas / servers) * (streams + durables) * read('assetBytes'),
     ],
     ['subjects', `${count(subjects)} keys, a subject each`, (read) => subjects * spread.holds * read('subjectBytes')],
+    [
+      'blocks just written',
+      'of each stream the last one, for ten seconds',
+      (read) => load.streams * spread.holds * read('cacheBytes'),
+    ],
   ])
 }
 
 function growingParts(load: Load, { spread, stored, made, sheet }: Parts): string[] {
-  const { markers, letters, waiting, eventBytes } = stored
+  const { markers, letters, waiting } = stored
   const perSecond = load.eventsPerSecond * load.peak
   const ids = (perSecond * made.duplicateWindowMs) / 1000
   const all: Part[] = [
@@ -80,14 +86,6 @@ function growingParts(load: Load, { spread, stored, made, sheet }: Parts): strin
       'ids of the duplicate window',
       `${made.duplicateWindowMs / 60_000} minutes of events, ${count(ids)}`,
       (read) => ids * spread.holds * read('idBytes'),
-    ],
-    [
-      'blocks just written',
-      'the server keeps what it wrote a moment ago',
-      (read) => {
-        const written = (perSecond * eventBytes * read('cacheMs')) / 1000
-        return spread.holds * Math.min(written, load.streams * read('cacheBytes'))
-      },
     ],
   ]
   const own = (what: string, many: number): void => {

@@ -20,7 +20,7 @@ function limit({ limits }: CapacityPlan, what: string): CapacityPlan['limits'][n
 }
 
 test('limits come with the one that is met first at the front, and each is met at the load that it says', () => {
-  const plan = planCapacity({ ...LOAD, keys: 10_000_000, onceHandlers: 1, delayShare: 0.01, deadLetterShare: 1e-5 })
+  const plan = planCapacity({ ...LOAD, keys: 10_000_000, delayShare: 0.01, deadLetterShare: 1e-5 })
   const factors = plan.limits.map(({ factor }) => factor)
   expect(factors).toEqual([...factors].sort((a, b) => a - b))
   for (const { what, factor } of plan.limits) {

@@ -1,5 +1,5 @@
 /** What docs/explanation/growing-past-one-cluster.md says of servers that a leaf node joins. */
-import { defineService, publication, reply } from '@malha/mesh'
+import { defineService, type Mesh, publication, reply } from '@malha/mesh'
 import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -22,6 +22,10 @@ test('what is sourced into a namespace of the edge is handled there in the order
   await hub.publishAll([2, 3].map((nth) => publication(orderMoved, { orderId: 'o-4', nth })))
   await hub.publish(orderMoved, { orderId: 'o-4', nth: 4 })
   await eventually(async () => expect(await stored(edge, `${EDGE}_ORDERS`)).toBe(before + 4), PATIENCE)
+
+  // All that is said of an event comes with it.
+  const [there, here] = await Promise.all([headersOf(hub, 'ORDERS'), headersOf(edge, `${EDGE}_ORDERS`)])
+  expect(here).toEqual([...there, ['Nats-Stream-Source', expect.anything()]])
 
   // What an operator set is left by services that start.
   await edge.provision(publishing)
@@ -66,3 +70,10 @@ test('two meshes of one namespace both store what either publishes, a namespace 
   await apart.publish(orderMoved, { orderId: 'o-9', nth: 1 })
   expect([await stored(apart, 'apart_ORDERS'), await stored(hub, 'ORDERS')]).toEqual([1, then])
 })
+
+/** Of the first event of a stream. */
+async function headersOf(mesh: Mesh, stream: string): Promise<[string, string[]][]> {
+  const jsm = await jetstreamManager(mesh.nats)
+  const message = await jsm.streams.getMessage(stream, { seq: 1 })
+  return [...message!.header]
+}

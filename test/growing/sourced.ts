@@ -7,7 +7,7 @@ import { billMade, orderMoved } from './orders.ts'
 
 export const EDGE = 'edge'
 /** A leaf node and a source that lost the hub take up to half a minute to go on. */
-export const PATIENCE = { timeoutMs: 60_000 }
+export const PATIENCE = { timeoutMs: 45_000 }
 
 const KEYS = ['o-1', 'o-2', 'o-3']
 

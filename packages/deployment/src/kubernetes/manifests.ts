@@ -1,10 +1,10 @@
 import type { GeneratedFiles, Generator } from '../generate.ts'
-import { certificates } from './certificates.ts'
+import { certificateMounts, certificates } from './certificates.ts'
 import { disruptionBudgets } from './disruption-budgets.ts'
 import { jetstreamObjects } from './jetstream.ts'
 import { networkPolicies } from './network-policies.ts'
 import { dashboardMaps, prometheusRules } from './monitoring.ts'
-import { type KubeObject, type KustomizationKind, kustomizationOf, yamlOf } from './object.ts'
+import { type KubeObject, type KustomizationKind, kustomizationOf, type Patch, yamlOf } from './object.ts'
 import { provisionJobs } from './provision-job.ts'
 import { scaledObjects } from './scaled-objects.ts'
 import { serviceAccounts } from './service-accounts.ts'
@@ -16,8 +16,15 @@ export const kubernetesManifests: Generator = (deployment) => {
   const here = deployment.namespace
   const inNamespace = (objects: readonly KubeObject[]): KubeObject[] =>
     objects.map((one) => ({ ...one, metadata: { ...one.metadata, namespace: here } }))
-  const folder = (name: string, kind: KustomizationKind, all: Record<string, KubeObject[]>): GeneratedFiles =>
-    folderOf(name, kind, Object.fromEntries(Object.entries(all).map(([file, objects]) => [file, inNamespace(objects)])))
+  const folder = (
+    name: string,
+    kind: KustomizationKind,
+    all: Record<string, KubeObject[]>,
+    patches?: Patch[],
+  ): GeneratedFiles => {
+    const files = Object.entries(all).map(([file, objects]): [string, KubeObject[]] => [file, inNamespace(objects)])
+    return folderOf(name, { kind, patches }, files)
+  }
   return {
     ...folder('base', 'Kustomization', {
       'disruption-budgets.yaml': disruptionBudgets(deployment),
@@ -29,17 +36,19 @@ export const kubernetesManifests: Generator = (deployment) => {
     ...folder('keda', 'Component', { 'scaled-objects.yaml': scaledObjects(deployment) }),
     ...folder('nack', 'Component', { 'consumers.yaml': consumers, 'streams.yaml': streams }),
     ...folder('prometheus', 'Component', { 'dashboards.yaml': dashboardMaps(), 'rules.yaml': prometheusRules() }),
-    ...folder('tls', 'Component', { 'certificates.yaml': certificates(deployment) }),
+    ...folder('tls', 'Component', { 'certificates.yaml': certificates(deployment) }, certificateMounts(deployment)),
   }
 }
 
-function folderOf(name: string, kind: KustomizationKind, all: Record<string, KubeObject[]>): GeneratedFiles {
-  const files = Object.entries(all).filter(([, objects]) => objects.length > 0)
+function folderOf(
+  name: string,
+  { kind, patches }: { kind: KustomizationKind; patches: readonly Patch[] | undefined },
+  all: readonly [string, KubeObject[]][],
+): GeneratedFiles {
+  const files = all.filter(([, objects]) => objects.length > 0)
+  const resources = files.map(([file]) => file)
   return {
-    [`kubernetes/${name}/kustomization.yaml`]: kustomizationOf(
-      kind,
-      files.map(([file]) => file),
-    ),
+    [`kubernetes/${name}/kustomization.yaml`]: kustomizationOf(kind, resources, patches),
     ...Object.fromEntries(files.map(([file, objects]) => [`kubernetes/${name}/${file}`, yamlOf(objects)])),
   }
 }

@@ -21,10 +21,24 @@ export const selectorOf = ({ name }: Pick<Workload, 'name'>): Record<string, str
 /** A component may be taken into several overlays, and changes what is there before it. */
 export type KustomizationKind = 'Kustomization' | 'Component'
 
+/** What a kustomization changes of an object that is there before it. */
+export type Patch = {
+  readonly target: { readonly kind: string; readonly name: string }
+  /** Operations of a JSON patch (RFC 6902). */
+  readonly operations: readonly { readonly op: 'add'; readonly path: string; readonly value: unknown }[]
+}
+
 /** A kustomization of files beside it. */
-export const kustomizationOf = (kind: KustomizationKind, resources: readonly string[]): string =>
+export const kustomizationOf = (
+  kind: KustomizationKind,
+  resources: readonly string[],
+  patches: readonly Patch[] = [],
+): string =>
   stringify({
     apiVersion: kind === 'Kustomization' ? 'kustomize.config.k8s.io/v1beta1' : 'kustomize.config.k8s.io/v1alpha1',
     kind,
     resources,
+    ...(patches.length > 0 && {
+      patches: patches.map(({ target, operations }) => ({ target, patch: stringify(operations) })),
+    }),
   })

@@ -1,4 +1,5 @@
-import { type Names, names as namesOf } from '@malha/mesh'
+import { type Names, names as namesOf, plannedTopology } from '@malha/mesh'
+import { bucketStreams } from '../buckets.ts'
 import type { Deployment, Workload } from '../deployment.ts'
 import type { Generator } from '../generate.ts'
 import { type Permissions, type Rights } from './rights.ts'
@@ -34,7 +35,8 @@ export const natsAccounts: Generator = (deployment) => {
 # (NATS_INBOX_PREFIX).
 accounts {
   ${account} {
-    jetstream { max_file: $NATS_MAX_FILE, max_mem: $NATS_MAX_MEM }
+    # Streams: some ${STREAMS_PER_STREAM} times those there are. Consumers are limited by each stream.
+    jetstream { max_file: $NATS_MAX_FILE, max_mem: $NATS_MAX_MEM, max_streams: ${mostStreams(deployment)} }
     users: [
 ${users.join('\n')}
     ]
@@ -46,6 +48,20 @@ ${users.join('\n')}
 system_account: SYS
 `,
   }
+}
+
+/** Read models that are rebuilt beside live ones, services to come, the restore of a stream under another name. */
+const STREAMS_PER_STREAM = 3
+
+/**
+ * A runaway that makes streams is stopped here. No `max_consumers`: nats-server (2.15) holds it against each stream, whose
+ * own limit must not be above it, and the streams of a mesh have one.
+ */
+function mostStreams(deployment: Deployment): number {
+  const services = deployment.workloads.flatMap(({ service }) => service ?? [])
+  const { streams } = plannedTopology(services)
+  const count = streams.length + bucketStreams(deployment, namesOf('')).length
+  return Math.ceil((count * STREAMS_PER_STREAM) / 10) * 10
 }
 
 function userBlock(user: string, { publish, denyPublish, subscribe, allowResponses }: Permissions): string {

@@ -38,7 +38,7 @@ export function servicePermissions(service: ServiceDef, options: ServicePermissi
     publish: tidy([
       ...eventRights(names, service, uses),
       ...Object.keys(handlers).flatMap((handler) => handlerRights(names, service, handler)),
-      { what: 'what there is', subjects: lookRights(names, service) },
+      { what: 'what there is, and what it may do', subjects: [...lookRights(names, service), '$SYS.REQ.USER.INFO'] },
       {
         what: 'which handlers are paused; what it says of its contracts',
         subjects: [

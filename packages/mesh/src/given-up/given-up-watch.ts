@@ -13,6 +13,7 @@ import type { TopologyMode } from '../lifecycle/options.ts'
 import { apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ADVISORIES } from '../topology/names.ts'
+import { mayPublish, USER_INFO } from '../topology/own-rights.ts'
 import { CHECKPOINT_BUCKET } from '../topology/system.ts'
 import { GivenUpLeader, type LeaderDeps } from './given-up-leader.ts'
 
@@ -54,7 +55,7 @@ export class GivenUpWatch {
   isOther(refusal: Error): boolean {
     if (!(refusal instanceof PermissionViolationError)) return false
     const { names } = this.#options
-    const own = [this.#leaseSubject, names.stream(ADVISORIES)]
+    const own = [this.#leaseSubject, names.stream(ADVISORIES), USER_INFO]
     return own.some((one) => refusal.subject === one || refusal.subject.split('.').includes(one))
   }
 
@@ -79,10 +80,14 @@ export class GivenUpWatch {
     const { tryMs, connection } = this.#options
     const seen: SeenHolder = {}
     let waitMs = tryMs / 10
+    let isAsked = false
     while (!(await isOver(waitMs, signal))) {
       waitMs = tryMs * (1 + Math.random() / 5)
       if (!connection.isUp()) continue
-      const isDenied = await this.#tryToLead(seen, signal)
+      // A refused write is a line in the server's log, which operators look into.
+      const isKnownNotTo: boolean = !isAsked && !(await mayPublish(this.#options.nc, this.#leaseSubject))
+      isAsked = !isKnownNotTo
+      const isDenied = isKnownNotTo || (await this.#tryToLead(seen, signal))
       // Whoever is disconnected may have other rights afterwards.
       if (isDenied) await untilReconnected(connection, signal)
     }

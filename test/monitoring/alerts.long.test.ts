@@ -32,6 +32,7 @@ const NOT_DRIVEN: Readonly<Record<string, string>> = {
   ArchiveWithoutWriter: 'needs a ClickHouse',
   ArchiveGap: 'needs a ClickHouse',
   ArchiveDeadLetters: 'needs a ClickHouse',
+  CredentialsEndSoon: 'files are read for it every five minutes',
   MeshAbsent: 'needs a Prometheus of its own: the test below',
   JetStreamMetricsAbsent: 'needs a Prometheus of its own: the test below',
   StreamWithoutLeader: 'needs a cluster',

@@ -81,7 +81,7 @@ test('a scale changes lengths of time alone', () => {
     )
       .replace(/(\[|offset |"for":")\d+(ms|s|m|h|d)/g, '$1T')
       .replace(/(_seconds:max|_oldest_seconds\)?|_lag_seconds\)?) > [\d.]+/g, '$1 > S')
-      .replace(/time\(\) - [\d.]+/g, 'time() - S')
+      .replace(/(time\(\) [-+]) [\d.]+/g, '$1 S')
       .replace(/\* [\d.]+ > 50/g, '* S > 50')
       .replace(/le=~\\"[^"]*"/g, 'LE')
   expect(shape(1 / 60)).toBe(shape(1))

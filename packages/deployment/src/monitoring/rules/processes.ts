@@ -6,7 +6,7 @@ const WHERE = '{{ $labels.instance }}'
 
 /** Processes, and what tells of them: traces and notifications. */
 export function processRules(t: Times): RuleGroup {
-  return { name: 'processes', recordings: [], alerts: [...processes(t), ...telling(t)] }
+  return { name: 'processes', recordings: [], alerts: [...processes(t), ending(t), ...telling(t)] }
 }
 
 function processes(t: Times): Alert[] {
@@ -76,6 +76,26 @@ function processes(t: Times): Alert[] {
       },
     },
   ]
+}
+
+function ending(t: Times): Alert {
+  const ends = 'mesh_credentials_end_timestamp_seconds{job="malha", instance="a", kind="client_certificate"}'
+  return {
+    alert: 'CredentialsEndSoon',
+    expr: `mesh_credentials_end_timestamp_seconds < time() + ${t.seconds('7d')}`,
+    for: t('15m'),
+    severity: 'ticket',
+    summary: `{{ $labels.kind }} of ${WHERE} ends within a week, or has ended`,
+    description: 'What renews it did not. Connections that are made after its end are refused.',
+    proof: {
+      // Its end is a week and ten minutes from the first sample; later a renewed one is there.
+      series: { [ends]: '605400x40 9000000x60' },
+      fires: '35m',
+      over: '60m',
+      labels: { job: 'malha', instance: 'a', kind: 'client_certificate' },
+      silent: [{ [ends]: '9000000x60' }],
+    },
+  }
 }
 
 function telling(t: Times): Alert[] {

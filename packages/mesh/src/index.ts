@@ -57,6 +57,8 @@ export { type Lease, type LeaseBucket, type LeaseOptions, type SeenHolder, tryLe
 export type { BootHandler, BootReport } from './lifecycle/boot-report.ts'
 export type { BucketOptions } from './lifecycle/bucket.ts'
 export { connectMesh, type Health, type Mesh } from './lifecycle/mesh.ts'
+export { ENDS_SOON_MS } from './lifecycle/expiry-watch.ts'
+export type { Expiring, ExpiringKind } from './lifecycle/own-files.ts'
 export { type MeshOptions, meshOptions, type TlsFiles, type TopologyMode } from './lifecycle/options.ts'
 export { ownInbox } from './lifecycle/own-inbox.ts'
 export type { RunningService } from './lifecycle/start-service.ts'

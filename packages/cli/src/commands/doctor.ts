@@ -19,7 +19,7 @@ type DoctorOptions = ConnectOptions & { clickhouse?: string; all?: true; wait: n
 export function register(program: Command): void {
   withConnection(program.command('doctor'))
     .description(
-      'look a mesh over: servers, account, permissions, clock, streams, consumers, services, delays, archive',
+      'look a mesh over: servers, certificates, account, permissions, clock, streams, consumers, services, delays, archive',
     )
     .option(
       '--clickhouse <url>',

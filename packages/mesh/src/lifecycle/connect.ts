@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+import { checkServerIdentity } from 'node:tls'
 import { connect, type NatsConnection, type NodeConnectionOptions, RequestError } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { ERR_CODE } from '../publish/pub-ack.ts'
@@ -18,8 +20,8 @@ const CONNECT_TIMEOUT_MS = 5_000
  */
 export async function connectNats(options: ResolvedMeshOptions): Promise<NatsConnection> {
   const settings = await connectionSettings(options)
-  const nc = await connect(settings).catch((error: unknown) => {
-    throw explainConnectError(error, options)
+  const nc = await connect(settings).catch(async (error: unknown) => {
+    throw await explainConnectError(error, options)
   })
   try {
     checkVersion(nc, options)
@@ -31,9 +33,22 @@ export async function connectNats(options: ResolvedMeshOptions): Promise<NatsCon
   }
 }
 
+/** Why a connection that was there does not come back: tries each server once more, as the client does, which tells nobody. */
+export async function whyNoConnection(options: ResolvedMeshOptions): Promise<MeshError | undefined> {
+  try {
+    const settings = await connectionSettings(options)
+    const nc = await connect({ ...settings, name: `${options.name} looks why`.slice(0, 128), reconnect: false })
+    await nc.close()
+    return undefined
+  } catch (error) {
+    return await explainConnectError(error, options)
+  }
+}
+
 async function connectionSettings(options: ResolvedMeshOptions): Promise<NodeConnectionOptions> {
   await checkTlsFiles(options.tls)
   const authenticator = authenticatorOf(options.auth)
+  const tls = options.tls && { ...options.tls, checkServerIdentity: identityCheck(options.servers) }
   return {
     servers: [...options.servers],
     name: options.name,
@@ -50,8 +65,22 @@ async function connectionSettings(options: ResolvedMeshOptions): Promise<NodeCon
     noAsyncTraces: true,
     // A credential that is being rotated, or an auth service that restarts, must not end the process.
     ignoreAuthErrorAbort: true,
-    ...(options.tls === undefined ? {} : { tls: { ...options.tls } }),
+    ...(tls && { tls }),
     ...(authenticator === undefined ? {} : { authenticator }),
+  }
+}
+
+/**
+ * For an address the client gives Node no name to look for in the certificate, and Node takes `localhost` (nats.js 3.4, Node 24): one
+ * for the address would be refused, and one for localhost taken from any server. Which address it is, is not said: one that was given.
+ */
+function identityCheck(servers: readonly string[]): typeof checkServerIdentity {
+  const hosts = servers.map((server) => new URL(server).hostname.replaceAll(/[[\]]/g, ''))
+  const meant = hosts.filter((host) => isIP(host) !== 0 || host === 'localhost')
+  return (host, certificate) => {
+    if (host !== 'localhost' || meant.length === 0) return checkServerIdentity(host, certificate)
+    const faults = meant.map((one) => checkServerIdentity(one, certificate))
+    return faults.includes(undefined) ? undefined : faults[0]
   }
 }
 
@@ -82,7 +111,7 @@ async function checkJetStream(nc: NatsConnection, options: ResolvedMeshOptions):
       throw jetStreamOff(options, 'it is not enabled on the server')
     const denied = permissionViolation(error)
     if (denied?.operation === 'subscription') throw inboxDenied(denied.subject, options)
-    if (denied === undefined) throw explainConnectError(error, options)
+    if (denied === undefined) throw await explainConnectError(error, options)
     if (nc.info?.jetstream !== true) throw jetStreamOff(options, 'the server offers none')
   }
 }

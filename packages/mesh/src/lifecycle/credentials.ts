@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { access, constants } from 'node:fs/promises'
+import { setTimeout } from 'node:timers/promises'
 import {
   type Authenticator,
   credsAuthenticator,
@@ -9,7 +9,10 @@ import {
 } from '@nats-io/transport-node'
 import { faultsError, MeshError } from '../errors.ts'
 import type { TlsFiles } from './options.ts'
+import { fileFault, tlsFileFaults } from './own-files.ts'
 import type { Auth } from './servers.ts'
+
+const AGAIN_MS = 200
 
 /**
  * What the client asks at every connect and reconnect.
@@ -50,24 +53,13 @@ function fromFile(file: string, what: string, make: (bytes: Uint8Array) => Authe
 
 /**
  * The client reads TLS files while connecting and says only that connecting failed; this says which file and why.
- * @throws MeshError MESH_INVALID_OPTIONS with every file that cannot be read
+ * @throws MeshError MESH_INVALID_OPTIONS with every file that cannot be read, is no certificate or key, or does not fit
  */
 export async function checkTlsFiles(tls: Readonly<TlsFiles> | undefined): Promise<void> {
-  const faults: string[] = []
-  for (const file of [tls?.caFile, tls?.certFile, tls?.keyFile]) {
-    if (file === undefined) continue
-    await access(file, constants.R_OK).catch((error: unknown) => faults.push(`${file} ${fileFault(error)}`))
-  }
+  let faults = await tlsFileFaults(tls)
+  if (faults.length === 0) return
+  // Files that are being replaced may have been read on both sides of it.
+  await setTimeout(AGAIN_MS)
+  faults = await tlsFileFaults(tls)
   if (faults.length > 0) throw faultsError('MESH_INVALID_OPTIONS', 'TLS files', faults)
-}
-
-/** Never repeats what the file holds, so the error behind it is not passed on either. */
-function fileFault(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'does not exist'
-  if (code === 'EACCES') return 'may not be read by this user'
-  if (code === 'EISDIR') return 'is a folder'
-  return code !== undefined && /^E[A-Z]+$/.test(code)
-    ? `cannot be read (${code})`
-    : 'does not hold what its name says; create it again'
 }

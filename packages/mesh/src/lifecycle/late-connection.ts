@@ -30,7 +30,8 @@ export async function connectSoonOrLater<T>(connect: () => Promise<T>, log: Logg
     resolve(made)
   }
 
-  async function goOn(): Promise<void> {
+  async function goOn(said: unknown): Promise<void> {
+    let why = sentence(said)
     for (let waitMs = MIN_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       await sleep(waitMs * (1 + Math.random() / 2), undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return
@@ -42,6 +43,8 @@ export async function connectSoonOrLater<T>(connect: () => Promise<T>, log: Logg
         // The process takes events meanwhile, so it does not end over a password that is wrong, or wrong for a while.
         const isAway = error instanceof MeshError && error.code === 'MESH_CONNECT_FAILED'
         if (!isAway) log.error({ err: error }, 'NATS is there, but not for this process; trying on')
+        else if (sentence(error) !== why) log.warn({ err: error }, 'NATS is away for another reason; trying on')
+        why = sentence(error)
       }
     }
   }
@@ -52,7 +55,7 @@ export async function connectSoonOrLater<T>(connect: () => Promise<T>, log: Logg
   } catch (error) {
     if (!(error instanceof MeshError && error.code === 'MESH_CONNECT_FAILED')) throw error
     log.warn({ err: error }, 'NATS is away; events are queued in the spool until it is there')
-    background = goOn()
+    background = goOn(error)
   }
   return {
     get current() {
@@ -66,3 +69,5 @@ export async function connectSoonOrLater<T>(connect: () => Promise<T>, log: Logg
     },
   }
 }
+
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error))

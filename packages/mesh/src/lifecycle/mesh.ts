@@ -8,7 +8,6 @@ import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
 import { Solitude } from '../consume/solitude.ts'
-import { isOfControl } from '../control/control.ts'
 import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
 import { MeshError } from '../errors.ts'
@@ -35,10 +34,14 @@ import type { ServiceDef } from '../service/define.ts'
 import { type Names, names as namesOf } from '../topology/names.ts'
 import type { BootReport } from './boot-report.ts'
 import { type BucketOptions, openBucket } from './bucket.ts'
-import { connectNats } from './connect.ts'
+import { connectNats, whyNoConnection } from './connect.ts'
 import { watchConnection } from './connection-watch.ts'
+import { watchExpiry } from './expiry-watch.ts'
 import { type MeshOptions, type ResolvedMeshOptions, resolveMeshOptions } from './options.ts'
-import { haveBucket, isAboutContracts } from './say-contracts.ts'
+import { type Expiring, expiringFiles } from './own-files.ts'
+import { sayConnection } from './say-connection.ts'
+import { haveBucket } from './say-contracts.ts'
+import { certificatesOf } from './server-look.ts'
 import { type Connected, spoolingMesh } from './spooling-mesh.ts'
 import {
   provisionHandlers,
@@ -48,6 +51,7 @@ import {
   startService,
 } from './start-service.ts'
 import { untilStopped } from './until-stopped.ts'
+import { whyAway } from './why-away.ts'
 
 export type Health = { ready: boolean; reasons: string[] }
 
@@ -121,6 +125,11 @@ export interface Mesh extends AsyncDisposable, DelayApi, Stores {
   provisionHandlers(service: ServiceDef): Promise<BootReport>
   /** For `/readyz`. */
   health(): Health
+  /**
+   * What of this connection is valid for some time only: its certificate, credentials and authorities as they are in their
+   * files now, and the certificates of servers (`host:port`; by default the one it is connected to).
+   */
+  expiring(servers?: readonly string[]): Promise<Expiring[]>
   /** Opens a JetStream key-value bucket of the namespace; made where it is missing. Names are upper case. */
   bucket(name: string, options?: BucketOptions): Promise<KV>
   /** Stops the services, waits for publishes, drains the connection. Safe to call twice. */
@@ -177,20 +186,9 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const services = new Map<string, RunningService>()
   const starting = new Set<string>()
   let closing: Promise<void> | undefined
-  connection.listen({
-    down() {
-      if (closing === undefined) log.warn({}, 'NATS is away; reconnecting')
-    },
-    up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
-    error(error) {
-      if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
-      else if (givenUp.isOther(error)) log.debug({ err: error }, 'what the server gives up is looked after by others')
-      else if (isOfControl(names, error)) log.debug({ err: error }, 'NATS refused what pausing handlers needs')
-      else if (isAboutContracts(names, error))
-        log.debug({ err: error }, 'what services say of themselves is out of reach')
-      else log.error({ err: error }, 'NATS refused something')
-    },
-  })
+  const away = whyAway({ connection, look: () => whyNoConnection(resolved), log })
+  const stopExpiryWatch = watchExpiry(resolved, { metrics, log })
+  sayConnection({ nc, connection, names, log, delays, givenUp }, () => closing !== undefined)
 
   const start = async (service: ServiceDef): Promise<RunningService> => {
     if (closing !== undefined)
@@ -211,6 +209,8 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     await requester.close(CLOSE_PUBLISH_MS)
     await delays.stop()
     await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
+    away.stop()
+    stopExpiryWatch()
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
   }
   const place = { names, from: resolved.name }
@@ -260,12 +260,14 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       const reasons = [
         ...(closing ? ['the mesh closes'] : []),
         // With a spool the process takes events all the same.
-        ...(connection.isUp() || resolved.spool ? [] : ['NATS is away']),
+        ...(connection.isUp() || resolved.spool ? [] : ['NATS is away', ...(away.reason ? [away.reason] : [])]),
         ...[...(resolved.spool ? [] : starting)].map((service) => `${service} starts`),
         ...[...services.values()].flatMap((service) => service.faults()),
       ]
       return { ready: reasons.length === 0, reasons }
     },
+    expiring: async (servers = [nc.getServer()]) =>
+      (await Promise.all([expiringFiles(resolved), certificatesOf(servers, resolved.tls)])).flat(),
     bucket: (name, bucketOptions = {}) =>
       openBucket(
         { nc, names, pipeline },

@@ -143,6 +143,7 @@ export async function spoolingMesh(
     run: async (service, given) => (await there()).run(service, given),
     provision: async (service) => (await there()).provision(service),
     provisionHandlers: async (service) => (await there()).provisionHandlers(service),
+    expiring: async (servers) => (await there()).expiring(servers),
     bucket: async (name, given) => (await there()).bucket(name, given),
     health() {
       const reasons = link.current?.mesh.health().reasons ?? (closing ? ['the mesh closes'] : [])

@@ -55,6 +55,8 @@ export function meshMetrics(metrics: Metrics): {
   /** Found by an advisory of the server, or by a look. */
   broughtBack(handler: Labels, by: 'advisory' | 'sweep'): void
   leads(isLeader: boolean): void
+  /** A certificate or credentials of this process. */
+  ends(kind: string, at: Date): void
   requested(type: string, outcome: string, ms: number, traceId?: string): void
   requesting(type: string, count: number): void
   replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
@@ -154,6 +156,11 @@ export function meshMetrics(metrics: Metrics): {
     help: '1 in the process that looks after what the server gives up.',
     labels: [],
   })
+  const ends = metrics.gauge({
+    name: 'mesh_credentials_end_timestamp_seconds',
+    help: 'When the first certificate, authority or credentials of this process ends, unix time.',
+    labels: ['kind'],
+  })
   const takeovers = metrics.counter({
     name: 'mesh_partition_takeovers_total',
     help: 'Partitions taken from an instance that was gone.',
@@ -236,6 +243,7 @@ export function meshMetrics(metrics: Metrics): {
     leakedReplies: (reply, count) => leakedReplies.set(reply, count),
     broughtBack: (handler, by) => broughtBack.add({ ...handler, by }),
     leads: (isLeader) => leads.set({}, isLeader ? 1 : 0),
+    ends: (kind, at) => ends.set({ kind }, at.getTime() / 1000),
     takeover: (handler) => takeovers.add(handler),
     partitions(handler, state) {
       owned.set(handler, state.owned)

@@ -5,6 +5,7 @@ import { checkAdvisories } from './advisories.ts'
 import { checkClock } from './clock.ts'
 import { checkConsumers } from './consumers.ts'
 import { checkDelays } from './delays.ts'
+import { checkExpiring } from './expiring.ts'
 import { type Facts, readFacts } from './facts.ts'
 import { type CheckState, type Finding, findingsOf, worst } from './finding.ts'
 import { checkGivenUp } from './given-up.ts'
@@ -25,7 +26,7 @@ export type ExamineOptions = {
 }
 
 /**
- * Looks a mesh over: servers, account, permissions, clock, streams, consumers, advisories, services, their instances, delays. Reads only. What this user may
+ * Looks a mesh over: servers, certificates, account, permissions, clock, streams, consumers, advisories, services, their instances, delays. Reads only. What this user may
  * not look at is a finding of its own; the other checks go on.
  */
 export async function examine(
@@ -38,6 +39,7 @@ export async function examine(
   }
   let facts: Facts | undefined
   await check('servers', () => checkServers(mesh, servers))
+  await check('certificates', () => checkExpiring(mesh, servers))
   await check('account', () => checkAccount(mesh))
   await check('streams', async () => {
     facts = await readFacts(mesh, { againAfterMs })

@@ -2,7 +2,7 @@ export type CheckState = 'ok' | 'warn' | 'fail'
 
 /** What a check found. */
 export type Finding = {
-  /** `servers`, `account`, `permissions`, `clock`, `streams`, `consumers`, `services`, `delays`, … */
+  /** `servers`, `certificates`, `account`, `permissions`, `clock`, `streams`, `consumers`, `services`, `delays`, … */
   readonly check: string
   /** `warn`: worth a look; `fail`: something is broken, or about to be. */
   readonly state: CheckState

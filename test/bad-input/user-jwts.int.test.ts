@@ -1,0 +1,129 @@
+import { setInterval } from 'node:timers/promises'
+import { connectMesh, defineService, event, type Logger, type Mesh, on, stream } from '@malha/mesh'
+import { eventually, testServer } from '@malha/testing'
+import { nkeys } from '@nats-io/transport-node'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { expect, it } from 'vitest'
+import { z } from 'zod'
+import { operatorOf } from '../certificates/operator.ts'
+import { secretVolume } from '../certificates/secret-volume.ts'
+
+const things = stream('THINGS', { subjects: ['thing.>'] })
+const schema = z.object({ n: z.number() })
+const made = event('thing.made', { stream: things, schema })
+const done = event('thing.done', { stream: things, schema })
+const inSeconds = (seconds: number): Date => new Date((Math.floor(Date.now() / 1000) + seconds) * 1000)
+
+/** What a process ends with when it cannot connect. */
+async function refusal(servers: string, by: { credsFile: string } | { nkeySeedFile: string }): Promise<string> {
+  try {
+    await using mesh = await connectMesh({ servers, ...by })
+    return `it connected: ${mesh.nats.getServer()}`
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+it('credentials that ended, or are of another account or operator, and nkeys nobody knows are refused at start by what they are, and no secret is said', async () => {
+  const [own, other] = await Promise.all([operatorOf('own'), operatorOf('other')])
+  const user = nkeys.createUser()
+  const seed = new TextDecoder().decode(user.getSeed())
+  const texts = {
+    good: await own.account.creds('worker', inSeconds(3600)),
+    ended: await own.account.creds('worker', inSeconds(-60)),
+    foreign: await other.account.creds('worker'),
+    malformed: (await own.account.creds('worker')).replaceAll('-', ''),
+    seed,
+  }
+  await using volume = await secretVolume(texts)
+  await using server = await testServer({ config: own.config })
+  const at = server.url.replace('nats://', '')
+  const told: Record<string, string> = {}
+  for (const name of ['good', 'ended', 'foreign', 'malformed', 'missing', 'seed'])
+    told[name] = await refusal(server.url, { credsFile: volume.path(name) })
+  expect(told).toEqual({
+    good: `it connected: ${at}`,
+    ended: expect.stringMatching(
+      `^MESH_AUTH_FAILED: ${at} refused the credentials in ${volume.path('ended')}: they ended at 20.*Z. Issue new ones and put them into that file`,
+    ),
+    foreign: expect.stringMatching(
+      `^MESH_AUTH_FAILED: ${at} refused the credentials in ${volume.path('foreign')}. Those of user "worker" were issued by account ${other.account.id}: .*another operator`,
+    ),
+    malformed: expect.stringMatching(
+      /^MESH_INVALID_OPTIONS: the credentials file .*malformed does not hold what its name says/,
+    ),
+    missing: expect.stringMatching(/^MESH_INVALID_OPTIONS: the credentials file .*missing does not exist/),
+    seed: expect.stringMatching(/^MESH_INVALID_OPTIONS: the credentials file .*seed does not hold what its name says/),
+  })
+  await using keys = await testServer({
+    config: `authorization { users: [{ nkey: ${nkeys.createUser().getPublicKey()} }] }`,
+  })
+  told['nkey'] = await refusal(keys.url, { nkeySeedFile: volume.path('seed') })
+  expect(told['nkey']).toMatch(
+    `refused the nkey ${user.getPublicKey()} whose seed is in ${volume.path('seed')}. Check that this public key is among`,
+  )
+  const secrets = Object.values(texts).flatMap((text) => text.match(/^(?:S[A-Z2-7]{50,}|ey\S+)$/gm) ?? [])
+  expect(secrets.length).toBeGreaterThan(6)
+  for (const secret of secrets) expect(JSON.stringify(told)).not.toContain(secret)
+})
+
+it('credentials that end under load are taken up again from a file that is replaced in time, and else are the reason not to be ready until it is: nothing is lost or done twice', async () => {
+  const { config, account } = await operatorOf('own')
+  await using server = await testServer({ config })
+  await using volume = await secretVolume({ 'user.creds': await account.creds('worker', inSeconds(2)) })
+  const replace = async (endsAt?: Date): Promise<void> =>
+    volume.write({ 'user.creds': await account.creds('worker', endsAt) })
+  const said: { level: string; message: string; fields: object }[] = []
+  const at =
+    (level: string) =>
+    (fields: object, message = ''): void =>
+      void said.push({ level, message, fields })
+  const logger: Logger = { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
+  const times = (message: RegExp): number => said.filter((one) => message.test(one.message)).length
+  const mesh: Mesh = await connectMesh({ servers: server.url, credsFile: volume.path('user.creds'), logger })
+  await using _ = mesh
+  await mesh.start(
+    defineService('worker', {
+      publishes: [made, done],
+      handlers: { work: on(made, { startFrom: 'all', concurrency: 4 }, ({ n }, ctx) => ctx.publish(done, { n })) },
+    }),
+  )
+  const stopping = new AbortController()
+  let published = 0
+  const load = (async () => {
+    for await (const _ of setInterval(5)) {
+      if (stopping.signal.aborted) return
+      await mesh.publish(made, { n: published++ }, { timeoutMs: 60_000 })
+    }
+  })()
+
+  // Awaited at the end; a test that fails before closes what it publishes on.
+  load.catch(() => undefined)
+
+  // In time: the server ends the connection when they end, and it is back with the next ones.
+  const second = inSeconds(4)
+  await replace(second)
+  await eventually(() => expect(times(/^NATS is back$/)).toBe(1), { timeoutMs: 20_000 })
+  expect(times(/does not take this process back/)).toBe(0)
+
+  // Too late: these end, and nobody has replaced them.
+  const file = volume.path('user.creds')
+  const ended = `refused the credentials in ${file}: they ended at ${second.toISOString()}.`
+  await eventually(() => expect(mesh.health().reasons.join('\n')).toContain(ended), { timeoutMs: 30_000 })
+  expect(mesh.health()).toMatchObject({ ready: false, reasons: expect.arrayContaining(['NATS is away']) })
+  await expect(mesh.publish(made, { n: -1 }, { timeoutMs: 200 })).rejects.toThrow('MESH_PUBLISH_TIMEOUT')
+  const before = published
+  await replace()
+  await eventually(() => expect(mesh.health()).toEqual({ ready: true, reasons: [] }), { timeoutMs: 20_000 })
+  await eventually(() => expect(published).toBeGreaterThan(before + 20))
+  stopping.abort()
+  await load
+
+  const jsm = await jetstreamManager(mesh.nats)
+  const counts = async (): Promise<unknown> =>
+    (await jsm.streams.info('THINGS', { subjects_filter: 'thing.>' })).state.subjects
+  await eventually(async () => expect(await counts()).toEqual({ 'thing.made': published, 'thing.done': published }))
+  // Its reason once, and a warning before.
+  expect(times(/does not take this process back/)).toBe(1)
+  expect(times(/ends soon/)).toBeGreaterThan(0)
+})

@@ -2,7 +2,15 @@
 import { type Context, ROOT_CONTEXT, type Span, type SpanContext, SpanKind, trace } from '@opentelemetry/api'
 import type { Envelope } from '../message/envelope.ts'
 import type { RunOf } from '../run/run-headers.ts'
-import { receivedContext, sampledBy, spanContextOf, SYSTEM, type TraceCarrier, traceparentOf } from './spans.ts'
+import {
+  MARK_MS,
+  receivedContext,
+  sampledBy,
+  spanContextOf,
+  SYSTEM,
+  type TraceCarrier,
+  traceparentOf,
+} from './spans.ts'
 import { tracer } from './tracer.ts'
 
 export type ProcessSpanOptions = {
@@ -50,8 +58,9 @@ function traceOfRun(run: RunOf, envelope: Envelope, received: Context): Context 
   const before = trace.getSpanContext(received)
   const startTime = Date.now()
   const first = replaySpan(run, envelope, { startTime, parent: ROOT_CONTEXT, linked: before })
-  first.end(startTime)
-  if (before) replaySpan(run, envelope, { startTime, parent: received, linked: first.spanContext() }).end(startTime)
+  first.end(startTime + MARK_MS)
+  if (before)
+    replaySpan(run, envelope, { startTime, parent: received, linked: first.spanContext() }).end(startTime + MARK_MS)
   run.trace = traceparentOf(first.spanContext())
   return trace.setSpan(ROOT_CONTEXT, first)
 }

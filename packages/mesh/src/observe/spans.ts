@@ -54,6 +54,9 @@ export type PublishSpan = {
   fail(error: unknown): void
 }
 
+/** The length of a span that only marks a moment, ms. Of one without any, Jaeger warns that it ended before it began. */
+export const MARK_MS = 0.001
+
 /** Marks in the trace of whoever asked that an event comes later; the event begins a trace of its own, linked to this. */
 export function delayMarker(
   envelope: Envelope,
@@ -75,10 +78,10 @@ export function delayMarker(
   })
   return {
     traceparent: traceparentOf(span.spanContext()),
-    end: () => span.end(startTime),
+    end: () => span.end(startTime + MARK_MS),
     fail(error) {
       failSpan(span, error)
-      span.end(startTime)
+      span.end(startTime + MARK_MS)
     },
   }
 }

@@ -28,6 +28,14 @@ const spans = (name: string): ReadableSpan[] =>
     .filter((span) => span.name === name)
     .sort((a, b) => Number(a.attributes['mesh.attempt']) - Number(b.attributes['mesh.attempt']))
 
+/** Of a span without any length, Jaeger warns that it ended before it began. */
+function expectMoment(span: ReadableSpan | undefined): void {
+  const [seconds, nanos] = span?.duration ?? []
+  expect(seconds).toBe(0)
+  expect(nanos).toBeGreaterThan(0)
+  expect(nanos).toBeLessThan(10_000)
+}
+
 test('an attempt is child of the publish and linked to it, and the handler’s outputs are its children', async () => {
   await using env = await testMesh()
   const { mesh } = env
@@ -109,7 +117,7 @@ async function makeDue(mesh: Mesh, { subject, hdrs, data }: Copy): Promise<void>
   expect(answer.json()).toMatchObject({ seq: expect.any(Number) })
 }
 
-test('a delayed event begins a trace of its own, linked to a mark without length in the trace of whoever asked', async () => {
+test('a delayed event begins a trace of its own, linked to a mark in the trace of whoever asked', async () => {
   await using env = await testMesh()
   const { mesh } = env
   const service = defineService('billing', {
@@ -128,7 +136,7 @@ test('a delayed event begins a trace of its own, linked to a mark without length
   const [publish] = spans('publish order.billed')
   const [process] = spans('process order.billed')
   expect(mark?.parentSpanContext?.spanId).toBe(asked?.spanContext().spanId)
-  expect(mark?.duration).toEqual([0, 0])
+  expectMoment(mark)
   expect(mark?.attributes['mesh.due']).toBe(publish?.attributes['mesh.due'])
   expect(publish?.parentSpanContext).toBeUndefined()
   expect(publish?.spanContext().traceId).not.toBe(asked?.spanContext().traceId)
@@ -180,7 +188,8 @@ test('what a run sends begins a trace, linked to and from the old one, and a lat
   const first = marks.find((span) => span.spanContext().traceId !== oldTrace)!
   expect(marks).toHaveLength(2)
   expect(marker.parentSpanContext?.spanId).toBe(publish!.spanContext().spanId)
-  expect(marker.startTime).toEqual(marker.endTime)
+  expectMoment(marker)
+  expectMoment(first)
   expect(marker.links.map((link) => link.context.spanId)).toEqual([first.spanContext().spanId])
   expect(first.parentSpanContext).toBeUndefined()
   expect(first.links.map((link) => link.context.spanId)).toEqual([publish!.spanContext().spanId])

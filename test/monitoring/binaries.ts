@@ -10,6 +10,8 @@ const TOOLS = {
   prometheus: 'PROMETHEUS_BIN',
   promtool: 'PROMTOOL_BIN',
   'prometheus-nats-exporter': 'NATS_EXPORTER_BIN',
+  jaeger: 'JAEGER_BIN',
+  'otelcol-contrib': 'OTELCOL_BIN',
 } as const
 export type Tool = keyof typeof TOOLS
 

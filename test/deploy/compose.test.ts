@@ -123,52 +123,9 @@ test('what is mounted from this repository is there, and each volume has a name'
   expect([...new Set(named)].toSorted()).toEqual(Object.keys(compose.volumes).toSorted())
 })
 
-/** Keys by https://www.jaegertracing.io/docs/2.18/deployment/configuration/ and the schemas beside its extensions; no others are known. */
-const endpoint = z.strictObject({ endpoint: z.string().startsWith('0.0.0.0:') })
-const Jaeger = z.strictObject({
-  service: z.strictObject({
-    extensions: z.array(z.enum(['healthcheckv2', 'jaeger_storage', 'jaeger_query'])),
-    pipelines: z.strictObject({
-      traces: z.strictObject({
-        receivers: z.tuple([z.literal('otlp')]),
-        processors: z.tuple([z.literal('batch')]),
-        exporters: z.tuple([z.literal('jaeger_storage_exporter')]),
-      }),
-    }),
-    telemetry: z.strictObject({
-      metrics: z.strictObject({ level: z.enum(['none', 'basic', 'normal', 'detailed']) }),
-      logs: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
-    }),
-  }),
-  extensions: z.strictObject({
-    healthcheckv2: z.strictObject({ use_v2: z.literal(true), http: endpoint }),
-    jaeger_storage: z.strictObject({
-      backends: z.strictObject({
-        traces: z.strictObject({ memory: z.strictObject({ max_traces: z.int().positive() }) }),
-      }),
-    }),
-    jaeger_query: z.strictObject({
-      storage: z.strictObject({ traces: z.literal('traces') }),
-      enable_tracing: z.boolean(),
-      max_clock_skew_adjust: z.literal('0s'),
-      ui: z.strictObject({ config_file: z.string() }),
-      http: endpoint,
-      grpc: endpoint,
-    }),
-  }),
-  receivers: z.strictObject({ otlp: z.strictObject({ protocols: z.strictObject({ http: endpoint }) }) }),
-  processors: z.strictObject({ batch: z.strictObject({ timeout: z.string() }) }),
-  exporters: z.strictObject({ jaeger_storage_exporter: z.strictObject({ trace_storage: z.literal('traces') }) }),
-})
-
-test('Jaeger is given keys it knows, and listens where other containers reach it', () => {
-  const given: unknown = parse(readFileSync(`${folder}jaeger.yaml`, 'utf8'))
-  expect(Jaeger.safeParse(given).error?.issues).toBeUndefined()
-})
-
 test("Jaeger's page leads back to the console of compose.yaml", () => {
   const origin = compose.services['console']?.environment?.['CONSOLE_ORIGIN'] ?? ''
-  expect(JSON.parse(readFileSync(`${folder}jaeger-ui.json`, 'utf8'))).toEqual(jaegerLinks(origin))
+  expect(JSON.parse(readFileSync(`${folder}jaeger/ui.json`, 'utf8'))).toEqual(jaegerLinks(origin))
 })
 
 test('Prometheus scrapes every process of compose.yaml that has metrics, and no other', () => {

@@ -6,6 +6,7 @@ import { exceptions } from '@malha/deploy/policies/exceptions'
 import { check, rules } from '@malha/deploy/policies/check'
 import { clusterIn } from '@malha/deploy/rendered'
 import { schemaFaults } from '@malha/deploy/schemas/validate'
+import { jaegerLinks } from '@malha/stack'
 import { beforeAll, expect, test } from 'vitest'
 import { root } from '../docs/pages.ts'
 
@@ -49,6 +50,13 @@ test('nothing is rendered twice, and all images of an overlay of ours have one t
     const images = JSON.stringify(objects).matchAll(/"image":"([^"]*malha\/[^"]*)"/g)
     expect(new Set([...images].map(([, image]) => image!.split(':')[1])).size).toBe(1)
   }
+})
+
+test.each(overlays)('%s: the page of Jaeger leads to the console of that overlay', (overlay) => {
+  const dataOf = (name: RegExp): Readonly<Record<string, string>> =>
+    rendered.get(overlay)!.find(({ kind, metadata }) => kind === 'ConfigMap' && name.test(metadata.name))?.data ?? {}
+  const origin = dataOf(/^console-/)['CONSOLE_ORIGIN']!
+  expect(JSON.parse(dataOf(/^jaeger-page-/)['ui.json']!)).toEqual(jaegerLinks(origin))
 })
 
 const misfits: readonly [string, string, string, (object: Rendered) => void, RegExp][] = [

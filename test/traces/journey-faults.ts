@@ -37,7 +37,8 @@ const title = ({ name, attributes, resource }: TraceSpan): string =>
 
 /** The attempts at one message by one handler, in order. */
 function attemptsOf(spans: readonly TraceSpan[]): TraceSpan[][] {
-  const keyOf = ({ attributes }: TraceSpan): string => `${durableOf(attributes)} ${attributes['mesh.message.id']}`
+  const keyOf = ({ attributes }: TraceSpan): string =>
+    `${durableOf(attributes)} ${String(attributes['mesh.message.id'])}`
   const number = ({ attributes }: TraceSpan): number => Number(attributes['mesh.attempt'])
   const groups = Map.groupBy(handled(spans), keyOf)
   return [...groups.values()].map((group) => group.toSorted((a, b) => number(a) - number(b)))

@@ -10,7 +10,7 @@ export type Callee = 'clickhouse' | 'partners' | 'issuer' | 'webhooks'
 /** A part of the mesh itself: what it may do does not follow from a service definition. */
 export type Tool = 'archive' | 'console' | 'notifier' | 'provision'
 
-/** What a service does that its definition does not say. */
+/** What a workload does that nothing else says. All but the last is of services. */
 export type Uses = {
   /** It publishes while the broker is away. @default false */
   spool?: boolean
@@ -20,6 +20,8 @@ export type Uses = {
   delays?: readonly AnyContract[]
   /** Streams that it reads back, as aggregates and projections do. @default none */
   reads?: readonly StreamDef[]
+  /** Of a console: people send events of every service by hand. @default false */
+  sendsEvents?: boolean
 }
 
 /** One kind of process of the mesh. */
@@ -69,6 +71,10 @@ export function defineDeployment(given: Deployment): Deployment {
   const { name, namespace, workloads } = given
   return Object.freeze({ name, namespace, workloads: workloads.map((one) => Object.freeze({ ...one })) })
 }
+
+/** What its services publish for later. */
+export const delaysOf = ({ workloads }: Deployment): AnyContract[] =>
+  workloads.flatMap(({ uses }) => uses?.delays ?? [])
 
 function idleFaults({ name, service, scale }: Workload): string[] {
   if (!service || !scale) return []

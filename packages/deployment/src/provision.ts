@@ -8,7 +8,7 @@ import {
   provisionOperations,
 } from '@malha/mesh'
 import { bucketStreams } from './buckets.ts'
-import type { Deployment } from './deployment.ts'
+import { delaysOf, type Deployment } from './deployment.ts'
 
 /** What is there when it is done, with the namespace. */
 export type ProvisionReport = {
@@ -23,7 +23,7 @@ export type ProvisionReport = {
 /**
  * Makes, or brings to their declaration, all streams, buckets and durables of a deployment, so that its workloads run with
  * `MALHA_TOPOLOGY=verify` and may make nothing themselves. Safe to run again, and by several at once.
- * @throws MeshError MESH_TOPOLOGY with every fault of the first service that has one
+ * @throws MeshError MESH_TOPOLOGY with every fault of the first service that has one; MESH_NO_STREAM
  */
 export async function provisionDeployment(mesh: Mesh, deployment: Deployment): Promise<ProvisionReport> {
   const streams = new Map<string, string>()
@@ -35,6 +35,8 @@ export async function provisionDeployment(mesh: Mesh, deployment: Deployment): P
       for (const name of names)
         durables.push({ stream, name, action: created.includes(name) ? 'created' : 'unchanged' })
   }
+  for (const { stream, durable, created } of await mesh.provisionDelays(delaysOf(deployment)))
+    durables.push({ stream, name: durable, action: created ? 'created' : 'unchanged' })
   const place = { nats: mesh.nats, names: mesh.names }
   // One after the other: a server that makes many streams at once answers late.
   for (const provision of [provisionOperations, provisionAudit, provisionControls, provisionNotifications])

@@ -1,6 +1,6 @@
 import { jetstreamManager, type ConsumerConfig, type StreamConfig } from '@nats-io/jetstream'
 import { connectMesh, defineService, event, hours, on, stream, topic } from '@malha/mesh'
-import { testServer } from '@malha/testing'
+import { eventually, testServer } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
@@ -29,6 +29,7 @@ const deployment = defineDeployment({
       kind: 'Deployment',
       ports: { health: 9090 },
       buckets: [{ name: 'BILLS', maxBytes: 1024 ** 2 }],
+      uses: { delays: [placed] },
     },
     { name: 'archive', tool: 'archive', kind: 'Deployment', ports: { health: 9090 } },
     { name: 'provision', tool: 'provision', kind: 'Job', ports: {} },
@@ -147,6 +148,24 @@ test('after provisioning a service runs that may make nothing, and a second one 
   await mesh.bucket('BILLS')
   const again = await provisionDeployment(deployer, deployment)
   expect([...again.streams, ...again.durables].filter(({ action }) => action !== 'unchanged')).toEqual([])
+})
+
+test('events for later wait and come where a service may make nothing, once it is said that it delays them', async () => {
+  await using server = await testServer()
+  await using deployer = await connectMesh({ servers: server.url })
+  const { durables } = await provisionDeployment(deployer, deployment)
+  expect(durables).toContainEqual({ stream: 'DELAYS', name: 'delay_order_placed', action: 'created' })
+  await using mesh = await connectMesh({ servers: server.url, topology: 'verify' })
+  await using _running = await mesh.start(billing)
+  const { waitsUntil } = await mesh.publish(placed, { orderId: 'later' }, { deliverIn: 100 })
+  expect(waitsUntil).toBeInstanceOf(Date)
+  const jsm = await jetstreamManager(deployer.nats)
+  await eventually(async () =>
+    expect(await jsm.streams.getMessage('ORDERS', { last_by_subj: 'order.placed.*.later' })).toBeTruthy(),
+  )
+  await expect(mesh.publish(billed, { orderId: 'unsaid' }, { deliverIn: 100 })).rejects.toThrow(
+    /MESH_TOPOLOGY: durable delay_order_billed on DELAYS: it does not exist.*uses\.delays.*malha provision/,
+  )
 })
 
 test('provisioning that only compares says all that is missing, and makes none of it', async () => {

@@ -10,7 +10,7 @@ export {
   type ContractsSnapshot,
   type SnapshotOptions,
 } from './compatibility/snapshot.ts'
-export type { HandlerSnapshot, ServiceContracts } from './compatibility/service-contracts.ts'
+export { type HandlerSnapshot, serviceContracts, type ServiceContracts } from './compatibility/service-contracts.ts'
 export type { JsonSchema } from './compatibility/json-schema.ts'
 export { headerBlock, type MessageHeaders, readHeaders } from './consume/read-headers.ts'
 export { askStatus } from './control/ask-status.ts'
@@ -35,6 +35,7 @@ export { nanosOf } from './consume/ordered/stored-delivery.ts'
 export { days, hours, minutes, seconds } from './durations.ts'
 export type { DelayApi } from './delay/api.ts'
 export type { DelayOptions } from './delay/delay.ts'
+export type { DelayDurable } from './delay/durable.ts'
 export type { Delayed, DelayedOptions } from './delay/listing.ts'
 export type { ScheduleOptions } from './delay/recurrence.ts'
 export type { Scheduled } from './delay/recurring.ts'

@@ -1,6 +1,6 @@
 import { names, type PlannedConsumer, type PlannedStream, plannedTopology } from '@malha/mesh'
 import { bucketStreams } from '../buckets.ts'
-import type { Deployment } from '../deployment.ts'
+import { delaysOf, type Deployment } from '../deployment.ts'
 import type { KubeObject } from './object.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { KubeObject } from './object.ts'
  */
 export function jetstreamObjects(deployment: Deployment): { streams: KubeObject[]; consumers: KubeObject[] } {
   const services = deployment.workloads.flatMap(({ service }) => service ?? [])
-  const { streams, consumers } = plannedTopology(services)
+  const { streams, consumers } = plannedTopology(services, { delays: delaysOf(deployment) })
   return {
     streams: [...streams, ...bucketStreams(deployment, names(''))].map(streamObject),
     consumers: consumers.map(consumerObject),

@@ -4,21 +4,19 @@
  * Whoever runs a service, or published something for later, forwards every type that has a durable, unless its user may
  * not pull there. So an event comes on time as long as anyone of the mesh is there who may bring it.
  */
-import { AckPolicy, DeliverPolicy, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
-import { nanos, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
+import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import type { Settler } from '../consume/settler.ts'
-import { MeshError } from '../errors.ts'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { TopologyMode } from '../lifecycle/options.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { Outgoing, Published } from '../publish/publisher.ts'
-import { apiCode, apiCodes, apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import type { Names } from '../topology/names.ts'
 import { FORMAT } from '../topology/system.ts'
 import { AlreadyStored } from './already-stored.ts'
 import type { Delay } from './delay.ts'
+import { ensureDelayDurable } from './durable.ts'
 import { Forwarder } from './forwarder.ts'
 import type { SlotDeps } from './in-slot.ts'
 import { type Delayed, type DelayedOptions, listDelayed } from './listing.ts'
@@ -45,8 +43,6 @@ export type DelaysOptions = {
 /** How soon a type is forwarded here that another process began to delay, and how old the gauge may be. */
 const LOOK_MS = 10_000
 const TAKE_BACK_MS = 30_000
-/** A forwarder's whole attempt fits in, and what a killed one had in hand is not late for long. */
-const ACK_WAIT_MS = 10_000
 
 export class Delays {
   readonly #options: DelaysOptions
@@ -152,46 +148,11 @@ export class Delays {
   }
 
   async #makeReady(type: string): Promise<void> {
-    await this.#ensureDurable(type)
+    await ensureDelayDurable(this.#options, type)
     // A dead letter is named after the age of the stream, which this reads.
     await this.#clock.now()
     this.#forward(type)
     this.serve()
-  }
-
-  /** @throws MeshError MESH_NO_STREAM | MESH_TOPOLOGY; another error when the same may go well soon */
-  async #ensureDurable(type: string): Promise<void> {
-    const { nc, names, topology } = this.#options
-    if (topology === 'none') return
-    const jsm = await jetstreamManager(nc, { checkAPI: false })
-    const stream = names.delays()
-    const durable = names.delayDurable(type)
-    try {
-      if (topology === 'verify') await jsm.consumers.info(stream, durable)
-      else
-        await jsm.consumers.add(stream, {
-          durable_name: durable,
-          filter_subject: names.delayDue(type),
-          ack_policy: AckPolicy.Explicit,
-          deliver_policy: DeliverPolicy.All,
-          ack_wait: nanos(ACK_WAIT_MS),
-          max_deliver: -1,
-          max_ack_pending: 20_000,
-          max_waiting: 2048,
-          metadata: { 'malha.type': type, 'malha.format': FORMAT },
-        })
-    } catch (error) {
-      const code = apiCode(error)
-      if (code === apiCodes.consumerExists) return
-      if (code === apiCodes.streamMissing)
-        throw new MeshError(
-          'MESH_NO_STREAM',
-          `${type} cannot be published for later: stream ${stream} does not exist; provision or start a service once`,
-          { cause: error },
-        )
-      if (isPassing(error)) throw error
-      throw new MeshError('MESH_TOPOLOGY', `durable ${durable} on ${stream}: ${apiSentence(error)}`, { cause: error })
-    }
   }
 
   #forward(type: string): void {
@@ -217,7 +178,7 @@ export class Delays {
   #mend(type: string): void {
     if (this.#mending.has(type) || this.#stopped) return
     this.#mending.add(type)
-    this.#ensureDurable(type)
+    ensureDelayDurable(this.#options, type)
       .then(() => this.#forward(type))
       .catch((error: unknown) => this.#options.log.debug({ type, err: error }, 'a durable of delays cannot be made'))
       .finally(() => this.#mending.delete(type))
@@ -258,12 +219,6 @@ export class Delays {
     this.#epoch = reading.epoch
     return reading
   }
-}
-
-/** The broker is away, or elects. */
-function isPassing(error: unknown): boolean {
-  if (deniedSubject(error) !== undefined) return false
-  return !(error instanceof JetStreamApiError) || error.status === 503 || error.status === 429
 }
 
 type NamesPage = { total?: number; consumers?: string[] | null }

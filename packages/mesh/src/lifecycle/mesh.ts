@@ -10,6 +10,7 @@ import { Settler } from '../consume/settler.ts'
 import { Solitude } from '../consume/solitude.ts'
 import { type DelayApi, delayApi } from '../delay/api.ts'
 import { Delays } from '../delay/delays.ts'
+import { type DelayDurable, provisionDelays } from '../delay/durable.ts'
 import { MeshError } from '../errors.ts'
 import { GivenUpWatch } from '../given-up/given-up-watch.ts'
 import type { AnyContract, Contract } from '../message/contract.ts'
@@ -123,6 +124,11 @@ export interface Mesh extends AsyncDisposable, DelayApi, Stores {
    * @throws MeshError MESH_TOPOLOGY
    */
   provisionHandlers(service: ServiceDef): Promise<BootReport>
+  /**
+   * Makes (or compares) the durables by which events of these types come later, once some service is provisioned.
+   * @throws MeshError MESH_TOPOLOGY | MESH_NO_STREAM
+   */
+  provisionDelays(contracts: readonly AnyContract[]): Promise<DelayDurable[]>
   /** For `/readyz`. */
   health(): Health
   /**
@@ -256,6 +262,11 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       if (resolved.topology === 'ensure') await haveBucket(deps)
       return report
     },
+    provisionDelays: (contracts) =>
+      provisionDelays(
+        { nc, names, topology },
+        contracts.map(({ type }) => type),
+      ),
     health() {
       const reasons = [
         ...(closing ? ['the mesh closes'] : []),

@@ -144,6 +144,7 @@ export async function spoolingMesh(
     provision: async (service) => (await there()).provision(service),
     provisionHandlers: async (service) => (await there()).provisionHandlers(service),
     expiring: async (servers) => (await there()).expiring(servers),
+    provisionDelays: async (contracts) => (await there()).provisionDelays(contracts),
     bucket: async (name, given) => (await there()).bucket(name, given),
     health() {
       const reasons = link.current?.mesh.health().reasons ?? (closing ? ['the mesh closes'] : [])

@@ -1,5 +1,7 @@
 import type { ConsumerConfig, StreamConfig } from '@nats-io/jetstream'
+import { delayConsumer } from '../delay/durable.ts'
 import { faultsError } from '../errors.ts'
+import type { AnyContract } from '../message/contract.ts'
 import type { ServiceDef } from '../service/define.ts'
 import {
   consumerToAdd,
@@ -39,6 +41,8 @@ export type PlanOptions = {
   namespace?: string
   /** For streams that do not say themselves. @default 1 */
   replicas?: number
+  /** What is published for later. @default none */
+  delays?: readonly AnyContract[]
 }
 
 /**
@@ -65,9 +69,15 @@ export function plannedTopology(services: readonly ServiceDef[], options: PlanOp
       metadata,
       num_replicas: own ?? replicas,
     })),
-    consumers: services.flatMap((service) => consumersOf(names, service)),
+    consumers: [...services.flatMap((service) => consumersOf(names, service)), ...delayConsumers(names, options)],
   }
 }
+
+const delayConsumers = (names: Names, { delays = [] }: PlanOptions): PlannedConsumer[] =>
+  [...new Set(delays.map(({ type }) => type))].map((type) => ({
+    stream: names.delays(),
+    config: delayConsumer(names, type),
+  }))
 
 /** What a service needs beside the streams of the mesh itself. */
 export function needsOf(service: ServiceDef): {

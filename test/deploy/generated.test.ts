@@ -1,9 +1,18 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Parser } from '@asyncapi/parser'
 import { deployment } from '@malha/deploy'
 import { differences, generate } from '@malha/deployment'
 import { expect, it } from 'vitest'
 import { root } from '../docs/pages.ts'
 
+const generated = join(root, 'deploy/generated')
+
 it('what is generated is what the services say now (after a change: malha deploy generate)', async () => {
-  expect(await differences(join(root, 'deploy/generated'), generate(deployment))).toEqual([])
+  expect(await differences(generated, generate(deployment))).toEqual([])
+})
+
+it('the contracts of the reference mesh are a document that the parser of AsyncAPI takes', async () => {
+  const { diagnostics } = await new Parser().parse(await readFile(join(generated, 'asyncapi/malha.yaml'), 'utf8'))
+  expect(diagnostics.filter(({ severity }) => severity === 0)).toEqual([])
 })

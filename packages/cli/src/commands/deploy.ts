@@ -12,7 +12,7 @@ export function register(program: Command): void {
   const deploy = program.command('deploy').description('what a mesh needs to run somewhere, made from its services')
   deploy
     .command('generate')
-    .description('write what follows from service definitions: users and permissions of NATS, manifests')
+    .description('write what follows from service definitions: users and permissions of NATS, manifests, contracts')
     .option('--from <module>', 'a module that exports deployment, of defineDeployment(…)', 'deploy/mesh.ts')
     .option('--to <folder>', 'where the files go', 'deploy/generated')
     .option('--check', 'write nothing; say which files are not as they would be written now: for CI')

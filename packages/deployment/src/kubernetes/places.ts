@@ -3,6 +3,7 @@ export const places = {
   nats: {
     namespace: 'nats',
     port: 4222,
+    address: 'nats.nats.svc.cluster.local:4222',
     /** Of the account all workloads are in. */
     account: 'MALHA',
     /** The headless service: of a cluster the leader of a consumer alone says how much waits. */

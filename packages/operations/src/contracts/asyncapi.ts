@@ -1,5 +1,5 @@
 /**
- * What the services of a mesh said, as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0,
+ * What the services of a mesh say, as an AsyncAPI 3 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0,
  * NATS bindings 0.1.0). Pure: the same mesh gives the same document.
  */
 import type { Names, ServiceContracts } from '@malha/mesh'
@@ -21,19 +21,27 @@ export type AsyncApi = {
 
 export type Json = { readonly [name: string]: unknown }
 
+export type AsyncApiOptions = {
+  readonly names: Names
+  /** `host:port` of NATS. */
+  readonly server: string
+  /** @default the namespace, and that the services said it at their last start */
+  readonly about?: { readonly title: string; readonly description: string }
+}
+
 export function asyncApi(
   services: readonly ServiceContracts[],
-  { names, server }: { names: Names; server: string },
+  { names, server, about = ofRunning(services, names) }: AsyncApiOptions,
 ): AsyncApi {
   const contracts = knownContracts(services)
   const mesh = { services, contracts, names }
   return {
     asyncapi: '3.0.0',
     info: {
-      title: names.namespace === '' ? 'mesh' : `mesh ${names.namespace}`,
+      title: about.title,
       // Of the wire: a mesh has no version of its own, its services have theirs.
       version: '1',
-      description: `What the services of this mesh said at their last start: ${services.map((one) => `${one.service} ${one.version}`).join(', ') || 'none has'}.`,
+      description: about.description,
     },
     defaultContentType: 'application/json',
     servers: { nats: { host: server, protocol: 'nats', description: 'NATS with JetStream' } },
@@ -45,3 +53,8 @@ export function asyncApi(
     },
   }
 }
+
+const ofRunning = (services: readonly ServiceContracts[], { namespace }: Names): AsyncApiOptions['about'] & {} => ({
+  title: namespace === '' ? 'mesh' : `mesh ${namespace}`,
+  description: `What the services of this mesh said at their last start: ${services.map((one) => `${one.service} ${one.version}`).join(', ') || 'none has'}.`,
+})

@@ -8,12 +8,11 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newToken } from '@malha/console'
-import { nkeyVariable } from '@malha/deployment'
+import { nkeyVariable, SYSTEM, usersOf } from '@malha/deployment'
 import { nkeys } from '@nats-io/transport-node'
 import { deployment } from '../mesh.ts'
 
-// The workloads, and people: who looks, who acts, and who looks after the server.
-const users = [...deployment.workloads.map(({ name }) => name), 'viewer', 'operator', 'sys']
+const users = [...usersOf(deployment), SYSTEM]
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('secrets/', import.meta.url))
 // Nobody else of this machine gets in; the files themselves are read by the users of the containers.

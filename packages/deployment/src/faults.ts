@@ -1,10 +1,13 @@
 import { isDeclared, isMatch, isObject, isWhole, isWithin, shown } from '@malha/mesh'
+import { ADMIN, PEOPLE, SYSTEM } from './nats/people.ts'
 
 const DNS_LABEL = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
 const KINDS = ['Deployment', 'StatefulSet', 'Job']
 const TOOLS = ['archive', 'console', 'notifier', 'provision']
 const CALLEES = ['clickhouse', 'partners', 'issuer', 'webhooks']
 const PORTS = ['health', 'http']
+/** Users of NATS beside the workloads. */
+const TAKEN = [...PEOPLE, ADMIN, SYSTEM]
 
 /** All that is wrong with what was given as a deployment, which may be anything: a sentence each. */
 export function deploymentFaults(given: unknown): string[] {
@@ -32,6 +35,8 @@ function workloadFaults(one: unknown): string[] {
   if (!isObject(one)) return [`it is ${shown(one)}; an object`]
   const faults: string[] = []
   if (!isMatch(one['name'], DNS_LABEL)) faults.push(`its name takes ${DNS_LABEL_WORDS}`)
+  if (isOneOf(one['name'], TAKEN))
+    faults.push(`its name is that of a user for people (${TAKEN.join(', ')}); take another`)
   if (!isOneOf(one['kind'], KINDS)) faults.push(`kind is ${shown(one['kind'])}; one of ${KINDS.join(', ')}`)
   return [
     ...faults,
@@ -89,9 +94,10 @@ function bucketFaults(buckets: unknown): string[] {
   })
 }
 
-function usesFaults({ uses, service }: Readonly<Record<string, unknown>>): string[] {
+function usesFaults({ uses, service, tool }: Readonly<Record<string, unknown>>): string[] {
   if (uses === undefined) return []
   if (!isObject(uses)) return [`uses is ${shown(uses)}; an object of ${Object.keys(USES).join(', ')} and spool`]
+  if (tool === 'console') return consoleFaults(uses)
   const faults = service === undefined ? ['uses is of services; a tool has what it needs'] : []
   for (const [name, value] of Object.entries(uses).filter(([, given]) => given !== undefined)) {
     const kinds = USES[name]
@@ -103,6 +109,13 @@ function usesFaults({ uses, service }: Readonly<Record<string, unknown>>): strin
   }
   return faults
 }
+
+const consoleFaults = (uses: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(uses).flatMap(([name, value]) =>
+    name === 'sendsEvents' && (value === undefined || typeof value === 'boolean')
+      ? []
+      : [`uses.${name} is ${shown(value)}; a console has sendsEvents alone, true or false`],
+  )
 
 /** What each list is of. */
 const USES: Readonly<Record<string, readonly string[]>> = {

@@ -29,6 +29,7 @@ it('refuses bad input with every fault at once', () => {
   const workloads = [
     { name: 'Orders', service, kind: 'Job', ports: { health: 80 }, scale: { most: 0 } },
     { name: 'twice', tool: 'archive', service, kind: 'Deployment', ports: { health: 9090, http: 9090 } },
+    { name: 'viewer', tool: 'console', kind: 'Deployment', ports: {}, uses: { sendsEvents: 1, spool: true } },
     { name: 'twice', tool: 'cook', kind: 'CronJob', ports: { admin: 1 }, calls: ['friends'] },
     {
       name: 'provision',
@@ -49,6 +50,9 @@ it('refuses bad input with every fault at once', () => {
     'workload "Orders": only a Deployment is scaled',
     'workload "twice": it is either a service or a tool; give one of both',
     'workload "twice": ports.health and ports.http are both 9090',
+    'workload "viewer": its name is that of a user for people (viewer, operator, admin, sys); take another',
+    'workload "viewer": uses.sendsEvents is 1; a console has sendsEvents alone, true or false',
+    'workload "viewer": uses.spool is true; a console has sendsEvents alone, true or false',
     'workload "twice": kind is "CronJob"; one of Deployment, StatefulSet, Job',
     'workload "twice": tool is "cook"; one of archive, console, notifier, provision',
     'workload "twice": ports.admin is unknown; there are health and http',
@@ -58,7 +62,7 @@ it('refuses bad input with every fault at once', () => {
     'workload "provision": uses.spool is 1; true or false',
     'workload "provision": uses.asks is a list of what request(…) returns',
     'workload "provision": uses.eats is unknown; there are asks, delays, reads and spool',
-    'workload number 5: it is 7; an object',
+    'workload number 6: it is 7; an object',
     'two workloads have the name "twice"',
     'two workloads run the service "orders"; scale one',
   ])

@@ -2,20 +2,21 @@ import { type Names, names as namesOf, plannedTopology } from '@malha/mesh'
 import { bucketStreams } from '../buckets.ts'
 import type { Deployment, Workload } from '../deployment.ts'
 import type { Generator } from '../generate.ts'
+import { ADMIN, PEOPLE, SYSTEM } from './people.ts'
 import { type Permissions, type Rights } from './rights.ts'
 import { servicePermissions } from './service-permissions.ts'
-import { type Role, rolePermissions } from './tool-permissions.ts'
+import { rolePermissions } from './tool-permissions.ts'
 
-/** People at a terminal: they have no workload. */
-const PEOPLE: readonly Role[] = ['viewer', 'operator']
+/** All users of the mesh's account, by name: workloads, then people. */
+export const usersOf = ({ workloads }: Deployment): string[] => [...workloads.map(({ name }) => name), ...PEOPLE, ADMIN]
 
-/** What each user of the mesh's account may do, by its name: workloads, then people. Pure. */
+/** What each user of the mesh's account may do, by its name; `admin`, who may do everything, is not among them. Pure. */
 export function permissionsOf(deployment: Deployment, names: Names = namesOf('')): Map<string, Permissions> {
   const services = deployment.workloads.flatMap(({ service }) => (service ? [service] : []))
   const of = ({ name, service, tool, uses, buckets }: Workload): Permissions =>
     service
       ? servicePermissions(service, { user: name, names, services, uses, buckets })
-      : rolePermissions(tool!, name, { names, services })
+      : rolePermissions(tool!, name, { names, services, uses })
   return new Map([
     ...deployment.workloads.map((workload): [string, Permissions] => [workload.name, of(workload)]),
     ...PEOPLE.map((role): [string, Permissions] => [role, rolePermissions(role, role, { names, services })]),
@@ -39,10 +40,12 @@ accounts {
     jetstream { max_file: $NATS_MAX_FILE, max_mem: $NATS_MAX_MEM, max_streams: ${mostStreams(deployment)} }
     users: [
 ${users.join('\n')}
+      # ${ADMIN}: everything in this account
+      { nkey: $${nkeyVariable(ADMIN)} }
     ]
   }
   SYS {
-    users: [{ nkey: $${nkeyVariable('sys')} }]
+    users: [{ nkey: $${nkeyVariable(SYSTEM)} }]
   }
 }
 system_account: SYS

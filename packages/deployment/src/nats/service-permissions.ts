@@ -232,5 +232,5 @@ const bucketRights = (names: Names, name: string): string[] => {
 }
 
 /** Of every priority, with and without a key. */
-const subjectsOf = (names: Names, contract: AnyContract): string[] =>
+export const subjectsOf = (names: Names, contract: AnyContract): string[] =>
   eventDurablesOf(on(contract, () => {})).flatMap(({ filters }) => filters.map((filter) => names.subject(filter)))

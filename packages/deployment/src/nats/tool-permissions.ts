@@ -1,27 +1,45 @@
-import { auditStream, type Names, type ServiceDef } from '@malha/mesh'
-import type { Tool } from '../deployment.ts'
+import { auditStream, meshStream, type Names, type ServiceDef, type StreamDef } from '@malha/mesh'
+import type { Tool, Uses } from '../deployment.ts'
 import { allDurablesOf } from './durables.ts'
+import { PEOPLE } from './people.ts'
 import { api, inboxPrefixOf, type Permissions, type Rights, tidy } from './rights.ts'
-import { consumerCalls } from './service-permissions.ts'
+import { consumerCalls, subjectsOf } from './service-permissions.ts'
 
 /** Whoever is no service: a tool of the mesh, or a person at a terminal. */
-export type Role = Tool | 'viewer' | 'operator'
+export type Role = Tool | (typeof PEOPLE)[number]
 
-type Place = { readonly names: Names; readonly services: readonly ServiceDef[] }
+type Place = {
+  readonly names: Names
+  readonly services: readonly ServiceDef[]
+  readonly uses?: Uses | undefined
+}
 
 /** The least that a tool or a person needs. `user` names its inbox. Pure. */
 export function rolePermissions(role: Role, user: string, place: Place): Permissions {
   return {
     publish: tidy(RIGHTS[role](place)),
     denyPublish: role === 'archive' ? tidy([durablesOfServices(place)]) : [],
-    subscribe: [{ what: 'answers', subjects: [`${inboxPrefixOf(user)}.>`] }],
+    subscribe: tidy([
+      { what: 'answers', subjects: [`${inboxPrefixOf(user)}.>`] },
+      { what: 'events as they are published', subjects: PEOPLE.some((one) => one === role) ? eventsOf(place) : [] },
+    ]),
   }
 }
+
+/** Subjects of the streams of events, which people may read anyway. */
+const eventsOf = ({ names, services }: Place): string[] =>
+  [...eventStreams(services), meshStream].flatMap(({ subjects }) => subjects.map((subject) => names.subject(subject)))
+
+const eventStreams = (services: readonly ServiceDef[]): StreamDef[] =>
+  services.flatMap(({ handlers, publishes }) => [
+    ...Object.values(handlers).map(({ source }) => source.stream),
+    ...publishes.map(({ stream }) => stream),
+  ])
 
 const RIGHTS: Readonly<Record<Role, (place: Place) => Rights[]>> = {
   viewer: lookRights,
   operator: (place) => [...lookRights(place), ...actRights(place)],
-  console: (place) => [...lookRights(place), ...actRights(place)],
+  console: (place) => [...lookRights(place), ...actRights(place), ...sendRights(place)],
   notifier: notifyRights,
   archive: archiveRights,
   provision: provisionRights,
@@ -52,6 +70,16 @@ function actRights({ names }: Place): Rights[] {
   ]
 }
 
+/** Whatever a service handles or publishes. */
+function sendRights({ names, services, uses }: Place): Rights[] {
+  if (uses?.sendsEvents !== true) return []
+  const contracts = services.flatMap(({ handlers, publishes }) => [
+    ...Object.values(handlers).flatMap(({ source }) => (source.kind === 'topic' ? [] : [source])),
+    ...publishes,
+  ])
+  return [{ what: 'events by hand', subjects: contracts.flatMap((contract) => subjectsOf(names, contract)) }]
+}
+
 function notifyRights({ names }: Place): Rights[] {
   const bucket = names.bucket('NOTIFICATIONS')
   const read = [names.stream('DEAD_LETTERS'), names.stream('MESH')]
@@ -70,17 +98,7 @@ function notifyRights({ names }: Place): Rights[] {
 
 /** Streams with events; the consumers it reads by have random names. */
 const archived = ({ names, services }: Place): string[] => [
-  ...new Set(
-    [
-      ...services.flatMap(({ handlers, publishes }) => [
-        ...Object.values(handlers).map(({ source }) => source.stream),
-        ...publishes.map(({ stream }) => stream),
-      ]),
-      'MESH',
-      'DEAD_LETTERS',
-      'AUDIT',
-    ].map((stream) => names.stream(stream)),
-  ),
+  ...new Set([...eventStreams(services), 'MESH', 'DEAD_LETTERS', 'AUDIT'].map((stream) => names.stream(stream))),
   names.operations(),
 ]
 

@@ -1,9 +1,9 @@
 import { jetstreamManager, JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import type { System } from '../system/start-system.ts'
 
 /** How many dead letters there are; none where there is no such stream. */
-export async function countDeadLetters(nats: string): Promise<number> {
-  const connection = await connect({ servers: nats, name: 'malha-demo' })
+export async function countDeadLetters(system: System): Promise<number> {
+  const connection = await system.connect('viewer')
   try {
     const manager = await jetstreamManager(connection)
     return (await manager.streams.info('DEAD_LETTERS')).state.messages

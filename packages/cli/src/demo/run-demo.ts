@@ -60,8 +60,8 @@ async function gather(
   const within = (ms: number): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)])
   const [received, audit, deadLetters, journey] = await Promise.all([
     receivedByPartner(report.partnerControls),
-    settledAudit(report, within(ARCHIVED_WITHIN_MS)),
-    countDeadLetters(report.nats),
+    settledAudit(system, within(ARCHIVED_WITHIN_MS)),
+    countDeadLetters(system),
     findJourney(report.traces, centers, within(TRACED_WITHIN_MS)),
   ])
   signal.throwIfAborted()

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheFolder } from './cache-folder.ts'
+import type { NatsUsers } from './nats-users.ts'
 import { type PartnerName, partnerNames } from './partners.ts'
 import type { PortName, Ports } from './ports.ts'
 
@@ -18,8 +19,8 @@ export type ProcessPlan = {
   readyUrl: string
 }
 
-/** Where the parts that are no services listen. */
-export type Backends = { nats: string; clickhouse: string; otlp: string }
+/** Where the parts that are no services listen, and who is who on NATS. */
+export type Backends = { nats: string; clickhouse: string; otlp: string; as: NatsUsers['as'] }
 
 /** What services are given to find their way. */
 export type Places = Backends & {
@@ -60,13 +61,14 @@ export function partnerPlan(name: PartnerName, ports: Ports, dataDir: string): P
   }
 }
 
-/** A service or the archive, in its shipped configuration: nothing but addresses and the place of a file. */
+/** A service or the archive, in its shipped configuration: nothing but addresses, who it is, and the place of a file. */
 export function servicePlan(name: ServiceName, ports: Ports, places: Places): ProcessPlan {
   return {
     name,
     main: mainOf(name === 'archive' ? 'archive' : `services/${name}`),
     env: {
       NATS_URL: places.nats,
+      ...places.as(name),
       OTEL_EXPORTER_OTLP_ENDPOINT: places.otlp,
       HEALTH_PORT: String(ports[healthPort[name]]),
       ...ownEnv(name, ports, places),
@@ -84,12 +86,13 @@ function ownEnv(name: ServiceName, ports: Ports, { clickhouse, spool }: Places):
 /** The web console: what it may do, where it reads traces, and whether that is a Jaeger where people look at them. */
 export type ConsolePlan = { role: string; indexFile: string; tracesUrl: string; isJaeger: boolean }
 
-export function consolePlan(ports: Ports, { nats, clickhouse }: Backends, plan: ConsolePlan): ProcessPlan {
+export function consolePlan(ports: Ports, { nats, clickhouse, as }: Backends, plan: ConsolePlan): ProcessPlan {
   return {
     name: 'console',
     main: mainOf('console'),
     env: {
       NATS_URL: nats,
+      ...as('console'),
       CLICKHOUSE_URL: clickhouse,
       CONSOLE_PORT: String(ports.console),
       CONSOLE_ROLE: plan.role,

@@ -5,6 +5,8 @@ import { controlUrl, healthUrl, partnerUrl, type ServiceName, serviceNames } fro
 /** Where everything is; `malha up --json` prints it as one line. */
 export type SystemReport = {
   nats: string
+  /** A folder with a key for each user of NATS: `viewer.nk`. Who shows none is `admin`. */
+  natsUsers: string
   natsMonitor: string
   clickhouse: string
   traces: string
@@ -17,7 +19,10 @@ export type SystemReport = {
   services: Record<ServiceName, { pid: number | null; health: string }>
 }
 
-export type ReportParts = Pick<SystemReport, 'nats' | 'natsMonitor' | 'clickhouse' | 'traces' | 'tracesBackend'>
+export type ReportParts = Pick<
+  SystemReport,
+  'nats' | 'natsUsers' | 'natsMonitor' | 'clickhouse' | 'traces' | 'tracesBackend'
+>
 
 /** @param pidOf The process that runs a service now; null in the pause before a restart. */
 export function reportOf(parts: ReportParts, ports: Ports, pidOf: (name: ServiceName) => number | null): SystemReport {

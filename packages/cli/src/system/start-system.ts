@@ -1,4 +1,5 @@
 import { type Supervised, superviseProcess } from '@malha/stack'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { partnerNames } from './partners.ts'
@@ -30,6 +31,8 @@ export interface System extends AsyncDisposable {
   readonly report: SystemReport
   /** SIGKILL of a service; it is started again. Returns the pid it had. */
   kill(name: ServiceName): number | undefined
+  /** A connection to NATS as a user. */
+  connect(user: string): Promise<NatsConnection>
 }
 
 /** What a killed run leaves behind ends within these. */
@@ -86,6 +89,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       service?.kill('SIGKILL')
       return pid
     },
+    connect: (user) => where.users.connect(user, where.addresses.nats),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }

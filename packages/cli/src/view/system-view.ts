@@ -18,6 +18,7 @@ export function drawSystem(report: SystemReport, dataPath: string, colors: boole
       `${report.traces}  ${pc.dim(tracesBackend === 'jaeger' ? 'Jaeger' : 'built-in store, Jaeger was not found')}`,
     ],
     ['NATS', `${report.nats}  ${pc.dim(`monitor: ${report.natsMonitor}`)}`],
+    ['users of NATS', `${report.natsUsers}  ${pc.dim('a key each; whoever shows none may do everything')}`],
     ['ClickHouse', report.clickhouse],
     ...partnerNames.map((name) => [
       name,

@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import { inheritedEnv, partnerPlan, serviceNames, servicePlan } from '../../src/system/processes.ts'
 import { choosePorts } from '../../src/system/ports.ts'
 
-const places = { nats: 'nats://n', clickhouse: 'http://c', otlp: 'http://o', spool: '/data/dc/spool.db' }
+const places = {
+  nats: 'nats://n',
+  clickhouse: 'http://c',
+  otlp: 'http://o',
+  spool: '/data/dc/spool.db',
+  as: (user: string) => ({ NATS_NKEY_SEED_FILE: `/data/users/${user}.nk` }),
+}
 
 test('every process has an entry that exists', async () => {
   const ports = await choosePorts({}, false)
@@ -11,16 +17,18 @@ test('every process has an entry that exists', async () => {
   expect(plans.map(({ main }) => main).filter((main) => !existsSync(main))).toEqual([])
 })
 
-test('a service is told addresses and nothing else: no retry time, no special mode', async () => {
+test('a service is told addresses, who it is, and nothing else: no retry time, no special mode', async () => {
   const { env } = servicePlan('provider', await choosePorts({}, false), places)
   expect(Object.keys(env).sort()).toEqual([
     'DMITRI_URL',
     'HEALTH_PORT',
     'MAAS_URL',
+    'NATS_NKEY_SEED_FILE',
     'NATS_URL',
     'OTEL_EXPORTER_OTLP_ENDPOINT',
     'SENNINHA_URL',
   ])
+  expect(env['NATS_NKEY_SEED_FILE']).toBe('/data/users/provider.nk')
 })
 
 test('the API keeps what it accepts while the broker is away in its own folder', async () => {

@@ -5,6 +5,7 @@ import { drawSystem } from '../../src/view/system-view.ts'
 
 const parts = {
   nats: 'nats://127.0.0.1:4222',
+  natsUsers: '/data/users',
   natsMonitor: 'http://127.0.0.1:8222',
   clickhouse: 'http://127.0.0.1:8123',
   traces: 'http://127.0.0.1:16686',

@@ -39,4 +39,5 @@ test('the demo of 30 centres holds every check, with partners that fail and a se
   expect(command.stderr).toContain('dmitri is down')
   expect(command.stderr).toMatch(/killed provider \(pid \d+, SIGKILL\)/)
   expect(command.stderr).toContain('dmitri is back')
+  expect(command.stderr).not.toContain('NATS refused')
 }, 300_000)

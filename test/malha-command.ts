@@ -21,7 +21,13 @@ export interface MalhaCommand extends AsyncDisposable {
 
 /** Runs `malha` from the sources. What is still running at the end of the test is killed; its children end with it. */
 export function malha(...args: string[]): MalhaCommand {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return malhaAs({}, ...args)
+}
+
+/** The same, as somebody: by the environment of a user of the broker. */
+export function malhaAs(user: Readonly<Record<string, string>>, ...args: string[]): MalhaCommand {
+  const env = { ...process.env, ...user }
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => (written[name] += text))
@@ -46,6 +52,8 @@ export function malha(...args: string[]): MalhaCommand {
 /** Where a running system is, as its one line on stdout says. */
 export type Up = {
   nats: string
+  natsUsers: string
+  natsMonitor: string
   traces: string
   tracesBackend: string
   api: string

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
+import { readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { eventually } from '@malha/testing'
+import { nkeys } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
-import { dataFolder, descendants, malha, stillRunning, untilUp, type Up } from './malha-command.ts'
+import { dataFolder, descendants, malha, malhaAs, stillRunning, untilUp, type Up } from './malha-command.ts'
 
 const cities = ['Recife', 'Olinda', 'Caruaru']
 
@@ -23,6 +26,20 @@ type Received = { byCenter: Record<string, { effects: number; keys: string[] }> 
 const json = async <T>(url: string): Promise<T> => (await fetch(url)).json() as Promise<T>
 const center = (up: Up, id: string): Promise<Seen> => json<Seen>(`${up.api}/centers/${id}`)
 
+type Connection = { name: string; account: string; authorized_user: string }
+
+/** Each process came in with its own key, which nobody else of this machine can read. */
+async function expectOwnUsers(up: Up): Promise<void> {
+  const { connections } = await json<{ connections: Connection[] }>(`${up.natsMonitor}/connz?auth=1`)
+  for (const [name, { pid }] of Object.entries(up.services)) {
+    const file = join(up.natsUsers, `${name}.nk`)
+    const own = nkeys.fromSeed(await readFile(file)).getPublicKey()
+    const shown = connections.filter((one) => one.name.endsWith(`/${pid}`)).map((one) => one.authorized_user)
+    expect([name, ...new Set(shown)]).toEqual([name, own])
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+  }
+}
+
 async function takeDown(up: Up, partner: string): Promise<void> {
   await fetch(`${up.partnerControls[partner]}/_fault`, {
     method: 'PUT',
@@ -35,6 +52,7 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
   await using data = await dataFolder()
   await using first = malha('up', '--data', data.path, '--json', '--ports', 'random')
   const before = await untilUp(first)
+  await expectOwnUsers(before)
   await takeDown(before, 'dmitri')
   const ids = await Promise.all(cities.map((city) => register(before, city)))
   await eventually(async () => (await center(before, ids[0]!)).partners['senninha']?.state === 'done')
@@ -63,6 +81,7 @@ test('a second up on the same data goes on after SIGKILL of everything: what wai
   expect(await second.ended).toBe(0)
   await eventually(() => stillRunning(running).length === 0)
   expect(second.stdout.trimEnd().split('\n')).toHaveLength(1)
+  expect(first.stderr + second.stderr).not.toContain('NATS refused')
 }, 300_000)
 
 test('a service that dies is started again with a line that says so, and a killed parent leaves no orphan', async () => {
@@ -73,6 +92,17 @@ test('a service that dies is started again with a line that says so, and a kille
   process.kill(pid, 'SIGKILL')
   await eventually(() => command.stderr.includes(`provider (pid ${pid}) died (SIGKILL); it is started again in`))
   await eventually(async () => (await fetch(`${health}/readyz`)).status === 200, { timeoutMs: 60_000 })
+
+  // Somebody with a key may do what his user may, everybody else all.
+  const viewer = { NATS_NKEY_SEED_FILE: join(up.natsUsers, 'viewer.nk'), NATS_INBOX_PREFIX: '_INBOX_viewer' }
+  const pause = ['handlers', 'pause', 'provider/maas', '--reason', 'a test', '--server', up.nats]
+  await using refused = malhaAs(viewer, ...pause)
+  await using done = malhaAs({}, ...pause)
+  expect([await refused.ended, await done.ended]).toEqual([1, 0])
+  expect(refused.stderr).toMatch(/may not/)
+  await eventually(() =>
+    expect(command.stderr).toContain('NATS refused viewer something (Publish Violation, Subject "audit.entry.'),
+  )
 
   const family = descendants(command.pid)
   command.process.kill('SIGKILL')

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ArchiveAudit, type ArchivedEvent, archiveStreams, auditArchive, queryArchive } from '@malha/archive'
+import { names } from '@malha/mesh'
 import { startClickHouse } from '@malha/stack'
 import type { TestMesh } from '@malha/testing'
 
@@ -14,7 +15,7 @@ export interface TestArchive extends AsyncDisposable {
   events(stream: string, filter?: { key?: string }): Promise<ArchivedEvent[]>
 }
 
-export async function testArchive({ nats, namespace }: TestMesh): Promise<TestArchive> {
+export async function testArchive({ nats, namespace }: Pick<TestMesh, 'nats' | 'namespace'>): Promise<TestArchive> {
   await using opened = new AsyncDisposableStack()
   const dataDir = await mkdtemp(join(tmpdir(), 'malha-bad-input-'))
   opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }))
@@ -25,7 +26,7 @@ export async function testArchive({ nats, namespace }: TestMesh): Promise<TestAr
     clickhouse,
     audit: () => auditArchive({ nats, namespace, clickhouse, waitMs: 40_000 }),
     async events(stream, filter = {}) {
-      const found = await queryArchive(clickhouse, { ...filter, stream: `${namespace}_${stream}`, limit: 1_000 })
+      const found = await queryArchive(clickhouse, { ...filter, stream: names(namespace).stream(stream), limit: 1_000 })
       return found.toReversed()
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectMesh, MeshError } from '@malha/mesh'
+import { MeshError } from '@malha/mesh'
 import { centerRegistered } from '@malha/contracts'
 import { findNatsServer } from '@malha/stack'
 import { eventually } from '@malha/testing'
@@ -78,7 +78,7 @@ test('a full disk: what cannot be stored is refused, what was answered is kept, 
   expect(refused.ms).toBeLessThan(5_000)
   expect(ids.length).toBeGreaterThan(10)
   // The same as the library says it, to a program of one's own.
-  await using direct = await connectMesh({ servers: mesh.nats.server.url })
+  const direct = await mesh.connect('admin')
   const center = { centerId: 'direct', name: 'n', city: { name: 'Recife', state: 'Pernambuco', country: 'BR' } }
   const error = await direct
     .publish(centerRegistered, center, { id: 'd', timeoutMs: 1_000 })

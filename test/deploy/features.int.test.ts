@@ -1,17 +1,6 @@
 import { defineDeployment, type Workload } from '@malha/deployment'
-import {
-  command,
-  connectMesh,
-  defineService,
-  event,
-  type Mesh,
-  meshOptions,
-  on,
-  reply,
-  request,
-  stream,
-  topic,
-} from '@malha/mesh'
+import { command, defineService, event, on, reply, request, stream, topic } from '@malha/mesh'
+import { openOperations } from '@malha/operations'
 import { eventually, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
@@ -53,17 +42,17 @@ const workloads: Workload[] = [
     ports: {},
   },
   { name: 'packing', service: packing, kind: 'Deployment', ports: {} },
+  { name: 'console', tool: 'console', uses: { sendsEvents: true }, kind: 'Deployment', ports: {} },
   { name: 'provision', tool: 'provision', kind: 'Job', ports: {} },
 ]
 
-it('durables of its own, order by key, effects once, an inbox, topics, priorities, requests, delays and buckets are a service’s by generated rights alone, and nothing is refused', async () => {
+it('durables of its own, order by key, effects once, an inbox, topics, priorities, requests, delays and buckets are a service’s by generated rights alone, events by hand a console’s that is to send them, and nothing is refused', async () => {
   await using users = await deploymentUsers(defineDeployment({ name: 'shop', namespace: 'shop', workloads }))
-  await using server = await testServer(users)
+  await using server = await testServer({ config: users.config, onLine: users.onLine })
   await users.prepare(server.url)
-  const as = (user: string): Promise<Mesh> =>
-    connectMesh({ ...meshOptions({ NATS_URL: server.url, ...users.as(user) }), topology: 'ensure' })
-  await using one = await as('shop')
-  await using other = await as('packing')
+  await using one = await users.mesh('shop', server.url)
+  // Its user may make its own durables, but no stream.
+  await using other = await users.mesh('packing', server.url, { topology: 'ensure' })
   const running = await one.start(shop)
   await other.start(packing)
   await one.publish(placed, { id: 'now' })
@@ -71,14 +60,17 @@ it('durables of its own, order by key, effects once, an inbox, topics, prioritie
   for (const priority of ['high', 'normal', 'low'] as const) await other.publish(pack, { id: priority }, { priority })
   expect(await one.request(price, { id: 'abc' })).toEqual({ cents: 3 })
   await (await one.bucket('CARTS')).put('c-1', 'x')
-  await using admin = await as('admin')
+  await using console = await users.mesh('console', server.url)
+  using operations = await openOperations(console)
+  await eventually(() => operations.contracts.publish('order.placed', { id: 'by-hand' }, { who: 'ana' }))
+  await using admin = await users.mesh('admin', server.url)
   const jsm = await jetstreamManager(admin.nats)
   const subjects = async (filter: string): Promise<number> =>
     Object.keys((await jsm.streams.info('ORDERS', { subjects_filter: filter })).state.subjects ?? {}).length
-  await eventually(async () => expect(await subjects('order.placed.>')).toBe(2))
+  await eventually(async () => expect(await subjects('order.placed.>')).toBe(3))
   await eventually(async () =>
     expect((await jsm.streams.info('ORDERS', { subjects_filter: 'order.counted' })).state.subjects).toEqual({
-      'order.counted': 2,
+      'order.counted': 3,
     }),
   )
   await eventually(async () => {
@@ -86,6 +78,8 @@ it('durables of its own, order by key, effects once, an inbox, topics, prioritie
       expect(num_pending + num_ack_pending).toBe(0)
   })
   await running.stop()
-  // To look after what the server gives up is for others, and asked of the server before it is tried.
-  expect(users.refusals).toEqual([])
+  // To look after what the server gives up is for others, and asked of the server before it is tried. What another service
+  // delays is tried.
+  const others = /nkey:packing.*MSG\.NEXT\.DELAYS\.delay_order_placed/
+  expect(users.refusals.filter((line) => !others.test(line))).toEqual([])
 })

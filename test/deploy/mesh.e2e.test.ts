@@ -1,21 +1,18 @@
 import { join } from 'node:path'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { deployment } from '@malha/deploy'
-import { startTraces } from '@malha/stack'
 import { eventually } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
-import { afterEach, expect, it, vi } from 'vitest'
+import { freePorts, startTraces, superviseProcess } from '@malha/stack'
+import { expect, it } from 'vitest'
 import { registerCenters, untilOnboarded } from '../kills/centers.ts'
 import { expectOneEffectEach, setFault } from '../kills/evidence.ts'
 import { type ReferenceMesh, referenceMesh } from '../kills/reference-mesh.ts'
-import { malha } from '../malha-command.ts'
+import { malhaAs } from '../malha-command.ts'
+import { inheritedEnv, mainOf, serviceNames } from '../reference/processes.ts'
 import { hopsOf, journeyFaults, mostAttempts } from '../traces/journey-faults.ts'
 import { readTrace, type TraceSpan } from '../traces/trace.ts'
-import { deploymentUsers } from './users.ts'
-
-afterEach(() => vi.unstubAllEnvs())
 
 const CENTERS = 20
 const SPOOLS = 'distribution-center'
@@ -27,18 +24,14 @@ it('the reference mesh retries, dead-letters, archives and replays with generate
   const folder = await mkdtemp(join(tmpdir(), 'malha-deployed-'))
   opened.defer(() => rm(folder, { recursive: true, force: true }))
   const spool = join(folder, 'spool.db')
-  const users = opened.use(await deploymentUsers(deployment))
   const traces = opened.use(await startTraces())
-  const mesh = opened.use(
-    await referenceMesh({
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: traces.otlpUrl },
-      users: { ...users, as: (user) => ({ ...users.as(user), ...(user === SPOOLS && { MALHA_SPOOL_FILE: spool }) }) },
-    }),
+  const env = Object.fromEntries(
+    serviceNames.map((name) => [name, { OTEL_EXPORTER_OTLP_ENDPOINT: traces.otlpUrl, ...(name === SPOOLS && { MALHA_SPOOL_FILE: spool }) }]),
   )
+  const mesh = opened.use(await referenceMesh({ env }))
   /** Runs a command as a user; what it printed. */
   const as = async (user: string, ...args: string[]): Promise<string> => {
-    for (const [name, value] of Object.entries(users.as(user))) vi.stubEnv(name, value)
-    await using command = malha(...args, '--server', mesh.nats.server.url)
+    await using command = malhaAs(mesh.as(user), ...args)
     const code = await command.ended
     expect({ args, code, stderr: code === 0 ? '' : command.stderr }).toEqual({ args, code: 0, stderr: '' })
     return command.stdout
@@ -75,6 +68,7 @@ it('the reference mesh retries, dead-letters, archives and replays with generate
   await as('operator', 'replay', '--service', 'provider', '--handler', 'maas', '--key', key, '--json')
   await expectLinksBothWays({ mesh, tracesUrl: traces.queryUrl, id: key })
   await expectOneEffectEach(mesh, ids)
+  await consoleWorks(mesh, ids[0]!)
   const audited = ['archive', 'audit', '--clickhouse', mesh.clickhouseUrl, '--wait', '30', '--json']
   expect(JSON.parse(await as('archive', ...audited))).toMatchObject({ clean: true })
   expect(mesh.output.filter((line) => /^nats .*(violation|error)/i.test(line))).toEqual([])
@@ -136,4 +130,44 @@ async function expectLinksBothWays(traced: Traced & { id: string }): Promise<voi
     },
     { timeoutMs: 30_000 },
   )
+}
+
+/** Its process, with its own user: every page has what it shows, and what people do from it is done. */
+async function consoleWorks(mesh: ReferenceMesh, id: string): Promise<void> {
+  const [port, health] = await freePorts(2)
+  const url = `http://127.0.0.1:${port}/api`
+  await using console = superviseProcess({
+    name: 'console',
+    command: process.execPath,
+    args: [mainOf('console')],
+    env: {
+      ...inheritedEnv(),
+      ...mesh.as('console'),
+      CLICKHOUSE_URL: mesh.clickhouseUrl,
+      CONSOLE_PORT: String(port),
+      CONSOLE_ROLE: 'admin',
+      HEALTH_PORT: String(health),
+    },
+    readyUrl: `http://127.0.0.1:${health}/readyz`,
+  })
+  await console.whenReady({ timeoutMs: 60_000 })
+  const ask = async (path: string, body?: object): Promise<Record<string, unknown>> => {
+    const response = await fetch(`${url}${path}`, {
+      ...(body && { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    })
+    const text = await response.text()
+    expect([path, response.status, text]).toEqual([path, 200, text])
+    return JSON.parse(text) as Record<string, unknown>
+  }
+  await eventually(async () => expect(await ask('/letters?state=open')).toMatchObject({ total: LETTERS - 1 }))
+  for (const path of ['/letters/2', '/runs', '/handlers', '/limits', '/doctor', '/audit', '/contracts']) await ask(path)
+  for (const path of ['/events', `/journey?of=${id}`]) await ask(path)
+  await ask('/letters/2/discard', { reason: 'nobody can read it' })
+  await ask('/letters/2/reopen', { reason: 'somebody may' })
+  await ask('/handlers/provider/maas/pause', { reason: 'a test' })
+  await ask('/handlers/provider/maas/resume', {})
+  const run = await ask('/runs', { filter: { letters: [2] } })
+  await eventually(async () => expect(await ask(`/runs/${String(run['id'])}`)).toMatchObject({ state: 'done' }), {
+    timeoutMs: 30_000,
+  })
 }

@@ -1,6 +1,7 @@
-import { defineDeployment, type Workload } from '@malha/deployment'
-import { connectMesh, defineService, event, meshOptions, on, stream } from '@malha/mesh'
+import { type Deployment, defineDeployment, type Workload } from '@malha/deployment'
+import { defineService, event, on, type RunningService, stream } from '@malha/mesh'
 import { eventually, testServer } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { deploymentUsers } from './users.ts'
@@ -11,12 +12,15 @@ const placed = event('order.placed', { stream: orders, schema })
 const billed = event('order.billed', { stream: orders, schema })
 const shop = defineService('shop', {
   publishes: [billed],
-  handlers: { bill: on(placed, { startFrom: 'all' }, ({ id }, ctx) => ctx.publish(billed, { id })) },
+  handlers: {
+    bill: on(placed, { startFrom: 'all', ackWaitMs: 1000 }, ({ id }, ctx) => ctx.publish(billed, { id })),
+  },
 })
 const workloads: Workload[] = [
   { name: 'shop', service: shop, kind: 'Deployment', ports: {} },
   { name: 'provision', tool: 'provision', kind: 'Job', ports: {} },
 ]
+const deployment: Deployment = defineDeployment({ name: 'shop', namespace: 'shop', workloads })
 
 it.each([
   '_INBOX_shop.>',
@@ -24,26 +28,35 @@ it.each([
   '$JS.API.CONSUMER.INFO.ORDERS.shop_bill',
   '$JS.API.CONSUMER.MSG.NEXT.ORDERS.shop_bill',
   '$JS.API.DIRECT.GET.KV_MESH_CHECKPOINTS.$KV.MESH_CHECKPOINTS.shop_bill',
+  '$JS.ACK.ORDERS.shop_bill.>',
+  'order.billed',
 ])(
-  'without the right to %s a service names it in its error, its log or its health, at its start or with its first message',
+  'without the right to %s a service names it in its error, its log or its health, at its start or with its first message, and loses nothing',
   async (right) => {
-    await using users = await deploymentUsers(defineDeployment({ name: 'shop', namespace: 'shop', workloads }), right)
-    await using server = await testServer(users)
+    await using users = await deploymentUsers(deployment, right)
+    await using server = await testServer({ config: users.config })
     await users.prepare(server.url)
-    const env = (user: string): Record<string, string> => ({ NATS_URL: server.url, ...users.as(user) })
-    await using admin = await connectMesh(meshOptions(env('admin')))
+    await using admin = await users.mesh('admin', server.url)
     await admin.publish(placed, { id: 'o-1' })
     const said: string[] = []
     const say = (fields: object, message: string): void =>
       void said.push(JSON.stringify({ ...fields, message, err: errorOf(fields) }))
     const logger = { debug: say, info: say, warn: say, error: say }
+    const name = right.replace(/>$/, '')
     const start = async (): Promise<void> => {
-      await using mesh = await connectMesh({ ...meshOptions(env('shop')), logger })
-      await using _running = await mesh.start(shop)
-      await eventually(() => expect([...said, ...mesh.health().reasons].join('\n')).toContain(right.replace(/>$/, '')))
+      await using mesh = await users.mesh('shop', server.url, { logger })
+      await using _running: RunningService = await mesh.start(shop)
+      await eventually(() => expect([...said, ...mesh.health().reasons].join('\n')).toContain(name))
     }
     await start().catch((error: unknown) => said.push(String(error)))
-    expect(said.join('\n')).toContain(right.replace(/>$/, ''))
+    expect(said.join('\n')).toContain(name)
+    // With all rights it goes on where it was.
+    await using _running = await admin.start(shop)
+    const jsm = await jetstreamManager(admin.nats)
+    await eventually(async () => {
+      const { state } = await jsm.streams.info('ORDERS', { subjects_filter: 'order.billed' })
+      expect(state.subjects).toEqual({ 'order.billed': 1 })
+    })
   },
 )
 

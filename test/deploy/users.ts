@@ -1,27 +1,33 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type Deployment,
-  generate,
-  inboxPrefixOf,
-  nkeyVariable,
-  permissionsOf,
-  provisionDeployment,
-} from '@malha/deployment'
-import { connectMesh, meshOptions } from '@malha/mesh'
-import { connect, nkeyAuthenticator, nkeys, type NatsConnection } from '@nats-io/transport-node'
-import type { MeshUsers } from '../kills/reference-mesh.ts'
+import { type Deployment, inboxPrefixOf, localUsers, provisionDeployment } from '@malha/deployment'
+import { connectMesh, type Mesh, meshOptions, type MeshOptions } from '@malha/mesh'
+import { type Authenticator, connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 
-/** May do everything in the account; a test looks as this one, and nothing that is tested does. */
-const ADMIN = 'admin'
-
-/** The users of a deployment as generated, with keys of their own. */
-export interface DeploymentUsers extends MeshUsers, AsyncDisposable {
-  /** What a server that `onLine` hears refused, and its errors. */
+/**
+ * The users of a deployment as generated, each with a key of its own. A test looks and prepares as `admin`; nothing that is
+ * tested is `admin`, unless the test says so.
+ */
+export interface DeploymentUsers extends AsyncDisposable {
+  /** Of nats-server. */
+  readonly config: string
+  /** Environment of a process of that user. */
+  as(user: string): Record<string, string>
+  authenticatorOf(user: string): Authenticator
+  /** The secret half of a user's key. */
+  seedOf(user: string): Buffer
+  /** A mesh of that user in this process. */
+  mesh(user: string, url: string, options?: Partial<MeshOptions>): Promise<Mesh>
+  /** What a server that `onLine` hears refused to whom. */
   readonly refusals: readonly string[]
+  /** @throws Error that names each */
+  assertNoneRefused(): void
   /** Hears the server's log. */
   onLine(line: string): void
+  /** Makes all that a deployment needs, as its user `provision`: streams, buckets, durables. */
+  prepare(url: string): Promise<void>
   /** A connection with nothing of the mesh in between. */
   connect(user: string, url: string): Promise<NatsConnection>
 }
@@ -29,35 +35,34 @@ export interface DeploymentUsers extends MeshUsers, AsyncDisposable {
 /** @param without A right that is left out. */
 export async function deploymentUsers(deployment: Deployment, without?: string): Promise<DeploymentUsers> {
   const folder = await mkdtemp(join(tmpdir(), 'malha-users-'))
-  const pairs = new Map([...permissionsOf(deployment).keys(), 'sys', ADMIN].map((user) => [user, nkeys.createUser()]))
-  const seedFile = (user: string): string => join(folder, `${user}.nk`)
-  for (const [user, pair] of pairs) await writeFile(seedFile(user), pair.getSeed(), { mode: 0o400 })
-  const keys = [...pairs].map(([user, pair]) => `${nkeyVariable(user)}: ${pair.getPublicKey()}`)
-  const accounts = generate(deployment).get('nats/accounts.conf')!.replaceAll(JSON.stringify(without), '')
+  const { config, envOf, userOf } = await localUsers(deployment, { folder, maxFile: '900GB' })
+  const seedOf = (user: string): Buffer => readFileSync(envOf(user)['NATS_NKEY_SEED_FILE']!)
+  const authenticatorOf = (user: string): Authenticator => nkeyAuthenticator(seedOf(user))
+  const meshOf: DeploymentUsers['mesh'] = (user, url, options = {}) =>
+    connectMesh({ ...meshOptions({ NATS_URL: url, ...envOf(user) }), ...options })
   const refusals: string[] = []
-  const as = (user: string): Record<string, string> => ({
-    NATS_NKEY_SEED_FILE: seedFile(user),
-    NATS_INBOX_PREFIX: inboxPrefixOf(user),
-    // All is made before, by the one who may.
-    MALHA_TOPOLOGY: user === 'provision' ? 'ensure' : 'verify',
-  })
-  const authenticatorOf = (user: string): ReturnType<typeof nkeyAuthenticator> =>
-    nkeyAuthenticator(pairs.get(user)!.getSeed())
   return {
-    config: [
-      ...keys,
-      'NATS_MAX_FILE: 900GB',
-      'NATS_MAX_MEM: 1GB',
-      accounts.replace('users: [', `users: [{ nkey: $${nkeyVariable(ADMIN)} }`),
-    ].join('\n'),
-    as,
-    watcher: authenticatorOf(ADMIN),
+    config: without === undefined ? config : config.replaceAll(JSON.stringify(without), ''),
+    as: envOf,
+    authenticatorOf,
+    seedOf,
     refusals,
     onLine(line) {
-      if (/violation|error/i.test(line)) refusals.push(line)
+      if (!/violation|authenticat|authoriz/i.test(line)) return
+      // Whom a key is of.
+      refusals.push(line.replaceAll(/\bU[A-Z2-7]{55}\b/g, (key) => userOf(key) ?? key))
     },
+    assertNoneRefused() {
+      if (refusals.length === 0) return
+      const all = [...new Set(refusals.map((line) => line.replace(/^.*nkey:/, '')))]
+      const why = `the server refused what users need:\n${all.join('\n')}`
+      // Where a test failed before, because of it, that is what is shown.
+      console.error(why)
+      throw new Error(why)
+    },
+    mesh: meshOf,
     async prepare(url) {
-      await using mesh = await connectMesh(meshOptions({ NATS_URL: url, ...as('provision') }))
+      await using mesh = await meshOf('provision', url)
       await provisionDeployment(mesh, deployment)
     },
     connect: (user, servers) =>

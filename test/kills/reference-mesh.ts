@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { deployment } from '@malha/deploy'
+import type { Mesh, MeshOptions } from '@malha/mesh'
 import {
   type ClickHouseServer,
   freePorts,
@@ -10,7 +12,8 @@ import {
   type Supervised,
   superviseProcess,
 } from '@malha/stack'
-import { type Authenticator, connect, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { deploymentUsers } from '../deploy/users.ts'
 import { type Backend, backend } from '../reference/backend.ts'
 import {
   inheritedEnv,
@@ -32,27 +35,16 @@ export type ReferenceMeshOptions = {
   services?: readonly ServiceName[]
   /** Whether ClickHouse runs at the start. @default when the archive does */
   clickhouse?: boolean
-  /** In the environment of every service. */
-  env?: Record<string, string>
-  /** Who may do what on the broker. @default everybody everything */
-  users?: MeshUsers
+  /** In the environment of a service. */
+  env?: Partial<Record<ServiceName, Record<string, string>>>
   /** Where `nats-server` is looked for. @default the environment of this process */
   natsEnv?: NodeJS.ProcessEnv
 }
 
-/** Users of the broker, each process one of its own. */
-export type MeshUsers = {
-  /** Of nats-server. */
-  readonly config: string
-  /** How a process connects as a user. */
-  as(user: string): Record<string, string>
-  /** Of somebody who may look at everything. */
-  readonly watcher: Authenticator
-  /** Called when the broker is there and nothing else is. */
-  prepare(url: string): Promise<void>
-}
-
-/** NATS, ClickHouse, the partner simulators, the services and the archive as they are shipped, each a process. */
+/**
+ * NATS, ClickHouse, the partner simulators, the services and the archive as they are shipped, each a process, and each with
+ * the rights on the broker that are generated for it. Disposing it throws what the broker refused meanwhile.
+ */
 export interface ReferenceMesh extends AsyncDisposable {
   readonly api: string
   readonly nats: Backend<NatsServer>
@@ -60,6 +52,10 @@ export interface ReferenceMesh extends AsyncDisposable {
   readonly clickhouseUrl: string
   /** A connection outside of the mesh, to look at everything. */
   readonly watch: NatsConnection
+  /** Environment of another process, as a user. */
+  as(user: string): Record<string, string>
+  /** A mesh of a user in this process, closed with this one. */
+  connect(user: string, options?: Partial<MeshOptions>): Promise<Mesh>
   readonly services: ReadonlyMap<ServiceName, Supervised>
   readonly killable: ReadonlyMap<ServiceName, Killable>
   partner(name: PartnerName): PartnerAddress
@@ -73,13 +69,14 @@ const at = (port: number): string => `http://127.0.0.1:${port}`
 const PORTS = ['nats', 'monitor', 'clickhouse', 'api', ...partnerNames, ...partnerNames.map(control), ...serviceNames]
 
 export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise<ReferenceMesh> {
-  const { services: wanted = serviceNames, latencyMs, users } = options
+  const { services: wanted = serviceNames, latencyMs } = options
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'malha-kills-'))
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const free = await freePorts(PORTS.length)
   const port = (name: string): number => free[PORTS.indexOf(name)]!
   const output: string[] = []
+  const users = opened.use(await deploymentUsers(deployment))
   const inherited = inheritedEnv()
 
   function supervise(name: string, main: string, about: { env: Record<string, string>; readyUrl: string }): Supervised {
@@ -99,8 +96,11 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
     port: port('nats'),
     monitorPort: port('monitor'),
     maxStoreBytes: 1024 ** 4,
-    ...(users && { config: users.config }),
-    onLine: (line: string) => output.push(`nats ${line}`),
+    config: users.config,
+    onLine(line: string) {
+      output.push(`nats ${line}`)
+      users.onLine(line)
+    },
     ...(options.natsEnv && { env: options.natsEnv }),
   }
   // Killed on purpose, so never one that somebody else runs.
@@ -113,7 +113,7 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
   ])
   opened.use(nats)
   opened.use(clickhouse)
-  await users?.prepare(nats.server!.url)
+  await users.prepare(nats.server!.url)
 
   for (const name of partnerNames) {
     const env = {
@@ -135,8 +135,8 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
       CLICKHOUSE_URL: at(port('clickhouse')),
       ...partnerUrls((partner) => at(port(partner))),
       ...doomed.env,
-      ...users?.as(name),
-      ...options.env,
+      ...users.as(name),
+      ...options.env?.[name],
     }
     services.set(name, opened.use(supervise(name, mainOf(name), { env, readyUrl: `${at(port(name))}/readyz` })))
     switches.set(name, doomed)
@@ -147,7 +147,7 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
     servers: nats.server!.url,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,
-    ...(users && { authenticator: users.watcher }),
+    authenticator: users.authenticatorOf('admin'),
   })
   opened.defer(() => watch.close())
   const all = opened.move()
@@ -157,12 +157,17 @@ export async function referenceMesh(options: ReferenceMeshOptions = {}): Promise
     clickhouse,
     clickhouseUrl: at(port('clickhouse')),
     watch,
+    as: (user) => ({ NATS_URL: nats.server!.url, ...users.as(user) }),
+    connect: async (user, more) => all.use(await users.mesh(user, nats.server!.url, more)),
     services,
     killable: switches,
     partner: (name) => ({ api: at(port(name)), control: at(port(control(name))) }),
     healthUrl: (name) => at(port(name)),
     output,
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await all.disposeAsync()
+      users.assertNoneRefused()
+    },
   }
 }
 

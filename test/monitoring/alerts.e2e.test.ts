@@ -1,4 +1,3 @@
-import { connectMesh } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { eventually } from '@malha/testing'
 import { jetstream } from '@nats-io/jetstream'
@@ -26,7 +25,7 @@ describe.skipIf(bin === undefined)('alerts of a running mesh', () => {
     await using mesh = await referenceMesh({ services: SERVICES })
     const targets = { malha: SERVICES.map((name) => new URL(mesh.healthUrl(name)).host) }
     await using prometheus = await startPrometheus({ bin: bin!, targets, scale: SCALE })
-    await using line = await connectMesh({ servers: [mesh.nats.server.url], topology: 'none' })
+    const line = await mesh.connect('operator', { topology: 'none' })
     using operations = await openOperations(line)
     await registerCenters(mesh, 'before', 5)
     await eventually(async () => (await prometheus.query('mesh_build_info')).length === SERVICES.length, WITHIN)

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { archiveStreams, migrateArchive } from '@malha/archive'
 import { defineService, event, stream } from '@malha/mesh'
 import { startClickHouse } from '@malha/stack'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { archiveFindings } from '../../packages/cli/src/doctor/archive-lag.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
 
 const orders = stream('ORDERS', { subjects: ['order.>'] })
 const placed = event('order.placed', { stream: orders, schema: z.object({ id: z.string() }) })
@@ -21,12 +22,11 @@ it('an archive that is behind is told by stream, one that is up to date is well,
   const clickhouse = await startClickHouse({ dataDir, env })
   end.defer(() => clickhouse.stop())
   const { url } = clickhouse
-  await using test = await testMesh()
-  const { mesh } = test
-  const source = { nats: mesh.nats, namespace: test.namespace }
+  await using server = await deployedServer([defineService('shop', { handlers: {}, publishes: [placed] })])
+  const source = { nats: (await server.connect('archive')).nats, namespace: '' }
+  const mesh = await server.connect('viewer', { topology: 'none' })
   await migrateArchive({ ...source, clickhouse: { url } })
-  await mesh.provision(defineService('shop', { handlers: {}, publishes: [placed] }))
-  await mesh.publish(placed, { id: '1' })
+  await (await server.connect('shop')).publish(placed, { id: '1' })
 
   const behind = await archiveFindings(mesh, url, now)
   expect(behind).toMatchObject([{ check: 'archive', state: 'warn', about: mesh.names.stream('ORDERS') }])

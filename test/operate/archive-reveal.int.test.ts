@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { archiveStreams, queryArchive } from '@malha/archive'
-import { connectMesh } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { startClickHouse } from '@malha/stack'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { afterEach, expect, it, vi } from 'vitest'
 import { bank, CARD, payment, taken } from '../../packages/operations/test/redaction/payments.ts'
 import { createProgram } from '../../packages/cli/src/program.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
 
 // Other tests may share this process.
 afterEach(() => vi.unstubAllEnvs())
@@ -18,21 +18,23 @@ it('archive query --reveal shows what is sensitive only once that is written dow
   const dataDir = await mkdtemp(join(tmpdir(), 'malha-reveal-'))
   opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }))
   const clickhouse = opened.use(await startClickHouse({ dataDir, env: {} }))
-  const server = opened.use(await testServer())
-  const mesh = opened.use(await connectMesh({ servers: server.url, name: 'test' }))
-  using operations = await openOperations(mesh)
+  const server = opened.use(await deployedServer([bank()]))
+  const mesh = await server.connect('bank')
+  using operations = await openOperations(await server.connect('viewer', { topology: 'none' }))
   const running = await mesh.start(bank())
-  await mesh.publish(taken, { ...payment, cents: 5 }, { id: 'paid' })
+  await (await server.connect('admin')).publish(taken, { ...payment, cents: 5 }, { id: 'paid' })
   await eventually(async () => expect(await operations.contracts.services()).toHaveLength(1))
   await running.stop()
-  opened.use(archiveStreams({ nats: mesh.nats, namespace: '' }, clickhouse, { pollMs: 100 }))
+  opened.use(
+    archiveStreams({ nats: (await server.connect('archive')).nats, namespace: '' }, clickhouse, { pollMs: 100 }),
+  )
   await eventually(async () => expect(await queryArchive(clickhouse, { id: 'paid' })).toHaveLength(1), {
     timeoutMs: 30_000,
   })
 
   const query = async (url: string, ...args: string[]): Promise<string> => {
     let shown = ''
-    vi.stubEnv('NATS_URL', url)
+    for (const [name, value] of Object.entries({ ...server.as('operator'), NATS_URL: url })) vi.stubEnv(name, value)
     vi.stubEnv('MALHA_CACHE', dataDir)
     using _stdout = vi.spyOn(process.stdout, 'write').mockImplementation((part) => ((shown += String(part)), true))
     const argv = ['archive', 'query', '--clickhouse', clickhouse.url, '--json', ...args]

@@ -1,8 +1,9 @@
 import { defineService, on, Reject } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { testArchive } from '../bad-input/archive.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
 import { placed } from './contracts.ts'
 
 const shop = defineService('shop', {
@@ -10,11 +11,11 @@ const shop = defineService('shop', {
 })
 
 test('an archive that began before anything was done has every act, with how it ended', async () => {
-  await using fixture = await testMesh()
-  const { mesh } = fixture
-  await using archive = await testArchive(fixture)
-  await mesh.start(shop)
-  await mesh.publish(placed, { n: 1 })
+  await using server = await deployedServer([shop])
+  const mesh = await server.connect('operator')
+  await using archive = await testArchive({ nats: (await server.connect('archive')).nats, namespace: '' })
+  await (await server.connect('shop')).start(shop)
+  await (await server.connect('admin')).publish(placed, { n: 1 })
   using operations = await openOperations(mesh, { from: 'desk-7' })
   await eventually(async () => {
     await operations.letters.refresh()

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { contractsSnapshot } from '@malha/mesh'
 import { openOperations, type Operations } from '@malha/operations'
-import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { billing, placed, shop } from '../../packages/operations/test/contracts/some-services.ts'
+import { type DeployedServer, deployedServer } from '../deploy/deployed-server.ts'
 
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const CONTRACTS = fileURLToPath(new URL('../../packages/operations/test/contracts/some-services.ts', import.meta.url))
@@ -18,13 +19,13 @@ const order = { orderId: 'o-1', total: 990, currency: 'BRL' }
 type Ended = { code: number; stdout: string; stderr: string }
 
 describe('malha', () => {
-  let test: TestMesh
+  let server: DeployedServer
   let operations: Operations
   let home = ''
-  const malha = (args: string[], { stdin }: { stdin?: string } = {}): Promise<Ended> =>
+  const malha = (args: string[], { stdin, as = 'viewer' }: { stdin?: string; as?: string } = {}): Promise<Ended> =>
     new Promise((resolve) => {
       // Connected by a context and nothing else, as somebody on call is.
-      const env = { PATH: process.env['PATH'], HOME: home, MALHA_CONTEXT: 'here' }
+      const env = { PATH: process.env['PATH'], HOME: home, MALHA_CONTEXT: as }
       const child = execFile(process.execPath, [MAIN, ...args], { env, cwd: home }, (error, stdout, stderr) =>
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
       )
@@ -32,33 +33,32 @@ describe('malha', () => {
     })
 
   beforeAll(async () => {
-    test = await testMesh()
+    server = await deployedServer([billing, shop])
     home = await mkdtemp(join(tmpdir(), 'malha-home-'))
     await mkdir(join(home, '.config/malha/context'), { recursive: true })
-    const context = { url: test.url, namespace: test.namespace, description: 'of this test' }
-    await writeFile(join(home, '.config/malha/context/here.json'), JSON.stringify(context))
+    for (const user of ['admin', 'viewer']) await writeContext(user)
     await writeFile(join(home, '.config/malha/context/$(id).json'), '{}')
-    await test.mesh.start(billing)
-    await test.mesh.start(shop)
-    operations = await openOperations(test.mesh)
+    for (const service of [billing, shop]) await (await server.connect(service.name)).start(service)
+    operations = await openOperations(await server.connect('viewer', { topology: 'none' }))
     await untilSaid(operations, 2)
   })
   afterAll(async () => {
     operations[Symbol.dispose]()
-    await test[Symbol.asyncDispose]()
+    await server[Symbol.asyncDispose]()
     await rm(home, { recursive: true, force: true })
   })
 
   it('publish stores what fits, tells every fault of what does not with 3, and repeats no payload', async () => {
     const stored = await malha(['publish', 'order.placed', '--data', '-', '--id', 'hand-1', '--who', 'ana', '--json'], {
       stdin: JSON.stringify(order),
+      as: 'admin',
     })
     expect(stored).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(stored.stdout)).toMatchObject({ id: 'hand-1', key: 'o-1', seq: expect.any(Number) })
     const parcel = ['publish', 'order.placed', '--contracts', CONTRACTS, '--dry-run', '--data']
     const [wrong, broken, byModule] = await Promise.all([
-      malha(['publish', 'order.placed', '--data', '{"total":-1,"currency":"X"}', '--json']),
-      malha(['publish', 'order.placed', '--data', '{"secret": hunter2}']),
+      malha(['publish', 'order.placed', '--data', '{"total":-1,"currency":"X"}', '--json'], { as: 'admin' }),
+      malha(['publish', 'order.placed', '--data', '{"secret": hunter2}'], { as: 'admin' }),
       malha([...parcel, JSON.stringify({ ...order, total: 0 })]),
     ])
     expect(wrong).toMatchObject({ code: 3, stdout: '' })
@@ -108,7 +108,9 @@ describe('malha', () => {
     ])
     expect(JSON.parse(doctor.stdout)).toMatchObject({ state: 'ok' })
     expect(doctor.code).toBe(0)
-    expect(JSON.parse(contexts.stdout)).toMatchObject({ contexts: [{}, { name: 'here', namespace: test.namespace }] })
+    expect(JSON.parse(contexts.stdout)).toMatchObject({
+      contexts: [{}, { name: 'admin' }, { name: 'viewer', by: expect.stringMatching(/^nkey .*viewer\.nk$/) }],
+    })
   })
 
   it('completes choices and contexts, and has the script by which a shell asks for them', async () => {
@@ -119,10 +121,21 @@ describe('malha', () => {
     ])
     expect(script).toMatchObject({ code: 0, stdout: expect.stringContaining('malha complete -- ') })
     expect(modes.stdout).toMatch(/^backward[^]*^forward[^]*^full/m)
-    expect(contexts.stdout).toMatch(/^here\tof this test$/m)
+    expect(contexts.stdout).toMatch(/^viewer\tof this test$/m)
     // A shell would run it.
     expect(contexts.stdout).not.toContain('$(')
   })
+
+  function writeContext(user: string): Promise<void> {
+    const env = server.as(user)
+    const context = {
+      url: server.url,
+      nkey: env['NATS_NKEY_SEED_FILE'],
+      inbox_prefix: env['NATS_INBOX_PREFIX'],
+      description: 'of this test',
+    }
+    return writeFile(join(home, `.config/malha/context/${user}.json`), JSON.stringify(context))
+  }
 
   function git(...args: string[]): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -1,11 +1,12 @@
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connectMesh, defineService, on, Reject } from '@malha/mesh'
+import { defineService, on, Reject } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { afterEach, expect, it, vi } from 'vitest'
 import { createProgram } from '../../packages/cli/src/program.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
 import { placed } from './contracts.ts'
 
 const isTerminal = Object.getOwnPropertyDescriptor(process.stdin, 'isTTY')
@@ -20,17 +21,17 @@ it('dlq edit opens the payload in the user’s editor; one that fails, changes n
   const folder = await mkdtemp(join(tmpdir(), 'malha edit '))
   await using cleaning = new AsyncDisposableStack()
   cleaning.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
-  await using server = await testServer()
-  await using mesh = await connectMesh({ servers: server.url, name: 'test' })
   const bill = on(placed, { startFrom: 'all' }, ({ n }) => Promise.reject(new Reject(`order ${n} has no price`)))
-  const running = await mesh.start(defineService('shop', { handlers: { bill } }))
-  await mesh.publish(placed, { n: 1 })
-  using operations = await openOperations(mesh)
+  const shop = defineService('shop', { handlers: { bill } })
+  await using server = await deployedServer([shop])
+  const running = await (await server.connect('shop')).start(shop)
+  await (await server.connect('admin')).publish(placed, { n: 1 })
+  using operations = await openOperations(await server.connect('viewer', { topology: 'none' }))
   await eventually(async () => {
     await operations.letters.refresh()
     expect(operations.letters.list().total).toBe(1)
   })
-  vi.stubEnv('NATS_URL', server.url)
+  for (const [name, value] of Object.entries(server.as('operator'))) vi.stubEnv(name, value)
   vi.stubEnv('MALHA_CACHE', folder)
   vi.stubEnv('TMPDIR', folder)
   const files = async (): Promise<string[]> => (await readdir(folder)).filter((name) => name.startsWith('malha-edit-'))

@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 import type { Mesh } from '@malha/mesh'
 import { openOperations, type Operations, type Run } from '@malha/operations'
 import { type Child, spawnChild } from '@malha/stack'
-import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
+import { type DeployedServer, deployedServer } from '../deploy/deployed-server.ts'
+import { heldShop } from './held-shop.ts'
 import { moved } from './moves.ts'
 
 type Mode = 'refuses' | 'dies' | 'mended'
@@ -17,14 +19,14 @@ const PATIENT = { timeoutMs: 60_000 }
 const main = fileURLToPath(new URL('held-orders.ts', import.meta.url))
 
 /** Two processes, each started again when it ends. */
-function startShop({ url, namespace }: TestMesh) {
+function startShop(server: DeployedServer) {
   const folder = mkdtempSync(join(tmpdir(), 'malha-held-'))
   const [book, modeFile] = [join(folder, 'book'), join(folder, 'mode')]
   const children = new Set<Child>()
   let isOver = false
   const setMode = (mode: Mode): void => writeFileSync(modeFile, mode)
   const start = (): void => {
-    const env = { ...process.env, NATS_URL: url, MALHA_NAMESPACE: namespace, BOOK: book, MODE: modeFile }
+    const env = { ...process.env, ...server.as('shop'), BOOK: book, MODE: modeFile }
     const child = spawnChild({ command: process.execPath, args: [main], env })
     children.add(child)
     void child.exited.then(() => children.delete(child) && !isOver && start())
@@ -59,16 +61,15 @@ async function publish(mesh: Mesh, from: number, to: number): Promise<void> {
 
 /** A key that is held behind the letter of its first event, and another that went on. */
 async function withHeldKey() {
-  const t = await testMesh()
-  const shop = startShop(t)
-  await eventually(async () => void (await t.mesh.publish(moved, { order: 'held', n: 0 }, { id: 'first' })), PATIENT)
-  for (let n = 1; n < 10; n++) await t.mesh.publish(moved, { order: 'held', n })
-  for (let n = 0; n < 10; n++) await t.mesh.publish(moved, { order: 'free', n })
+  const server = await deployedServer([heldShop])
+  const mesh = await server.connect('admin')
+  const shop = startShop(server)
+  for (const order of ['held', 'free']) for (let n = 0; n < 10; n++) await mesh.publish(moved, { order, n })
   await eventually(() => expect(shop.numbersOf('free')).toEqual(upTo(10)), PATIENT)
-  const operations = await openOperations(t.mesh)
+  const operations = await openOperations(await server.connect('operator'))
   await openLetter(operations)
   expect(shop.numbersOf('held')).toEqual([0])
-  return { t, shop, operations }
+  return { server, mesh, shop, operations }
 }
 
 async function openLetter(operations: Operations): Promise<object> {
@@ -86,12 +87,12 @@ async function redrive({ runs }: Operations): Promise<Run['counts']> {
 }
 
 test.concurrent('a key that a letter holds is held by whoever follows an owner that was killed, until the letter is sent again; then it comes in order', async () => {
-  const { t, shop, operations } = await withHeldKey()
-  await using _mesh = t
+  const { server, mesh, shop, operations } = await withHeldKey()
+  await using _server = server
   await using _shop = shop
   const owner = shop.calls()[0]!.pid
   process.kill(owner, 'SIGKILL')
-  await publish(t.mesh, 10, 20)
+  await publish(mesh, 10, 20)
   await eventually(() => expect(new Set(shop.numbersOf('free'))).toEqual(new Set(upTo(20))), PATIENT)
   expect(shop.calls().at(-1)!.pid).not.toBe(owner)
   expect(shop.numbersOf('held')).toEqual([0])
@@ -102,12 +103,12 @@ test.concurrent('a key that a letter holds is held by whoever follows an owner t
 })
 
 test.concurrent('a letter that ends its process each time it is sent again is open again in the end, holds its key on, and others go on', async () => {
-  const { t, shop, operations } = await withHeldKey()
-  await using _mesh = t
+  const { server, mesh, shop, operations } = await withHeldKey()
+  await using _server = server
   await using _shop = shop
   shop.setMode('dies')
   const redriven = redrive(operations)
-  await publish(t.mesh, 10, 20)
+  await publish(mesh, 10, 20)
   expect(await redriven).toMatchObject({ sent: 1, ok: 0, failed: 1 })
   expect(await openLetter(operations)).toMatchObject({ redrives: 1 })
   await eventually(() => expect(new Set(shop.numbersOf('free'))).toEqual(new Set(upTo(20))), PATIENT)

@@ -3,19 +3,53 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { archiveStreams, queryArchiveSql } from '@malha/archive'
-import { connectMesh, defineService, type Mesh, on, Reject } from '@malha/mesh'
+import { deployment } from '@malha/deploy'
+import { defineService, type Mesh, on, Reject } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { startClickHouse } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createProgram } from '../../packages/cli/src/program.ts'
+import { type DeployedServer, deployedServer } from '../deploy/deployed-server.ts'
+import { deploymentUsers } from '../deploy/users.ts'
 import { placed } from './contracts.ts'
 
 /** They start processes, and their JSON has tests of its own. */
 const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test']
 
-/** `empty`: a server that has nothing. */
-type Place = { mesh: Mesh; server: string; empty: string; clickhouse: string; folder: string }
+/** `empty`: a server of the reference mesh that has nothing yet. */
+type Place = {
+  mesh: Mesh
+  operator: Mesh
+  server: DeployedServer
+  empty: { url: string; as(user: string): Record<string, string> }
+  clickhouse: string
+  folder: string
+}
+
+/** Who does what; whoever only looks is `viewer`. */
+const USERS: Readonly<Record<string, readonly string[]>> = {
+  operator: [
+    'handlers pause',
+    'handlers set',
+    'handlers resume',
+    'dlq discard',
+    'dlq reopen',
+    'dlq edit',
+    'dlq redrive',
+    'replay',
+    'runs pause',
+    'runs resume',
+    'runs work',
+    'runs cancel',
+  ],
+  archive: ['archive audit'],
+  provision: ['provision'],
+  // What no other may: publish events of any service, read and bring back streams whole.
+  admin: ['publish', 'backup', 'restore', 'rebuild'],
+}
+const userOf = (command: string): string =>
+  Object.entries(USERS).find(([, commands]) => commands.includes(command))?.[0] ?? 'viewer'
 
 /** Each command with what it is called with; what a text names in braces an earlier one printed, or is of the place. */
 const CALLS: readonly (readonly [command: string, ...args: string[]])[] = [
@@ -71,7 +105,7 @@ it(
   async () => {
     const place = await aMeshWithAll()
     const { mesh, folder } = place
-    using operations = await openOperations(mesh)
+    using operations = await openOperations(place.operator)
     await operations.letters.refresh()
     const [run, other] = await Promise.all(
       [1, 2].map((letter) => operations.runs.redrive({ who: 'ana', filter: { letters: [letter] } })),
@@ -83,18 +117,21 @@ it(
       other: other!.id,
       clickhouse: place.clickhouse,
       backup: join(folder, 'backup'),
-      empty: place.empty,
+      empty: place.empty.url,
     }
     for (const [n, file] of [known.first, known.second].entries()) await writeFile(file, `{"n":${n + 1},"by":"hand"}`)
     // Other tests may share this process.
     onTestFinished(() => void vi.unstubAllEnvs())
-    vi.stubEnv('NATS_URL', place.server)
     vi.stubEnv('MALHA_CACHE', folder)
     const publishing = setInterval(() => void mesh.publish(placed, { n: 8 }), 200)
     onTestFinished(() => clearInterval(publishing))
 
+    const become = (user: Readonly<Record<string, string>>): void => {
+      for (const [name, value] of Object.entries(user)) vi.stubEnv(name, value)
+    }
     for (const [command, ...args] of CALLS) {
       const given = args.map((arg) => arg.replace(/\{(\w+)\}/, (_, name: keyof typeof known) => known[name]))
+      become((args.includes('{empty}') ? place.empty : place.server).as(userOf(command)))
       const out = await stdoutOf([...command.split(' '), ...given, '--json'])
       expect(
         () => JSON.parse(out),
@@ -104,6 +141,7 @@ it(
     const called = new Set([...CALLS.map(([command]) => command), ...ELSEWHERE])
     expect((await commandsWithJson()).filter((name) => !called.has(name))).toEqual([])
 
+    become(place.server.as('viewer'))
     const at = ['archive', 'query', '--clickhouse', known.clickhouse]
     const whole = JSON.parse(await stdoutOf([...at, '--limit', '3', '--json'])) as { events: { id: string }[] }
     const lines = (await stdoutOf([...at, '--limit', '3', '--ndjson'])).trimEnd().split('\n')
@@ -121,17 +159,20 @@ async function aMeshWithAll(): Promise<Place> {
   const { CLICKHOUSE_URL: _, ...env } = process.env
   const clickhouse = await startClickHouse({ dataDir: join(folder, 'clickhouse'), env })
   stack.defer(() => clickhouse.stop())
-  const server = stack.use(await testServer())
-  const empty = stack.use(await testServer())
-  const mesh = stack.use(await connectMesh({ servers: server.url, name: 'test' }))
   const bill = on(placed, { startFrom: 'all' }, ({ n }) => {
     if (n < 9) throw new Reject(`order ${n} has no price`)
   })
-  const running = await mesh.start(defineService('shop', { handlers: { bill } }))
+  const shop = defineService('shop', { handlers: { bill } })
+  const server = stack.use(await deployedServer([shop]))
+  const users = stack.use(await deploymentUsers(deployment))
+  const empty = stack.use(await testServer({ config: users.config }))
+  const mesh = await server.connect('admin')
+  const running = await (await server.connect('shop')).start(shop)
   stack.defer(() => running.stop())
   for (const n of [1, 2, 3]) await mesh.publish(placed, { n })
-  stack.use(archiveStreams({ nats: mesh.nats, namespace: '' }, { url: clickhouse.url }))
-  using operations = await openOperations(mesh)
+  stack.use(archiveStreams({ nats: (await server.connect('archive')).nats, namespace: '' }, { url: clickhouse.url }))
+  const operator = await server.connect('operator')
+  using operations = await openOperations(operator)
   await eventually(
     async () => {
       await operations.letters.refresh()
@@ -143,7 +184,14 @@ async function aMeshWithAll(): Promise<Place> {
   )
   const all = stack.move()
   onTestFinished(() => all.disposeAsync())
-  return { mesh, server: server.url, empty: empty.url, clickhouse: clickhouse.url, folder }
+  return {
+    mesh,
+    operator,
+    server,
+    empty: { url: empty.url, as: (user) => ({ NATS_URL: empty.url, ...users.as(user) }) },
+    clickhouse: clickhouse.url,
+    folder,
+  }
 }
 
 async function stdoutOf(argv: readonly string[]): Promise<string> {

@@ -5,11 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { defineService, event, on, Reject, stream } from '@malha/mesh'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
-import { dataFolder, malha } from '../malha-command.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
+import { dataFolder, type MalhaCommand, malhaAs } from '../malha-command.ts'
 
 const SECRET = '/services/T0SECRET/B0SECRET'
 const orders = stream('ORDERS', { subjects: ['order.>'] })
@@ -28,9 +29,9 @@ async function listening(received: string[], port = 0): Promise<Server> {
 }
 
 it('what a killed notifier was about to tell is told by the next one, once, and neither says the address', async () => {
-  await using test = await testMesh()
-  const { mesh, namespace, url } = test
-  await mesh.start(shop)
+  await using server = await deployedServer([shop])
+  const mesh = await server.connect('admin')
+  await (await server.connect('shop')).start(shop)
   const received: string[] = []
   const gone = await listening([])
   const { port } = gone.address() as AddressInfo
@@ -38,8 +39,7 @@ it('what a killed notifier was about to tell is told by the next one, once, and 
   await using folder = await dataFolder()
   const file = join(folder.path, 'webhook')
   await writeFile(file, `http://127.0.0.1:${port}${SECRET}\n`)
-  const notifier = (): ReturnType<typeof malha> =>
-    malha('notify', '--server', url, '--namespace', namespace, '--url-file', file, '--give-up', '3s')
+  const notifier = (): MalhaCommand => malhaAs(server.as('notifier'), 'notify', '--url-file', file, '--give-up', '3s')
   const jsm = await jetstreamManager(mesh.nats)
   const bucket = mesh.names.bucket('NOTIFICATIONS')
   const claimed = async (): Promise<string | undefined> => {
@@ -56,7 +56,7 @@ it('what a killed notifier was about to tell is told by the next one, once, and 
   first.process.kill('SIGKILL')
   expect(await first.ended).toBe('SIGKILL')
   expect(await claimed()).toBe('sending')
-  await using server = await listening(received, port)
+  await using receiver = await listening(received, port)
 
   await using second = notifier()
   // When its tries and what one of them may take are over, its claim is.
@@ -66,7 +66,7 @@ it('what a killed notifier was about to tell is told by the next one, once, and 
   second.process.kill('SIGTERM')
   expect(await second.ended).toBe(0)
   expect(received.length).toBe(1)
-  expect(server.listening).toBe(true)
+  expect(receiver.listening).toBe(true)
   for (const { stdout, stderr } of [first, second]) expect(`${stdout} ${stderr}`).not.toMatch(/T0SECRET|B0SECRET/)
   expect(first.stdout + second.stdout).toContain('"told"')
 })

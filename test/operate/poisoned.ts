@@ -1,15 +1,16 @@
-import { connectMesh, type Mesh, meshOptions } from '@malha/mesh'
+import type { Mesh } from '@malha/mesh'
 import { type AuditList, openOperations, type Operations, type Run } from '@malha/operations'
-import { eventually, type TestServer, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect } from 'vitest'
 import { seededRandom } from '../chaos/seeded-random.ts'
-import type { MeshUsers } from '../kills/reference-mesh.ts'
-import { malha } from '../malha-command.ts'
+import { type DeployedServer, deployedServer } from '../deploy/deployed-server.ts'
+import { malhaAs } from '../malha-command.ts'
 import { orders, placed } from './contracts.ts'
 import { countOf, subjectsOf } from './made.ts'
 import { BROKER_CHANCE, runWithKills } from './run-with-kills.ts'
 import { startShop } from './shop-process.ts'
+import { shopService } from './shop-service.ts'
 
 /** Every tenth order is poison. */
 export const POISON_EVERY = 10
@@ -24,8 +25,6 @@ export type Poisoned = {
   killsBroker?: true
   /** Once the runner is followed by another only when the server has forgotten what it was sent. */
   outlivesWindow?: true
-  /** Who may do what on the broker. @default everybody everything */
-  users?: MeshUsers
 }
 
 /** What a redrive went through, and what came of it. */
@@ -52,19 +51,16 @@ export async function redriveUnderKills({
   seed,
   kills,
   rate = 100,
-  users,
   ...harm
 }: Poisoned): Promise<Redriven> {
-  await using server = await testServer(users)
-  await users?.prepare(server.url)
-  await using mesh = await connectMesh(meshOptions({ MALHA_NAME: 'test', NATS_URL: server.url, ...users?.as('admin') }))
-  const env = users?.as('shop') ?? {}
+  await using server = await deployedServer([shopService(true)])
+  const mesh = await server.connect('admin', { name: 'test' })
   using operations = await openOperations(mesh)
   const random = seededRandom(seed)
   const killed = { runner: 0, handlers: 0, broker: 0 }
   const poison = count / POISON_EVERY
   {
-    await using shop = startShop(server.url, { mended: false, env })
+    await using shop = startShop(server, { mended: false })
     const killSome = async (): Promise<void> => {
       await shop.killOne(random)
       killed.handlers += 1
@@ -77,7 +73,7 @@ export async function redriveUnderKills({
     await eventually(async () => expect(await countOf(mesh, 'bill.made')).toBe(count - poison), { timeoutMs: 120_000 })
     await untilLetters(operations, poison)
   }
-  await using shop = startShop(server.url, { mended: true, env })
+  await using shop = startShop(server, { mended: true })
   const args = ['dlq', 'redrive', '--all', '--rate', String(rate)]
   const { run, storedTwice } = await runWithKills(server, {
     args,
@@ -111,8 +107,8 @@ async function publishAll(mesh: Mesh, count: number, kill: () => Promise<void>, 
 }
 
 /** The command that began it, and each that took it over. */
-async function expectAudited(server: TestServer, { id, total }: Run): Promise<void> {
-  await using command = malha('audit', 'list', '--target', id, '--server', server.url, '--json')
+async function expectAudited(server: DeployedServer, { id, total }: Run): Promise<void> {
+  await using command = malhaAs(server.as('viewer'), 'audit', 'list', '--target', id, '--json')
   expect([await command.ended, command.stderr]).toEqual([0, ''])
   const { acts } = JSON.parse(command.stdout) as AuditList
   expect(acts.at(-1)).toMatchObject({ action: 'run.begin', who: 'test', after: { total }, outcome: 'done' })

@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { archiveStreams, queryArchiveSql } from '@malha/archive'
-import { connectMesh, defineService, event, on, stream } from '@malha/mesh'
+import { defineService, event, on, stream } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { type ClickHouseServer, startClickHouse } from '@malha/stack'
-import { eventually, testServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
+import { deployedServer } from '../deploy/deployed-server.ts'
 
 const orders = stream('ORDERS', { subjects: ['order.>'] })
 const key = ({ n }: { n: number }): string => `o/${n % 10}`
@@ -24,11 +25,14 @@ it('what its stream has forgotten is replayed from the archive, each event once,
   let clickhouse: ClickHouseServer = await startClickHouse({ dataDir, env })
   const { url, port } = clickhouse
   stack.defer(async () => await clickhouse.stop())
-  const server = stack.use(await testServer())
-  const mesh = stack.use(await connectMesh({ servers: server.url, name: 'test' }))
   const called: { n: number; note: string; id: string }[] = []
   const bill = on(placed, { startFrom: 'all' }, (order, { id }) => void called.push({ ...order, id }))
-  const shop = await mesh.start(defineService('shop', { handlers: { bill }, publishes: [paid] }))
+  const service = defineService('shop', { handlers: { bill }, publishes: [paid] })
+  const server = stack.use(await deployedServer([service]))
+  const mesh = await server.connect('admin')
+  const archive = await server.connect('archive')
+  const operator = await server.connect('operator')
+  const shop = await (await server.connect('shop')).start(service)
   const ids: string[] = []
   for (let n = 0; n < COUNT; n++) {
     ids.push((await mesh.publish(placed, { n, note: 'não 😀 "' })).id)
@@ -37,7 +41,7 @@ it('what its stream has forgotten is replayed from the archive, each event once,
   await eventually(() => expect(called).toHaveLength(COUNT))
   called.length = 0
   {
-    await using _archive = archiveStreams({ nats: mesh.nats, namespace: '' }, { url })
+    await using _archive = archiveStreams({ nats: archive.nats, namespace: '' }, { url })
     await eventually(
       async () => {
         const sql = "SELECT count() AS events FROM archive.events FINAL WHERE stream = 'ORDERS'"
@@ -50,7 +54,7 @@ it('what its stream has forgotten is replayed from the archive, each event once,
   await jsm.streams.purge('ORDERS')
 
   const of = { service: 'shop', handler: 'bill' }
-  using operations = await openOperations(mesh, { archive: { url } })
+  using operations = await openOperations(operator, { archive: { url } })
   expect(await operations.runs.planReplay(of)).toMatchObject({ total: 0 })
   expect(await operations.runs.planReplay({ ...of, from: { archive: true, key: 'o/3' } })).toMatchObject({ total: 6 })
   const early = { archive: true, seqs: { from: 5, to: 8 } }
@@ -61,7 +65,7 @@ it('what its stream has forgotten is replayed from the archive, each event once,
 
   const limits = { perSecond: 20 }
   const { id } = await operations.runs.replay({ ...of, from: { archive: true }, who: 'ana', limits })
-  using without = await openOperations(mesh)
+  using without = await openOperations(operator)
   await expect(without.runs.work(id, { who: 'ana' })).rejects.toThrow(/OPERATIONS_INVALID_OPTIONS: .*from the archive/)
   const done = operations.runs.work(id, { who: 'ana' })
   await eventually(() => expect(called.length).toBeGreaterThan(10))

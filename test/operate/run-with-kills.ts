@@ -1,10 +1,11 @@
 import type { Mesh } from '@malha/mesh'
 import type { Operations, Run } from '@malha/operations'
-import { eventually, type TestServer } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Random } from '../chaos/random.ts'
-import { malha } from '../malha-command.ts'
+import type { DeployedServer } from '../deploy/deployed-server.ts'
+import { malhaAs } from '../malha-command.ts'
 import { lanesOf } from './lanes.ts'
 import type { Shop } from './shop-process.ts'
 
@@ -37,13 +38,13 @@ const UNSAVED = 3
 type Killed = { run: Run; /** Messages that a late runner stored a second time. */ storedTwice: number }
 
 /** A command that works on a run, killed and followed by another until it ends by itself; processes of the shop are killed too. */
-export async function runWithKills(server: TestServer, options: Kills): Promise<Killed> {
+export async function runWithKills(server: DeployedServer, options: Kills): Promise<Killed> {
   const { operations, kills, outlivesWindow } = options
-  const where = ['--server', server.url, '--json']
+  const operator = server.as('operator')
   let storedTwice = 0
-  let args = [...options.args, '--who', 'test', ...where]
+  let args = [...options.args, '--who', 'test', '--json']
   for (let kill = 0; ; kill++) {
-    await using command = malha(...args)
+    await using command = malhaAs(operator, ...args)
     let isOver = false
     void command.ended.then(() => (isOver = true))
     const end = (): boolean => !isOver && command.process.kill('SIGKILL')
@@ -53,7 +54,7 @@ export async function runWithKills(server: TestServer, options: Kills): Promise<
     }
     if (kill < kills) {
       const isLong = outlivesWindow && kill === OUTLIVES
-      if (isLong) storedTwice = await outliveWindow(options, { end, sentMore, where })
+      if (isLong) storedTwice = await outliveWindow(options, { end, sentMore, operator })
       else await killSome(server, options, { end, sentMore })
     }
     await command.ended
@@ -63,7 +64,7 @@ export async function runWithKills(server: TestServer, options: Kills): Promise<
       return { run: JSON.parse(command.stdout) as Run, storedTwice }
     }
     if (!run) throw new Error(`no run was begun: ${command.stderr}`)
-    args = ['runs', 'work', run.id, ...where]
+    args = ['runs', 'work', run.id, '--json']
   }
 }
 
@@ -72,7 +73,7 @@ type Command = {
   sentMore: (least: number) => Promise<void>
 }
 
-async function killSome(server: TestServer, options: Kills, command: Command): Promise<void> {
+async function killSome(server: DeployedServer, options: Kills, command: Command): Promise<void> {
   const { shop, random, killsBroker, killed = { runner: 0, handlers: 0, broker: 0 } } = options
   await command.sentMore(3 + random.int(0, 9))
   await shop.killOne(random)
@@ -91,7 +92,7 @@ async function killSome(server: TestServer, options: Kills, command: Command): P
  */
 async function outliveWindow(
   { shop, mesh, operations, killed }: Kills,
-  { end, sentMore, where }: Command & { where: readonly string[] },
+  { end, sentMore, operator }: Command & { operator: Readonly<Record<string, string>> },
 ): Promise<number> {
   const lanes = lanesOf(mesh, 'shop')
   await sentMore(3)
@@ -101,7 +102,7 @@ async function outliveWindow(
   end()
   const id = (await operations.runs.list())[0]!.id
   await lanes.outliveWindow()
-  await using next = malha('runs', 'work', id, ...where)
+  await using next = malhaAs(operator, 'runs', 'work', id, '--json')
   const storedTwice = await eventually(async () => {
     const ids = await lanes.ids()
     const twice = ids.length - new Set(ids).size

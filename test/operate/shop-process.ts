@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Child, spawnChild } from '@malha/stack'
 import type { Random } from '../chaos/random.ts'
+import type { DeployedServer } from '../deploy/deployed-server.ts'
 import { inheritedEnv, nodeFlags } from '../reference/processes.ts'
 
 const main = fileURLToPath(new URL('shop.ts', import.meta.url))
@@ -14,16 +15,17 @@ export interface Shop extends AsyncDisposable {
   start(): void
 }
 
+/** They are the user `shop`. */
 export function startShop(
-  url: string,
-  { mended, processes = 2, env = {} }: { mended: boolean; processes?: number; env?: Record<string, string> },
+  server: DeployedServer,
+  { mended, processes = 2 }: { mended: boolean; processes?: number },
 ): Shop {
   const running: (Child | undefined)[] = []
   const start = (index: number): void => {
     const child = spawnChild({
       command: process.execPath,
       args: [...nodeFlags, main],
-      env: { ...inheritedEnv(), NATS_URL: url, MENDED: mended ? 'yes' : 'no', ...env },
+      env: { ...inheritedEnv(), ...server.as('shop'), MENDED: mended ? 'yes' : 'no' },
     })
     running[index] = child
     // One that finds no broker as it starts ends, and is started again as whatever runs it would do.

@@ -1,12 +1,13 @@
 import { defineService, event, on, Reject, retry, stream } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
 import { startTelemetry } from '@malha/telemetry'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { headers } from '@nats-io/nats-core'
 import { trace } from '@opentelemetry/api'
 import { expect, it } from 'vitest'
 import { CARD, payment, PIN, taken } from '../../packages/operations/test/redaction/payments.ts'
 import { startCollector } from '../../packages/telemetry/test/collector.ts'
+import { deployedServer } from '../deploy/deployed-server.ts'
 
 const receipts = stream('RECEIPTS', { subjects: ['receipt.>'] })
 /** What a handler publishes: with what is sensitive in it, too. */
@@ -24,8 +25,6 @@ it('no span that is exported has a value that its contract marks: of what is pub
     logTo: { write: (line: string) => logged.push(line) },
   })
   {
-    await using test = await testMesh({ logger: telemetry.log })
-    const { mesh } = test
     let isMended = false
     const seen: number[] = []
     const bank = defineService('bank', {
@@ -42,6 +41,8 @@ it('no span that is exported has a value that its contract marks: of what is pub
         ),
       },
     })
+    await using server = await deployedServer([bank])
+    const mesh = await server.connect('bank', { logger: telemetry.log })
     const running = await mesh.start(bank)
     await mesh.publish(taken, payment)
     // Refused before it is sent, and what somebody else sent, who is not as careful.
@@ -55,7 +56,7 @@ it('no span that is exported has a value that its contract marks: of what is pub
       for (const [name, value] of Object.entries(said)) head.set(`ce-${name}`, value)
       await mesh.nats.request(mesh.names.subject('payment.taken.0.p-2'), payload, { headers: head, timeout: 5000 })
     }
-    using operations = await openOperations(mesh)
+    using operations = await openOperations(await server.connect('operator', { logger: telemetry.log }))
     // Three of one handler, two of the other.
     await eventually(async () => {
       await operations.letters.refresh()

@@ -13,8 +13,9 @@ export type ServiceName = (typeof serviceNames)[number]
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What Node runs of a package. `root` is the clone it is of. */
-export function mainOf(name: ServiceName | 'partner-simulator', root = ROOT): string {
-  return join(root, 'packages', name === 'archive' ? name : `services/${name}`, 'src/main.ts')
+export function mainOf(name: ServiceName | 'partner-simulator' | 'console', root = ROOT): string {
+  const isService = name !== 'archive' && name !== 'console'
+  return join(root, 'packages', isService ? `services/${name}` : name, 'src/main.ts')
 }
 
 /**

@@ -14,5 +14,5 @@ it('what is generated is what the services say now (after a change: malha deploy
 
 it('the contracts of the reference mesh are a document that the parser of AsyncAPI takes', async () => {
   const { diagnostics } = await new Parser().parse(await readFile(join(generated, 'asyncapi/malha.yaml'), 'utf8'))
-  expect(diagnostics.filter(({ severity }) => severity === 0)).toEqual([])
+  expect(diagnostics.filter(({ severity }) => [0, 1].includes(severity))).toEqual([])
 })

@@ -84,6 +84,9 @@ function settingsOf(objects: Objects, workload: string): Settings {
     ({ configMapRef }: { configMapRef: { name: string } }) =>
       objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef.name)!['data'],
   )
-  const own = (container.env ?? []).map(({ name, value }: { name: string; value: string }) => [name, value])
+  // What a pod learns of itself is left out.
+  const own = (container.env ?? []).flatMap(({ name, value }: { name: string; value?: string }) =>
+    value === undefined ? [] : [[name, value]],
+  )
   return Object.assign({}, ...maps, Object.fromEntries(own)) as Settings
 }

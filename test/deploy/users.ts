@@ -14,7 +14,7 @@ export interface DeploymentUsers extends AsyncDisposable {
   /** Of nats-server. */
   readonly config: string
   /** Environment of a process of that user. */
-  as(user: string): Record<string, string>
+  readonly as: (user: string) => Record<string, string>
   authenticatorOf(user: string): Authenticator
   /** The secret half of a user's key. */
   seedOf(user: string): Buffer
@@ -25,7 +25,7 @@ export interface DeploymentUsers extends AsyncDisposable {
   /** @throws Error that names each */
   assertNoneRefused(): void
   /** Hears the server's log. */
-  onLine(line: string): void
+  readonly onLine: (line: string) => void
   /** Makes all that a deployment needs, as its user `provision`: streams, buckets, durables. */
   prepare(url: string): Promise<void>
   /** A connection with nothing of the mesh in between. */

@@ -15,7 +15,7 @@ export interface NatsUsers {
   readonly folder: string
   /** Of nats-server. */
   readonly config: string
-  as(user: string): UserEnv
+  readonly as: (user: string) => UserEnv
   /** Makes streams, buckets and durables, as the user who may. */
   provision(url: string): Promise<void>
   /** A connection with nothing of the mesh in between. */

@@ -20,9 +20,9 @@ export type LocalUsers = {
   /** Lines of configuration for nats-server, with no secret in them. */
   readonly config: string
   /** By which a process connects as a user. Streams and durables are those that `provision` has made. */
-  envOf(user: string): Record<string, string>
+  readonly envOf: (user: string) => Record<string, string>
   /** Whose a public key is, as the log of the server has it; undefined of any other. */
-  userOf(publicKey: string): string | undefined
+  readonly userOf: (publicKey: string) => string | undefined
 }
 
 /**

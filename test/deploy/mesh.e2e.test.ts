@@ -26,7 +26,10 @@ it('the reference mesh retries, dead-letters, archives and replays with generate
   const spool = join(folder, 'spool.db')
   const traces = opened.use(await startTraces())
   const env = Object.fromEntries(
-    serviceNames.map((name) => [name, { OTEL_EXPORTER_OTLP_ENDPOINT: traces.otlpUrl, ...(name === SPOOLS && { MALHA_SPOOL_FILE: spool }) }]),
+    serviceNames.map((name) => [
+      name,
+      { OTEL_EXPORTER_OTLP_ENDPOINT: traces.otlpUrl, ...(name === SPOOLS && { MALHA_SPOOL_FILE: spool }) },
+    ]),
   )
   const mesh = opened.use(await referenceMesh({ env }))
   /** Runs a command as a user; what it printed. */

@@ -6,6 +6,9 @@ import { type Deployment, inboxPrefixOf, localUsers, provisionDeployment } from 
 import { connectMesh, type Mesh, meshOptions, type MeshOptions } from '@malha/mesh'
 import { type Authenticator, connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node'
 
+/** A right that is missing is refused with each message. */
+const MOST_SHOWN = 20
+
 /**
  * The users of a deployment as generated, each with a key of its own. A test looks and prepares as `admin`; nothing that is
  * tested is `admin`, unless the test says so.
@@ -55,7 +58,7 @@ export async function deploymentUsers(deployment: Deployment, without?: string):
     assertNoneRefused() {
       if (refusals.length === 0) return
       const all = [...new Set(refusals.map((line) => line.replace(/^.*nkey:/, '')))]
-      const why = `the server refused what users need:\n${all.join('\n')}`
+      const why = `the server refused what users need:\n${all.slice(0, MOST_SHOWN).join('\n')}`
       // Where a test failed before, because of it, that is what is shown.
       console.error(why)
       throw new Error(why)

@@ -5,6 +5,9 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { defineDeployment, generate } from '../src/index.ts'
 
+/** The parser reads AsyncAPI's own schemas first: seconds on a busy machine. */
+const PATIENT = { timeout: 60_000 }
+
 const orders = stream('ORDERS', { subjects: ['order.>'] })
 const quote = request('price.quote', { schema: z.object({ sku: z.string() }), reply: z.object({ cents: z.number() }) })
 
@@ -38,21 +41,25 @@ const documentOf = (service?: ServiceDef): string | undefined =>
     }),
   ).get('asyncapi/shop.yaml')
 
-it('contracts of a deployment are a document that the parser of AsyncAPI takes, with who sends and who receives', async () => {
-  const text = documentOf(shop())!
-  const { document, diagnostics } = await new Parser().parse(text)
-  expect(diagnostics.filter(({ severity }) => [0, 1].includes(severity))).toEqual([])
-  expect(document!.allChannels().map((channel) => channel.address())).toEqual(
-    expect.arrayContaining(['order.placed.{partition}.{key}', 'order.pack', 'request.price.quote']),
-  )
-  expect(document!.allOperations().map((one) => `${one.id()} ${one.action()}`)).toEqual(
-    expect.arrayContaining(['shop.bill receive', 'shop.sends.order.placed send', 'shop.quote receive']),
-  )
-  expect(parse(text)).toMatchObject({
-    info: { title: 'shop', description: 'Contracts of shop: what is handled, answered and published.' },
-    servers: { nats: { host: 'nats.nats.svc.cluster.local:4222' } },
-  })
-})
+it(
+  'contracts of a deployment are a document that the parser of AsyncAPI takes, with who sends and who receives',
+  PATIENT,
+  async () => {
+    const text = documentOf(shop())!
+    const { document, diagnostics } = await new Parser().parse(text)
+    expect(diagnostics.filter(({ severity }) => [0, 1].includes(severity))).toEqual([])
+    expect(document!.allChannels().map((channel) => channel.address())).toEqual(
+      expect.arrayContaining(['order.placed.{partition}.{key}', 'order.pack', 'request.price.quote']),
+    )
+    expect(document!.allOperations().map((one) => `${one.id()} ${one.action()}`)).toEqual(
+      expect.arrayContaining(['shop.bill receive', 'shop.sends.order.placed send', 'shop.quote receive']),
+    )
+    expect(parse(text)).toMatchObject({
+      info: { title: 'shop', description: 'Contracts of shop: what is handled, answered and published.' },
+      servers: { nats: { host: 'nats.nats.svc.cluster.local:4222' } },
+    })
+  },
+)
 
 it('a contract that changes changes the document, a release that changes none does not', () => {
   const before = documentOf(shop())!

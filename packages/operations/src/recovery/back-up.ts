@@ -37,12 +37,7 @@ const TRIES = 3
  */
 export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined }: BackupOptions): Promise<Manifest> {
   const beganAt = new Date().toISOString()
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  if ((await readdir(folder)).length > 0)
-    throw new OperationsError(
-      'OPERATIONS_BACKUP_REFUSED',
-      `${folder} is not empty; name a folder that is, or is not there`,
-    )
+  await emptyFolder(folder)
   const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
   const streams: StreamInfo[] = []
   for await (const info of jsm.streams.list()) if (isCopied(mesh, info)) streams.push(info)
@@ -58,8 +53,21 @@ export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined 
   const { namespace } = mesh.names
   const server = mesh.nats.info?.version ?? 'unknown'
   const manifest: Manifest = { v: 1, namespace, server, beganAt, endedAt: new Date().toISOString(), streams: saved }
-  await writeLast(folder, manifest)
+  await writeLast(folder, manifest).catch((cause: unknown) => {
+    throw failed(folder, { what: MANIFEST, did: 'written', cause })
+  })
   return manifest
+}
+
+async function emptyFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const found = await readdir(folder)
+  if (found.length === 0) return
+  const what = found.includes(MANIFEST) ? 'is a backup' : 'is not empty, and no backup: one that was broken off, if any'
+  throw new OperationsError(
+    'OPERATIONS_BACKUP_REFUSED',
+    `${folder} ${what}; name a folder that is empty, or is not there`,
+  )
 }
 
 /** Also buckets that services made for themselves. */
@@ -84,9 +92,9 @@ type Task = { folder: string; info: StreamInfo; durables: SavedDurable[]; onByte
 async function copy({ nats }: Mesh, { folder, info, durables, onBytes }: Task): Promise<SavedStream> {
   const { name, metadata } = info.config
   const files = filesOf(folder, name)
-  await mkdir(files.folder, { mode: 0o700 })
   for (let attempt = 1; ; attempt++) {
     try {
+      await mkdir(files.folder, { mode: 0o700, recursive: true })
       const { config, state, bytes, sha256 } = await copyStream(nats, { stream: name, file: files.data, onBytes })
       await writeFile(files.config, JSON.stringify({ config, state }, null, 2), { mode: 0o600, flush: true })
       return {
@@ -101,23 +109,35 @@ async function copy({ nats }: Mesh, { folder, info, durables, onBytes }: Task): 
         durables,
       }
     } catch (cause) {
-      await rm(files.data, { force: true })
-      if (attempt < TRIES) continue
-      const why = cause instanceof Error ? cause.message : String(cause)
-      throw new OperationsError(
-        'OPERATIONS_BACKUP_FAILED',
-        `stream ${name} could not be copied (${why}); there is no backup in ${folder}: remove it, and begin again`,
-        { cause },
-      )
+      await rm(files.folder, { recursive: true, force: true })
+      if (attempt < TRIES && !isOfDisk(cause)) continue
+      throw failed(folder, { what: `stream ${name}`, did: 'copied', cause })
     }
   }
+}
+
+/** A full disk is as full a moment later. */
+const isOfDisk = (cause: unknown): boolean => (cause as NodeJS.ErrnoException).syscall !== undefined
+
+function failed(folder: string, { what, did, cause }: { what: string; did: string; cause: unknown }): OperationsError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new OperationsError(
+    'OPERATIONS_BACKUP_FAILED',
+    `${what} could not be ${did} (${why}); there is no backup in ${folder}: remove it, and begin again`,
+    { cause },
+  )
 }
 
 /** Upholds B4. */
 async function writeLast(folder: string, manifest: Manifest): Promise<void> {
   const part = join(folder, `${MANIFEST}.part`)
-  await writeFile(part, JSON.stringify(manifest, null, 2), { mode: 0o600, flush: true })
-  await rename(part, join(folder, MANIFEST))
+  try {
+    await writeFile(part, JSON.stringify(manifest, null, 2), { mode: 0o600, flush: true })
+    await rename(part, join(folder, MANIFEST))
+  } catch (cause) {
+    await rm(part, { force: true })
+    throw cause
+  }
   const at = await open(folder)
   await at.sync()
   await at.close()

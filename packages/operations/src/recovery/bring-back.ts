@@ -6,7 +6,7 @@
  * E2  A sequence of which the archive has no event is taken by an empty message, which is removed when all is there.
  */
 import { REBUILT_FROM, rebuiltFrom, type ReplayedEvent, type ReplayReader } from '@malha/archive'
-import { HEADER, nanosOf } from '@malha/mesh'
+import { contains, HEADER, nanosOf } from '@malha/mesh'
 import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream'
 import { headers, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core'
 import type { RebuildPlan } from './rebuild-plan.ts'
@@ -25,7 +25,10 @@ const ANSWER_MS = 15_000
 /** Elections, restarts of a server. */
 const TRIES = 5
 
-/** @throws Error with what the server said */
+/**
+ * Goes on behind the last sequence that is there.
+ * @throws Error with what the server said
+ */
 export async function bringBack(task: Task): Promise<void> {
   const { jsm, planned } = task
   for (let attempt = 1; ; attempt++) {
@@ -37,8 +40,22 @@ export async function bringBack(task: Task): Promise<void> {
       if (attempt === TRIES) throw error
     }
   }
-  const { config } = await jsm.streams.info(planned.name)
-  await jsm.streams.purge(planned.name, { filter: `${fillerOf(config)}.>` }) // E2
+  await removeFillers(jsm, planned.name)
+}
+
+/** Those of a rebuild that was broken off, too. Upholds E2. */
+export async function removeFillers(jsm: JetStreamManager, stream: string): Promise<void> {
+  const { config } = await jsm.streams.info(stream)
+  const filter = fillersOf(config)
+  if (filter === undefined) return
+  const { state } = await jsm.streams.info(stream, { subjects_filter: filter })
+  if (Object.keys(state.subjects ?? {}).length > 0) await jsm.streams.purge(stream, { filter })
+}
+
+/** Whether a message only takes the number of one that is not brought back. */
+export const isFiller = (config: StreamConfig, subject: string): boolean => {
+  const filter = fillersOf(config)
+  return filter !== undefined && contains(filter, subject)
 }
 
 async function fill(task: Task, config: StreamConfig, from: number): Promise<void> {
@@ -118,16 +135,14 @@ function ttlLeft({ headers: pairs }: ReplayedEvent, storedMs: number): number | 
   return seconds === undefined ? undefined : Math.ceil((storedMs - Date.now()) / 1000) + Number(seconds)
 }
 
-/** A subject of the stream that is none of an event. */
-function fillerOf({ name, subjects }: StreamConfig): string {
+/** Subjects of the stream that are none of an event; undefined where it has none. */
+function fillersOf({ subjects }: StreamConfig): string | undefined {
   const wide = subjects.find((one) => /(^|\.)_done\..*\.>$/.test(one)) ?? subjects.find((one) => one.endsWith('.>'))
-  if (wide === undefined) throw new Error(`stream ${name} takes no subject but those of its events`)
-  return `${wide.slice(0, -2)}._rebuilt`
+  return wide && `${wide.slice(0, -2)}._rebuilt.>`
 }
 
-const fillerFor = (config: StreamConfig, seq: number): Sent => ({
-  subject: `${fillerOf(config)}.${seq}`,
-  payload: new Uint8Array(),
-  headers: headers(),
-  seq,
-})
+function fillerFor(config: StreamConfig, seq: number): Sent {
+  const fillers = fillersOf(config)
+  if (fillers === undefined) throw new Error(`stream ${config.name} takes no subject but those of its events`)
+  return { subject: fillers.replace('>', String(seq)), payload: new Uint8Array(), headers: headers(), seq }
+}

@@ -9,6 +9,7 @@ import {
 import { epochOf, isOfNamespace, type Mesh } from '@malha/mesh'
 import { type JetStreamManager, RetentionPolicy, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
+import { isFiller } from './bring-back.ts'
 import { streamOf } from './stream-of.ts'
 
 /** What is to be done with one stream. */
@@ -93,8 +94,9 @@ async function planned(
   // The number of the last event counts on, whether or not the event is brought back.
   const all = !info && isArchived(config) && found.count === 0 && since !== null
   const { last } = all ? await archivedExtent(clickhouse, { stream: name, epoch, after: 0, since: null }) : found
-  const action = info ? (found.count > 0 ? 'fill' : 'none') : 'make'
-  // Behind the last event there may have been marks, which are none.
+  // Behind the last event there may have been marks, which are none: their numbers are not given again.
+  const lacksEnd = found.count > 0 || (isArchived(config) && after < life.lastSeq)
+  const action = info ? (lacksEnd ? 'fill' : 'none') : 'make'
   const end = isArchived(config) && action !== 'none' ? Math.max(last, life.lastSeq) : last
   const kind = config.metadata?.['malha.kind'] ?? 'bucket'
   return { name, kind, epoch, action, events: found.count, first: found.first, last: end, lastAt: found.lastAt, life }
@@ -117,6 +119,7 @@ async function faultOf(
   const [last] = await lastRow(clickhouse, life, state.last_seq)
   if (!last) return undefined
   const message = await jsm.streams.getMessage(config.name, { seq: state.last_seq })
+  if (message && isFiller(config, message.subject)) return undefined
   const id = message?.header.get('ce-id') ?? ''
   return !message || id === last.id
     ? undefined

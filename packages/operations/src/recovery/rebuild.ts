@@ -13,10 +13,10 @@ import { EPOCH, type Mesh } from '@malha/mesh'
 import { type ConsumerConfig, jetstream, jetstreamManager, type StreamConfig } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { OperationsError } from '../errors.ts'
-import { bringBack } from './bring-back.ts'
+import { bringBack, removeFillers } from './bring-back.ts'
 import { behind, durablesOf, ownMetadata } from './durables.ts'
 import { type LaneTask, mendLane, waitingIn } from './rebuild-lanes.ts'
-import { type PlannedStream, planRebuild, type RebuildPlan } from './rebuild-plan.ts'
+import { isArchived, type PlannedStream, planRebuild, type RebuildPlan } from './rebuild-plan.ts'
 import { streamOf } from './stream-of.ts'
 
 export type RebuildOptions = {
@@ -106,6 +106,7 @@ async function fillStream(
   }
   if (planned.action !== 'none' && planned.last > 0)
     await bringBack({ nats: mesh.nats, jsm, archive, planned, onEvents })
+  else if (isArchived(configOf(planned))) await removeFillers(jsm, planned.name) // A4
 }
 
 const configOf = ({ life, epoch }: RebuildPlan['streams'][number]): StreamConfig => {

@@ -6,8 +6,12 @@
  * R2  A stream keeps its epoch: the server gives it another `created`, so its metadata say it. Checkpoints, letters and the
  *     archive name its events by that.
  * R3  Durables are made when all streams are there, behind the floors that were read before anything was copied.
+ * R4  A cluster gives up a restore that was broken off only after seconds. Until then all of the stream can be there, and then it is
+ *     empty, or none, and its name is taken (seen with nats-server 2.15.1). So what is found on a cluster is looked at again after
+ *     that; what is empty then is removed, and brought back anew.
  */
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EPOCH, epochOf, type Mesh } from '@malha/mesh'
 import { jetstreamManager, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
@@ -33,12 +37,16 @@ export type Restored = {
   readonly durables: number
 }
 
-type Wanted = { saved: SavedStream; isThere: boolean }
+/** `begun`: by a restore that was broken off. */
+type Wanted = { saved: SavedStream; standing: 'missing' | 'begun' | 'there' }
+
+/** nats-server gives a restore up that gets no piece for five seconds. */
+const GIVEN_UP_MS = 7_000
 
 /**
- * Brings a backup back. The services of the mesh, and its archive, must not run meanwhile. Needs of each stream
- * `$JS.API.STREAM.INFO`, `$JS.API.STREAM.RESTORE`, `$JS.API.STREAM.UPDATE`, `$JS.API.CONSUMER.CREATE` (and `DURABLE.CREATE`), and to publish
- * `$JS.SNAPSHOT.RESTORE.>`.
+ * Brings a backup back. The services of the mesh, and its archive, must not run meanwhile. Needs `$JS.API.STREAM.NAMES`, of each
+ * stream `$JS.API.STREAM.INFO`, `$JS.API.STREAM.RESTORE`, `$JS.API.STREAM.UPDATE`, `$JS.API.CONSUMER.CREATE` (and `DURABLE.CREATE`), on a
+ * cluster where a restore was broken off `$JS.API.STREAM.DELETE`, and to publish `$JS.SNAPSHOT.RESTORE.>`.
  * @throws OperationsError OPERATIONS_BACKUP_UNREADABLE with every fault and nothing done; OPERATIONS_RESTORE_REFUSED with every stream
  * that is there and nothing done; OPERATIONS_RESTORE_FAILED
  */
@@ -52,14 +60,16 @@ export async function restore(mesh: Mesh, options: RestoreOptions): Promise<Rest
     )
   await checkFiles(folder, manifest)
   const jsm = await jetstreamManager(mesh.nats, { checkAPI: false })
-  const wanted = await whatIsThere(jsm, manifest)
-  const missing = wanted.filter(({ isThere }) => !isThere).map(({ saved }) => saved)
+  const wanted = await whatIsThere(mesh, jsm, manifest)
+  const missing = wanted.filter(({ standing }) => standing !== 'there').map(({ saved }) => saved)
   if (!dryRun) {
+    await removeBegun(jsm, wanted)
     for (const saved of missing) {
-      await said(saved.name, () => bring(mesh, jsm, { ...options, saved, onProgress }))
+      await said(saved.name, () => bring(mesh, { ...options, saved, onProgress }))
       onProgress({ stream: saved.name, bytes: saved.bytes, isDone: true })
     }
     for (const saved of manifest.streams) await said(saved.name, () => makeDurables(jsm, saved)) // R3
+    for (const saved of manifest.streams) await said(saved.name, () => seal(jsm, folder, saved))
   }
   return {
     manifest,
@@ -81,15 +91,16 @@ async function checkFiles(folder: string, { streams }: Manifest): Promise<void> 
 }
 
 /** Upholds R1. */
-async function whatIsThere(jsm: JetStreamManager, { streams }: Manifest): Promise<Wanted[]> {
-  const wanted: Wanted[] = []
-  const others: string[] = []
-  for (const saved of streams) {
-    const info = await streamOf(jsm, saved.name)
-    if (info && !isOfBackup(info, saved)) others.push(`${saved.name} (${info.state.messages} messages)`)
-    wanted.push({ saved, isThere: info !== undefined })
+async function whatIsThere({ nats }: Mesh, jsm: JetStreamManager, manifest: Manifest): Promise<Wanted[]> {
+  let all = await lookAt(jsm, manifest)
+  if (nats.info?.cluster !== undefined && all.some(({ standing }) => standing === 'begun' || standing === 'there')) {
+    await sleep(GIVEN_UP_MS) // R4
+    all = await lookAt(jsm, manifest)
   }
-  if (others.length === 0) return wanted
+  const others = all.flatMap(({ saved, standing, messages }) =>
+    standing === 'other' || (standing === 'begun' && messages > 0) ? [`${saved.name} (${messages} messages)`] : [],
+  )
+  if (others.length === 0) return all as Wanted[]
   throw new OperationsError(
     'OPERATIONS_RESTORE_REFUSED',
     `the server has ${others.join(', ')} already, and nothing is written over; nothing was done. Restore before any service of the ` +
@@ -97,12 +108,31 @@ async function whatIsThere(jsm: JetStreamManager, { streams }: Manifest): Promis
   )
 }
 
-function isOfBackup(info: StreamInfo, saved: SavedStream): boolean {
-  return (
-    info.config.metadata?.[EPOCH] !== undefined &&
-    epochOf(info) === saved.epoch &&
-    info.state.last_seq === saved.lastSeq
-  )
+type Found = { saved: SavedStream; standing: Wanted['standing'] | 'other'; messages: number }
+
+async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Found[]> {
+  const names = new Set<string>()
+  for await (const name of jsm.streams.names()) names.add(name)
+  const found: Found[] = []
+  for (const saved of streams) {
+    const info = await said(saved.name, () => streamOf(jsm, saved.name))
+    const messages = info?.state.messages ?? 0
+    if (info) found.push({ saved, standing: standingOf(info, saved), messages })
+    else found.push({ saved, standing: names.has(saved.name) ? 'begun' : 'missing', messages })
+  }
+  return found
+}
+
+function standingOf(info: StreamInfo, saved: SavedStream): Found['standing'] {
+  if (info.config.metadata?.[EPOCH] === undefined || epochOf(info) !== saved.epoch) return 'other'
+  if (info.state.last_seq === saved.lastSeq) return 'there'
+  return info.state.last_seq < saved.lastSeq ? 'begun' : 'other'
+}
+
+/** Upholds R4. There is nothing in it. */
+async function removeBegun(jsm: JetStreamManager, wanted: readonly Wanted[]): Promise<void> {
+  for (const { saved, standing } of wanted)
+    if (standing === 'begun') await said(saved.name, async () => void (await jsm.streams.delete(saved.name)))
 }
 
 type Bring = Pick<RestoreOptions, 'folder' | 'replicas'> & {
@@ -110,11 +140,7 @@ type Bring = Pick<RestoreOptions, 'folder' | 'replicas'> & {
   onProgress: (progress: CopyProgress) => void
 }
 
-async function bring(
-  { nats }: Mesh,
-  jsm: JetStreamManager,
-  { folder, replicas, saved, onProgress }: Bring,
-): Promise<void> {
+async function bring({ nats }: Mesh, { folder, replicas, saved, onProgress }: Bring): Promise<void> {
   const files = filesOf(folder, saved.name)
   const { config, state } = JSON.parse(await readFile(files.config, 'utf8')) as Snapshot
   const wanted = {
@@ -125,7 +151,13 @@ async function bring(
   const onBytes = (bytes: number): void => onProgress({ stream: saved.name, bytes, isDone: false })
   // No stream begins as sealed.
   await sendCopy(nats, { config: { ...wanted, sealed: false }, state, file: files.data, onBytes })
-  if (config.sealed) await jsm.streams.update(saved.name, { sealed: true } as Partial<StreamConfig>)
+}
+
+/** Behind all else: one that was broken off in between is not sealed yet. */
+async function seal(jsm: JetStreamManager, folder: string, { name }: SavedStream): Promise<void> {
+  const { config } = JSON.parse(await readFile(filesOf(folder, name).config, 'utf8')) as Snapshot
+  if (!config.sealed || (await jsm.streams.info(name)).config.sealed) return
+  await jsm.streams.update(name, { sealed: true } as Partial<StreamConfig>)
 }
 
 async function makeDurables(jsm: JetStreamManager, { name, durables }: SavedStream): Promise<void> {
@@ -137,9 +169,9 @@ async function makeDurables(jsm: JetStreamManager, { name, durables }: SavedStre
   }
 }
 
-async function said(stream: string, work: () => Promise<void>): Promise<void> {
+async function said<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
   try {
-    await work()
+    return await work()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new OperationsError(

@@ -59,7 +59,8 @@ export async function copyStream(
         isWhole = true
         break
       }
-      await out.write(piece.data)
+      // A disk that is nearly full takes a part of it, and says no more than that.
+      await out.writeFile(piece.data)
       hash.update(piece.data)
       bytes += piece.data.length
       if (piece.reply) piece.respond()

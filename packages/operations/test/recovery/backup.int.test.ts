@@ -1,86 +1,33 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  connectMesh,
-  decodeRecord,
-  defineService,
-  event,
-  type Mesh,
-  on,
-  retry,
-  seconds,
-  stream,
-  streamState,
-} from '@malha/mesh'
+import { connectMesh, decodeRecord, type Mesh, streamState } from '@malha/mesh'
 import { eventually, testCluster, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { beforeAll, afterAll, expect, test } from 'vitest'
-import { z } from 'zod'
 import { backUp, restore } from '../../src/index.ts'
+import { orders, partners, placed, publish, shop } from './scene.ts'
 
-const orders = stream('ORDERS', { subjects: ['order.>', 'bill.>'] })
-const schema = z.object({ n: z.number() })
-const placed = event('order.placed', { stream: orders, schema, key: ({ n }) => `o-${n % 10}` })
-const billed = event('bill.sent', { stream: orders, schema })
-
-/** Who was called for which event, how often; what partners would see. */
-class Calls {
-  readonly of = new Map<string, Map<number, number>>()
-  add(who: string, n: number): void {
-    const counts = this.of.get(who) ?? new Map<number, number>()
-    this.of.set(who, counts.set(n, (counts.get(n) ?? 0) + 1))
-  }
-  count(who: string, below = Infinity): number {
-    return [...(this.of.get(who) ?? [])].reduce((sum, [n, times]) => sum + (n < below ? times : 0), 0)
-  }
-}
-
-const shop = (calls: Calls) =>
-  defineService('shop', {
-    handlers: {
-      bill: on(placed, { startFrom: 'all' }, ({ n }, ctx) => {
-        calls.add('bill', n)
-        ctx.publish(billed, { n })
-      }),
-      once: on(placed, { startFrom: 'all', inbox: { keepMs: seconds(600) } }, ({ n }) => calls.add('once', n)),
-      count: on(placed, { startFrom: 'all', order: 'key', ackWaitMs: 2_000 }, ({ n }) => calls.add('count', n)),
-      tell: on(
-        placed,
-        { startFrom: 'all', retry: retry({ minDelayMs: seconds(60), maxDelayMs: seconds(90) }) },
-        ({ n }) => {
-          calls.add('tell', n)
-          if (n % 10 === 7) throw new Error('the other side is away')
-        },
-      ),
-    },
-    publishes: [billed],
-  })
-
-const WHO = ['bill', 'once', 'count', 'tell'] as const
+const WHO = ['bill', 'once', 'mark', 'count', 'tell'] as const
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'malha-backup-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const publish = async (mesh: Mesh, from: number, to: number): Promise<void> => {
-  for (let n = from; n < to; n++) await mesh.publish(placed, { n })
-}
-
 test('a broker that lost its disk is restored from a backup taken under load: what was done before it is done once, what came during it is done', async () => {
-  const calls = new Calls()
+  const known = partners()
   const to = join(folder, 'under-load')
   const first = await testServer()
   const before = await connectMesh({ servers: first.url, name: 'before' })
-  await before.start(shop(calls))
+  await before.start(shop(known))
   await publish(before, 0, 100)
   await eventually(async () => {
-    for (const who of WHO) expect(calls.count(who)).toBe(100)
+    for (const who of WHO) expect(known[who].count()).toBe(100)
     // Acked, and written down by the handler that keeps order.
     await expectWritten(before)
     const jsm = await jetstreamManager(before.nats)
-    for (const who of ['bill', 'once', 'tell'])
+    for (const who of ['bill', 'once', 'mark', 'tell'])
       expect((await jsm.consumers.info('ORDERS', `shop_${who}_keyed`)).num_ack_pending).toBe(0)
   })
   const { epoch } = await streamState(before.nats, 'ORDERS')
@@ -108,8 +55,8 @@ test('a broker that lost its disk is restored from a backup taken under load: wh
   await first[Symbol.asyncDispose]() // SIGKILL, and its folder goes
   await before.nats.close()
   const copied = manifest.streams.find(({ name }) => name === 'ORDERS')!.lastSeq
-  const atTheKill = new Map(WHO.map((who) => [who, calls.count(who, 100)]))
-  expect([...atTheKill.values()]).toEqual([100, 100, 100, 100])
+  const atTheKill = WHO.map((who) => known[who].count(100))
+  expect(atTheKill).toEqual([100, 100, 100, 100, 100])
 
   await using second = await testServer()
   const after = await connectMesh({ servers: second.url, name: 'after', topology: 'none' })
@@ -120,16 +67,16 @@ test('a broker that lost its disk is restored from a backup taken under load: wh
   await after[Symbol.asyncDispose]()
 
   await using again = await connectMesh({ servers: second.url, name: 'again' })
-  const running = await again.start(shop(calls))
+  const running = await again.start(shop(known))
   await again.publish(placed, { n: 5_000 })
   const kept = await numbersIn(again)
   await eventually(
     () => {
-      expect(WHO.flatMap((who) => kept.filter((n) => !calls.of.get(who)?.has(n)))).toEqual([])
+      expect(WHO.flatMap((who) => kept.filter((n) => !known[who].calls.has(n)))).toEqual([])
     },
     { timeoutMs: 20_000 },
   )
-  expect(WHO.map((who) => calls.count(who, 100))).toEqual([100, 100, 100, 100])
+  expect(WHO.map((who) => known[who].count(100))).toEqual(atTheKill)
   const waiting = await subjectsOf(again, 'LANES_SHOP', 'lane.shop.tell.at.>')
   expect(waiting.length).toBeGreaterThanOrEqual(10)
   await running.stop()
@@ -139,9 +86,9 @@ test('a backup is refused where it would be written over, restored where somethi
   const to = join(folder, 'refused')
   await using server = await testServer()
   await using mesh = await connectMesh({ servers: server.url, name: 'mesh' })
-  await (await mesh.start(shop(new Calls()))).stop()
+  await (await mesh.start(shop(partners()))).stop()
   await backUp(mesh, { folder: to })
-  await expect(backUp(mesh, { folder: to })).rejects.toThrow(/OPERATIONS_BACKUP_REFUSED: .*not empty/)
+  await expect(backUp(mesh, { folder: to })).rejects.toThrow(/OPERATIONS_BACKUP_REFUSED: .*is a backup/)
   await expect(restore(mesh, { folder: to })).rejects.toThrow(
     /OPERATIONS_RESTORE_REFUSED: .*DEAD_LETTERS \(0 messages\).*nothing was done/,
   )
@@ -159,20 +106,20 @@ test('a backup is refused where it would be written over, restored where somethi
 })
 
 test('a backup of one server is restored on a cluster with three replicas, and one of the cluster on it again', async () => {
-  const calls = new Calls()
+  const known = partners()
   await using one = await testServer()
   await using alone = await connectMesh({ servers: one.url, name: 'alone' })
-  const running = await alone.start(shop(calls))
+  const running = await alone.start(shop(known))
   await publish(alone, 0, 20)
-  await eventually(() => expect(calls.count('bill')).toBe(20))
+  await eventually(() => expect(WHO.map((who) => known[who].count())).toEqual([20, 20, 20, 20, 20]))
   await running.stop()
-  const { epoch } = await streamState(alone.nats, 'ORDERS')
+  const { epoch, lastSeq } = await streamState(alone.nats, 'ORDERS')
   await backUp(alone, { folder: join(folder, 'one') })
 
   await using cluster = await testCluster()
   await using mesh = await connectMesh({ servers: cluster.url.split(','), name: 'three', replicas: 3 })
   await restore(mesh, { folder: join(folder, 'one'), replicas: 3 })
-  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: 40 })
+  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq })
   await backUp(mesh, { folder: join(folder, 'three') })
   const jsm = await jetstreamManager(mesh.nats)
   for await (const { config } of jsm.streams.list()) {
@@ -180,12 +127,12 @@ test('a backup of one server is restored on a cluster with three replicas, and o
     await jsm.streams.delete(config.name)
   }
   await restore(mesh, { folder: join(folder, 'three') })
-  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq: 40 })
-  const again = await mesh.start(shop(calls))
+  expect(await streamState(mesh.nats, 'ORDERS')).toMatchObject({ epoch, lastSeq })
+  const again = await mesh.start(shop(known))
   await mesh.publish(placed, { n: 20 })
-  await eventually(() => expect(calls.count('bill')).toBe(21), { timeoutMs: 20_000 })
+  await eventually(() => expect(known.bill.count()).toBe(21), { timeoutMs: 20_000 })
   // What it had not begun when the first mesh stopped, it begins here; no more than that.
-  await eventually(() => expect(calls.count('count', 20)).toBe(20))
+  await eventually(() => expect(known.count.count(20)).toBe(20))
   await again.stop()
 }, 60_000)
 

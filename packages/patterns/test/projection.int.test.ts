@@ -1,4 +1,4 @@
-import { type Contract, defineService, event, keyToken, stream } from '@malha/mesh'
+import { type Contract, defineService, event, keyToken, type Metrics, noMetrics, stream } from '@malha/mesh'
 import {
   confirmSwap,
   type Entry,
@@ -201,7 +201,7 @@ for (const broker of brokers) {
   })
 }
 
-test('an event of a newer version is waited for, one that does not fit is passed over and counted', async () => {
+test('an event of a newer version is waited for, and told as what lies before the projection; one that does not fit is passed over and counted', async () => {
   await using t = await brokers[0]!.open()
   await provision(t)
   const loose = { ...base, schema: z.any(), key: () => 't1' }
@@ -209,13 +209,19 @@ test('an event of a newer version is waited for, one that does not fit is passed
   await t.mesh.publish(anything, { till: 7 })
   await t.mesh.publish(counted, { till: 't1', cents: 0 })
   await t.mesh.publish(added, { till: 't1', cents: 5 })
-  await using running = await runProjection(t.mesh, balances(1), { everyMs: 10 })
+  let behind: number | undefined
+  const metrics: Metrics = {
+    ...noMetrics,
+    gauge: ({ name }) => ({ set: (_, to) => void (name === 'mesh_projection_lag_messages' && (behind = to)) }),
+  }
+  await using running = await runProjection(t.mesh, balances(1), { everyMs: 10, metrics })
   await running.caughtUp
-  expect(running.unreadable).toBe(1)
+  expect([running.unreadable, behind]).toEqual([1, 0])
   const reader = await readProjection(t.mesh, balances(1))
   expect(await reader.get('t1')).toEqual({ by: 1, moves: 1, cents: 5 })
   await t.mesh.publish(event('till.added', { ...loose, version: 2, upcast: (data) => data }), { till: 't1' })
   await eventually(() => expect(running.fault).toContain('MESH_NEWER_VERSION'))
+  expect(behind).toBe(1)
   expect(await reader.get('t1')).toEqual({ by: 1, moves: 1, cents: 5 })
 })
 

@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { connectMesh, defineService, event, on, Reject, request, reply, stream } from '@malha/mesh'
 import { startNotifier } from '@malha/operations'
 import { prometheusMetrics, serveHealth } from '@malha/telemetry'
-import { testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { z } from 'zod'
 import type { Lab } from './fault.ts'
@@ -17,13 +13,10 @@ const Data = z.object({ text: z.string() })
 const tiny = stream('TINY', { subjects: ['tiny.>'], maxBytes: 64 * 1024 })
 const fill = event('tiny.fill', { stream: tiny, schema: Data })
 const later = event('tiny.later', { stream: tiny, schema: Data })
-const spooled = stream('SPOOLED', { subjects: ['spooled.>'] })
-const kept = event('spooled.kept', { stream: spooled, schema: Data })
 const quote = request('lab.quote', { schema: z.object({}), reply: z.object({}) })
 const text = 'x'.repeat(6000)
-const SPOOL_BYTES = 64 * 1024
 
-/** What goes out: a full stream, nobody who answers, a broker that is away. */
+/** What goes out: a full stream, and nobody who answers. */
 export async function messageLab(url: string): Promise<Lab> {
   await using opening = new AsyncDisposableStack()
   const metrics = prometheusMetrics({ service: 'messages', version: '1.0.0' })
@@ -36,10 +29,9 @@ export async function messageLab(url: string): Promise<Lab> {
   const asking = repeater(200, () => mesh.request(quote, {}, { timeoutMs: 1000 }))
   opening.defer(() => filling.stop())
   opening.defer(() => asking.stop())
-  const spool = opening.use(await spoolLab())
   const rest = opening.move()
   return {
-    targets: [`127.0.0.1:${health.port}`, ...spool.targets],
+    targets: [`127.0.0.1:${health.port}`],
     faults: [
       {
         alerts: ['PublishFailing', 'DelaysFailing', 'StreamNearLimit'],
@@ -56,36 +48,6 @@ export async function messageLab(url: string): Promise<Lab> {
         alerts: ['RequestsFailing'],
         begin: async () => asking.start(),
         end: async () => void (await mesh.start(prices)),
-      },
-      ...spool.faults,
-    ],
-    [Symbol.asyncDispose]: () => rest.disposeAsync(),
-  }
-}
-
-/** A process with a spool, on a broker of its own that goes away. */
-async function spoolLab(): Promise<Lab> {
-  await using opening = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'malha-lab-'))
-  opening.defer(() => rm(folder, { recursive: true, force: true }))
-  const server = opening.use(await testServer())
-  const metrics = prometheusMetrics({ service: 'spooling', version: '1.0.0' })
-  const spool = { file: join(folder, 'spool.sqlite'), maxBytes: SPOOL_BYTES }
-  const mesh = opening.use(await connectMesh({ servers: [server.url], metrics, spool }))
-  await mesh.start(defineService('spooler', { handlers: {}, publishes: [kept] }))
-  const health = opening.use(await serveHealth({ port: 0, metrics }))
-  const rest = opening.move()
-  return {
-    targets: [`127.0.0.1:${health.port}`],
-    faults: [
-      {
-        alerts: ['SpoolOld', 'SpoolFilling'],
-        async begin() {
-          await server.kill()
-          const most = Math.floor((SPOOL_BYTES * 0.95) / (text.length + 600))
-          for (let n = 0; n < most; n += 1) await mesh.publish(kept, { text })
-        },
-        end: () => server.start(),
       },
     ],
     [Symbol.asyncDispose]: () => rest.disposeAsync(),

@@ -28,8 +28,7 @@ export async function processLab(url: string): Promise<Lab> {
   }
   const stop = async (name: string): Promise<void> => void (await running.get(name)?.stop({ graceMs: 500 }))
   for (const name of MODES) opening.defer(() => stop(name))
-  await start('frozen', 'quiet')
-  await start('restarting', 'quiet')
+  for (const name of MODES) await start(name, 'quiet')
   const restarts = repeater(2000, async () => {
     await stop('restarting')
     await start('restarting', 'quiet')
@@ -47,7 +46,10 @@ export async function processLab(url: string): Promise<Lab> {
       { alerts: ['ProcessRestarting'], begin: async () => restarts.start(), end: () => restarts.stop() },
       {
         alerts: ['EventLoopSlow'],
-        begin: () => start('busy'),
+        async begin() {
+          await stop('busy')
+          await start('busy')
+        },
         async end() {
           await stop('busy')
           await start('busy', 'quiet')
@@ -56,7 +58,10 @@ export async function processLab(url: string): Promise<Lab> {
       {
         // A process forgets what it leaked when it ends.
         alerts: ['HandlerCallsLeaked', 'ReplyCallsLeaked', 'SpansDropped'],
-        begin: () => start('leaky'),
+        async begin() {
+          await stop('leaky')
+          await start('leaky')
+        },
         async end() {
           await stop('leaky')
           await start('leaky', 'quiet')

@@ -20,6 +20,8 @@ export type PassOptions<View, Events extends EventContracts> = {
   archive: EventArchive | undefined
   /** Looks at the whole stream, not only at whether there are events of the projection. */
   isThorough: boolean
+  /** Before anything is taken in, so that it is known of a pass that fails, too. */
+  onFound: (behind: number) => void
   /** After each batch: the views have what comes before. */
   onProgress: (position: Position, behind: number) => Promise<void>
   /** An event that does not fit its contract, and is passed over. */
@@ -48,6 +50,7 @@ export async function pass<View, Events extends EventContracts>(
   const { epoch, firstSeq, lastSeq } = await stand()
   // Asked after the stream's end: so nothing of ours up to that end is behind `to`.
   const to = await lastOf(mesh, { stream, subjects })
+  options.onFound(Math.max(0, to - (from?.seq ?? 0)))
   const { archive } = options
   checkStart(def, from, archive ? { epoch, firstSeq: 1 } : { epoch, firstSeq })
   let position: Position = { epoch, seq: from?.seq ?? 0 }

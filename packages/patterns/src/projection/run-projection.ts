@@ -91,6 +91,7 @@ export async function runProjection<View, Events extends EventContracts>(
       from,
       isThorough,
       signal: over.signal,
+      onFound: (behind) => says.behind(behind),
       async onProgress(reached, behind) {
         await advanceTo(pointers, def, reached)
         says.behind(behind)

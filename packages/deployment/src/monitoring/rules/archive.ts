@@ -60,8 +60,7 @@ function lag(t: Times): Alert[] {
       for: t('5m'),
       severity: 'ticket',
       summary: `No process writes ${IT} to the archive`,
-      description:
-        'Processes of the archive run, and none has the lease: ClickHouse or the broker does not answer them.',
+      description: 'Processes of the archive run, and none has the lease: the broker does not answer them.',
       proof: { series: { [of('mesh_archive_writer')]: '1x5 0x20 1x60' }, fires: '15m', over: '40m', labels },
     },
   ]

@@ -17,7 +17,7 @@ export type Drive = { bin: string; labs: readonly Lab[]; alerts: readonly string
 export async function drive(
   { bin, labs, alerts }: Drive,
   see?: (prometheus: Prometheus) => Promise<void>,
-): Promise<void> {
+): Promise<string[]> {
   const targets = { malha: labs.flatMap((lab) => lab.targets) }
   const faults = labs.flatMap((lab) => lab.faults)
   expect(faults.flatMap((fault) => fault.alerts)).toEqual(expect.arrayContaining([...alerts]))

@@ -32,13 +32,13 @@ export async function lostMesh(
   await publish(mesh, 0, BEFORE)
   const last = await streamState(mesh.nats, mesh.names.stream('ORDERS'))
   expect(last.lastSeq).toBeGreaterThanOrEqual(BEFORE)
-  await eventually(() => expectWritten(mesh, clickhouse, BEFORE), { timeoutMs: 60_000 })
+  await eventually(() => expectWritten(mesh, clickhouse, BEFORE), { timeoutMs: 180_000 })
   let n = BEFORE
   if (backup) {
     await backUp(mesh, { folder: backup })
     // What only the archive knows to be done, and to wait.
     for (; n < BEFORE + 20; n++) await mesh.publish(placed, { n })
-    await eventually(() => expectWritten(mesh, clickhouse, n), { timeoutMs: 60_000 })
+    await eventually(() => expectWritten(mesh, clickhouse, n), { timeoutMs: 180_000 })
   }
   for (; n < BEFORE + 100; n++) await mesh.publish(placed, { n })
   await server[Symbol.asyncDispose]() // SIGKILL, and its folder goes

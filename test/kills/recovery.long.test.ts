@@ -1,0 +1,202 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectMesh, streamState } from '@malha/mesh'
+import { backUp, type Manifest, restore } from '@malha/operations'
+import { type ClickHouseServer, startClickHouse } from '@malha/stack'
+import { eventually, testCluster, testServer } from '@malha/testing'
+import { jetstreamManager, type StreamConfig, type StreamState } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expectWhole, lostMesh } from '../../packages/operations/test/recovery/lost-mesh.ts'
+import { note, partners, publish, shop } from '../../packages/operations/test/recovery/scene.ts'
+import { malha } from '../malha-command.ts'
+
+/** Twelve megabytes: so a kill falls into the copy of a stream, too. */
+const NOTES = 3000
+const KILLS = 6
+
+let dataDir: string
+let clickhouse: ClickHouseServer
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'malha-recovery-'))
+  const { CLICKHOUSE_URL: _, ...env } = process.env
+  clickhouse = await startClickHouse({ dataDir: join(dataDir, 'clickhouse'), env })
+})
+afterAll(async () => {
+  await clickhouse.stop()
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
+})
+
+type Snapshot = { config: StreamConfig; state: StreamState }
+type Killed = { ended: Ended['how']; files: string[]; looked: Ended; again: Ended }
+type Ended = { how: number | NodeJS.Signals; lines: number[]; stderr: string }
+type Moment = { line: number; afterMs: number }
+
+/** Runs a command, and kills it so long after the n-th line that it says, if it has not ended by then. */
+async function run(args: string[], kill?: Moment): Promise<Ended> {
+  const began = performance.now()
+  const lines: number[] = []
+  let timer: NodeJS.Timeout | undefined
+  await using command = malha(...args)
+  const isAtLine = (): void => {
+    if (kill && timer === undefined && lines.length >= kill.line)
+      timer = setTimeout(() => command.process.kill('SIGKILL'), kill.afterMs)
+  }
+  command.process.stderr!.on('data', (text: Buffer | string) => {
+    for (const _ of String(text).matchAll(/\n/g)) lines.push(performance.now() - began)
+    isAtLine()
+  })
+  isAtLine()
+  const how = await command.ended
+  clearTimeout(timer)
+  return { how, lines: [...lines, performance.now() - began], stderr: command.stderr }
+}
+
+/**
+ * Moments all over a command that took so long until each of its lines: it says one for each stream that is done. `lines` is how
+ * many of them are waited for at most.
+ */
+function moments(took: readonly number[], lines: number = took.length - 1): Moment[] {
+  return Array.from({ length: KILLS }, (_, n) => {
+    const line = Math.min(n % (lines + 1), took.length - 1)
+    const since = line === 0 ? 0 : took[line - 1]!
+    // A process takes its time to begin.
+    const part = line === 0 ? 0.5 + Math.random() / 2 : Math.random()
+    return { line, afterMs: part * (took[line]! - since) }
+  })
+}
+
+/** Calls it until it ends well. What it refuses until then says that it is to be called again. */
+async function untilDone(args: string[]): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const { how, stderr } = await run(args)
+    if (how === 0) return
+    expect(stderr).toMatch(/OPERATIONS_(RESTORE|REBUILD)_FAILED: .*run the same command again/)
+    expect(tries).toBeLessThan(10)
+  }
+}
+
+test('a backup that was killed at any time is none, and one that is there is whole', async () => {
+  await using server = await testServer()
+  await using empty = await testServer()
+  await using mesh = await connectMesh({ servers: server.url, name: 'before' })
+  await mesh.provision(shop(partners()))
+  await note(mesh, NOTES)
+  await publish(mesh, 0, 50)
+  const at = (name: string): string => join(dataDir, 'backups', name)
+  const to = (name: string): string[] => ['backup', at(name), '--server', server.url]
+  const look = (name: string): string[] => ['restore', at(name), '--dry-run', '--server', empty.url]
+  const { how, lines } = await run(to('whole'))
+  expect(how).toBe(0)
+  const killed: Killed[] = []
+  for (const [n, moment] of moments(lines).entries()) {
+    const name = `killed-${n}`
+    const { how: ended } = await run(to(name), moment)
+    const files = await readdir(at(name)).catch((): string[] => [])
+    const [looked, again] = [await run(look(name)), await run(to(name))]
+    killed.push({ ended, files, looked, again })
+  }
+  const isWhole = ({ files }: Killed): boolean => files.includes('manifest.json')
+  const [whole, broken] = [killed.filter(isWhole), killed.filter((one) => !isWhole(one))]
+  expect(broken.filter(({ ended }) => ended === 0)).toEqual([])
+  expect(whole.filter(({ looked }) => looked.how !== 0)).toEqual([])
+  expect(broken.filter(({ files }) => files.length > 0).length).toBeGreaterThan(0)
+  for (const { looked } of broken) expect(looked.stderr).toMatch(/OPERATIONS_BACKUP_UNREADABLE: .*broken off/)
+  for (const { again } of killed.filter(({ files }) => files.length > 0))
+    expect(again.stderr).toMatch(/OPERATIONS_BACKUP_REFUSED: .*name a folder that is empty/)
+}, 600_000)
+
+test('a restore that was killed again and again ends right, and no stream is there in part', async () => {
+  const lost = {
+    clickhouse: clickhouse.url,
+    namespace: 'restored',
+    known: partners(),
+  }
+  const folder = join(dataDir, lost.namespace)
+  await lostMesh(lost, { backup: folder, notes: NOTES })
+  const asks = ['--namespace', lost.namespace]
+  let took: number[]
+  {
+    await using rehearsal = await testServer()
+    const args = ['restore', folder, '--server', rehearsal.url, ...asks]
+    took = (await run(args)).lines
+  }
+  await using server = await testServer()
+  await using opened = new AsyncDisposableStack()
+  const nats = opened.adopt(await connect({ servers: server.url.split(',') }), (line) => line.close())
+  const jsm = await jetstreamManager(nats)
+  const { streams } = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Manifest
+  const saved = new Map(streams.map((one) => [one.name, { last: one.lastSeq, messages: one.messages }]))
+  const args = ['restore', folder, '--server', server.url, ...asks]
+  const found: [string, { last: number; messages: number }][] = []
+  // Each goes on where the last was.
+  for (const moment of moments(took, 2)) {
+    await run(args, moment)
+    for await (const { config, state } of jsm.streams.list())
+      found.push([config.name, { last: state.last_seq, messages: state.messages }])
+  }
+  // What is in buckets and on lanes may have expired since.
+  const inPart = found.filter(([stream, { last, messages }]) => {
+    const whole = saved.get(stream)!
+    return last !== whole.last || (stream.endsWith('_ORDERS') && messages !== whole.messages)
+  })
+  expect(inPart).toEqual([])
+  await untilDone(args)
+  const names = (await jsm.streams.names().next()).toSorted()
+  expect(names).toEqual([...saved.keys()].toSorted())
+  await untilDone(['rebuild', '--server', server.url, '--clickhouse', clickhouse.url, ...asks])
+  await expectWhole(server.url, lost)
+}, 600_000)
+
+test('what a cluster will give up of a restore that was broken off is not taken for whole', async () => {
+  const folder = join(dataDir, 'given-up')
+  await using one = await testServer()
+  await using mesh = await connectMesh({ servers: one.url, name: 'before' })
+  await mesh.provision(shop(partners()))
+  await note(mesh, 1000)
+  const { streams } = await backUp(mesh, { folder })
+  const saved = streams.find((stream) => stream.name === 'ORDERS')!
+  await using cluster = await testCluster()
+  await using after = await connectMesh({ servers: cluster.url.split(','), name: 'after', topology: 'none' })
+  // All pieces, and not the end.
+  const { config, state } = JSON.parse(await readFile(join(folder, 'ORDERS/backup.json'), 'utf8')) as Snapshot
+  const metadata = { ...config.metadata, 'malha.epoch': String(saved.epoch) }
+  const request = JSON.stringify({ config: { ...config, metadata, num_replicas: 3 }, state })
+  const answer = await after.nats.request('$JS.API.STREAM.RESTORE.ORDERS', request, { timeout: 10_000 })
+  const { deliver_subject: to } = answer.json<{ deliver_subject: string }>()
+  const pieces = createReadStream(join(folder, 'ORDERS/stream.tar.s2'), { highWaterMark: 64 * 1024 })
+  for await (const piece of pieces as AsyncIterable<Buffer>) await after.nats.request(to, piece, { timeout: 10_000 })
+  const jsm = await jetstreamManager(after.nats)
+  await eventually(async () => expect((await jsm.streams.info('ORDERS')).state.last_seq).toBe(saved.lastSeq))
+
+  const again = (): Promise<unknown> => restore(after, { folder, replicas: 3 })
+  await eventually(again, { timeoutMs: 60_000 })
+  const brought = (await jsm.streams.info('ORDERS')).state.last_seq
+  expect(brought).toBe(saved.lastSeq)
+}, 120_000)
+
+test('a rebuild that was killed again and again ends right, with every event once', async () => {
+  const lost = { clickhouse: clickhouse.url, namespace: 'rebuilt', known: partners() }
+  await lostMesh(lost, { notes: NOTES })
+  const args = (url: string): string[] => {
+    return ['rebuild', '--server', url, '--clickhouse', clickhouse.url, '--namespace', lost.namespace]
+  }
+  await using rehearsal = await testServer()
+  const { how, lines } = await run(args(rehearsal.url))
+  expect(how).toBe(0)
+  await using server = await testServer()
+  for (const moment of moments(lines, 1)) await run(args(server.url), moment)
+  await untilDone(args(server.url))
+  const [one, other] = await Promise.all([rehearsal, server].map(({ url }) => ordersOf(url, lost.namespace)))
+  expect(one).toEqual(other)
+  await expectWhole(server.url, lost)
+}, 600_000)
+
+async function ordersOf(url: string, namespace: string): Promise<object> {
+  await using mesh = await connectMesh({ servers: url, name: 'look', namespace, topology: 'none' })
+  const { state } = await (await jetstreamManager(mesh.nats)).streams.info(mesh.names.stream('ORDERS'))
+  const { epoch } = await streamState(mesh.nats, mesh.names.stream('ORDERS'))
+  return { epoch, first: state.first_seq, last: state.last_seq, messages: state.messages, deleted: state.num_deleted }
+}

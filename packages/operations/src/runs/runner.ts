@@ -195,11 +195,10 @@ export class Runner {
     if (ahead && ahead.limit > room) return false
     try {
       this.#ahead = undefined
-      const { turns, until } = await (ahead?.slice ?? source.next(this.#cursor, room))
+      const slice = await (ahead?.slice ?? source.next(this.#cursor, room))
       this.#waits = null
-      if (this.#isBehind && until < upTo) this.#readAhead(until, room)
-      await this.#takeAndFollow(turns)
-      this.#cursor = until
+      if (this.#isBehind && slice.until < upTo) this.#readAhead(slice.until, room)
+      await this.#takeAndFollow(slice)
     } catch (error) {
       if (!(error instanceof SourceAway)) throw error
       this.#wait(error.message)
@@ -216,14 +215,14 @@ export class Runner {
     this.#ahead = { after, limit, slice }
   }
 
-  /** What became of those before is read while the servers store these. */
-  async #takeAndFollow(turns: readonly Turn[]): Promise<void> {
-    const both = await Promise.allSettled([this.#take(turns), this.#follow()])
+  /** What became of those before is read while the servers store these; what is stored is, whether or not that could be read. */
+  async #takeAndFollow(slice: Slice): Promise<void> {
+    const both = await Promise.allSettled([this.#take(slice), this.#follow()])
     for (const one of both) if (one.status === 'rejected') throw one.reason
     this.#hasFollowed = true
   }
 
-  async #take(turns: readonly Turn[]): Promise<void> {
+  async #take({ turns, until }: Slice): Promise<void> {
     const { mesh } = this.#deps
     const toSend = turns.filter((turn) => turn.kind === 'send')
     const messages = await Promise.all(
@@ -235,6 +234,7 @@ export class Runner {
     this.#add('sent', toSend.length + ofKind('sent'))
     this.#add('skipped', ofKind('skipped'))
     for (const turn of turns) if (turn.kind === 'gone' && this.#gone.size < MOST_NAMED) this.#gone.add(turn.seq)
+    this.#cursor = until
   }
 
   /** Nothing is lost by it: the run goes on where it is when it comes back. */

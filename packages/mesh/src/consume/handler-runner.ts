@@ -171,6 +171,7 @@ export class HandlerRunner {
 
   /** Upholds R4. `drainMs` bounds the wait for running attempts; then their signal aborts. */
   async stop(drainMs: number): Promise<void> {
+    if (this.#intake.mayLose) await this.#intake.runOut()
     this.#stopping = true
     this.#handsBack = true
     this.#gate.stop()

@@ -65,6 +65,7 @@ export class Intake {
       stream,
       durable,
       limit,
+      ackWaitMs: this.#options.def.ackWaitMs,
       onLapse: () => settler.sendAgain(),
       onMessage: (msg) => this.#onMessage(msg, origin),
     })
@@ -121,7 +122,17 @@ export class Intake {
     for (const delivery of this.#here.event.values()) this.#lose(delivery)
   }
 
-  /** Asks for nothing more. What was on its way still arrives. */
+  /** To stop pulling now may lose what is on its way. */
+  get mayLose(): boolean {
+    return this.#sources.some(({ loop }) => loop.mayLose)
+  }
+
+  /** Asks for nothing more; resolves when what was asked for has come, or is over. */
+  async runOut(): Promise<void> {
+    await Promise.all(this.#sources.map(({ loop }) => loop.runOut()))
+  }
+
+  /** What was on its way still arrives. */
   async stopPulling(): Promise<void> {
     await Promise.all(this.#sources.map(({ loop }) => loop.stop()))
   }

@@ -8,6 +8,9 @@
  *     as well, while a leader takes over: it is a small one whose silence shows within half a second.
  * L4  However often that comes, `onLapse` and `onDoubt` are called every 2 s at most; `onLapse` once more when frames come again.
  * L5  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
+ * L6  Where another server may lead the durable, that is not enough: what it sends until it hears that the subscription is
+ *     gone comes to nobody, and waits for `ack_wait`. So `runOut()` comes first: nothing more is asked for, and what was asked
+ *     for comes or is over. It is over soon, because requests are short while messages come, and for one message while none do.
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
@@ -27,6 +30,8 @@ export type PullLoopOptions = {
   held?: number
   /** @default 15 000 */
   expiresMs?: number
+  /** Of the durable: what a message costs that is lost on its way. @default 30 000 */
+  ackWaitMs?: number
   /** @default 1000 */
   heartbeatMs?: number
   onMessage: (msg: Msg) => void
@@ -44,6 +49,14 @@ const PENDING = 'Nats-Pending-Messages'
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
 const TELL_EVERY_MS = 2000
+/** Without a message for so long, none is likely to be on its way in the moment in which a subscription ends. */
+const CALM_AFTER_MS = 1000
+/** How long a request may be while messages come, in a cluster: a small part of what `runOut` saves. */
+const BUSY = { shareOfAckWait: 1 / 15, leastMs: 100, mostMs: 1000 }
+/** A request is over that much later than it says, at most; then its answer is lost. */
+const OVERTIME_MS = 500
+/** A request that would be over sooner brings nothing. */
+const LEAST_MS = 20
 
 export class PullLoop {
   readonly #nc: NatsConnection
@@ -73,6 +86,13 @@ export class PullLoop {
   #isProbing = false
   #silence: NodeJS.Timeout | undefined
   #stopped = false
+  /** While messages come; undefined where the one server that there is leads every durable. */
+  readonly #busyMs: number | undefined
+  /** Of the last message, not of other frames. */
+  #lastMessage = -Infinity
+  /** Nothing is asked for that comes later. */
+  #until = Infinity
+  #onOut: (() => void) | undefined
 
   constructor(nc: NatsConnection, options: PullLoopOptions) {
     this.#nc = nc
@@ -80,13 +100,14 @@ export class PullLoop {
     this.#limit = options.limit
     this.#held = options.held ?? 0
     this.#heartbeatMs = options.heartbeatMs ?? 1000
+    this.#busyMs = busyMs(nc, options.ackWaitMs)
     this.#inbox = createInbox(options.inboxPrefix)
     this.#share = takeShare(nc)
     this.#sub = nc.subscribe(this.#inbox, {
       callback: (error, msg) => this.#guarded(error, msg),
     })
     this.#watchdog = setInterval(() => this.#watch(), this.#heartbeatMs / 2)
-    this.#unlisten = options.connection.listen({ up: () => this.#onReconnect() })
+    this.#unlisten = options.connection.listen({ up: () => this.#onReconnect(), move: (at) => this.runOut(at) })
     this.#pull()
   }
 
@@ -112,6 +133,31 @@ export class PullLoop {
     this.#pull()
   }
 
+  /** Upholds L6: what is asked for now may be on its way from another server. */
+  get mayLose(): boolean {
+    if (this.#busyMs === undefined || this.#stopped || !this.#options.connection.isUp()) return false
+    return this.#asked > 0 && !this.#isCalm
+  }
+
+  /**
+   * Upholds L6: resolves when what was asked for has come or is over. Until `until` (of `performance.now()`) it is asked for
+   * more, but for nothing that comes later. A new connection ends it.
+   * @default until now
+   */
+  async runOut(until: number = performance.now()): Promise<void> {
+    if (this.#busyMs === undefined || this.#stopped || !this.#options.connection.isUp()) return
+    this.#until = until
+    const mostMs = until - performance.now() + this.#busyMs + OVERTIME_MS
+    const isOut = Promise.withResolvers<void>()
+    this.#onOut = isOut.resolve
+    const timer = setTimeout(isOut.resolve, Math.max(0, mostMs))
+    const over = setTimeout(() => this.#tellOut(), Math.max(0, until - performance.now()))
+    await isOut.promise
+    clearTimeout(timer)
+    clearTimeout(over)
+    this.#onOut = undefined
+  }
+
   /** Upholds L5. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -125,13 +171,17 @@ export class PullLoop {
 
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
-    const isWorthIt = this.#asked === 0 || (!this.#isProbing && !this.#isCut && want >= this.#limit / 2)
+    const isWorthIt =
+      this.#asked === 0 || (!this.#isProbing && !this.#isCut && want >= this.#limit / 2 && !this.#asksForOne)
     if (want <= 0 || !isWorthIt || this.#stopped || this.#pause) return
     // A publish on one that drains throws, and whoever gives a credit back cannot do anything about it.
     if (this.#nc.isClosed() || this.#nc.isDraining()) return
-    const { stream, durable, expiresMs = 15_000 } = this.#options
-    const ask = { batch: want, expiresMs, heartbeatMs: this.#heartbeatMs }
-    const { batch: some, ...times } = this.#isProbing ? { ...PROBE, batch: Math.min(want, PROBE.batch) } : ask
+    const leftMs = this.#until - performance.now()
+    if (leftMs < LEAST_MS) return
+    const { stream, durable } = this.#options
+    const { batch: some, ...times } = this.#isProbing
+      ? { ...PROBE, batch: Math.min(want, PROBE.batch) }
+      : this.#ask(want)
     const batch = this.#isTooLarge ? 1 : some
     this.#askedBytes = this.#share.bytes()
     this.#isCut = false
@@ -141,10 +191,29 @@ export class PullLoop {
       batch,
       // One that did not fit comes alone.
       ...(this.#isTooLarge ? {} : { max_bytes: this.#askedBytes }),
-      expires: times.expiresMs * 1e6,
-      idle_heartbeat: times.heartbeatMs * 1e6,
+      ...expiry(Math.min(times.expiresMs, leftMs), times.heartbeatMs),
     }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
+  }
+
+  /** Upholds L6. */
+  #ask(want: number): { batch: number; expiresMs: number; heartbeatMs: number } {
+    const { expiresMs = 15_000 } = this.#options
+    const heartbeatMs = this.#heartbeatMs
+    if (this.#busyMs === undefined) return { batch: want, expiresMs, heartbeatMs }
+    return this.#isCalm ? { batch: 1, expiresMs, heartbeatMs } : { batch: want, expiresMs: this.#busyMs, heartbeatMs }
+  }
+
+  get #asksForOne(): boolean {
+    return this.#busyMs !== undefined && this.#isCalm
+  }
+
+  get #isCalm(): boolean {
+    return performance.now() - this.#lastMessage > CALM_AFTER_MS
+  }
+
+  #tellOut(): void {
+    if (this.#onOut && performance.now() >= this.#until && (this.#asked === 0 || this.#isCalm)) this.#onOut()
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -162,15 +231,18 @@ export class PullLoop {
     clearTimeout(this.#silence)
     // What is delivered says where its answer goes; to be asked for its subject, the client would make a text of it.
     if (msg.reply) {
+      this.#lastMessage = this.#lastFrame
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
       this.#isTooLarge = false
       this.#onAnswered()
       this.#options.onMessage(msg)
       this.#pull()
+      if (this.#onOut) this.#tellOut()
       return
     }
     this.#onStatus(msg)
+    if (this.#onOut) this.#tellOut()
   }
 
   #onStatus(msg: Msg): void {
@@ -246,6 +318,8 @@ export class PullLoop {
 
   /** Upholds L3. */
   #onReconnect(): void {
+    this.#until = Infinity
+    this.#onOut?.()
     this.#lastFrame = performance.now()
     this.#askAnew()
   }
@@ -257,4 +331,15 @@ export class PullLoop {
     clearTimeout(this.#silence)
     this.#pull()
   }
+}
+
+/** The server takes no heartbeat of more than half of a request. */
+const expiry = (expiresMs: number, heartbeatMs: number): { expires: number; idle_heartbeat: number } => ({
+  expires: Math.floor(expiresMs) * 1e6,
+  idle_heartbeat: Math.min(heartbeatMs, Math.floor(expiresMs / 2)) * 1e6,
+})
+
+function busyMs(nc: NatsConnection, ackWaitMs = 30_000): number | undefined {
+  if (nc.info?.cluster === undefined) return undefined
+  return Math.min(BUSY.mostMs, Math.max(BUSY.leastMs, ackWaitMs * BUSY.shareOfAckWait))
 }

@@ -107,6 +107,7 @@ export class Forwarder {
   }
 
   async stop(): Promise<void> {
+    if (!this.#isDenied && this.#loop.mayLose) await this.#loop.runOut()
     this.#unlisten()
     await this.#loop.stop()
     await Promise.race([Promise.allSettled(this.#running.values()), sleep(STOP_MS, undefined, { ref: false })])

@@ -6,6 +6,11 @@ export type ConnectionListener = {
   up?: () => void
   /** The server refused something that has no answer of its own, such as a publish without permission. */
   error?: (error: Error) => void
+  /**
+   * The connection will be given up for another at `at` (of `performance.now()`): asks the server for nothing that comes
+   * later, and resolves when nothing is under way any more.
+   */
+  move?: (at: number) => Promise<void>
 }
 
 /** One reader of the client's status for all who care. */
@@ -15,8 +20,17 @@ export type ConnectionWatch = {
   listen(listener: ConnectionListener): () => void
 }
 
-/** Watches until the connection is closed. */
-export function watchConnection(nc: NatsConnection): ConnectionWatch {
+/** One that can be given up for another. */
+export type MovableConnection = ConnectionWatch & {
+  /** Resolves when every listener is ready for another connection. */
+  prepareToMove(at: number): Promise<void>
+}
+
+/**
+ * Watches until the connection is closed.
+ * @param onRetiring the server is about to end and wants its clients to go elsewhere (lame duck mode)
+ */
+export function watchConnection(nc: NatsConnection, onRetiring?: () => void): MovableConnection {
   const listeners = new Set<ConnectionListener>()
   let isUp = true
   const tell = (change: boolean): void => {
@@ -29,12 +43,14 @@ export function watchConnection(nc: NatsConnection): ConnectionWatch {
     for await (const status of nc.status()) {
       if (status.type === 'disconnect') tell(false)
       else if (status.type === 'reconnect') tell(true)
+      else if (status.type === 'ldm') onRetiring?.()
       else if (status.type === 'error') for (const listener of listeners) listener.error?.(status.error)
     }
     tell(false)
   })()
   return {
     isUp: () => isUp && !nc.isClosed(),
+    prepareToMove: async (at) => void (await Promise.all([...listeners].map((listener) => listener.move?.(at)))),
     listen(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

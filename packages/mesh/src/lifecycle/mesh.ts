@@ -38,6 +38,7 @@ import { type BucketOptions, openBucket } from './bucket.ts'
 import { connectNats, whyNoConnection } from './connect.ts'
 import { watchConnection } from './connection-watch.ts'
 import { watchExpiry } from './expiry-watch.ts'
+import { movingAway } from './move-away.ts'
 import { type MeshOptions, type ResolvedMeshOptions, resolveMeshOptions } from './options.ts'
 import { type Expiring, expiringFiles } from './own-files.ts'
 import { sayConnection } from './say-connection.ts'
@@ -160,7 +161,10 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const names = namesOf(resolved.namespace)
   const log = resolved.logger
   const metrics = meshMetrics(resolved.metrics)
-  const connection = watchConnection(nc)
+  const connection = watchConnection(
+    nc,
+    movingAway(nc, () => connection, log),
+  )
   const pipeline = new PublishPipeline(nc, connection, { inboxPrefix: resolved.inboxPrefix })
   const settler = new Settler(nc, connection)
   const delays = new Delays({ ...resolved, nc, connection, names, pipeline, settler, metrics, log })

@@ -1,3 +1,4 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ReceivedHeaders, receivedHeaders } from '../message/envelope.ts'
 import { decodeAttribute, HEADER, type HeaderPairs, readHeaderLines } from '../message/headers.ts'
@@ -14,12 +15,13 @@ export type StoredMessage = {
 
 type GetReply = {
   message?: { subject: string; seq: number; time: string; hdrs?: string; data?: string }
-  error?: { code: number; description?: string }
+  error?: { code: number; err_code?: number; description?: string }
 }
 
 /**
  * Reads one message from the stream's leader: by sequence, the last one of a subject, or the next one from a sequence or time on. `undefined` when there is none.
  * Needs permission to publish on `$JS.API.STREAM.MSG.GET.<stream>`.
+ * @throws Error whose cause is the server's, a JetStreamApiError of status 503 while the stream has no leader
  */
 export async function getStored(
   nc: NatsConnection,
@@ -33,7 +35,9 @@ export async function getStored(
   const { message, error } = answer.json<GetReply>()
   if (error?.code === 404) return undefined
   if (!message)
-    throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`)
+    throw new Error(`stream ${stream} did not give a message back: ${error?.description ?? 'an empty answer'}`, {
+      cause: error && new JetStreamApiError({ err_code: 0, description: '', ...error }),
+    })
   const pairs = readHeaderLines(
     Buffer.from(message.hdrs ?? '', 'base64')
       .toString('utf8')

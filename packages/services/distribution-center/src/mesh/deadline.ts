@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MeshError } from '@malha/mesh'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import {
@@ -23,10 +24,39 @@ export async function inTime<T>(what: string, work: () => Promise<T>): Promise<T
   try {
     return await Promise.race([work(), late.promise])
   } catch (error) {
-    throw isAway(error) ? unavailable(`${what}: the broker is away or cannot store`, error) : error
+    if (error instanceof Problem) throw error
+    throw isPassing(error) ? unavailable(`${what}: the broker is away or cannot store`, error) : error
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** An answer takes a few ms; one that is not there after this is asked for again. */
+const PATIENCE_MS = 200
+const AGAIN_MS = 50
+
+/**
+ * The same for what may be asked any number of times: a leader that hands over, or a connection that moves to another server,
+ * is away for a moment, and an answer may be lost by that.
+ */
+export function readInTime<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const until = performance.now() + BROKER_MS - PATIENCE_MS
+  const read = async (): Promise<T> => {
+    const asked = work()
+    const retried = async (error: unknown): Promise<T> => {
+      if (error instanceof Problem || !isPassing(error) || performance.now() > until) throw error
+      await sleep(AGAIN_MS)
+      return await read()
+    }
+    const mended = asked.catch(retried)
+    if (performance.now() > until) return await mended
+    const isLate = Symbol()
+    const over = new AbortController()
+    const late = sleep(PATIENCE_MS, isLate, { signal: over.signal }).catch(() => isLate)
+    const first = await Promise.race([mended, late]).finally(() => over.abort())
+    return first === isLate ? await Promise.race([mended, read()]) : (first as T)
+  }
+  return inTime(what, read)
 }
 
 const CONNECTION_ERRORS = [

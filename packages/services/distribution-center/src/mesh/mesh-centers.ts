@@ -9,7 +9,7 @@ import { applyToStatus } from '../status/apply.ts'
 import { viewOf } from '../status/view.ts'
 import { activeTraceId } from './active-trace.ts'
 import { watchConnection } from './connection.ts'
-import { BROKER_MS, inTime } from './deadline.ts'
+import { BROKER_MS, inTime, readInTime } from './deadline.ts'
 import { findRegistration } from './registrations.ts'
 import { turnEnd } from './turn-end.ts'
 
@@ -32,7 +32,7 @@ export function meshCenters({ mesh, readModel }: MeshCentersOptions): Centers {
   const asked = <T>(what: string, work: (reading: Reading) => Promise<T>): Promise<T> => {
     const model = readModel()
     return isUp() && model
-      ? inTime(what, () => work({ ...model, mesh }))
+      ? readInTime(what, () => work({ ...model, mesh }))
       : Promise.reject(unavailable(`${what}: the broker is away`))
   }
   return {

@@ -2,9 +2,9 @@
  * Clients of the API, which no nemesis touches: register centres at a steady rate (`RATE`), each for as long as it takes to
  * be answered. SIGTERM ends it once all are answered.
  */
-import { hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recorderOf } from '../history/recorder.ts'
+import { centerOf } from './center-of.ts'
 import { paced } from './paced.ts'
 
 const AGAIN_MS = 250
@@ -54,9 +54,4 @@ async function post(key: string, body: string): Promise<number | undefined> {
   } catch {
     return undefined
   }
-}
-
-/** As the API makes it of a client without a name and its key (packages/services/distribution-center/src/http/center-id.ts). */
-function centerOf(key: string): string {
-  return `ctr_${hash('sha256', `center\nanonymous\n${key}`, 'hex').slice(0, 32)}`
 }

@@ -35,16 +35,24 @@ export type Ended = {
 
 const READY_MS = 90_000
 const PROBE_MS = 100
+/** The kubelet starts again what ends before it was ready; there is something wrong with what does so ever again. */
+const MOST_RESTARTS = 3
 
 export function startPod({ name, main, env, readyUrl, onLine }: PodOptions): Pod {
-  const child: Child = spawnChild({ command: process.execPath, args: [...nodeFlags, main], env, onLine })
+  const spawn = (): Child => spawnChild({ command: process.execPath, args: [...nodeFlags, main], env, onLine })
+  let child = spawn()
   return {
     name,
     async ready() {
       const deadline = performance.now() + READY_MS
+      let restartsLeft = MOST_RESTARTS
       while (!(await answers(readyUrl))) {
-        if (child.exit || performance.now() > deadline)
+        if ((child.exit && restartsLeft === 0) || performance.now() > deadline)
           throw new Error(`${name} ${child.exit ? 'ended' : 'was not ready in time'}:\n${child.tail.join('\n')}`)
+        if (child.exit) {
+          restartsLeft -= 1
+          child = spawn()
+        }
         await sleep(PROBE_MS)
       }
     },

@@ -65,9 +65,7 @@ async function inSync(nats: NatsConnection): Promise<void> {
     async () => {
       const jsm = await jetstreamManager(nats, { checkAPI: false })
       for await (const { config, cluster } of jsm.streams.list()) {
-        const late = (cluster?.replicas ?? []).filter(
-          ({ current, offline, lag = 0 }) => offline === true || (!current && lag > 0),
-        )
+        const late = (cluster?.replicas ?? []).filter(({ current, offline, lag }) => offline || (!current && lag > 0))
         if (!cluster?.leader || late.length > 0) throw new Error(`${config.name} is not in sync`)
       }
     },

@@ -110,8 +110,9 @@ test('a client leaves a server in lame duck mode before its connection is closed
   const count = await load(t.near.mesh, async () => {
     process.kill(node.pid!, 'SIGUSR2')
     await eventually(() => !node.url.endsWith(nats.getServer().split(':').at(-1)!))
+    expect(node.pid).toBeDefined()
   })
-  await eventually(() => t.handled.size === count, { timeoutMs: DONE_MS })
+  await eventually(() => expect(t.handled.size).toBe(count), { timeoutMs: DONE_MS })
   await eventually(() => node.pid === undefined, { timeoutMs: 60_000 })
   await node.start()
 })

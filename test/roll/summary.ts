@@ -19,12 +19,22 @@ export type RollSummary = Omit<RollResult, 'verdict' | 'rest' | 'breaches' | 'wa
   }[]
 }
 
-export function summaryOf({ verdict, rest: _, breaches, waits, pods, ...figures }: RollResult): RollSummary {
+export function summaryOf(result: RollResult): RollSummary {
+  const { from, to, loadMs, centers, events, answers, endToEnd, brokers, repeatedCalls } = result
+  const { verdict, breaches, waits, pods } = result
   const broken = new Map<string, number>()
   for (const { rule } of breaches) broken.set(rule, (broken.get(rule) ?? 0) + 1)
   for (const { rule, count } of verdict.rules) if (count > 0) broken.set(rule, (broken.get(rule) ?? 0) + count)
   return {
-    ...figures,
+    from,
+    to,
+    loadMs,
+    centers,
+    events,
+    answers,
+    endToEnd,
+    brokers,
+    repeatedCalls,
     messages: verdict.messages,
     broken: Object.fromEntries(broken),
     longestDrainMs: Math.max(0, ...pods.map(({ drainMs }) => drainMs)),

@@ -50,7 +50,9 @@ export function watchConnection(nc: NatsConnection, onRetiring?: () => void): Mo
   })()
   return {
     isUp: () => isUp && !nc.isClosed(),
-    prepareToMove: async (at) => void (await Promise.all([...listeners].map((listener) => listener.move?.(at)))),
+    async prepareToMove(at) {
+      await Promise.all([...listeners].map(async (listener) => listener.move?.(at)))
+    },
     listen(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

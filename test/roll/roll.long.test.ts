@@ -22,7 +22,8 @@ afterAll(async () => {
 })
 
 const here = thisRelease('this one')
-const moduleOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const NO_DRAIN = fileURLToPath(new URL('no-drain.ts', import.meta.url))
+const LOAD_PLANT = fileURLToPath(new URL('../chaos/plants/load-plant.ts', import.meta.url))
 
 /** As quick as it may be, of what is not about times. */
 const QUICK = { scale: 0.2, brokers: 0, centers: 15, events: 80, lameDuckGraceMs: 3000 } as const
@@ -99,7 +100,7 @@ describe('what is not done as it must be is found', () => {
   })
 
   test('a process that ends at SIGTERM without a drain: messages wait for ack_wait', async () => {
-    const spoil = { workload: 'provider', modules: [moduleOf('no-drain.ts')] }
+    const spoil = { workload: 'provider', modules: [NO_DRAIN] }
     const result = await rolled({ only: ['provider'], spoil, partnerLatencyMs: 100 })
     expect(rulesOf(result)).toContain('nothing-waits')
     expect(result.endToEnd.unfinished).toBe(0)
@@ -116,7 +117,7 @@ describe('what is not done as it must be is found', () => {
     opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
     const spoil = {
       workload: 'load-worker',
-      modules: [moduleOf('../chaos/plants/load-plant.ts')],
+      modules: [LOAD_PLANT],
       env: plantEnv('lost-ack', { seed: 1, planted: plantedFile(folder) }),
     }
     const result = await rolled({ only: ['load-worker'], spoil, events: 200 })

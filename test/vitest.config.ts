@@ -19,6 +19,7 @@ const LONGEST = [
   'chaos.e2e',
   'partner-trouble',
   'rounds.e2e',
+  'roll/roll.e2e',
   'conformance/single',
   'faults/rolling',
   'city-registration/test/process',

@@ -18,6 +18,7 @@ const LONGEST = [
   'conformance/cluster',
   'chaos.e2e',
   'partner-trouble',
+  'roll.e2e',
   'rounds.e2e',
   'roll/roll.e2e',
   'conformance/single',
@@ -25,6 +26,11 @@ const LONGEST = [
   'city-registration/test/process',
   'browser/looks',
   'pub-acks',
+  'recovery/rebuild',
+  'missing-right',
+  'far-leader',
+  'outage.int',
+  'queued.int',
   'consume/leak',
 ]
 

@@ -262,6 +262,7 @@ export class LetterIndex implements Disposable {
   }
 
   #forget(): void {
+    this.#standings.keepAll()
     this.#db.exec("DELETE FROM letters; DELETE FROM positions WHERE what = 'letters'")
   }
 

@@ -1,5 +1,5 @@
 /** Of what is written here; a file of another form is made anew. */
-export const FORM = 5
+export const FORM = 6
 
 export const TABLES = ['positions', 'letters', 'standings', 'groups', 'meta'] as const
 

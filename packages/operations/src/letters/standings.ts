@@ -4,6 +4,7 @@
  * S1  A letter that is under way is kept in memory until its outcome is known, moments later as a rule: so a run writes each
  *     letter once. The file goes no further than before the oldest of these; who opens it reads their records again.
  * S2  Nothing older is written over something newer: others have the same file.
+ * S3  It stands in the row of its letter, and in a row of its own while the index has no such letter.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Standing, standingIn, type StandingRow } from './letter-row.ts'
@@ -13,15 +14,24 @@ const MOST_IN_MEMORY = 20_000
 
 export class Standings {
   readonly #find: StatementSync
-  readonly #keep: StatementSync
+  readonly #findKept: StatementSync
+  readonly #has: StatementSync
   readonly #tell: StatementSync
+  readonly #keep: StatementSync
+  readonly #keepAll: StatementSync
   readonly #underWay = new Map<string, Standing>()
   #stream: string | undefined
   #until = 0
 
   /** Of a file that has the tables of `SCHEMA`. */
   constructor(db: DatabaseSync) {
-    this.#find = db.prepare('SELECT * FROM standings WHERE subject = ?')
+    const columns = 'state, record_seq, edit_seq, is_gone, run, redrives'
+    this.#find = db.prepare(`SELECT ${columns} FROM letters WHERE subject = ?`)
+    this.#findKept = db.prepare(`SELECT ${columns} FROM standings WHERE subject = ?`)
+    this.#has = db.prepare('SELECT 1 FROM letters WHERE subject = ?')
+    this.#keepAll = db.prepare(
+      `INSERT OR REPLACE INTO standings SELECT subject, ${columns} FROM letters WHERE record_seq > 0`,
+    )
     this.#keep = db.prepare(`INSERT INTO standings VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET state = excluded.state, record_seq = excluded.record_seq, edit_seq = excluded.edit_seq,
         is_gone = excluded.is_gone, run = excluded.run, redrives = excluded.redrives WHERE excluded.record_seq > record_seq`)
@@ -75,6 +85,11 @@ export class Standings {
     return this.#until
   }
 
+  /** Keeps those of all letters, which the index is about to forget, within a transaction. Upholds S3. */
+  keepAll(): void {
+    this.#keepAll.run()
+  }
+
   /** They are of no stream any more. */
   forget(): void {
     this.#underWay.clear()
@@ -83,14 +98,14 @@ export class Standings {
   }
 
   #written(subject: string): Standing | undefined {
-    const row = this.#find.get(subject)
+    const row = this.#find.get(subject) ?? this.#findKept.get(subject)
     return row && standingIn(row as StandingRow)
   }
 
-  /** Upholds S2. */
+  /** Upholds S2 and S3. */
   #write(subject: string, { state, recordSeq, editSeq, isGone, run, redrives }: Standing): void {
     const values = [state, recordSeq, editSeq, Number(isGone), run ?? null, redrives] as const
-    this.#keep.run(subject, ...values)
-    this.#tell.run(...values, subject, recordSeq)
+    const { changes } = this.#tell.run(...values, subject, recordSeq)
+    if (changes === 0 && !this.#has.get(subject)) this.#keep.run(subject, ...values)
   }
 }

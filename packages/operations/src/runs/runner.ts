@@ -34,7 +34,7 @@ const MOST_AT_ONCE = 1000
 /** Fewer are not worth a turn of their own. */
 const LEAST_AT_ONCE = 100
 /** Those of the next turn are read while servers store the ones before, if there are as many to send at once. */
-const MOST_AHEAD = 500
+const MOST_AHEAD = 1000
 /** What a pause in sending may be made up for by, of a second's messages. */
 const BURST = 0.25
 /** How many letters that are gone a run names. */

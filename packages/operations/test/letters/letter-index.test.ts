@@ -133,3 +133,22 @@ test('what is under way is found where it is, and is read again from the streams
   }
   await rm(folder, { recursive: true })
 })
+
+test('how a letter stands is known when the index has no such letter yet, and when its stream was read anew', () => {
+  using index = new LetterIndex(':memory:')
+  const [one, two] = letters.map(({ subject }) => subject) as [string, string]
+  index.addStandings('OPERATIONS/1', new Map([[one, { ...resolved, recordSeq: 1 }]]), 1)
+  index.addLetters('DEAD_LETTERS/1', letters, COUNT)
+  expect(index.page({ state: 'resolved' }, {}).letters.map(({ subject }) => subject)).toEqual([one])
+  const discarded: Standing = { ...resolved, state: 'discarded', recordSeq: 2 }
+  const next = new Map([
+    [one, discarded],
+    [two, { ...resolved, recordSeq: 3 }],
+  ])
+  index.addStandings('OPERATIONS/1', next, 3)
+  index.forgetLetters()
+  expect(index.size).toBe(0)
+  expect(index.standingOf(one)).toMatchObject({ state: 'discarded', recordSeq: 2 })
+  index.addLetters('DEAD_LETTERS/1', letters, COUNT)
+  expect(index.page({ state: ['discarded', 'resolved'] }, {}).letters.map(({ subject }) => subject)).toEqual([two, one])
+})

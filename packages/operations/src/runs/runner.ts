@@ -101,7 +101,7 @@ export class Runner {
 
   /** True when there is nothing more to do. */
   async #step(): Promise<boolean> {
-    if (!this.#hasFollowed) await this.#follow()
+    if (!this.#isBehind || !this.#hasFollowed) await this.#follow()
     this.#hasFollowed = false
     this.#isBehind = false
     const isTooMuch = this.#counts.failed >= this.#run.limits.mostFailures

@@ -296,6 +296,8 @@ describe('a redrive', () => {
     await eventually(async () => {
       const { counts, state } = await other.runs.read(id)
       expect(state).toBe('paused')
+      // Whoever pauses it writes down what was counted before.
+      expect(counts.sent).toBeGreaterThan(0)
       expect(counts.ok).toBe(counts.sent)
     })
     await other.runs.cancel(id, { who: 'ana' })

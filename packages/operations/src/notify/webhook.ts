@@ -38,22 +38,33 @@ const OF_A_MESSAGE: ReadonlySet<number> = new Set([400, 413, 422])
 const MOST_TRIES = 100
 const FIRST_MS = 250
 const LONGEST_MS = 10_000
+/** What the other side still has to answer once the notifier stops, ms: what it took and is not known to have is told twice. */
+const LAST_ANSWER_MS = 2000
 
 /**
  * Posts one message, and again with growing delays for `giveUpMs` while the other side is away. Never throws. What it says of a failure has
  * nothing of the address: errors of fetch and answers of the other side may repeat it, so neither is passed on.
  */
 export async function post(options: ResolvedNotify, body: string, stopping: AbortSignal): Promise<Posted> {
+  if (stopping.aborted) return { how: 'away', why: STOPS, waitMs: 0 }
   const endsAt = performance.now() + options.giveUpMs
   const isWorth = ({ waitMs }: Away): boolean => !stopping.aborted && performance.now() + waitMs < endsAt
   const backoff = patient(new ExponentialBackoff({ initialDelay: FIRST_MS, maxDelay: LONGEST_MS }))
   const policy = retry(handleType(Away, isWorth), { maxAttempts: MOST_TRIES, backoff }).dangerouslyUnref()
   const stopped = Promise.withResolvers<never>()
-  const stop = (): void => stopped.reject(new Away('the notifier stops'))
+  const cut = new AbortController()
+  let isAsked = false
+  const stop = (): void => {
+    if (!isAsked) stopped.reject(new Away(STOPS))
+    setTimeout(() => cut.abort(), LAST_ANSWER_MS).unref()
+  }
+  const ask = async (): Promise<void> => {
+    isAsked = true
+    await postOnce(options, body, cut.signal).finally(() => (isAsked = false))
+  }
   stopping.addEventListener('abort', stop, { once: true })
-  if (stopping.aborted) stop()
   try {
-    await Promise.race([policy.execute(() => postOnce(options, body, stopping)), stopped.promise])
+    await Promise.race([policy.execute(ask), stopped.promise])
     return { how: 'told' }
   } catch (error) {
     if (error instanceof Refused) return { how: 'refused', why: error.message, isForAll: error.isForAll }
@@ -63,6 +74,8 @@ export async function post(options: ResolvedNotify, body: string, stopping: Abor
     stopping.removeEventListener('abort', stop)
   }
 }
+
+const STOPS = 'the notifier stops'
 
 type Patience = IBackoffFactory<IRetryBackoffContext<unknown>>
 
@@ -78,14 +91,14 @@ function patient(growing: Patience): Patience {
   }
 }
 
-async function postOnce({ url, timeoutMs }: ResolvedNotify, body: string, stopping: AbortSignal): Promise<void> {
+async function postOnce({ url, timeoutMs }: ResolvedNotify, body: string, cut: AbortSignal): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json; charset=utf-8', 'user-agent': 'malha-notify' },
     body,
     // Where it leads to is not where the user said that messages may go.
     redirect: 'manual',
-    signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping]),
+    signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), cut]),
   }).catch((error: unknown) => {
     throw new Away(reasonOf(error))
   })
@@ -105,7 +118,7 @@ function check({ status, ok, headers }: Response): void {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'an error without a name'
   if (error.name === 'TimeoutError') return 'it did not answer in time'
-  if (error.name === 'AbortError') return 'the notifier stops'
+  if (error.name === 'AbortError') return STOPS
   const { code } = (error.cause ?? {}) as { code?: unknown }
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : 'it cannot be reached'
 }

@@ -101,6 +101,22 @@ describe('people are told of dead letters', () => {
     await eventually(async () => expect(await owedIn(mesh)).toBe(1))
   })
 
+  it('once, though the notifier stops while it waits for the answer', async () => {
+    await using test = await testMesh()
+    const { mesh } = test
+    await using hook = await receiver()
+    await mesh.start(shop)
+    hook.delayMs = 300
+    const first = await startNotifier(mesh, { ...QUICK, timeoutMs: 10_000, url: hook.url })
+    await lettersFor(mesh, ['taken'])
+    await eventually(() => expect(hook.received.length).toBe(1))
+    await first.stop()
+    await using _second = await startNotifier(mesh, { ...QUICK, url: hook.url })
+    await lettersFor(mesh, ['next'])
+    await eventually(() => expect(hook.received.length).toBe(2))
+    expect(hook.received.map(({ body }) => body['reason'])).toEqual(['MESH_REJECTED: taken', 'MESH_REJECTED: next'])
+  })
+
   it('where the stream of letters is not there yet, or was made anew', async () => {
     await using test = await testMesh()
     const { mesh } = test

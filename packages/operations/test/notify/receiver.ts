@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, silentLogger } from '@malha/mesh'
 
 /** What was posted, and when, ms. */
@@ -23,6 +24,8 @@ export interface Receiver extends AsyncDisposable {
   readonly asked: number
   /** How it answers; null: not at all. */
   answer: { status: number; headers?: Record<string, string> } | null
+  /** How long it takes to answer what it took, ms. */
+  delayMs: number
 }
 
 export const SECRET_PATH = '/services/T0SECRET/B0SECRET'
@@ -31,7 +34,7 @@ export const SECRET_PATH = '/services/T0SECRET/B0SECRET'
 export async function receiver({ port = 0 }: { port?: number } = {}): Promise<Receiver> {
   let asked = 0
   const received: Received[] = []
-  const state: Pick<Receiver, 'answer'> = { answer: { status: 200 } }
+  const state: Pick<Receiver, 'answer' | 'delayMs'> = { answer: { status: 200 }, delayMs: 0 }
   const listen = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     asked++
     const body = await text(request)
@@ -44,6 +47,7 @@ export async function receiver({ port = 0 }: { port?: number } = {}): Promise<Re
         headers: request.headers,
         path: request.url ?? '',
       })
+    await sleep(state.delayMs)
     response.writeHead(answer.status, answer.headers).end(`no such thing: ${request.url}`)
   }
   const server = createServer((request, response) => void listen(request, response))
@@ -62,6 +66,12 @@ export async function receiver({ port = 0 }: { port?: number } = {}): Promise<Re
     },
     set answer(answer) {
       state.answer = answer
+    },
+    get delayMs() {
+      return state.delayMs
+    },
+    set delayMs(delayMs) {
+      state.delayMs = delayMs
     },
     async [Symbol.asyncDispose]() {
       server.close()

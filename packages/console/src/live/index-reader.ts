@@ -13,7 +13,7 @@ export type AsOf =
 export interface IndexReader {
   /**
    * Brings the index to where the streams are, and says how far it is after `withinMs` at the latest: the first read of a
-   * million letters takes longer than a page may wait. Whoever asks meanwhile waits for the same read.
+   * million letters takes longer than a page may wait. Whoever asks meanwhile waits for the read behind it, with all others.
    * @throws OperationsError OPERATIONS_NO_LETTERS
    */
   read(withinMs?: number): Promise<AsOf>
@@ -25,24 +25,30 @@ const WITHIN_MS = 2000
 
 export function indexReader(mesh: Mesh, letters: Letters): IndexReader {
   let reading: Promise<void> | undefined
+  let next: Promise<void> | undefined
   let until = 0
   let currentAt = new Date().toISOString()
-  const begin = async (): Promise<void> => {
-    try {
-      await letters.refresh((upTo) => (until = upTo))
-      currentAt = new Date().toISOString()
-    } finally {
-      reading = undefined
-    }
+  const refresh = async (): Promise<void> => {
+    await letters.refresh((upTo) => (until = upTo))
+    currentAt = new Date().toISOString()
+  }
+  const begin = (): Promise<void> => (reading = refresh().finally(() => (reading = undefined)))
+  const beginNext = (): Promise<void> => {
+    next = undefined
+    return begin()
+  }
+  // One that is under way goes as far as the streams went when it began: whoever asks now may have written since.
+  const nextRead = (): Promise<void> => {
+    if (reading) next ??= reading.then(beginNext, beginNext)
+    return next ?? begin()
   }
   return {
     async ended() {
-      await reading?.catch(() => undefined)
+      for (let last = next ?? reading; last; last = next ?? reading) await last.catch(() => undefined)
     },
     async read(withinMs = WITHIN_MS) {
       if (isAway(mesh)) return { state: 'behind', since: currentAt, detail: 'there is no connection to NATS' }
-      reading ??= begin()
-      const ended: Promise<AsOf> = reading.then(
+      const ended: Promise<AsOf> = nextRead().then(
         () => ({ state: 'current' }),
         (error: unknown) => {
           if (error instanceof OperationsError) throw error

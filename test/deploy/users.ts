@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Deployment, inboxPrefixOf, localUsers, provisionDeployment } from '@malha/deployment'
-import { connectMesh, type Mesh, meshOptions, type MeshOptions } from '@malha/mesh'
-import { type Authenticator, connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { type Deployment, type LocalUsers, localUsers } from '@malha/deployment'
+import type { NatsConnection } from '@nats-io/transport-node'
 
 /** A right that is missing is refused with each message. */
 const MOST_SHOWN = 20
@@ -13,16 +12,13 @@ const MOST_SHOWN = 20
  * The users of a deployment as generated, each with a key of its own. A test looks and prepares as `admin`; nothing that is
  * tested is `admin`, unless the test says so.
  */
-export interface DeploymentUsers extends AsyncDisposable {
+export interface DeploymentUsers extends AsyncDisposable, Pick<LocalUsers, 'authenticatorOf' | 'mesh'> {
   /** Of nats-server. */
   readonly config: string
   /** Environment of a process of that user. */
   readonly as: (user: string) => Record<string, string>
-  authenticatorOf(user: string): Authenticator
   /** The secret half of a user's key. */
   seedOf(user: string): Buffer
-  /** A mesh of that user in this process. */
-  mesh(user: string, url: string, options?: Partial<MeshOptions>): Promise<Mesh>
   /** What a server that `onLine` hears refused to whom. */
   readonly refusals: readonly string[]
   /** @throws Error that names each */
@@ -38,16 +34,13 @@ export interface DeploymentUsers extends AsyncDisposable {
 /** @param without A right that is left out. */
 export async function deploymentUsers(deployment: Deployment, without?: string): Promise<DeploymentUsers> {
   const folder = await mkdtemp(join(tmpdir(), 'malha-users-'))
-  const { config, envOf, userOf } = await localUsers(deployment, { folder, maxFile: '900GB' })
+  const { config, envOf, userOf, ...own } = await localUsers(deployment, { folder, maxFile: '900GB' })
   const seedOf = (user: string): Buffer => readFileSync(envOf(user)['NATS_NKEY_SEED_FILE']!)
-  const authenticatorOf = (user: string): Authenticator => nkeyAuthenticator(seedOf(user))
-  const meshOf: DeploymentUsers['mesh'] = (user, url, options = {}) =>
-    connectMesh({ ...meshOptions({ NATS_URL: url, ...envOf(user) }), ...options })
   const refusals: string[] = []
   return {
     config: without === undefined ? config : config.replaceAll(JSON.stringify(without), ''),
     as: envOf,
-    authenticatorOf,
+    authenticatorOf: own.authenticatorOf,
     seedOf,
     refusals,
     onLine(line) {
@@ -63,13 +56,9 @@ export async function deploymentUsers(deployment: Deployment, without?: string):
       console.error(why)
       throw new Error(why)
     },
-    mesh: meshOf,
-    async prepare(url) {
-      await using mesh = await meshOf('provision', url)
-      await provisionDeployment(mesh, deployment)
-    },
-    connect: (user, servers) =>
-      connect({ servers, authenticator: authenticatorOf(user), inboxPrefix: inboxPrefixOf(user), reconnect: false }),
+    mesh: own.mesh,
+    prepare: own.provision,
+    connect: (user, url) => own.connect(user, url, { reconnect: false }),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }

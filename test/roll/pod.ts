@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Child, type ChildExit, spawnChild } from '@malha/stack'
+import { answers, type Child, type ChildExit, spawnChild } from '@malha/stack'
 import { nodeFlags } from '../reference/processes.ts'
 import type { Strategy } from './strategy.ts'
 
@@ -71,15 +71,5 @@ export function startPod({ name, main, env, readyUrl, onLine }: PodOptions): Pod
     },
     signal: (which) => child.kill(which),
     stop: async () => void (await child.stop({ graceMs: 8000 })),
-  }
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
-    await response.arrayBuffer()
-    return response.status === 200
-  } catch {
-    return false
   }
 }

@@ -167,4 +167,5 @@ export {
 } from './topology/stream-state.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
 export { type EventDurable, eventDurablesOf } from './topology/event-durables.ts'
-export { contains, overlap } from './topology/subject-overlap.ts'
+export { allows, askUserInfo, type UserInfo } from './topology/own-rights.ts'
+export { contains } from './topology/subject-overlap.ts'

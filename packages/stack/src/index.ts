@@ -14,6 +14,7 @@ export type { ClickHouseOptions, ClickHouseServer } from './clickhouse/server.ts
 export { type JaegerLinks, jaegerLinks } from './traces/jaeger-links.ts'
 export { startTraces } from './traces/server.ts'
 export type { TracesOptions, TracesServer } from './traces/server.ts'
+export { answers } from './process/answers.ts'
 export { spawnChild } from './process/spawn.ts'
 export type { Child, ChildExit, ChildOptions } from './process/spawn.ts'
 export { superviseProcess } from './process/supervise.ts'

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { lengthOf } from './quantities.ts'
 
 export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 on')
@@ -17,24 +18,16 @@ export function time(text: string): string {
   return new Date(ms).toISOString()
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** A length such as `90s`, `30m`, `2h`, `1d`, in ms; undefined where it is none. */
-function lengthMs(text: string): number | undefined {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  return count !== undefined && unit !== undefined && Number(count) > 0 ? Number(count) * UNITS[unit]! : undefined
-}
-
 export function duration(text: string): number {
-  const ms = lengthMs(text)
-  if (ms === undefined) throw new InvalidArgumentError('a length such as 90s, 30m, 2h or 1d')
+  const ms = lengthOf(text)
+  if (!ms) throw new InvalidArgumentError('a length such as 90s, 30m, 2h or 1d')
   return ms
 }
 
 /** A time to come, or a length from now in ms, such as `90s`, `30m`, `2h`, `1d`. */
 export function timeOrLength(text: string): Date | number {
-  const length = lengthMs(text)
-  if (length !== undefined) return length
+  const length = lengthOf(text)
+  if (length) return length
   const ms = Date.parse(text)
   if (!/^\d{4}-/.test(text) || Number.isNaN(ms))
     throw new InvalidArgumentError('a time such as 2026-11-22T18:00:00Z, or a length such as 90s, 30m, 2h or 1d')

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Deployment, localUsers, provisionDeployment } from '@malha/deployment'
-import { connectMesh, meshOptions } from '@malha/mesh'
-import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node'
+import { type Deployment, localUsers } from '@malha/deployment'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { root } from '../checks/workspace.ts'
 import { loadDeployment } from '../modules/load-deployment.ts'
 
@@ -27,24 +25,13 @@ export interface NatsUsers {
 /** Makes the users anew, from what the services of the clone say now. Whoever shows no key may do everything: the server listens on this machine alone. */
 export async function natsUsers(folder: string): Promise<NatsUsers> {
   const deployment = atDesk(await loadDeployment(join(root, 'deploy/mesh.ts')))
-  const { config, envOf, userOf } = await localUsers(deployment, { folder, isOpen: true })
+  const { config, envOf, userOf, ...own } = await localUsers(deployment, { folder, isOpen: true })
   return {
     folder,
     config,
     as: envOf,
-    async provision(url) {
-      await using mesh = await connectMesh(meshOptions({ NATS_URL: url, ...envOf('provision') }))
-      await provisionDeployment(mesh, deployment)
-    },
-    async connect(user, servers) {
-      const { NATS_NKEY_SEED_FILE: file = '', NATS_INBOX_PREFIX: inboxPrefix = '' } = envOf(user)
-      return connect({
-        servers,
-        name: `malha/${user}`,
-        authenticator: nkeyAuthenticator(await readFile(file)),
-        inboxPrefix,
-      })
-    },
+    provision: own.provision,
+    connect: (user, url) => own.connect(user, url, { name: `malha/${user}` }),
     refusalOf(line) {
       const [, key, what, subject] = REFUSED.exec(line) ?? []
       // Each process tries once whether it may bring what others delay: that is no fault of anybody.

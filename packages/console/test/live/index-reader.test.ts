@@ -7,7 +7,13 @@ import { indexReader } from '../../src/live/index-reader.ts'
 const near = { health: () => ({ reasons: [] }) } as unknown as Mesh
 
 /** Reads what was stored when it began, as the index does, once it is let go on. */
-function slowLetters(): { letters: Letters; store: () => void; goOn: () => void; read: () => number; begun: () => number } {
+function slowLetters(): {
+  letters: Letters
+  store: () => void
+  goOn: () => void
+  read: () => number
+  begun: () => number
+} {
   const state = { stored: 0, read: 0, begun: 0 }
   let goOn: () => void = () => undefined
   const refresh = async (): Promise<void> => {

@@ -1,7 +1,17 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { nkeys } from '@nats-io/transport-node'
+import { connectMesh, type Mesh, meshOptions, type MeshOptions } from '@malha/mesh'
+import {
+  type Authenticator,
+  connect,
+  type ConnectionOptions,
+  nkeyAuthenticator,
+  nkeys,
+  type NatsConnection,
+} from '@nats-io/transport-node'
 import type { Deployment } from '../deployment.ts'
+import { provisionDeployment } from '../provision.ts'
 import { natsAccounts, nkeyVariable, usersOf } from './accounts.ts'
 import { ADMIN, SYSTEM } from './people.ts'
 import { inboxPrefixOf } from './rights.ts'
@@ -23,6 +33,13 @@ export type LocalUsers = {
   readonly envOf: (user: string) => Record<string, string>
   /** Whose a public key is, as the log of the server has it; undefined of any other. */
   readonly userOf: (publicKey: string) => string | undefined
+  readonly authenticatorOf: (user: string) => Authenticator
+  /** A mesh of that user in this process. */
+  readonly mesh: (user: string, url: string, options?: Partial<MeshOptions>) => Promise<Mesh>
+  /** A connection with nothing of the mesh in between. */
+  readonly connect: (user: string, url: string, options?: ConnectionOptions) => Promise<NatsConnection>
+  /** Makes all that the deployment needs, as its user `provision`: streams, buckets, durables. */
+  readonly provision: (url: string) => Promise<void>
 }
 
 /**
@@ -42,6 +59,14 @@ export async function localUsers(
     await writeFile(fileOf(user), pair.getSeed(), { mode: 0o600 })
     keys.set(user, pair.getPublicKey())
   }
+  const envOf: LocalUsers['envOf'] = (user) => ({
+    NATS_NKEY_SEED_FILE: fileOf(user),
+    NATS_INBOX_PREFIX: inboxPrefixOf(user),
+    MALHA_TOPOLOGY: mayMakeStreams(deployment, user) ? 'ensure' : 'verify',
+  })
+  const authenticatorOf: LocalUsers['authenticatorOf'] = (user) => nkeyAuthenticator(readFileSync(fileOf(user)))
+  const mesh: LocalUsers['mesh'] = (user, url, options = {}) =>
+    connectMesh({ ...meshOptions({ NATS_URL: url, ...envOf(user) }), ...options })
   return {
     config: [
       ...[...keys].map(([user, key]) => `${nkeyVariable(user)}: ${key}`),
@@ -50,12 +75,16 @@ export async function localUsers(
       Object.values(natsAccounts(deployment)).join('\n'),
       ...(isOpen ? [`no_auth_user: ${keys.get(ADMIN)}`] : []),
     ].join('\n'),
-    envOf: (user) => ({
-      NATS_NKEY_SEED_FILE: fileOf(user),
-      NATS_INBOX_PREFIX: inboxPrefixOf(user),
-      MALHA_TOPOLOGY: mayMakeStreams(deployment, user) ? 'ensure' : 'verify',
-    }),
+    envOf,
     userOf: (publicKey) => [...keys].find(([, key]) => key === publicKey)?.[0],
+    authenticatorOf,
+    mesh,
+    connect: (user, servers, options = {}) =>
+      connect({ servers, authenticator: authenticatorOf(user), inboxPrefix: inboxPrefixOf(user), ...options }),
+    async provision(url) {
+      await using own = await mesh('provision', url)
+      await provisionDeployment(own, deployment)
+    },
   }
 }
 

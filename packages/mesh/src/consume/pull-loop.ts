@@ -10,11 +10,12 @@
  * L5  After `stop()` no message is delivered to nobody: the subscription drains, so what was on its way still arrives.
  * L6  Where another server may lead the durable, that is not enough: what it sends until it hears that the subscription is
  *     gone comes to nobody, and waits for `ack_wait`. So `runOut()` comes first: nothing more is asked for, and what was asked
- *     for comes or is over. It is over soon, because requests are short while messages come, and for one message while none do.
+ *     for comes or is over.
  */
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { takeShare, type Share } from './byte-share.ts'
+import { RunOut } from './run-out.ts'
 import { turnNow } from './turn-clock.ts'
 
 export type PullLoopOptions = {
@@ -49,12 +50,6 @@ const PENDING = 'Nats-Pending-Messages'
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
 const TELL_EVERY_MS = 2000
-/** Without a message for so long, none is likely to be on its way in the moment in which a subscription ends. */
-const CALM_AFTER_MS = 1000
-/** How long a request may be while messages come, in a cluster: a small part of what `runOut` saves. */
-const BUSY = { shareOfAckWait: 1 / 15, leastMs: 100, mostMs: 1000 }
-/** A request is over that much later than it says, at most; then its answer is lost. */
-const OVERTIME_MS = 500
 /** A request that would be over sooner brings nothing. */
 const LEAST_MS = 20
 
@@ -64,6 +59,7 @@ export class PullLoop {
   readonly #inbox: string
   readonly #sub: Subscription
   readonly #share: Share
+  readonly #runOut: RunOut
   readonly #watchdog: NodeJS.Timeout
   readonly #heartbeatMs: number
   readonly #unlisten: () => void
@@ -86,13 +82,6 @@ export class PullLoop {
   #isProbing = false
   #silence: NodeJS.Timeout | undefined
   #stopped = false
-  /** While messages come; undefined where the one server that there is leads every durable. */
-  readonly #busyMs: number | undefined
-  /** Of the last message, not of other frames. */
-  #lastMessage = -Infinity
-  /** Nothing is asked for that comes later. */
-  #until = Infinity
-  #onOut: (() => void) | undefined
 
   constructor(nc: NatsConnection, options: PullLoopOptions) {
     this.#nc = nc
@@ -100,7 +89,7 @@ export class PullLoop {
     this.#limit = options.limit
     this.#held = options.held ?? 0
     this.#heartbeatMs = options.heartbeatMs ?? 1000
-    this.#busyMs = busyMs(nc, options.ackWaitMs)
+    this.#runOut = new RunOut(nc, options.ackWaitMs ?? 30_000)
     this.#inbox = createInbox(options.inboxPrefix)
     this.#share = takeShare(nc)
     this.#sub = nc.subscribe(this.#inbox, {
@@ -135,8 +124,11 @@ export class PullLoop {
 
   /** Upholds L6: what is asked for now may be on its way from another server. */
   get mayLose(): boolean {
-    if (this.#busyMs === undefined || this.#stopped || !this.#options.connection.isUp()) return false
-    return this.#asked > 0 && !this.#isCalm
+    return this.#mayRunOut && this.#asked > 0 && !this.#runOut.isCalm
+  }
+
+  get #mayRunOut(): boolean {
+    return this.#runOut.isNeeded && !this.#stopped && this.#options.connection.isUp()
   }
 
   /**
@@ -145,17 +137,7 @@ export class PullLoop {
    * @default until now
    */
   async runOut(until: number = performance.now()): Promise<void> {
-    if (this.#busyMs === undefined || this.#stopped || !this.#options.connection.isUp()) return
-    this.#until = until
-    const mostMs = until - performance.now() + this.#busyMs + OVERTIME_MS
-    const isOut = Promise.withResolvers<void>()
-    this.#onOut = isOut.resolve
-    const timer = setTimeout(isOut.resolve, Math.max(0, mostMs))
-    const over = setTimeout(() => this.#tellOut(), Math.max(0, until - performance.now()))
-    await isOut.promise
-    clearTimeout(timer)
-    clearTimeout(over)
-    this.#onOut = undefined
+    if (this.#mayRunOut) await this.#runOut.until(until, () => this.#asked === 0)
   }
 
   /** Upholds L5. */
@@ -172,16 +154,16 @@ export class PullLoop {
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
     const isWorthIt =
-      this.#asked === 0 || (!this.#isProbing && !this.#isCut && want >= this.#limit / 2 && !this.#asksForOne)
+      this.#asked === 0 || (!this.#isProbing && !this.#isCut && want >= this.#limit / 2 && !this.#runOut.asksForOne)
     if (want <= 0 || !isWorthIt || this.#stopped || this.#pause) return
     // A publish on one that drains throws, and whoever gives a credit back cannot do anything about it.
     if (this.#nc.isClosed() || this.#nc.isDraining()) return
-    const leftMs = this.#until - performance.now()
+    const { leftMs } = this.#runOut
     if (leftMs < LEAST_MS) return
-    const { stream, durable } = this.#options
+    const { stream, durable, expiresMs = 15_000 } = this.#options
     const { batch: some, ...times } = this.#isProbing
       ? { ...PROBE, batch: Math.min(want, PROBE.batch) }
-      : this.#ask(want)
+      : { ...this.#runOut.ask(want, expiresMs), heartbeatMs: this.#heartbeatMs }
     const batch = this.#isTooLarge ? 1 : some
     this.#askedBytes = this.#share.bytes()
     this.#isCut = false
@@ -194,26 +176,6 @@ export class PullLoop {
       ...expiry(Math.min(times.expiresMs, leftMs), times.heartbeatMs),
     }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
-  }
-
-  /** Upholds L6. */
-  #ask(want: number): { batch: number; expiresMs: number; heartbeatMs: number } {
-    const { expiresMs = 15_000 } = this.#options
-    const heartbeatMs = this.#heartbeatMs
-    if (this.#busyMs === undefined) return { batch: want, expiresMs, heartbeatMs }
-    return this.#isCalm ? { batch: 1, expiresMs, heartbeatMs } : { batch: want, expiresMs: this.#busyMs, heartbeatMs }
-  }
-
-  get #asksForOne(): boolean {
-    return this.#busyMs !== undefined && this.#isCalm
-  }
-
-  get #isCalm(): boolean {
-    return performance.now() - this.#lastMessage > CALM_AFTER_MS
-  }
-
-  #tellOut(): void {
-    if (this.#onOut && performance.now() >= this.#until && (this.#asked === 0 || this.#isCalm)) this.#onOut()
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -231,18 +193,15 @@ export class PullLoop {
     clearTimeout(this.#silence)
     // What is delivered says where its answer goes; to be asked for its subject, the client would make a text of it.
     if (msg.reply) {
-      this.#lastMessage = this.#lastFrame
+      this.#runOut.onMessage(this.#lastFrame)
       this.#asked = Math.max(0, this.#asked - 1)
       this.#held++
       this.#isTooLarge = false
       this.#onAnswered()
       this.#options.onMessage(msg)
       this.#pull()
-      if (this.#onOut) this.#tellOut()
-      return
-    }
-    this.#onStatus(msg)
-    if (this.#onOut) this.#tellOut()
+    } else this.#onStatus(msg)
+    this.#runOut.look()
   }
 
   #onStatus(msg: Msg): void {
@@ -318,8 +277,7 @@ export class PullLoop {
 
   /** Upholds L3. */
   #onReconnect(): void {
-    this.#until = Infinity
-    this.#onOut?.()
+    this.#runOut.reset()
     this.#lastFrame = performance.now()
     this.#askAnew()
   }
@@ -338,8 +296,3 @@ const expiry = (expiresMs: number, heartbeatMs: number): { expires: number; idle
   expires: Math.floor(expiresMs) * 1e6,
   idle_heartbeat: Math.min(heartbeatMs, Math.floor(expiresMs / 2)) * 1e6,
 })
-
-function busyMs(nc: NatsConnection, ackWaitMs = 30_000): number | undefined {
-  if (nc.info?.cluster === undefined) return undefined
-  return Math.min(BUSY.mostMs, Math.max(BUSY.leastMs, ackWaitMs * BUSY.shareOfAckWait))
-}

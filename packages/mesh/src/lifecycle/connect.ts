@@ -5,6 +5,7 @@ import { MeshError } from '../errors.ts'
 import { ERR_CODE } from '../publish/pub-ack.ts'
 import { authenticatorOf, checkTlsFiles } from './credentials.ts'
 import { explainConnectError, permissionViolation, serverList } from './connect-errors.ts'
+import { hostOf } from './host-of.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 
 /** The oldest nats-server the mesh runs on: schedules that survive, and batches that end as documented, came with it. */
@@ -75,7 +76,7 @@ async function connectionSettings(options: ResolvedMeshOptions): Promise<NodeCon
  * for the address would be refused, and one for localhost taken from any server. Which address it is, is not said: one that was given.
  */
 function identityCheck(servers: readonly string[]): typeof checkServerIdentity {
-  const hosts = servers.map((server) => new URL(server).hostname.replaceAll(/[[\]]/g, ''))
+  const hosts = servers.map(hostOf)
   const meant = hosts.filter((host) => isIP(host) !== 0 || host === 'localhost')
   return (host, certificate) => {
     if (host !== 'localhost' || meant.length === 0) return checkServerIdentity(host, certificate)

@@ -4,6 +4,7 @@
  * M1  `close()` comes after every handler has ended and every publish has its answer, each bounded.
  * M2  What is published after `close()` began is refused (MESH_CLOSED), never dropped.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KV } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Settler } from '../consume/settler.ts'
@@ -218,10 +219,16 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     await Promise.all([...services.values()].map((service) => service.stop()))
     await requester.close(CLOSE_PUBLISH_MS)
     await delays.stop()
-    await Promise.race([pipeline.close(), after(CLOSE_PUBLISH_MS)])
+    await Promise.race([pipeline.close(), sleep(CLOSE_PUBLISH_MS, undefined, { ref: false })])
     away.stop()
     stopExpiryWatch()
     if (!nc.isClosed()) await nc.drain().catch(() => nc.close())
+  }
+  /** What services say of themselves is for those who may not make its bucket; it fails no release. */
+  const withBucket = async <Report>(provisioned: Promise<Report>): Promise<Report> => {
+    const report = await provisioned
+    if (topology === 'ensure') await haveBucket(deps)
+    return report
   }
   const place = { names, from: resolved.name }
   const publish = (contract: AnyContract, data: unknown, options?: PublishOptions): Promise<Published> => {
@@ -255,17 +262,8 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
       const running = await start(service)
       await untilStopped(running, { signal, log })
     },
-    async provision(service) {
-      const report = await provisionService(deps, service)
-      // For services that may not make it themselves; it fails no release.
-      if (resolved.topology === 'ensure') await haveBucket(deps)
-      return report
-    },
-    async provisionHandlers(service) {
-      const report = await provisionHandlers(deps, service)
-      if (resolved.topology === 'ensure') await haveBucket(deps)
-      return report
-    },
+    provision: (service) => withBucket(provisionService(deps, service)),
+    provisionHandlers: (service) => withBucket(provisionHandlers(deps, service)),
     provisionDelays: (contracts) =>
       provisionDelays(
         { nc, names, topology },
@@ -294,8 +292,3 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   }
   return { mesh, deps }
 }
-
-const after = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })

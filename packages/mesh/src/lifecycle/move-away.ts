@@ -26,13 +26,13 @@ export function movingAway(nc: NatsConnection, connection: () => MovableConnecti
     const server = nc.getServer()
     let isGone = false
     const unlisten = connection().listen({ down: () => (isGone = true) })
-    const mayStay = (): boolean => isGone || nc.isClosed() || nc.isDraining()
+    const isOver = (): boolean => isGone || nc.isClosed() || nc.isDraining()
     const startedAt = performance.now()
     const at = startedAt + LEAST_MS + Math.random() * SPREAD_MS
     await Promise.race([connection().prepareToMove(at), sleep(MOST_MS, undefined, { ref: false })])
-    while (!mayStay() && callsInFlight(nc) > 0 && performance.now() - startedAt < MOST_MS) await sleep(LOOK_MS)
+    while (!isOver() && callsInFlight(nc) > 0 && performance.now() - startedAt < MOST_MS) await sleep(LOOK_MS)
     unlisten()
-    if (mayStay()) return
+    if (isOver()) return
     log.info({ server }, 'this server of NATS is about to end; moving to another')
     await nc.reconnect()
   }

@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { hostOf } from './host-of.ts'
 import type { TlsFiles } from './options.ts'
 import type { Expiring } from './own-files.ts'
 
@@ -29,8 +30,9 @@ export async function lookAtServer(
   tls: Readonly<TlsFiles> | undefined,
   settleMs: number,
 ): Promise<ServerLook> {
-  const { hostname, port } = new URL(`nats://${server.replace(/^[a-z]+:\/\//i, '')}`)
-  const host = hostname.replaceAll(/[[\]]/g, '')
+  const url = `nats://${server.replace(/^[a-z]+:\/\//i, '')}`
+  const { hostname, port } = new URL(url)
+  const host = hostOf(url)
   const address = `${hostname}:${port || 4222}`
   const socket = connect({ host, port: Number(port || 4222) })
   try {

@@ -3,18 +3,36 @@ import { contains, overlap } from './subject-overlap.ts'
 
 /** Where the server tells a user its own rights (nats-server 2.10). */
 export const USER_INFO = '$SYS.REQ.USER.INFO'
+
+/** Patterns of subjects; without `allow` all are allowed. */
+export type Rights = { readonly allow?: readonly string[]; readonly deny?: readonly string[] }
+
+/** A user as the server knows it. */
+export type UserInfo = {
+  readonly user?: string
+  readonly account?: string
+  readonly permissions?: { readonly publish?: Rights; readonly subscribe?: Rights }
+}
+
+/** Asks the server who this user is, and what it may do: nothing is tried. Needs to publish on `$SYS.REQ.USER.INFO`. */
+export async function askUserInfo(nc: NatsConnection, timeoutMs: number): Promise<UserInfo> {
+  const answer = await nc.request(USER_INFO, '', { timeout: timeoutMs })
+  return answer.json<{ data?: UserInfo }>().data ?? {}
+}
+
+/** Whether a subject, or all that a pattern matches, is allowed: where a part of it is denied, it is not. */
+export function allows({ allow = [], deny = [] }: Rights, subject: string): boolean {
+  const isAllowed = allow.length === 0 || allow.some((pattern) => contains(pattern, subject))
+  return isAllowed && !deny.some((pattern) => overlap(pattern, subject))
+}
+
 const ASK_MS = 2000
 
-type Rights = { allow?: string[]; deny?: string[] }
-
-/** Whether this user may publish on a subject, as the server tells it: nothing is tried. Where it does not tell, it may be. */
+/** Whether this user may publish on a subject. Where the server does not tell, it may be. */
 export async function mayPublish(nc: NatsConnection, subject: string): Promise<boolean> {
   try {
-    const answer = await nc.request(USER_INFO, '', { timeout: ASK_MS })
-    const { data } = answer.json<{ data?: { permissions?: { publish?: Rights } } }>()
-    const { allow, deny } = data?.permissions?.publish ?? {}
-    const isAllowed = allow === undefined || allow.length === 0 || allow.some((pattern) => contains(pattern, subject))
-    return isAllowed && !(deny ?? []).some((pattern) => overlap(pattern, subject))
+    const { permissions } = await askUserInfo(nc, ASK_MS)
+    return allows(permissions?.publish ?? {}, subject)
   } catch {
     return true
   }

@@ -1,12 +1,9 @@
-import { contains, type Mesh, type Names, overlap } from '@malha/mesh'
+import { allows, askUserInfo, type Mesh, type Names, type UserInfo } from '@malha/mesh'
 import type { StreamInfo } from '@nats-io/jetstream'
 import { type Finding, findingsOf } from './finding.ts'
 
 const { ok, warn } = findingsOf('permissions')
 const ASK_MS = 5000
-
-type Rights = { allow?: string[]; deny?: string[] }
-type UserInfo = { user?: string; account?: string; permissions?: { publish?: Rights; subscribe?: Rights } }
 
 /** What somebody may want to do, and the subjects it takes to publish on. */
 type Task = { readonly task: string; readonly isLooking: boolean; readonly subjects: readonly string[] }
@@ -16,9 +13,7 @@ type Task = { readonly task: string; readonly isLooking: boolean; readonly subje
  * `$SYS.REQ.USER.INFO`.
  */
 export async function checkPermissions({ nats, names }: Mesh, streams: readonly StreamInfo[]): Promise<Finding[]> {
-  const answer = await nats.request('$SYS.REQ.USER.INFO', '', { timeout: ASK_MS })
-  const { data = {} } = answer.json<{ data?: UserInfo }>()
-  return permissionFindings(data, tasksOf(names, streams))
+  return permissionFindings(await askUserInfo(nats, ASK_MS), tasksOf(names, streams))
 }
 
 /** Pure. To look is what `doctor` itself is for; whoever only looks needs no more. */
@@ -26,19 +21,13 @@ export function permissionFindings({ user, permissions }: UserInfo, tasks: reado
   const rights = permissions?.publish ?? {}
   const about = user === undefined || user === '' ? 'this user' : `user ${user}`
   const found = tasks.map(({ task, isLooking, subjects }) => {
-    const missing = subjects.filter((subject) => !mayUse(rights, subject))
+    const missing = subjects.filter((subject) => !allows(rights, subject))
     if (missing.length === 0) return { may: task }
     const fix = `to let it: allow publish on ${missing.join(', ')}`
     return { not: (isLooking ? warn : ok)(about, `may not ${task}`, fix) }
   })
   const may = found.flatMap((one) => one.may ?? [])
   return [...(may.length > 0 ? [ok(about, `may ${may.join(', ')}`)] : []), ...found.flatMap((one) => one.not ?? [])]
-}
-
-/** Allowed as a whole: where a part of it is denied, some of the task fails. */
-function mayUse({ allow, deny }: Rights, subject: string): boolean {
-  const isAllowed = allow === undefined || allow.length === 0 || allow.some((pattern) => contains(pattern, subject))
-  return isAllowed && !(deny ?? []).some((pattern) => overlap(pattern, subject))
 }
 
 export function tasksOf(names: Names, streams: readonly StreamInfo[]): Task[] {

@@ -12,8 +12,8 @@ import { type ClickHouseOptions, replayReader } from '@malha/archive'
 import { EPOCH, type Mesh } from '@malha/mesh'
 import { type ConsumerConfig, jetstream, jetstreamManager, type StreamConfig } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
-import { OperationsError } from '../errors.ts'
 import { bringBack, removeFillers } from './bring-back.ts'
+import { orGoOnLater } from './broken-off.ts'
 import { behind, durablesOf, ownMetadata } from './durables.ts'
 import { type LaneTask, mendLane, waitingIn } from './rebuild-lanes.ts'
 import { isArchived, type PlannedStream, planRebuild, type RebuildPlan } from './rebuild-plan.ts'
@@ -58,17 +58,17 @@ export async function rebuild(mesh: Mesh, options: RebuildOptions): Promise<Rebu
   let missing = 0
   if (!dryRun) {
     for (const planned of plan.streams) {
-      await said(planned.name, () =>
+      await orLater(planned.name, () =>
         fillStream(task, planned, (events) => onProgress({ stream: planned.name, events, isDone: false })),
       )
       onProgress({ stream: planned.name, events: planned.events, isDone: true })
     }
-    for (const { name } of plan.streams) await said(name, () => makeDurables(task, name))
-    await said('MESH_CHECKPOINTS', () => writeCheckpoints(task))
-    await said('MESH_PARTITIONS', () => writePartitions(task))
+    for (const { name } of plan.streams) await orLater(name, () => makeDurables(task, name))
+    await orLater('MESH_CHECKPOINTS', () => writeCheckpoints(task))
+    await orLater('MESH_PARTITIONS', () => writePartitions(task))
     for (const { name, kind } of plan.streams)
-      if (kind === 'lanes') missing += await said(name, () => mendLane(task, name, waiting))
-    for (const planned of plan.streams) await said(planned.name, () => conclude(task, planned))
+      if (kind === 'lanes') missing += await orLater(name, () => mendLane(task, name, waiting))
+    for (const planned of plan.streams) await orLater(planned.name, () => conclude(task, planned))
   }
   return {
     streams: plan.streams.map(shown),
@@ -171,15 +171,5 @@ async function writePartitions({ mesh, jsm, plan }: Task): Promise<void> {
   }
 }
 
-async function said<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work()
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new OperationsError(
-      'OPERATIONS_REBUILD_FAILED',
-      `${what} could not be rebuilt (${why}); what was brought back stays: mend that, and run the same command again`,
-      { cause },
-    )
-  }
-}
+const orLater = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
+  orGoOnLater('OPERATIONS_REBUILD_FAILED', `${what} could not be rebuilt`, work)

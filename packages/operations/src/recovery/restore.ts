@@ -16,6 +16,7 @@ import { EPOCH, epochOf, type Mesh } from '@malha/mesh'
 import { jetstreamManager, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import type { CopyProgress } from './back-up.ts'
+import { orGoOnLater } from './broken-off.ts'
 import { behind, ownMetadata } from './durables.ts'
 import { filesOf, type Manifest, readManifest, type SavedStream, unreadable } from './manifest.ts'
 import { streamOf } from './stream-of.ts'
@@ -65,11 +66,11 @@ export async function restore(mesh: Mesh, options: RestoreOptions): Promise<Rest
   if (!dryRun) {
     await removeBegun(jsm, wanted)
     for (const saved of missing) {
-      await said(saved.name, () => bring(mesh, { ...options, saved, onProgress }))
+      await orLater(saved.name, () => bring(mesh, { ...options, saved, onProgress }))
       onProgress({ stream: saved.name, bytes: saved.bytes, isDone: true })
     }
-    for (const saved of manifest.streams) await said(saved.name, () => makeDurables(jsm, saved)) // R3
-    for (const saved of manifest.streams) await said(saved.name, () => seal(jsm, folder, saved))
+    for (const saved of manifest.streams) await orLater(saved.name, () => makeDurables(jsm, saved)) // R3
+    for (const saved of manifest.streams) await orLater(saved.name, () => seal(jsm, folder, saved))
   }
   return {
     manifest,
@@ -115,7 +116,7 @@ async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Fou
   for await (const name of jsm.streams.names()) names.add(name)
   const found: Found[] = []
   for (const saved of streams) {
-    const info = await said(saved.name, () => streamOf(jsm, saved.name))
+    const info = await orLater(saved.name, () => streamOf(jsm, saved.name))
     const messages = info?.state.messages ?? 0
     if (info) found.push({ saved, standing: standingOf(info, saved), messages })
     else found.push({ saved, standing: names.has(saved.name) ? 'begun' : 'missing', messages })
@@ -132,7 +133,7 @@ function standingOf(info: StreamInfo, saved: SavedStream): Found['standing'] {
 /** Upholds R4. There is nothing in it. */
 async function removeBegun(jsm: JetStreamManager, wanted: readonly Wanted[]): Promise<void> {
   for (const { saved, standing } of wanted)
-    if (standing === 'begun') await said(saved.name, async () => void (await jsm.streams.delete(saved.name)))
+    if (standing === 'begun') await orLater(saved.name, async () => void (await jsm.streams.delete(saved.name)))
 }
 
 type Bring = Pick<RestoreOptions, 'folder' | 'replicas'> & {
@@ -169,15 +170,5 @@ async function makeDurables(jsm: JetStreamManager, { name, durables }: SavedStre
   }
 }
 
-async function said<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work()
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new OperationsError(
-      'OPERATIONS_RESTORE_FAILED',
-      `stream ${stream} could not be brought back (${why}); what was brought back stays: mend that, and run the same command again`,
-      { cause },
-    )
-  }
-}
+const orLater = <Result>(stream: string, work: () => Promise<Result>): Promise<Result> =>
+  orGoOnLater('OPERATIONS_RESTORE_FAILED', `stream ${stream} could not be brought back`, work)

@@ -29,12 +29,10 @@ const SAVE_MS = 500
 /** How long a server may not answer: an election takes seconds, a restart more. */
 const PATIENCE_MS = 60_000
 const AGAIN_MS = 500
-/** Messages of one turn: read, sent and answered side by side. */
+/** Messages of one turn: read, sent and answered side by side. Those of the next are read while servers store the ones before. */
 const MOST_AT_ONCE = 1000
 /** Fewer are not worth a turn of their own. */
 const LEAST_AT_ONCE = 100
-/** Those of the next turn are read while servers store the ones before, if there are as many to send at once. */
-const MOST_AHEAD = 1000
 /** What a pause in sending may be made up for by, of a second's messages. */
 const BURST = 0.25
 /** How many letters that are gone a run names. */
@@ -208,7 +206,7 @@ export class Runner {
   }
 
   #readAhead(after: number, room: number): void {
-    const limit = Math.min(room, MOST_AHEAD, Math.ceil(this.#run.limits.atOnce / 2))
+    const limit = Math.min(room, Math.ceil(this.#run.limits.atOnce / 2))
     const slice = this.#deps.source.next(after, limit)
     // Whoever awaits it hears of that.
     slice.catch(() => undefined)

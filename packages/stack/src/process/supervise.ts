@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StackError } from '../errors.ts'
 import type { StackLog } from '../log.ts'
 import { silent } from '../log.ts'
+import { answers } from './answers.ts'
 import { spawnChild } from './spawn.ts'
 import type { Child, ChildExit, ChildOptions } from './spawn.ts'
 import { howItEnded, lastLines } from './until.ts'
@@ -90,7 +91,7 @@ export function superviseProcess(options: SuperviseOptions): Supervised {
       const deadline = Date.now() + timeoutMs
       for (;;) {
         const asked = child
-        if (asked && (await answers(readyUrl)) && !asked.exit) {
+        if (asked && (readyUrl === undefined || (await answers(readyUrl))) && !asked.exit) {
           everReady = true
           return onEvent({ type: 'ready', name, pid: asked.pid })
         }
@@ -127,16 +128,5 @@ function growingPauses(options: SuperviseOptions): { next(livedMs: number): numb
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
       return now
     },
-  }
-}
-
-async function answers(url: string | undefined): Promise<boolean> {
-  if (url === undefined) return true
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } })
-    await response.arrayBuffer()
-    return response.status === 200
-  } catch {
-    return false
   }
 }

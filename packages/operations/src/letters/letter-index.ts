@@ -44,6 +44,9 @@ const GROUP_COLUMNS = [
   'grp_reason as reason',
 ] as const
 
+/** Pages of the file in memory: of a million letters, the inner ones of its indexes, and the rows of those under way. */
+const CACHE_KIB = 16_384
+
 /** What a stream is followed for. */
 export type Followed = 'letters' | 'records'
 
@@ -57,6 +60,7 @@ export class LetterIndex implements Disposable {
       this.#db = new DatabaseSync(file, { timeout: 10_000 })
       // Lost with the machine's power at worst: then it is read again. What a letter replaces is counted as gone.
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON')
+      this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
       if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
       this.#standings = new Standings(this.#db)
     } catch (cause) {

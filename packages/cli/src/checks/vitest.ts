@@ -2,10 +2,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { runCommand } from './command.ts'
+import { memoryFolder } from './memory-folder.ts'
 import type { StepOptions, StepResult, TestCase } from './steps.ts'
 import { root } from './workspace.ts'
 
-export type VitestOptions = StepOptions & { projects: readonly string[]; workers: number; timeoutMs: number }
+export type VitestOptions = StepOptions & {
+  projects: readonly string[]
+  workers: number
+  timeoutMs: number
+  /** Whether servers may keep in memory what they write. @default false */
+  inMemory?: boolean
+}
 
 /** What vitest's JSON reporter writes, the part that is counted. */
 type Report = {
@@ -19,7 +26,8 @@ type Report = {
 
 /** Runs projects of test/vitest.config.ts, says a line a file, and counts by vitest's own report. */
 export async function runVitest(options: VitestOptions): Promise<StepResult> {
-  const { projects, workers, filter, progress, timeoutMs } = options
+  const { projects, workers, filter, progress, timeoutMs, inMemory = false } = options
+  await using memory = inMemory ? await memoryFolder() : undefined
   const dir = await mkdtemp(join(tmpdir(), 'malha-test-'))
   const file = join(dir, 'report.json')
   try {
@@ -27,7 +35,8 @@ export async function runVitest(options: VitestOptions): Promise<StepResult> {
     for (const project of projects) args.push('--project', project)
     args.push('--reporter=default', '--reporter=json', `--outputFile.json=${file}`)
     if (filter !== undefined) args.push('--passWithNoTests', filter)
-    const { ok } = await runCommand('vitest', args, { onLine: progress, timeoutMs })
+    const env = memory?.path === undefined ? {} : { TMPDIR: memory.path }
+    const { ok } = await runCommand('vitest', args, { onLine: progress, timeoutMs, env })
     return judge(ok, await readReport(file))
   } finally {
     await rm(dir, { recursive: true, force: true })

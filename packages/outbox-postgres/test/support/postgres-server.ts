@@ -55,7 +55,14 @@ export async function postgresServer(): Promise<PostgresServer> {
   if ((await made.exited).code !== 0) throw new Error(`initdb failed: ${made.tail.join('\n')}`)
 
   let server: Child | undefined
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=60']
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'max_connections=60',
+    // In its folder: one that is killed leaves what it has elsewhere, in memory.
+    'dynamic_shared_memory_type=mmap',
+  ]
   const url = (database = 'postgres'): string => `postgres://${USER}@127.0.0.1:${port}/${database}`
 
   const start = async (): Promise<void> => {

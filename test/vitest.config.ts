@@ -17,8 +17,9 @@ const INTEGRATION = ['**/*.int.test.ts', '**/*.e2e.test.ts', '**/*.long.test.ts'
 const LONGEST = [
   'conformance/cluster',
   'chaos.e2e',
-  'partner-trouble',
   'rounds.e2e',
+  'forgetful',
+  'partner-trouble',
   'conformance/single',
   'faults/rolling',
   'city-registration/test/process',

@@ -1,3 +1,4 @@
+import { eventually } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { expect } from 'vitest'
@@ -70,4 +71,16 @@ export async function expectOneEffectEach(mesh: ReferenceMesh, ids: readonly str
 export async function expectNoDeadLetters(mesh: ReferenceMesh): Promise<void> {
   const { state } = await (await jetstreamManager(mesh.watch)).streams.info('DEAD_LETTERS')
   expect(state.last_seq).toBe(0)
+}
+
+/** When the providers of a system were stored, by centre. */
+export async function createdAt(mesh: ReferenceMesh, system: string): Promise<{ centerId: string; at: Date }[]> {
+  const events = (await eventsOf(mesh.watch, 'PARTNERS')).filter(({ data }) => data['system'] === system)
+  return events.map(({ data, at }) => ({ centerId: data['centerId']!, at }))
+}
+
+/** What a killed process had in hand comes again after half a minute. */
+export async function untilCreated(mesh: ReferenceMesh, system: string, count: number): Promise<void> {
+  const check = async (): Promise<boolean> => (await createdAt(mesh, system)).length >= count
+  await eventually(check, { timeoutMs: 60_000, intervalMs: 250 })
 }

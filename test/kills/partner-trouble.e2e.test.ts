@@ -3,58 +3,16 @@ import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { registerCenters, untilOnboarded } from './centers.ts'
 import {
+  createdAt,
   eventsOf,
   expectEachFactOnce,
   expectNoDeadLetters,
   expectOneEffectEach,
   received,
   setFault,
+  untilCreated,
 } from './evidence.ts'
 import { type ReferenceMesh, referenceMesh } from './reference-mesh.ts'
-
-const SIGTERMS = 4
-const SIGKILLS = 4
-
-test('a forgetful partner does as much twice as SIGKILLs fell inside a call of it; nothing after SIGTERMs', async () => {
-  await using mesh = await referenceMesh({ services: ['distribution-center', 'provider'], latencyMs: 250 })
-  await setFault(mesh, 'senninha', { mode: 'forgetful' })
-  const provider = mesh.services.get('provider')!
-  const ids: string[] = []
-
-  for (let restart = 0; restart < SIGTERMS; restart += 1) {
-    await provider.whenReady()
-    const registering = registerCenters(mesh, `term${restart}`, 40)
-    const before = (await received(mesh, 'senninha')).attempts
-    await eventually(async () => (await received(mesh, 'senninha')).attempts > before)
-    provider.kill('SIGTERM')
-    ids.push(...(await registering))
-    await eventually(() => provider.restarts > restart)
-  }
-  await untilCreated(mesh, 'senninha', ids.length)
-  expect(await received(mesh, 'senninha')).toMatchObject({ created: ids.length, attempts: ids.length })
-
-  // One centre at a time, so that a SIGKILL falls inside one call, or two when one comes again that was cut off before.
-  let cutOff = 0
-  for (let kill = 0; kill < SIGKILLS; kill += 1) {
-    const order = { point: 'in the partner call', least: 1, partner: mesh.partner('senninha') } as const
-    const register = async (): Promise<void> => void ids.push(...(await registerCenters(mesh, `kill${ids.length}`, 1)))
-    const { calls } = await mesh.killable.get('provider')!.kill(provider, order, { meanwhile: register })
-    cutOff += calls[mesh.partner('senninha').api]!
-  }
-  await untilCreated(mesh, 'senninha', ids.length)
-  await untilCreated(mesh, 'maas', ids.length)
-  const { created, byCenter } = await received(mesh, 'senninha')
-  say(
-    `forgetful: ${created - ids.length} effects too many after ${SIGKILLS} SIGKILLs inside ${cutOff} calls, 0 after SIGTERMs`,
-  )
-  expect(created - ids.length).toBeGreaterThan(0)
-  expect(created - ids.length).toBeLessThanOrEqual(cutOff)
-  // Forgetting is the partner's fault: it got one key a centre, and one event came of it.
-  expect(Object.values(byCenter).filter(({ keys }) => keys.length !== 1)).toEqual([])
-  expect(await createdAt(mesh, 'senninha')).toHaveLength(ids.length)
-  expect((await received(mesh, 'maas')).created).toBe(ids.length)
-  await expectNoDeadLetters(mesh)
-})
 
 /** Delays grow to their longest only slowly: away for that long, what waits would still come late by itself. */
 const AWAY_MS = 20_000
@@ -115,18 +73,6 @@ test('partners in trouble do not delay another: p99 within twice the quiet run',
   expect(median(troubled)).toBeLessThanOrEqual(Math.max(2 * median(quiet), FLOOR_MS))
   await expectOneEffectEach(mesh, ids)
 })
-
-/** When the providers of a system were stored, by centre. */
-async function createdAt(mesh: ReferenceMesh, system: string): Promise<{ centerId: string; at: Date }[]> {
-  const events = (await eventsOf(mesh.watch, 'PARTNERS')).filter(({ data }) => data['system'] === system)
-  return events.map(({ data, at }) => ({ centerId: data['centerId']!, at }))
-}
-
-/** What a killed process had in hand comes again after half a minute. */
-async function untilCreated(mesh: ReferenceMesh, system: string, count: number): Promise<void> {
-  const check = async (): Promise<boolean> => (await createdAt(mesh, system)).length >= count
-  await eventually(check, { timeoutMs: 60_000, intervalMs: 250 })
-}
 
 async function delays(mesh: ReferenceMesh, ids: readonly string[]): Promise<number[]> {
   const created = new Map((await createdAt(mesh, 'senninha')).map(({ centerId, at }) => [centerId, at.getTime()]))

@@ -164,7 +164,7 @@ function arrived(at: ReturnType<typeof office>, payload: Uint8Array): { back: [s
 /** All of the original's, unless the server would not take them beside those of the letter. */
 function keepsHeaders(
   at: LetterOffice,
-  own: [string, string][],
+  own: readonly (readonly [string, string])[],
   { back, headers, payload }: { back: [string, string][]; headers: Headers; payload: Uint8Array },
 ): void {
   if (headers[LETTER_HEADER.headers] === 'left-out')

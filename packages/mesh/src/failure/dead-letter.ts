@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Delivery } from '../consume/delivery.ts'
-import { encodeAttribute, HEADER, headerBytes, MOST_HEADER_BYTES } from '../message/headers.ts'
+import { encodeAttribute, HEADER, headerBytes, type HeaderPairs, MOST_HEADER_BYTES } from '../message/headers.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
 import type { ExpiredRange, MessagePlace, Names } from '../topology/names.ts'
@@ -95,7 +95,7 @@ type Letter = {
   source: { stream: string; epoch: number; subject: string; publishedAt: Date | undefined }
   payload: Uint8Array
   cause: Cause
-  own: [string, string][]
+  own: HeaderPairs
   attempts: number
   attemptTimes: readonly number[]
 }
@@ -138,22 +138,22 @@ async function store(office: LetterOffice, letter: Letter): Promise<void> {
   }
 }
 
-type Body = { payload: Uint8Array; headers: [string, string][] }
+type Body = { payload: Uint8Array; headers: HeaderPairs }
 
 /**
  * What the server takes of a letter. Publishers of the mesh leave room for it; another client's event may not. Then first
  * the stack goes, then headers that are not of the mesh, then all that are not the letter's own, then the payload, each
  * said in a header: the event itself is still in its stream.
  */
-export function fitting(nc: NatsConnection, payload: Uint8Array, headers: [string, string][]): Body {
+export function fitting(nc: NatsConnection, payload: Uint8Array, headers: HeaderPairs): Body {
   const limit = nc.info?.max_payload ?? Infinity
   const brief = headers.filter(([name]) => name !== LETTER_HEADER.stack)
-  const without = (kept: RegExp): [string, string][] => [
+  const without = (kept: RegExp): HeaderPairs => [
     ...brief.filter(([name]) => kept.test(name)),
     [LETTER_HEADER.headers, 'left-out'],
   ]
   const less = [brief, without(/^(ce-|malha-|nats-|traceparent$)/i), without(/^(malha-dlq-|nats-msg-id$)/i)] as const
-  const fits = (some: [string, string][], bytes: number): boolean =>
+  const fits = (some: HeaderPairs, bytes: number): boolean =>
     headerBytes(some) <= MOST_HEADER_BYTES && bytes + headerBytes(some) <= limit
   const whole = [headers, ...less].find((some) => fits(some, payload.length))
   if (whole) return { payload, headers: whole }

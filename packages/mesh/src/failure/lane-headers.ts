@@ -21,9 +21,9 @@ export const LANE_HEADER = {
 } as const
 
 /** What a lane or a letter carries of the original: all but the server's and the mesh's own. */
-export function ownHeaders(pairs: HeaderPairs): [string, string][] {
-  return pairs.filter(([name]) => !/^(nats-|malha-)/i.test(name)).map(([name, value]) => [name, value])
-}
+export const ownHeaders = (pairs: HeaderPairs): HeaderPairs => pairs.filter(([name]) => !NOT_OWN.test(name))
+
+const NOT_OWN = /^(nats-|malha-)/i
 
 /** Times of attempts, unix ms, as a header. */
 export const timesText = (times: readonly number[]): string => times.map((ms) => new Date(ms).toISOString()).join(' ')

@@ -1,4 +1,5 @@
 import type { Mesh } from '../lifecycle/mesh.ts'
+import { HeaderBlock, headerLines } from '../message/headers.ts'
 import { STORE } from '../publish/store.ts'
 import { type RunMessage, runMessage } from './run-message.ts'
 
@@ -10,5 +11,7 @@ const SEND_MS = 15_000
  * @throws MeshError MESH_PUBLISH_TIMEOUT | MESH_NO_STREAM | MESH_PUBLISH_REFUSED | MESH_CLOSED
  */
 export async function sendRunMessage(mesh: Mesh, message: RunMessage, payload: Uint8Array): Promise<void> {
-  await mesh[STORE]({ ...runMessage(mesh.names, message), payload, timeoutMs: SEND_MS })
+  const { subject, headers } = runMessage(mesh.names, message)
+  // As text: thousands wait for their answer, and pairs would be kept until then.
+  await mesh[STORE]({ subject, headers: new HeaderBlock(headerLines(headers)), payload, timeoutMs: SEND_MS })
 }

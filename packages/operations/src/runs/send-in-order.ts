@@ -13,7 +13,7 @@ export async function sendInOrder(mesh: Mesh, messages: readonly ToSend[]): Prom
   const ordered = messages.filter(({ message }) => message.token !== undefined)
   const lines = Map.groupBy(ordered, ({ message: { service, handler, token } }) => `${service} ${handler} ${token}`)
   await Promise.all([
-    ...plain.map((one) => sendLine(mesh, [one])),
+    ...plain.map(({ message, payload }) => sendRunMessage(mesh, message, payload)),
     ...[...lines.values()].map((line) => sendLine(mesh, line)),
   ])
   const told = Map.groupBy(ordered, ({ message: { service, handler } }) => `${service} ${handler}`)

@@ -1,7 +1,8 @@
+import { attemptFailed } from '@malha/mesh'
 import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { registerCenters } from './centers.ts'
-import { createdAt, expectNoDeadLetters, received, setFault, untilCreated } from './evidence.ts'
+import { createdAt, eventsOf, expectNoDeadLetters, received, setFault, untilCreated } from './evidence.ts'
 import { referenceMesh } from './reference-mesh.ts'
 
 const SIGTERMS = 4
@@ -36,11 +37,15 @@ test('a forgetful partner does as much twice as SIGKILLs fell inside a call of i
   await untilCreated(mesh, 'senninha', ids.length)
   await untilCreated(mesh, 'maas', ids.length)
   const { created, byCenter } = await received(mesh, 'senninha')
+  // On a machine that is busy a call may take longer than it has: it is made again, too.
+  const gaveUp = (await eventsOf(mesh.watch, 'MESH')).filter(
+    ({ type, data }) => type === attemptFailed.type && data['handler'] === 'senninha',
+  ).length
   console.log(
-    `forgetful: ${created - ids.length} effects too many after ${SIGKILLS} SIGKILLs inside ${cutOff} calls, 0 after SIGTERMs`,
+    `forgetful: ${created - ids.length} effects too many after ${SIGKILLS} SIGKILLs inside ${cutOff} calls, and ${gaveUp} calls that failed; 0 after SIGTERMs`,
   )
   expect(created - ids.length).toBeGreaterThan(0)
-  expect(created - ids.length).toBeLessThanOrEqual(cutOff)
+  expect(created - ids.length).toBeLessThanOrEqual(cutOff + gaveUp)
   // Forgetting is the partner's fault: it got one key a centre, and one event came of it.
   expect(Object.values(byCenter).filter(({ keys }) => keys.length !== 1)).toEqual([])
   expect(await createdAt(mesh, 'senninha')).toHaveLength(ids.length)

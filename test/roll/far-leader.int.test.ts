@@ -103,6 +103,19 @@ test('a process that stops leaves no message to its ack_wait, however far the le
   }
 })
 
+test('of those who write a key at once all but one are told that another was faster, which they can go by', async () => {
+  await using t = await twoInstances('keys')
+  const buckets = await Promise.all([t.near, t.far].map(({ mesh }) => mesh.bucket('KEYS')))
+  for (const round of [1, 2, 3]) {
+    const key = `key-${round}`
+    const revision = await buckets[0]!.create(key, '')
+    const writes = await Promise.allSettled(buckets.map((bucket, index) => bucket.update(key, `${index}`, revision)))
+    expect(writes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const refused = writes.find((write) => write.status === 'rejected')
+    expect(refused?.reason).toMatchObject({ name: 'JetStreamApiError', code: 10071 })
+  }
+})
+
 test('a client leaves a server in lame duck mode before its connection is closed, and loses nothing on its way', async () => {
   await using t = await twoInstances('lame')
   const { nats } = t.far.mesh

@@ -16,8 +16,8 @@ import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { HeaderBlock, headerLines, type HeaderPairs } from '../message/headers.ts'
 import { type BatchMember, writeBatch } from './atomic-batch.ts'
 import { Fifo } from './fifo.ts'
-import { type PubAck, ReplyReader } from './pub-ack.ts'
-import { closedError, refusedError, type Sent, timeoutError } from './pipeline-errors.ts'
+import { type Again, type PubAck, ReplyReader } from './pub-ack.ts'
+import { closedError, refusedError, type Sent, timeoutError, wasResent } from './pipeline-errors.ts'
 import { publishFrame } from './publish-frame.ts'
 
 export type PipelineOptions = {
@@ -57,6 +57,8 @@ type Pending = Sent & {
 }
 
 const AGAIN_MS = 250
+/** Three servers decide on a message within some ms; what waits for that asks again so soon at first. */
+const UNDECIDED_MS = 10
 const SWEEP_MS = 100
 const UNFIT_SUBJECT = /^$|\s/
 
@@ -101,6 +103,7 @@ export class PublishPipeline {
         sentAt: 0,
         sends: 0,
         turnedAway: 0,
+        conflicts: 0,
         againAt: 0,
         lastAnswer: '',
         resolve,
@@ -193,22 +196,40 @@ export class PublishPipeline {
     this.#onWire.delete(token)
     if (reply.kind === 'again') {
       pending.lastAnswer = reply.why
-      if (reply.isNobody) pending.turnedAway++
-      if (reply.isNobody && pending.request.hasty) {
-        pending.reject(timeoutError(pending, true))
-        this.#pump()
-        return
-      }
-      pending.againAt = performance.now() + AGAIN_MS
-      this.#parked.add(pending)
+      if (reply.because !== 'undecided') pending.turnedAway++
+      if (reply.because === 'conflict') pending.conflicts++
+      if (reply.because === 'nobody' && pending.request.hasty) pending.reject(timeoutError(pending, true))
+      else this.#park(pending, reply.because)
       this.#pump()
       return
     }
     if (reply.kind === 'stored') {
       const { stream, seq, duplicate } = reply
-      pending.resolve({ stream, seq, duplicate, resent: pending.sends > 1 })
+      pending.resolve({ stream, seq, duplicate, resent: wasResent(pending) })
     } else pending.reject(refusedError(pending, reply))
     this.#pump()
+  }
+
+  #park(pending: Pending, because: Again): void {
+    const waitMs = because === 'nobody' ? AGAIN_MS : Math.min(AGAIN_MS, UNDECIDED_MS * 2 ** (pending.sends - 1))
+    pending.againAt = performance.now() + waitMs
+    this.#parked.add(pending)
+    if (waitMs >= SWEEP_MS) return
+    setTimeout(() => {
+      this.#unpark()
+      this.#pump()
+    }, waitMs + 1)
+  }
+
+  #unpark(): void {
+    const now = performance.now()
+    const isUp = this.#connection.isUp()
+    for (const pending of this.#parked) {
+      if (now < pending.againAt && now < pending.deadline) continue
+      this.#parked.delete(pending)
+      if (now < pending.deadline) this.#waiting.push(pending)
+      else pending.reject(timeoutError(pending, isUp))
+    }
   }
 
   #onSweep(): void {
@@ -222,12 +243,7 @@ export class PublishPipeline {
         this.#send(token, pending)
       }
     }
-    for (const pending of this.#parked) {
-      if (now < pending.againAt && now < pending.deadline) continue
-      this.#parked.delete(pending)
-      if (now < pending.deadline) this.#waiting.push(pending)
-      else pending.reject(timeoutError(pending, isUp))
-    }
+    this.#unpark()
     for (const pending of this.#waiting.takeAll(({ deadline }) => now >= deadline))
       pending.reject(timeoutError(pending, isUp))
     this.#pump()

@@ -7,7 +7,7 @@ export type PubAck = {
   seq: number
   /** The server had this `Nats-Msg-Id` already; `seq` is the first one's. */
   duplicate: boolean
-  /** It was sent more than once: an earlier answer may have been lost. */
+  /** It was sent before without an answer: that send may have been stored. */
   resent: boolean
 }
 
@@ -43,8 +43,19 @@ export const ERR_CODE = {
   batchDuplicate: 10201,
 } as const
 
-/** Refusals that mean: the same again, soon. */
-const PASSING: ReadonlySet<number> = new Set([ERR_CODE.conflictInFlight, ERR_CODE.idInProcess, ERR_CODE.unavailable])
+/**
+ * Why the same is to come again: `nobody` takes it now; `conflict`: another message of its subject is not decided yet;
+ * `undecided`: it may be on its way itself. By the first two, what was sent is not stored.
+ */
+export type Again = 'nobody' | 'conflict' | 'undecided'
+
+const AGAIN: ReadonlyMap<number, Again> = new Map([
+  [ERR_CODE.unavailable, 'nobody'],
+  [ERR_CODE.batchIncomplete, 'nobody'],
+  // nats-server 2.15 checks it before it proposes the message to the others (checkMsgHeadersPreClusteredProposal).
+  [ERR_CODE.conflictInFlight, 'conflict'],
+  [ERR_CODE.idInProcess, 'undecided'],
+])
 
 const INCOMPLETE =
   'the batch arrived incomplete; too many are open, or its stream lacks one of its subjects, or this user may not publish there'
@@ -52,8 +63,7 @@ const INCOMPLETE =
 /** What one reply to a publish means. */
 export type Reply =
   | { kind: 'stored'; stream: string; seq: number; duplicate: boolean }
-  /** `isNobody`: no stream took it, so that it is not on its way either. */
-  | { kind: 'again'; why: string; isNobody: boolean }
+  | { kind: 'again'; why: string; because: Again }
   | { kind: 'refused'; errCode: number; status: number; description: string }
 
 type ReplyBody = {
@@ -67,7 +77,7 @@ type ReplyBody = {
 export function readReply(status: number | undefined, body: string): Reply {
   if (status === 503) {
     const why = 'no stream holds this subject, or it has no leader yet'
-    return { kind: 'again', why, isNobody: true }
+    return { kind: 'again', why, because: 'nobody' }
   }
   let parsed: ReplyBody
   try {
@@ -134,11 +144,9 @@ function seqBehind(head: Buffer, body: Uint8Array): number {
 function readError(error: NonNullable<ReplyBody['error']>): Reply {
   const errCode = isWhole(error.err_code, 0) ? error.err_code : 0
   const description = isMatch(error.description, /./) ? error.description : `code ${error.code}`
-  if (errCode === ERR_CODE.batchIncomplete) return { kind: 'again', why: INCOMPLETE, isNobody: true }
-  const isPassing = PASSING.has(errCode) || error.code === 429
-  return isPassing
-    ? { kind: 'again', why: description, isNobody: errCode === ERR_CODE.unavailable }
-    : { kind: 'refused', errCode, status: error.code, description }
+  const because = AGAIN.get(errCode) ?? (error.code === 429 ? 'undecided' : undefined)
+  if (because === undefined) return { kind: 'refused', errCode, status: error.code, description }
+  return { kind: 'again', why: errCode === ERR_CODE.batchIncomplete ? INCOMPLETE : description, because }
 }
 
 /** Whether a refusal says that the stream's limits are reached. */

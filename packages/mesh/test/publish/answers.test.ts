@@ -4,6 +4,8 @@ import { PublishPipeline } from '../../src/publish/pipeline.ts'
 
 const NOBODY = { status: 503, body: '' }
 const IN_PROCESS = { status: undefined, body: '{"error":{"code":400,"err_code":10158,"description":"in process"}}' }
+const CONFLICT = { status: undefined, body: '{"error":{"code":400,"err_code":10164,"description":"in flight"}}' }
+const WRONG_SEQUENCE = { status: undefined, body: '{"error":{"code":400,"err_code":10071,"description":"wrong"}}' }
 type Answer = typeof NOBODY | typeof IN_PROCESS | undefined
 
 /** A pipeline whose n-th send gets the n-th answer, or the last one; undefined is none. */
@@ -49,4 +51,15 @@ test('that nothing was stored is said only where every send was turned away', as
 test('one in a hurry, too, ends with what is known of its earlier sends', async () => {
   expect(await publish(answered(NOBODY), true)).toMatchObject({ code: 'MESH_NO_STREAM' })
   expect(await publish(answered(undefined, NOBODY), true)).toMatchObject({ code: 'MESH_PUBLISH_TIMEOUT' })
+})
+
+test('a message that met another of its subject was not stored, and what comes of it then is certain', async () => {
+  const taken = { code: 'MESH_PUBLISH_REFUSED', errCode: 10071 }
+  expect(await publish(answered(CONFLICT, CONFLICT, WRONG_SEQUENCE))).toMatchObject({ ...taken, resent: false })
+  expect(await publish(answered(undefined, CONFLICT, WRONG_SEQUENCE))).toMatchObject({ ...taken, resent: true })
+  expect(await publish(answered(IN_PROCESS, WRONG_SEQUENCE))).toMatchObject({ ...taken, resent: true })
+  expect(await publish(answered(CONFLICT))).toMatchObject({
+    code: 'MESH_PUBLISH_TIMEOUT',
+    message: expect.stringContaining('it was not stored') as string,
+  })
 })

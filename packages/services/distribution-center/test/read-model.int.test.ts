@@ -7,7 +7,9 @@ import { expect, test } from 'vitest'
 import type { CenterView } from '../src/http/schemas.ts'
 import { rebuildStatus, replaceStatus } from '../src/mesh/rebuild-status.ts'
 import { openReadModel } from '../src/read-model.ts'
+import type { StatusChange } from '../src/status/apply.ts'
 import type { ReadModel } from '../src/status/read-model.ts'
+import { isComplete } from '../src/status/status.ts'
 import { find, recife, register } from './http-client.ts'
 import { runningApi, type RunningApi } from './running-api.ts'
 
@@ -127,6 +129,23 @@ test('many changes of one centre at once, over two instances, are all in its ent
   const entry = await api.readModel.statuses.get(id)
   expect(entry?.applied['MESH']?.seq).toBeGreaterThanOrEqual(40)
   expect(Object.keys(entry?.partners ?? {}).sort()).toStrictEqual(['dmitri', 'maas', 'senninha'])
+})
+
+test('changes of one centre that come at once are written together, and only one of them finds it complete', async () => {
+  await using broker = await testMesh()
+  const { statuses } = await openReadModel(broker.mesh)
+  const changes = (['senninha', 'maas', 'dmitri'] as const).map((partner, index): StatusChange => {
+    const position = { epoch: 1, seq: index + 1 }
+    const done = { ...position, at: '', ref: partner }
+    return { kind: 'partner-done', centerId: 'ctr_1', stream: 'PARTNERS', position, partner, done }
+  })
+  const found = await Promise.all(changes.map((change) => statuses.apply(change)))
+  expect(found.map(isComplete)).toStrictEqual([false, false, true])
+  expect(await statuses.get('ctr_1')).toStrictEqual(found[2])
+  // The first went alone, and the others when it was there.
+  const jsm = await jetstreamManager(broker.nats)
+  const { state } = await jsm.streams.info(`KV_${broker.mesh.names.bucket('CENTER_STATUS')}`)
+  expect(state.last_seq).toBe(2)
 })
 
 test('a redelivery after center.onboarded was announced by another event is no dead letter', async () => {

@@ -13,6 +13,7 @@ import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { GIVEN_UP, givesUp, liftLimit, limitFault } from './given-up.ts'
 import { LaneDurable } from './lane-durable.ts'
+import { LookFault } from './look-fault.ts'
 import { nanosOf } from './ordered/stored-delivery.ts'
 import { type Progress, progress, type Range, united } from './progress.ts'
 import { IN_VAIN, SET_BACK, setBack, trueEnd } from './set-back.ts'
@@ -51,7 +52,7 @@ export class Supervisor {
   #durables: Watched[]
   #busy: Promise<void> | undefined
   #doubt: string | undefined
-  #fault: string | undefined
+  readonly #fault = new LookFault()
   #gauges: ConsumerGauges | undefined
   readonly #lane: LaneDurable
 
@@ -70,7 +71,7 @@ export class Supervisor {
 
   /** Why the handler cannot work, for readiness. */
   get fault(): string | undefined {
-    return this.#fault
+    return this.#fault.reason
   }
 
   /** There is a sign that the durable is gone: look now. */
@@ -104,7 +105,7 @@ export class Supervisor {
         await this.#measure()
       }
       await this.#lane.look()
-      this.#fault = undefined
+      this.#fault.clear()
     } catch (error) {
       this.#onError(error)
     }
@@ -290,8 +291,7 @@ export class Supervisor {
     const message = error instanceof Error ? error.message : String(error)
     if (/not found/i.test(message)) this.#doubt ??= message
     const fault = `handler ${labels.handler}: its consumer on ${stream}: ${message}`
-    if (fault !== this.#fault)
+    if (this.#fault.set(fault, error))
       log.warn({ ...labels, stream, err: error }, 'the consumer cannot be looked at; trying again')
-    this.#fault = fault
   }
 }

@@ -22,7 +22,8 @@ export async function askAgain<T>(ask: () => Promise<T>, patienceMs: number = PA
   }
 }
 
-function isUnanswered(error: unknown): boolean {
+/** Nobody said anything: it may be that a leader is being elected. */
+export function isUnanswered(error: unknown): boolean {
   return error instanceof TimeoutError || apiCode(error) === apiCodes.unavailable || isUnheard(error)
 }
 

@@ -15,6 +15,8 @@ import type { ReadModel } from './status/read-model.ts'
 const { version } = manifest
 /** How long a broker that is there may take before registrations are taken without it. */
 const BEGIN_MS = 3000
+/** How long whoever has other instances to go to is told to do so, because nothing can be read here yet. */
+const OPENING_MS = 8000
 /** Tries of a start that fails of something else than a broker that is not ready. */
 const MOST_FAULTS = 6
 const MOST_WAIT_MS = 30_000
@@ -35,8 +37,10 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   const config = serviceConfig(process.env)
   await using mesh = await connectMesh({ ...config.mesh, logger: log, metrics })
   let isListening = false
+  let isOpening = false
   const lifecycle = (): string | undefined => {
     if (stopping.signal.aborted) return 'shutting down'
+    if (isOpening) return 'the read model is not open yet'
     return isListening ? undefined : 'not listening yet'
   }
   await using _health = await serveHealth({ ...config.health, mesh, metrics, checks: { lifecycle } })
@@ -58,7 +62,12 @@ async function serve({ log, metrics }: Telemetry): Promise<void> {
   })
   building.catch(() => undefined)
   if (mesh.queued === undefined) await starting
-  else if (await isThere(mesh)) await Promise.race([starting, sleep(BEGIN_MS, undefined, { ref: false })])
+  else if (await isThere(mesh)) {
+    isOpening = true
+    const opened = Promise.race([starting, sleep(OPENING_MS, undefined, { ref: false })])
+    void opened.catch(() => undefined).then(() => (isOpening = false))
+    await Promise.race([opened, sleep(BEGIN_MS, undefined, { ref: false })])
+  }
   const app = await building
   const url = await app.listen(config.http)
   isListening = true

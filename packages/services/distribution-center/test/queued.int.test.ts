@@ -174,9 +174,11 @@ no_auth_user: a`
     await using server = await testServer({ config })
     await using broker = await testMesh({ server })
     await using service = await startService(broker, spool(folder))
+    // Nothing can be read of it: who has another instance to go to does so, for a while.
+    expect(await ready(service)).toBe(503)
     const begun = 'the broker is there, but not ready for this service; trying again'
     await eventually(() => expect(service.lines.map(({ msg }) => msg)).toContain(begun))
-    expect(await ready(service)).toBe(200)
+    await eventually(async () => expect(await ready(service)).toBe(200))
     expect((await find(service.api, 'none')).status).toBe(503)
     service.child.kill('SIGTERM')
     expect(await service.exited).toBe(0)

@@ -1,7 +1,8 @@
 import type { Mesh } from '@malha/mesh'
+import { READ_MS } from './deadline.ts'
 
-/** A connection that moves to another server is away for less. */
-const BRIEF_MS = 400
+/** A connection that moves to another server is away for less; whoever reads waits for it. */
+const BRIEF_MS = READ_MS
 
 /**
  * Whether the broker is there, or was a moment ago: a request that needs it is refused at once when it is not.

@@ -13,14 +13,16 @@ import { Problem, unavailable } from '../http/problem.ts'
 
 /** How long a request may wait for the broker, ms: an answer leaves within a second. */
 export const BROKER_MS = 800
+/** How long one may that reads, ms: longer than a leader takes to hand over, and a connection to move to another server. */
+export const READ_MS = 2000
 
 /**
- * Gives up on the broker in time to say so.
+ * Gives up in time to say so.
  * @throws Problem unavailable when the broker is away, slow, or cannot store
  */
-export async function inTime<T>(what: string, work: () => Promise<T>): Promise<T> {
+export async function inTime<T>(what: string, work: () => Promise<T>, ms: number = BROKER_MS): Promise<T> {
   const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(unavailable(`${what}: the broker did not answer in time`)), BROKER_MS)
+  const timer = setTimeout(() => late.reject(unavailable(`${what}: the broker did not answer in time`)), ms)
   try {
     return await Promise.race([work(), late.promise])
   } catch (error) {
@@ -31,7 +33,7 @@ export async function inTime<T>(what: string, work: () => Promise<T>): Promise<T
   }
 }
 
-/** An answer takes a few ms; one that is not there after this is asked for again. */
+/** An answer takes a few ms; one that is not there after this is asked for again, and after twice as long once more. */
 const PATIENCE_MS = 200
 const AGAIN_MS = 50
 
@@ -40,23 +42,23 @@ const AGAIN_MS = 50
  * is away for a moment, and an answer may be lost by that.
  */
 export function readInTime<T>(what: string, work: () => Promise<T>): Promise<T> {
-  const until = performance.now() + BROKER_MS - PATIENCE_MS
-  const read = async (): Promise<T> => {
+  const until = performance.now() + READ_MS - PATIENCE_MS
+  const read = async (patienceMs: number): Promise<T> => {
     const asked = work()
     const retried = async (error: unknown): Promise<T> => {
       if (error instanceof Problem || !isPassing(error) || performance.now() > until) throw error
       await sleep(AGAIN_MS)
-      return await read()
+      return await read(patienceMs)
     }
     const mended = asked.catch(retried)
     if (performance.now() > until) return await mended
     const isLate = Symbol()
     const over = new AbortController()
-    const late = sleep(PATIENCE_MS, isLate, { signal: over.signal }).catch(() => isLate)
+    const late = sleep(patienceMs, isLate, { signal: over.signal }).catch(() => isLate)
     const first = await Promise.race([mended, late]).finally(() => over.abort())
-    return first === isLate ? await Promise.race([mended, read()]) : (first as T)
+    return first === isLate ? await Promise.race([mended, read(2 * patienceMs)]) : (first as T)
   }
-  return inTime(what, read)
+  return inTime(what, () => read(PATIENCE_MS), READ_MS)
 }
 
 const CONNECTION_ERRORS = [

@@ -40,15 +40,16 @@ export function meshCenters({ mesh, readModel }: MeshCentersOptions): Centers {
       const what = 'The centre was not registered'
       // With a spool it is taken whether the broker is there or not.
       if (mesh.queued === undefined && !isUp()) return Promise.reject(unavailable(`${what}: the broker is away`))
-      return inTime(what, () => register(mesh, centerId, center))
+      return inTime(what, () => register(mesh, centerId, center), mesh.queued === undefined ? BROKER_MS : DISK_MS)
     },
     find: (centerId) => asked('The centre was not read', (reading) => find(reading, centerId)),
     page: (query) => asked('The centres were not read', (reading) => page(reading, query)),
   }
 }
 
-/** Leaves the spool time to take what the broker did not. */
+/** Of a registration that is queued where the broker does not take it; then it waits for nothing but the disk. */
 const DIRECT_MS = BROKER_MS / 2
+const DISK_MS = 5000
 
 async function register(mesh: Mesh, centerId: string, center: Center): Promise<Registered> {
   const data = { centerId, ...center }
@@ -61,7 +62,7 @@ async function register(mesh: Mesh, centerId: string, center: Center): Promise<R
   } catch (error) {
     if (!isTaken(error)) throw error
   }
-  return await repeated(mesh, data)
+  return await readInTime('The centre was registered before, and not read', () => repeated(mesh, data))
 }
 
 /** The id holds a registration. The same centre: the first answer again. Another: the key was used for two requests. */

@@ -7,6 +7,7 @@ import { finalFile } from '../chaos/history/saved-run.ts'
 import type { BrokerRolled } from './brokers.ts'
 import type { Met } from './clients.ts'
 import type { Ended } from './pod.ts'
+import type { Unready } from './readiness.ts'
 import type { StageLine } from './recorder.ts'
 
 /** What a durable is, and what its server counted. */
@@ -27,6 +28,9 @@ export type Evidence = {
   met: Met
   ended: readonly Ended[]
   brokers: readonly Pick<BrokerRolled, 'beganAt'>[]
+  unready: readonly Unready[]
+  /** What a server refused to the user of a process. */
+  refusals: readonly string[]
 }
 
 export async function readStages(folder: string): Promise<StageLine[]> {

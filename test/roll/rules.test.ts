@@ -36,6 +36,8 @@ function good(): Evidence {
     met: { accepted: new Map(ids.map((id) => [id, 1005])), answerMs: [5, 6, 7], failures: [], queued: 0 },
     ended: [{ pod: 'provider-0', exit: { code: 0, signal: null }, drainMs: 300, isCutOff: false }],
     brokers: [],
+    unready: [],
+    refusals: [],
   }
 }
 
@@ -51,6 +53,16 @@ describe('what must hold of a roll', () => {
     expect(rulesOf({ ...evidence, met: { ...evidence.met, failures: ['POST /centers: answered 503'] } })).toEqual([
       'api-answers',
     ])
+  })
+
+  test('so is an instance that was not ready any more before it was asked to end', () => {
+    const unready = [{ pod: 'distribution-center-1', why: 'no answer' }]
+    expect(rulesOf({ ...good(), unready })).toEqual(['stays-ready'])
+  })
+
+  test('so is a right that a process lacks', () => {
+    const refusals = ['provider: Publish Violation - Subject "x"', 'provider: Publish Violation - Subject "x"']
+    expect(rulesOf({ ...good(), refusals })).toEqual(['rights-suffice'])
   })
 
   test('so is one that was accepted and never finished', () => {

@@ -27,11 +27,13 @@ export function endToEnd({ met, stored }: Pick<Evidence, 'met' | 'stored'>): End
 
 /** What must hold of a roll, beside the rules of chaos; the sentences of what does not. */
 export function breachesOf(evidence: Evidence): Breach[] {
-  const { met, ended } = evidence
+  const { met, ended, unready, refusals } = evidence
   const { p99Ms, unfinished } = endToEnd(evidence)
   const waits = waitsOf(evidence)
   return [
     ...met.failures.map((says) => ({ rule: 'api-answers', says })),
+    ...unready.map(({ pod, why }) => ({ rule: 'stays-ready', says: `${pod} was not ready any more: ${why}` })),
+    ...[...new Set(refusals)].map((says) => ({ rule: 'rights-suffice', says })),
     ...(p99Ms < P99_MS ? [] : [{ rule: 'in-time', says: `p99 end to end is ${p99Ms} ms` }]),
     ...(unfinished === 0 ? [] : [{ rule: 'in-time', says: `${unfinished} accepted requests were never finished` }]),
     ...waits.flatMap(({ handler, waited, ackWaitMs }) =>

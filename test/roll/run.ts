@@ -89,6 +89,8 @@ export async function roll(options: RollOptions): Promise<RollResult> {
     met,
     ended: pods,
     brokers,
+    unready: mesh.unready,
+    refusals: mesh.refusals,
   }
   const { answerMs, failures, queued } = met
   const times = { p99Ms: quantile(answerMs, 0.99), maxMs: quantile(answerMs, 1) }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { freePorts, type NatsCluster, startClickHouse, startNatsCluster } from '@malha/stack'
+import { eventually } from '@malha/testing'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { openRecorder, recorderEnv } from '../chaos/history/recorder.ts'
 import { operationsFolder } from '../chaos/history/saved-run.ts'
@@ -19,9 +20,12 @@ import {
   serviceNames,
 } from '../reference/processes.ts'
 import { type Clients, startClients } from './clients.ts'
-import { type Endpoints, endpoints } from './endpoints.ts'
+import { endpoints } from './endpoints.ts'
 import { type Pod, startPod } from './pod.ts'
+import { readinessProbe, type Unready } from './readiness.ts'
+import { served } from './served.ts'
 import { type Strategy, strategyOf } from './strategy.ts'
+import { type RolledUsers, rolledUsers } from './users.ts'
 import { type ReleaseName, type Workload, workload } from './workload.ts'
 
 export type StartOptions = {
@@ -44,7 +48,10 @@ export type StartOptions = {
   spoil?: { workload: string; modules: readonly string[]; env?: Readonly<Record<string, string>> }
 }
 
-/** A mesh that can be rolled: three brokers, ClickHouse, partners, and every workload twice. */
+/**
+ * A mesh that can be rolled: three brokers, ClickHouse, partners, and every workload twice, each with the rights on the broker
+ * that are generated for it.
+ */
 export interface RollingMesh extends AsyncDisposable {
   readonly beganAt: number
   readonly brokers: NatsCluster
@@ -53,6 +60,10 @@ export interface RollingMesh extends AsyncDisposable {
   readonly clickhouseUrl: string
   readonly workloads: readonly Workload[]
   readonly clients: Clients
+  /** Of pods that take requests. */
+  readonly unready: readonly Unready[]
+  /** What a server refused to the user of a process. */
+  readonly refusals: readonly string[]
   partnerLedger(partner: PartnerName): string
   readonly stagesFolder: string
   /** How often partners were called beyond once a centre: what they know under its key they do not do again. */
@@ -85,14 +96,19 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
   const recording = (name: string): Record<string, string> =>
     recorderEnv({ process: name, file: join(operations, `${name}.jsonl`), beganNs: began.ns })
 
-  const brokers = await startBrokers(options, onLine)
-  opened.use(brokers)
+  const users = await rolledUsers(folder)
+  const brokers = opened.use(await startBrokers(options, { onLine, users }))
+  await eventually(() => users.prepare(brokers.url, 3), { timeoutMs: 60_000 })
   // Rolled with nobody else's: never one that somebody else runs.
   const { CLICKHOUSE_URL: _, ...ownEnv } = process.env
   const clickhouse = opened.use(await startClickHouse({ dataDir: join(folder, 'clickhouse'), env: ownEnv }))
   const outside = await startOutside(options, { onLine, ledger: recording('ledger') })
   opened.defer(outside.stop)
 
+  const unready: Unready[] = []
+  // Quicker, and no less patient with each answer.
+  const asked = readinessProbe()
+  const probe = { ...asked, periodMs: asked.periodMs * scale }
   const front = opened.use(endpoints({ newsMs: options.newsMs ?? NEWS_MS * scale }))
   const mesh = { NATS_URL: brokers.url, MALHA_REPLICAS: '3', LOG_LEVEL: 'info' }
   const ports = new Map<string, number[]>()
@@ -112,6 +128,7 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
           env: {
             ...inheritedEnv(),
             ...mesh,
+            ...users.as(name),
             HEALTH_PORT: String(health),
             HTTP_PORT: String(http),
             ROLL_STAGES: join(stagesFolder, `${pod}.jsonl`),
@@ -129,7 +146,16 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
           onLine: onLine(pod),
         })
       },
-      ...(name === 'distribution-center' && served(front, (slot) => at(ports.get(name)![2 * slot + 1]!))),
+      ...(name === 'distribution-center' &&
+        served(front, {
+          urlsOf: (slot) =>
+            ports
+              .get(name)!
+              .slice(2 * slot, 2 * slot + 2)
+              .map(at) as [string, string],
+          probe,
+          onUnready: (pod, why) => unready.push({ pod, why }),
+        })),
     })
   }
   const workloads: Workload[] = []
@@ -143,6 +169,7 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
     env: {
       ...inheritedEnv(),
       ...mesh,
+      ...users.as('load-publisher'),
       ...recording('load-publisher'),
       HEALTH_PORT: String(health),
       KIND: 'plain',
@@ -160,7 +187,12 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
   })
   const clients = startClients(front, { rate: options.centers, recorder })
   opened.defer(() => clients.stop())
-  const nats = await connect({ servers: brokers.url.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  const nats = await connect({
+    servers: brokers.url.split(','),
+    authenticator: users.authenticatorOf('admin'),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+  })
   opened.defer(() => nats.close())
   const all = opened.move()
   return {
@@ -170,6 +202,8 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
     clickhouseUrl: clickhouse.url,
     workloads,
     clients,
+    unready,
+    refusals: users.refusals,
     stagesFolder,
     partnerLedger: (partner) => join(folder, 'partners', `${partner}.sqlite`),
     repeatedCalls: () => partnerNames.reduce((sum, one) => sum + repeatedCallsIn(join(folder, 'partners', one)), 0),
@@ -181,14 +215,20 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
   }
 }
 
-function startBrokers({ folder, lameDuckGraceMs }: StartOptions, onLine: OnLine): Promise<NatsCluster> {
+function startBrokers(
+  { folder, lameDuckGraceMs }: StartOptions,
+  { onLine, users }: { onLine: OnLine; users: RolledUsers },
+): Promise<NatsCluster> {
   const lines = new Map(['n1', 'n2', 'n3'].map((name) => [name, onLine(name)]))
   return startNatsCluster({
     dataDir: join(folder, 'nats'),
     maxStoreBytes: MAX_STORE_BYTES,
     // 30 s is the least that the server takes.
-    config: `lame_duck_grace_period: "${lameDuckGraceMs}ms"\nlame_duck_duration: "30s"`,
-    onLine: (line, node) => lines.get(node)?.(line),
+    config: `lame_duck_grace_period: "${lameDuckGraceMs}ms"\nlame_duck_duration: "30s"\n${users.config}`,
+    onLine(line, node) {
+      lines.get(node)?.(line)
+      users.onLine(line)
+    },
   })
 }
 
@@ -247,12 +287,4 @@ const workerOf = ({ root }: Release): string => join(root, 'test/chaos/workload/
 /** Grace periods are as they are: whoever needs them all was not done in time. */
 function scaled({ order, graceMs, ...times }: Strategy, scale: number): Strategy {
   return { order, graceMs, minReadyMs: times.minReadyMs * scale, preStopMs: times.preStopMs * scale }
-}
-
-/** A workload that has a Service: requests go to pods that are ready and not leaving. */
-function served(
-  front: Endpoints,
-  urlOf: (slot: number) => string,
-): { onReady: (pod: string, slot: number) => void; onLeave: (pod: string) => void } {
-  return { onReady: (pod, slot) => front.add(pod, urlOf(slot)), onLeave: (pod) => front.remove(pod) }
 }

@@ -63,6 +63,7 @@ export function workload({ name, strategy, replicas, start, onReady, onLeave }: 
       return ended
     },
     async [Symbol.asyncDispose]() {
+      for (const { name: pod } of pods) onLeave?.(pod)
       await Promise.all(pods.map((pod) => pod.stop()))
     },
   }

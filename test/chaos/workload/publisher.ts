@@ -3,14 +3,14 @@
  * broker is away (`KIND=spool`). To be killed, stopped and cut off. SIGUSR1 ends the load and leaves the process running.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectMesh, defineService, meshOptions } from '@malha/mesh'
+import { connectMesh, meshOptions } from '@malha/mesh'
 import { runMain } from '@malha/partner-client'
 import { healthAddress, serveHealth, startTelemetry } from '@malha/telemetry'
 import { recorderOf } from '../history/recorder.ts'
-import { filed, noted, taken } from './contracts.ts'
 import { type KindName, publishesOf } from './kinds.ts'
 import { paced } from './paced.ts'
 import { publishing } from './publishing.ts'
+import { publisherService } from './service.ts'
 
 /** Under way at once. Fewer than the library's window, so that a broker that is away is felt here. */
 const MOST_OPEN = 1000
@@ -26,8 +26,6 @@ await runMain('load-publisher', async (stopping) => {
   await using telemetry = startTelemetry({ service: 'load-publisher', version: '0.0.0', env: process.env })
   await using mesh = await connectMesh({ ...meshOptions(process.env), logger: telemetry.log })
   await using _health = await serveHealth({ ...healthAddress(process.env), mesh })
-  // It brings delayed events too, as every process that runs a service.
-  const service = defineService('load-publisher', { handlers: {}, publishes: [noted, filed, taken] })
   const publish = publishing(mesh, recorder, incarnation)
   const load = paced(publishesOf(process.env['KIND'] as KindName, publish, incarnation), {
     rate: Number(process.env['RATE']),
@@ -39,5 +37,5 @@ await runMain('load-publisher', async (stopping) => {
     while (publish.open > 0) await sleep(LOOK_MS)
     recorder.record({ op: 'answered' })
   }
-  await Promise.all([mesh.run(service, { signal: stopping }), answered()])
+  await Promise.all([mesh.run(publisherService, { signal: stopping }), answered()])
 })

@@ -77,8 +77,7 @@ async function put(kv: KV, centerId: string, next: Next, known?: Entry): Promise
     if (status === current.status) return current
     const revision = await write(kv, status, current.revision)
     if (revision !== undefined) return { status, revision }
-    if (attempt === TRIES)
-      throw new Error(`the status of ${centerId} was written by others ${TRIES} times; try again`)
+    if (attempt === TRIES) throw new Error(`the status of ${centerId} was written by others ${TRIES} times; try again`)
     // Of those who were refused at the same time one comes first.
     await sleep(Math.random() * 10 * (attempt - 1))
     current = await read(kv, centerId)
@@ -100,7 +99,9 @@ async function read(kv: KV, centerId: string): Promise<Entry> {
 async function write(kv: KV, status: CenterStatus, revision: number | undefined): Promise<number | undefined> {
   const bytes = JSON.stringify(status)
   try {
-    return await (revision === undefined ? kv.create(status.centerId, bytes) : kv.update(status.centerId, bytes, revision))
+    return await (revision === undefined
+      ? kv.create(status.centerId, bytes)
+      : kv.update(status.centerId, bytes, revision))
   } catch (error) {
     if (isConflict(error) || error instanceof TimeoutError) return undefined
     throw error

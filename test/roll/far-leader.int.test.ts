@@ -106,6 +106,7 @@ test('a process that stops leaves no message to its ack_wait, however far the le
 test('of those who write a key at once all but one are told that another was faster, which they can go by', async () => {
   await using t = await twoInstances('keys')
   const buckets = await Promise.all([t.near, t.far].map(({ mesh }) => mesh.bucket('KEYS')))
+  await eventually(() => buckets[0]!.put('ready', ''))
   for (const round of [1, 2, 3]) {
     const key = `key-${round}`
     const revision = await buckets[0]!.create(key, '')

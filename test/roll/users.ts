@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { deployment } from '@malha/deploy'
 import { type Deployment, type LocalUsers, localUsers, provisionDeployment, type Workload } from '@malha/deployment'
 import type { ServiceDef } from '@malha/mesh'
+import { reminded } from '../chaos/workload/contracts.ts'
 import { loadService, publisherService } from '../chaos/workload/service.ts'
 
 /** A user for each workload, that of the load among them, with the rights that are generated for it. */
@@ -30,7 +31,7 @@ const rolled: Deployment = {
   workloads: [
     ...deployment.workloads,
     ofLoad('load-worker', loadService({ isMended: unread, begins: unread, act: unread, actAgain: unread })),
-    ofLoad('load-publisher', publisherService),
+    { ...ofLoad('load-publisher', publisherService), uses: { delays: [reminded] } },
   ],
 }
 const REFUSED = /nkey:(\w+)" - (\w+ Violation - Subject .*)$/

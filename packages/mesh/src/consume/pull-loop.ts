@@ -124,7 +124,7 @@ export class PullLoop {
 
   /** Upholds L6: what is asked for now may be on its way from another server. */
   get mayLose(): boolean {
-    return this.#mayRunOut && this.#asked > 0 && !this.#runOut.isCalm
+    return this.#mayRunOut && this.#asked > 0 && this.#runOut.isShort
   }
 
   get #mayRunOut(): boolean {
@@ -160,20 +160,22 @@ export class PullLoop {
     if (this.#nc.isClosed() || this.#nc.isDraining()) return
     const { leftMs } = this.#runOut
     if (leftMs < LEAST_MS) return
-    const { stream, durable, expiresMs = 15_000 } = this.#options
+    const { stream, durable, expiresMs: longMs = 15_000 } = this.#options
     const { batch: some, ...times } = this.#isProbing
       ? { ...PROBE, batch: Math.min(want, PROBE.batch) }
-      : { ...this.#runOut.ask(want, expiresMs), heartbeatMs: this.#heartbeatMs }
+      : { ...this.#runOut.ask(want, longMs), heartbeatMs: this.#heartbeatMs }
     const batch = this.#isTooLarge ? 1 : some
     this.#askedBytes = this.#share.bytes()
     this.#isCut = false
     if (this.#isProbing) this.#silence = setTimeout(() => this.#askAnew(), PROBE.silentMs)
     this.#asked += batch
+    const expiresMs = Math.min(times.expiresMs, leftMs)
+    this.#runOut.onAsk(expiresMs)
     const request = {
       batch,
       // One that did not fit comes alone.
       ...(this.#isTooLarge ? {} : { max_bytes: this.#askedBytes }),
-      ...expiry(Math.min(times.expiresMs, leftMs), times.heartbeatMs),
+      ...expiry(expiresMs, times.heartbeatMs),
     }
     this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
   }

@@ -12,7 +12,7 @@ const CALM_AFTER_MS = 1000
 /** How long a request may be while messages come: a small part of what is saved by that. */
 const BUSY = { shareOfAckWait: 1 / 15, leastMs: 100, mostMs: 1000 }
 /** A request is over that much later than it says, at most; then its answer is lost. */
-const OVERTIME_MS = 500
+const OVERTIME_MS = 1000
 
 type Waiting = { look: () => void; end: () => void }
 
@@ -21,6 +21,7 @@ export class RunOut {
   readonly #busyMs: number | undefined
   readonly #waiting = new Set<Waiting>()
   #lastMessage = -Infinity
+  #isShort = false
   #until = Infinity
 
   constructor({ info }: NatsConnection, ackWaitMs: number) {
@@ -33,14 +34,14 @@ export class RunOut {
     return this.#busyMs !== undefined
   }
 
-  /** None came for a while. */
-  get isCalm(): boolean {
-    return performance.now() - this.#lastMessage > CALM_AFTER_MS
+  /** Upholds O2: the next request is for one message alone, because none came for a while. */
+  get asksForOne(): boolean {
+    return this.isNeeded && performance.now() - this.#lastMessage > CALM_AFTER_MS
   }
 
-  /** Upholds O2: the next request is for one message alone. */
-  get asksForOne(): boolean {
-    return this.isNeeded && this.isCalm
+  /** What is asked for now will be over soon. A long request is not waited for: none came for a while when it was made. */
+  get isShort(): boolean {
+    return this.#isShort
   }
 
   /** How long what is asked for now may take, ms. Upholds O3. */
@@ -54,6 +55,11 @@ export class RunOut {
     return { batch: want, expiresMs: this.#busyMs ?? expiresMs }
   }
 
+  /** It is asked for so long. */
+  onAsk(expiresMs: number): void {
+    this.#isShort = expiresMs <= BUSY.mostMs
+  }
+
   /** A message came, at `at` (of `performance.now()`). */
   onMessage(at: number): void {
     this.#lastMessage = at
@@ -64,7 +70,7 @@ export class RunOut {
     this.#until = until
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = (): void => {
-      if (this.leftMs <= 0 && (isOut() || this.isCalm)) resolve()
+      if (this.leftMs <= 0 && (isOut() || !this.#isShort)) resolve()
     }
     const waiting = { look, end: resolve }
     this.#waiting.add(waiting)

@@ -15,6 +15,7 @@ import {
 import { type NatsCluster, startNatsCluster } from '@malha/stack'
 import { eventually, faultProxy } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
+import type { KV } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -104,8 +105,12 @@ test('a process that stops leaves no message to its ack_wait, however far the le
 })
 
 test('of those who write a key at once all but one are told that another was faster, which they can go by', async () => {
-  await using t = await twoInstances('keys')
-  const buckets = await Promise.all([t.near, t.far].map(({ mesh }) => mesh.bucket('KEYS')))
+  await using meshes = new AsyncDisposableStack()
+  const open = async ({ url }: { url: string }): Promise<KV> => {
+    const mesh = meshes.use(await connectMesh({ servers: [url], namespace: 'keys', replicas: 3 }))
+    return await mesh.bucket('KEYS')
+  }
+  const buckets = [await open(cluster.nodes[0]!), await open(cluster.nodes[1]!)]
   await eventually(() => buckets[0]!.put('ready', ''))
   for (const round of [1, 2, 3]) {
     const key = `key-${round}`

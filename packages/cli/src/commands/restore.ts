@@ -17,11 +17,12 @@ export function register(program: Command): void {
     .argument('<folder>', 'as malha backup wrote it')
     .option('--dry-run', 'only look whether it is whole, and whether the server has none of it')
     .option('--replicas <n>', 'of each stream; default as it had', replicaCount)
-    .option('--json', 'one JSON value: { manifest, streams, durables }')
+    .option('--json', 'one JSON value: { manifest, streams, durables, over }')
     .addHelpText(
       'after',
       `
-One that was broken off goes on when it is called again. What came after the backup is brought back from the archive by malha rebuild,
+One that was broken off goes on when it is called again. At the end every stream and durable is compared with the backup, and
+every replica is current, or it says what differs. What came after the backup is brought back from the archive by malha rebuild,
 before any service starts.
 
 Examples:
@@ -35,6 +36,10 @@ Exit codes: 0 all is there, or with --dry-run could be; 1 an error.`,
       print(json ? JSON.stringify(restored) : drawBackup(restored.manifest, screen()))
       const streams = plural(restored.streams.length, 'stream')
       if (dryRun) say(`${streams} would be brought back; nothing was done`)
-      else say(`${streams} brought back, ${plural(restored.durables, 'durable')} made`)
+      else say(`${streams} brought back, ${plural(restored.durables, 'durable')} made; all is as the backup says`)
+      if (restored.over > 0)
+        say(
+          `${plural(restored.over, 'message')} of the backup had an end of their own: what has a time to live, or was done`,
+        )
     })
 }

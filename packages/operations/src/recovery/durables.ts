@@ -18,7 +18,7 @@ export async function durablesOf(jsm: JetStreamManager, stream: string): Promise
 }
 
 /** All up to this sequence is done. One that was just made says so of what is before it only by where it begins. */
-function floorOf({ config, ack_floor, delivered, num_ack_pending }: ConsumerInfo): number {
+export function floorOf({ config, ack_floor, delivered, num_ack_pending }: ConsumerInfo): number {
   if (config.ack_policy === AckPolicy.None || num_ack_pending === 0) return delivered.stream_seq
   return Math.max(ack_floor.stream_seq, (config.opt_start_seq ?? 1) - 1)
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { ownInbox } from '@malha/mesh'
-import type { StreamConfig, StreamState } from '@nats-io/jetstream'
+import type { StreamConfig, StreamInfo, StreamState } from '@nats-io/jetstream'
 import type { Msg, NatsConnection } from '@nats-io/nats-core'
 
 /** What the server says of a stream whose copy begins. */
@@ -15,6 +15,9 @@ export type Snapshot = { readonly config: StreamConfig; readonly state: StreamSt
 export type Copied = Snapshot & { readonly bytes: number; readonly sha256: string }
 
 type Answer = { error?: { code: number; description: string } }
+
+/** What the server says of a stream that it has made of a copy. */
+export type Made = Pick<StreamInfo, 'config' | 'state'>
 
 /** A server that says nothing for so long has gone away: it waits a few seconds for an answer itself. */
 const SILENT_MS = 30_000
@@ -79,12 +82,12 @@ export async function copyStream(
 /**
  * Has the server make a stream of such a file. Needs `$JS.API.STREAM.RESTORE.<stream>` and to publish
  * `$JS.SNAPSHOT.RESTORE.<stream>.*`.
- * @throws Error with what the server said; a stream that is not whole is none
+ * @throws Error with what the server said; what there is of the stream then is to be removed
  */
 export async function sendCopy(
   nats: NatsConnection,
   { config, state, file, onBytes }: Snapshot & { file: string; onBytes: (bytes: number) => void },
-): Promise<void> {
+): Promise<Made> {
   const subject = `$JS.API.STREAM.RESTORE.${config.name}`
   const { deliver_subject: to } = await ask<{ deliver_subject: string }>(
     nats,
@@ -96,7 +99,9 @@ export async function sendCopy(
     faultIn(await nats.request(to, piece, { timeout: ASK_MS }))
     onBytes((sent += piece.length))
   }
-  faultIn(await nats.request(to, '', { timeout: LAST_ANSWER_MS }))
+  const last = await nats.request(to, '', { timeout: LAST_ANSWER_MS })
+  faultIn(last)
+  return last.json<Made>()
 }
 
 /** SHA-256 of a file, hexadecimal. */

@@ -7,7 +7,10 @@ import { backUp, openOperations } from '../../src/index.ts'
 import { note, type Partners, placed, publish, shop } from './scene.ts'
 
 /** Orders that were done, and written down as done, before the broker was lost. */
-export const BEFORE = 60
+export const BEFORE = 30
+
+/** Each look is some queries, and many reads of the broker. */
+const WRITTEN = { timeoutMs: 180_000, intervalMs: 250 }
 
 /** Which mesh, and where its archive is. */
 export type Lost = { clickhouse: string; namespace: string; known: Partners }
@@ -16,7 +19,7 @@ export const archiver = (mesh: Mesh, url: string): RunningArchive =>
   archiveStreams(
     { nats: mesh.nats, namespace: mesh.names.namespace },
     { url },
-    { pollMs: 50, floorsMs: 100, leaseMs: 1_000 },
+    { pollMs: 200, floorsMs: 300, leaseMs: 1_000 },
   )
 
 /** A mesh that had done `BEFORE` orders, all of it written down, and went on until its broker was killed and its disk was lost. */
@@ -32,15 +35,15 @@ export async function lostMesh(
   await publish(mesh, 0, BEFORE)
   const last = await streamState(mesh.nats, mesh.names.stream('ORDERS'))
   expect(last.lastSeq).toBeGreaterThanOrEqual(BEFORE)
-  await eventually(() => expectWritten(mesh, clickhouse, BEFORE), { timeoutMs: 180_000 })
+  await eventually(() => expectWritten(mesh, clickhouse, BEFORE), WRITTEN)
   let n = BEFORE
   if (backup) {
     await backUp(mesh, { folder: backup })
     // What only the archive knows to be done, and to wait.
-    for (; n < BEFORE + 20; n++) await mesh.publish(placed, { n })
-    await eventually(() => expectWritten(mesh, clickhouse, n), { timeoutMs: 180_000 })
+    for (; n < BEFORE + 10; n++) await mesh.publish(placed, { n })
+    await eventually(() => expectWritten(mesh, clickhouse, n), WRITTEN)
   }
-  for (; n < BEFORE + 100; n++) await mesh.publish(placed, { n })
+  for (; n < BEFORE + 50; n++) await mesh.publish(placed, { n })
   await server[Symbol.asyncDispose]() // SIGKILL, and its folder goes
   await mesh.nats.close()
   await archive.stop()
@@ -92,7 +95,7 @@ export async function expectWhole(server: string, { clickhouse, namespace, known
     const { state } = await jsm.streams.info(mesh.names.lanes('shop'), { subjects_filter: '>' })
     const waiting = Object.keys(state.subjects ?? {}).filter((subject) => subject.includes('.tell.at.'))
     expect(waiting).toHaveLength(archived.filter((n) => n % 10 === 7).length)
-  })
+  }, WRITTEN)
   for (const one of [known.bill, known.mark, known.count]) expect(one.count(BEFORE)).toBe(BEFORE)
   expect([...known.tell.calls].filter(([n, calls]) => n < BEFORE && n % 10 !== 7 && calls !== 1)).toEqual([])
   for (const { keys } of Object.values(known)) for (const of of keys.values()) expect(of.size).toBe(1)

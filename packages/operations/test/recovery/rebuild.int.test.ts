@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readKeptMesh } from '@malha/archive'
-import { connectMesh, streamState } from '@malha/mesh'
+import { connectMesh, LANE_HEADER, type Mesh, streamState } from '@malha/mesh'
 import { type ClickHouseServer, spawnChild, startClickHouse } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rebuild, restore } from '../../src/index.ts'
+import { durablesOf } from '../../src/recovery/durables.ts'
 import { archiver, BEFORE, expectWhole, lostMesh } from './lost-mesh.ts'
-import { partners, placed, publish, shop } from './scene.ts'
+import { partners, placed, publish, seller } from './scene.ts'
 
 let dataDir: string
 let clickhouse: ClickHouseServer
@@ -34,14 +35,16 @@ async function killedRebuild(natsUrl: string, namespace: string): Promise<void> 
   expect(await child.exited).toMatchObject({ signal: 'SIGKILL' })
 }
 
-test('a broker that lost its disk is rebuilt from the archive, though that was killed and broken off: nothing below a floor is called again, all above it is, and the audit is clean', async () => {
+test('a broker that lost its disk is rebuilt from the archive, though that was killed and broken off, and from a backup and the archive alike: nothing below a floor is called again, all above it is, and the audit is clean', async () => {
   const namespace = 'rebuilt'
   const lost = { clickhouse: clickhouse.url, namespace, known: partners() }
-  await lostMesh(lost)
+  const folder = join(dataDir, 'backup')
+  await lostMesh(lost, { backup: folder })
+  const archive = { url: clickhouse.url }
   await using server = await testServer()
+  let alone: object
   {
     await using mesh = await connectMesh({ servers: server.url, name: 'rebuild', namespace, topology: 'none' })
-    const archive = { url: clickhouse.url }
     const plan = await rebuild(mesh, { archive, dryRun: true })
     expect(plan.streams.every(({ action }) => action === 'make')).toBe(true)
     expect(plan.waiting).toBeGreaterThanOrEqual(BEFORE / 10)
@@ -64,24 +67,40 @@ test('a broker that lost its disk is rebuilt from the archive, though that was k
     const done = await rebuild(mesh, { archive })
     expect(done.streams.find(({ name }) => name.endsWith('ORDERS'))?.action).not.toBe('make')
     expect(await rebuild(mesh, { archive })).toMatchObject({ streams: done.streams.map(() => ({ action: 'none' })) })
+    alone = await standing(mesh)
   }
-  await expectWhole(server.url, lost)
-}, 90_000)
-
-test('what came after a backup is brought back from the archive once it is restored', async () => {
-  const namespace = 'filled'
-  const lost = { clickhouse: clickhouse.url, namespace, known: partners() }
-  const folder = join(dataDir, 'backup')
-  await lostMesh(lost, { backup: folder })
-  await using server = await testServer()
   {
-    await using mesh = await connectMesh({ servers: server.url, name: 'restore', namespace, topology: 'none' })
+    await using restored = await testServer()
+    await using mesh = await connectMesh({ servers: restored.url, name: 'restore', namespace, topology: 'none' })
     await restore(mesh, { folder })
-    const { streams } = await rebuild(mesh, { archive: { url: clickhouse.url } })
+    expect(await standing(mesh)).not.toEqual(alone)
+    const { streams } = await rebuild(mesh, { archive })
     expect(streams.find(({ name }) => name.endsWith('ORDERS'))).toMatchObject({ action: 'fill' })
+    expect(await standing(mesh)).toEqual(alone)
   }
   await expectWhole(server.url, lost)
-}, 90_000)
+}, 120_000)
+
+/** Where the streams, the durables and the lanes of a mesh stand, whatever brought them back. */
+async function standing({ nats, names }: Mesh): Promise<object> {
+  const jsm = await jetstreamManager(nats)
+  const streams: object[] = []
+  for (const name of ['ORDERS', 'MESH', 'DEAD_LETTERS'].map((one) => names.stream(one))) {
+    const { epoch, lastSeq } = await streamState(nats, name)
+    const { state } = await jsm.streams.info(name, { subjects_filter: '>' })
+    const events = Object.entries(state.subjects ?? {}).filter(([subject]) => !subject.includes('_done.'))
+    const floors = (await durablesOf(jsm, name)).map(({ config, floor }) => [config.durable_name, floor])
+    streams.push({ name, epoch, lastSeq, events: Object.fromEntries(events), floors: Object.fromEntries(floors) })
+  }
+  const lane = names.lanes('shop')
+  const waiting: string[] = []
+  const { state } = await jsm.streams.info(lane)
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await jsm.streams.getMessage(lane, { seq })
+    if (message) waiting.push(message.header.get(LANE_HEADER.seq))
+  }
+  return { streams, waiting: waiting.toSorted() }
+}
 
 test('a number behind the last event that the archive has is not given again, by a rebuild that was killed there either', async () => {
   const namespace = 'marks'
@@ -90,19 +109,20 @@ test('a number behind the last event that the archive has is not given again, by
     await using server = await testServer()
     await using mesh = await connectMesh({ servers: server.url, name: 'before', namespace })
     await using _ = archiver(mesh, clickhouse.url)
-    await mesh.provision(shop(partners()))
+    await mesh.provision(seller)
     await publish(mesh, 0, 20)
-    await eventually(async () => {
+    const isWritten = async (): Promise<boolean> => {
       const { streams } = await readKeptMesh(archive)
-      expect(streams.find(({ stream }) => stream === 'marks_ORDERS')?.lastSeq).toBe(20)
-    })
+      return streams.find(({ stream }) => stream === 'marks_ORDERS')?.lastSeq === 20
+    }
+    await eventually(isWritten, { intervalMs: 250 })
   }
   // As if they had been done-markers, which the archive has not.
   const statement = `ALTER TABLE archive.events DELETE WHERE stream = 'marks_ORDERS' AND seq > 15 SETTINGS mutations_sync = 2`
   expect((await fetch(clickhouse.url, { method: 'POST', body: statement })).status).toBe(200)
   await using server = await testServer()
   await killedRebuild(server.url, namespace)
-  await using mesh = await connectMesh({ servers: server.url, name: 'rebuild', namespace })
+  await using mesh = await connectMesh({ servers: server.url, name: 'rebuild', namespace, topology: 'none' })
   const lastSeq = async (): Promise<number> => (await streamState(mesh.nats, 'marks_ORDERS')).lastSeq
   expect(await lastSeq()).toBe(15)
   await rebuild(mesh, { archive })
@@ -114,7 +134,7 @@ test('a number behind the last event that the archive has is not given again, by
 test('nothing is rebuilt over a stream that was made anew, nor of a mesh that the archive does not know', async () => {
   await using server = await testServer()
   await using mesh = await connectMesh({ servers: server.url, name: 'early', namespace: 'rebuilt' })
-  await (await mesh.start(shop(partners()))).stop()
+  await mesh.provision(seller)
   const archive = { url: clickhouse.url }
   await expect(rebuild(mesh, { archive })).rejects.toThrow(
     /OPERATIONS_REBUILD_REFUSED: .*rebuilt_ORDERS was made anew, and is empty: .*nats stream rm rebuilt_ORDERS.*nothing was done/,

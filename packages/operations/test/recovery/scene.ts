@@ -60,6 +60,9 @@ export const shop = ({ bill, once, mark, count, tell }: Partners): ServiceDef =>
     publishes: [billed, marked, noted],
   })
 
+/** Publishes orders, and handles none. */
+export const seller: ServiceDef = defineService('seller', { handlers: {}, publishes: [placed] })
+
 export const publish = async (mesh: Mesh, from: number, to: number): Promise<void> => {
   for (let n = from; n < to; n++) await mesh.publish(placed, { n })
 }

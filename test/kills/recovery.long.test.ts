@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,14 @@ import { connectMesh, streamState } from '@malha/mesh'
 import { backUp, type Manifest, restore } from '@malha/operations'
 import { type ClickHouseServer, startClickHouse } from '@malha/stack'
 import { eventually, testCluster, testServer } from '@malha/testing'
-import { jetstreamManager, type StreamConfig, type StreamState } from '@nats-io/jetstream'
+import {
+  jetstream,
+  jetstreamManager,
+  type JetStreamManager,
+  type StreamConfig,
+  type StreamState,
+} from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
 import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectWhole, lostMesh } from '../../packages/operations/test/recovery/lost-mesh.ts'
@@ -16,6 +24,7 @@ import { malha } from '../malha-command.ts'
 /** Twelve megabytes: so a kill falls into the copy of a stream, too. */
 const NOTES = 3000
 const KILLS = 6
+const KEYS = 20_000
 
 let dataDir: string
 let clickhouse: ClickHouseServer
@@ -107,6 +116,34 @@ test('a backup that was killed at any time is none, and one that is there is who
   for (const { again } of killed.filter(({ files }) => files.length > 0))
     expect(again.stderr).toMatch(/OPERATIONS_BACKUP_REFUSED: .*name a folder that is empty/)
 }, 600_000)
+
+test('a bucket that is written into while it is copied has every key when it is restored', async () => {
+  const folder = join(dataDir, 'hot')
+  await using server = await testServer()
+  await using mesh = await connectMesh({ servers: server.url, name: 'before' })
+  await mesh.provision(shop(partners()))
+  const kv = await new Kvm(jetstream(mesh.nats)).create('HOT')
+  // Twenty megabytes, that are copied for a second.
+  const put = (from: number, count: number): Promise<unknown> =>
+    Promise.all(Array.from({ length: count }, (_, n) => kv.put(`k${(from + n * 7) % KEYS}`, randomBytes(1_000))))
+  for (let n = 0; n < 7; n++) for (let from = n; from < KEYS; from += 7_000) await put(from, 1_000)
+  const keys = async (jsm: JetStreamManager): Promise<number> =>
+    (await jsm.streams.info('KV_HOT')).state.num_subjects ?? 0
+  expect(await keys(await jetstreamManager(mesh.nats))).toBe(KEYS)
+  const over = new AbortController()
+  const load = (async () => {
+    while (!over.signal.aborted) await put(Math.floor(Math.random() * KEYS), 10)
+  })()
+  const { streams } = await backUp(mesh, { folder })
+  over.abort()
+  await load
+  expect(streams.find(({ name }) => name === 'KV_HOT')?.later?.messages).toBeGreaterThan(0)
+  await using empty = await testServer()
+  await using after = await connectMesh({ servers: empty.url, name: 'after', topology: 'none' })
+  await restore(after, { folder })
+  expect(await keys(await jetstreamManager(after.nats))).toBe(KEYS)
+  expect(await restore(after, { folder })).toMatchObject({ streams: [], over: 0 })
+}, 120_000)
 
 test('a restore that was killed again and again ends right, and a stream that is there in part says so', async () => {
   const lost = {

@@ -58,6 +58,16 @@ async function restoring(
   return { how, tookMs: performance.now() - began, said: command.stderr }
 }
 
+/** Calls it until it ends well: what goes wrong before that, such as a server that is slow to answer, says to call it again. */
+async function untilDone(namespace: string, at: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const { how, said } = await restoring(namespace)
+    if (how === 0) return
+    expect(said, at).toMatch(/OPERATIONS_RESTORE_FAILED: .*run the same command again/)
+    expect(tries, at).toBeLessThan(4)
+  }
+}
+
 async function streamsOf(namespace: string): Promise<string[]> {
   const names: string[] = []
   for await (const name of (await jetstreamManager(nats)).streams.names())
@@ -104,8 +114,7 @@ async function rounds(namespace: string): Promise<void> {
     const moment = (0.2 + 0.8 * Math.random()) * rehearsal.tookMs
     await restoring(namespace, moment)
     const at = `round ${round}, killed after ${moment} ms`
-    const again = await restoring(namespace)
-    expect(again, at).toMatchObject({ how: 0 })
+    await untilDone(namespace, at)
     await eventually(
       async () => {
         const held = await Promise.all(cluster.nodes.map(({ monitorUrl }) => heldBy(monitorUrl, namespace)))

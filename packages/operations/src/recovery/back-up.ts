@@ -7,16 +7,18 @@
  * B2  What says that something was done is copied before what was made by that: buckets (checkpoints, partitions, inboxes,
  *     views) first, letters last.
  * B3  What is removed when it is done is copied before where it goes: lanes and delays before records of runs and events.
- * B4  The manifest is written when all else is on the disk.
+ * B4  Of a stream from which messages are removed by others that come, these are copied too ([later](later.ts)).
+ * B5  The manifest is written when all else is on the disk.
  */
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { epochOf, isOfNamespace, type Mesh } from '@malha/mesh'
-import { jetstreamManager, StorageType, type StreamInfo } from '@nats-io/jetstream'
+import { jetstreamManager, type JetStreamManager, StorageType, type StreamInfo } from '@nats-io/jetstream'
 import { OperationsError } from '../errors.ts'
 import { durablesOf } from './durables.ts'
+import { readLater, replaces } from './later.ts'
 import { filesOf, type Manifest, MANIFEST, type SavedDurable, type SavedStream } from './manifest.ts'
-import { copyStream } from './snapshot.ts'
+import { copyStream, sha256Of } from './snapshot.ts'
 
 /** How far one stream is. */
 export type CopyProgress = { readonly stream: string; readonly bytes: number; readonly isDone: boolean }
@@ -32,7 +34,7 @@ const TRIES = 3
 
 /**
  * Copies every stream and bucket of the mesh's namespace into a folder. Needs `$JS.API.STREAM.LIST`, and of each of them
- * `$JS.API.CONSUMER.LIST`, `$JS.API.STREAM.SNAPSHOT` and to publish `$JS.SNAPSHOT.ACK.>`.
+ * `$JS.API.CONSUMER.LIST`, `$JS.API.STREAM.SNAPSHOT`, `$JS.API.STREAM.MSG.GET` and to publish `$JS.SNAPSHOT.ACK.>`.
  * @throws OperationsError OPERATIONS_BACKUP_REFUSED the folder is not empty; OPERATIONS_BACKUP_FAILED
  */
 export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined }: BackupOptions): Promise<Manifest> {
@@ -46,7 +48,7 @@ export async function backUp(mesh: Mesh, { folder, onProgress = () => undefined 
   const saved: SavedStream[] = []
   for (const info of inOrder(streams)) {
     const onBytes = (bytes: number): void => onProgress({ stream: info.config.name, bytes, isDone: false })
-    const copied = await copy(mesh, { folder, info, durables: durables.get(info.config.name) ?? [], onBytes })
+    const copied = await copy(mesh, jsm, { folder, info, durables: durables.get(info.config.name) ?? [], onBytes })
     saved.push(copied)
     onProgress({ stream: info.config.name, bytes: copied.bytes, isDone: true })
   }
@@ -89,7 +91,8 @@ function inOrder(streams: readonly StreamInfo[]): StreamInfo[] {
 
 type Task = { folder: string; info: StreamInfo; durables: SavedDurable[]; onBytes: (bytes: number) => void }
 
-async function copy({ nats }: Mesh, { folder, info, durables, onBytes }: Task): Promise<SavedStream> {
+async function copy({ nats }: Mesh, jsm: JetStreamManager, task: Task): Promise<SavedStream> {
+  const { folder, info, durables, onBytes } = task
   const { name, metadata } = info.config
   const files = filesOf(folder, name)
   for (let attempt = 1; ; attempt++) {
@@ -97,6 +100,8 @@ async function copy({ nats }: Mesh, { folder, info, durables, onBytes }: Task): 
       await mkdir(files.folder, { mode: 0o700, recursive: true })
       const { config, state, bytes, sha256 } = await copyStream(nats, { stream: name, file: files.data, onBytes })
       await writeFile(files.config, JSON.stringify({ config, state }, null, 2), { mode: 0o600, flush: true })
+      const later = replaces(config) ? await readLater(jsm, name, state.last_seq) : [] // B4
+      if (later.length > 0) await writeFile(files.later, JSON.stringify(later), { mode: 0o600, flush: true })
       return {
         name,
         kind: metadata?.['malha.kind'] ?? 'bucket',
@@ -106,6 +111,7 @@ async function copy({ nats }: Mesh, { folder, info, durables, onBytes }: Task): 
         lastSeq: state.last_seq,
         bytes,
         sha256,
+        ...(later.length > 0 && { later: { messages: later.length, sha256: await sha256Of(files.later) } }),
         durables,
       }
     } catch (cause) {
@@ -128,7 +134,7 @@ function failed(folder: string, { what, did, cause }: { what: string; did: strin
   )
 }
 
-/** Upholds B4. */
+/** Upholds B5. */
 async function writeLast(folder: string, manifest: Manifest): Promise<void> {
   const part = join(folder, `${MANIFEST}.part`)
   try {

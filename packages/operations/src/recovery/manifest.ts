@@ -21,6 +21,8 @@ export type SavedStream = {
   /** Of `stream.tar.s2`. */
   readonly bytes: number
   readonly sha256: string
+  /** What was stored while it was copied, and is not in the copy: `later.json`. None where nothing is removed by what comes. */
+  readonly later?: { readonly messages: number; readonly sha256: string }
   readonly durables: readonly SavedDurable[]
 }
 
@@ -38,11 +40,12 @@ export type Manifest = {
 
 export const MANIFEST = 'manifest.json'
 
-/** Files of one stream, as the `nats` command calls them. */
-export const filesOf = (folder: string, stream: string): { folder: string; config: string; data: string } => ({
+/** Files of one stream, the first two as the `nats` command calls them. */
+export const filesOf = (folder: string, stream: string): Record<'folder' | 'config' | 'data' | 'later', string> => ({
   folder: join(folder, stream),
   config: join(folder, stream, 'backup.json'),
   data: join(folder, stream, 'stream.tar.s2'),
+  later: join(folder, stream, 'later.json'),
 })
 
 /** @throws OperationsError OPERATIONS_BACKUP_UNREADABLE */

@@ -14,6 +14,7 @@
  * R5  All is compared with the manifest at the end, on every replica.
  */
 import { readFile } from 'node:fs/promises'
+import { relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EPOCH, epochOf, type Mesh } from '@malha/mesh'
 import { jetstreamManager, type JetStreamManager, type StreamConfig, type StreamInfo } from '@nats-io/jetstream'
@@ -21,10 +22,11 @@ import { OperationsError } from '../errors.ts'
 import type { CopyProgress } from './back-up.ts'
 import { orGoOnLater } from './broken-off.ts'
 import { behind, ownMetadata } from './durables.ts'
+import { type LaterMessage, storeLater } from './later.ts'
 import { filesOf, type Manifest, readManifest, type SavedStream, unreadable } from './manifest.ts'
 import { streamOf } from './stream-of.ts'
 import { sendCopy, sha256Of, type Snapshot } from './snapshot.ts'
-import { countOver, currentStream, differences, faultsIn, growsAlone } from './whole.ts'
+import { countOver, currentStream, differences, faultsIn, growsAlone, lastOf } from './whole.ts'
 
 export type RestoreOptions = {
   folder: string
@@ -52,6 +54,7 @@ type Wanted = { saved: SavedStream; standing: 'missing' | 'begun' | 'there' }
 
 /** nats-server gives a restore up that gets no piece for five seconds. */
 const GIVEN_UP_MS = 7_000
+const ELECTED_MS = 30_000
 
 /**
  * Brings a backup back. The services of the mesh, and its archive, must not run meanwhile. Needs `$JS.API.STREAM.NAMES`, of each
@@ -97,12 +100,15 @@ async function compare(jsm: JetStreamManager, manifest: Manifest): Promise<void>
 
 async function checkFiles(folder: string, { streams }: Manifest): Promise<void> {
   const faults: string[] = []
-  for (const { name, sha256 } of streams) {
-    const found = await sha256Of(filesOf(folder, name).data).catch(() => undefined)
-    if (found !== sha256)
-      faults.push(
-        `${name}/stream.tar.s2 ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`,
-      )
+  for (const { name, sha256, later } of streams) {
+    const files = filesOf(folder, name)
+    for (const [file, wanted] of [[files.data, sha256], ...(later ? [[files.later, later.sha256]] : [])] as const) {
+      const found = await sha256Of(file!).catch(() => undefined)
+      if (found !== wanted)
+        faults.push(
+          `${relative(folder, file!)} ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`,
+        )
+    }
   }
   if (faults.length > 0) throw unreadable(folder, `${faults.join('; ')}; take another backup`)
 }
@@ -150,7 +156,7 @@ async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Fou
   for await (const name of jsm.streams.names()) names.add(name)
   const found: Found[] = []
   for (const saved of streams) {
-    const info = await orLater(saved.name, () => streamOf(jsm, saved.name))
+    const info = await orLater(saved.name, () => patiently(() => streamOf(jsm, saved.name)))
     const nothing = { messages: 0, lastSeq: 0, grows: false }
     if (!info) found.push({ saved, standing: names.has(saved.name) ? 'begun' : 'missing', ...nothing })
     else {
@@ -161,11 +167,23 @@ async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Fou
   return found
 }
 
+/** A stream whose leader gave a restore up has none until there was an election. */
+async function patiently<Result>(look: () => Promise<Result>): Promise<Result> {
+  for (const until = Date.now() + ELECTED_MS; ; await sleep(500)) {
+    try {
+      return await look()
+    } catch (error) {
+      if (Date.now() > until) throw error
+    }
+  }
+}
+
 function standingOf({ created, config, state }: StreamInfo, saved: SavedStream): Found['standing'] {
   if (config.metadata?.[EPOCH] === undefined || epochOf({ created, config }) !== saved.epoch) return 'other'
-  const isMore = state.last_seq > saved.lastSeq && !growsAlone(config)
+  const last = lastOf(config, saved)
+  const isMore = state.last_seq > last && !growsAlone(config)
   if (config.metadata[RESTORING] !== undefined) return isMore ? 'other' : 'begun'
-  return isMore || state.last_seq < saved.lastSeq ? 'other' : 'there'
+  return isMore || state.last_seq < last ? 'other' : 'there'
 }
 
 /** Upholds R4. What is in it is in the backup. */
@@ -192,8 +210,12 @@ async function bring({ nats }: Mesh, jsm: JetStreamManager, task: Bring): Promis
   const begun = { ...metadata, [RESTORING]: saved.sha256 } // R4
   // No stream begins as sealed.
   const config = { ...wanted, metadata: begun, sealed: false }
-  const found = differences(await sendCopy(nats, { config, state, file: files.data, onBytes }), saved)
+  const found = differences(await sendCopy(nats, { config, state, file: files.data, onBytes }), {
+    ...saved,
+    later: { messages: 0, sha256: '' },
+  })
   if (found.length > 0) throw new Error(`it has ${found.join(', ')}`)
+  if (saved.later) await storeLater(nats, JSON.parse(await readFile(files.later, 'utf8')) as LaterMessage[])
   // Nobody else has it yet where it has just been made.
   await currentStream(jsm, saved.name)
   await jsm.streams.update(saved.name, { metadata })

@@ -27,8 +27,8 @@ const LAST_ANSWER_MS = 3_600_000
 const PIECE_BYTES = 128 * 1024
 
 /**
- * Writes the messages of a stream into a file, without its consumers. While it runs the server removes nothing from the
- * stream, and takes new messages. Needs `$JS.API.STREAM.SNAPSHOT.<stream>` and to publish `$JS.SNAPSHOT.ACK.<stream>.>`.
+ * Writes the messages of a stream into a file, without its consumers. The server goes on storing and removing messages
+ * meanwhile: what it has removed by then is not in it, nor is what it has stored since. Needs `$JS.API.STREAM.SNAPSHOT.<stream>` and to publish `$JS.SNAPSHOT.ACK.<stream>.>`.
  * @throws Error with what the server said
  */
 export async function copyStream(

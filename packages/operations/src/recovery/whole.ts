@@ -28,14 +28,19 @@ const shrinksAlone = (config: StreamConfig): boolean =>
   config.max_msgs_per_subject > 0 ||
   config.retention !== RetentionPolicy.Limits
 
+/** The last sequence of a stream when all of it is there. What schedules stored again counts by itself. */
+export const lastOf = (config: StreamConfig, { lastSeq, later }: SavedStream): number =>
+  growsAlone(config) ? lastSeq : lastSeq + (later?.messages ?? 0)
+
 /** What of a stream is not as it was, in words; nothing for a whole one. */
 export function differences({ config, state }: Held, saved: SavedStream): string[] {
   const { first_seq: first, last_seq: last, messages } = state
   const [grows, shrinks] = [growsAlone(config), shrinksAlone(config)]
-  const isMore = messages > saved.messages && !grows
+  const wanted = lastOf(config, saved)
+  const isMore = messages > saved.messages + (saved.later?.messages ?? 0) && !grows
   const isFewer = messages < saved.messages && !shrinks
   return [
-    ...(last < saved.lastSeq || (last > saved.lastSeq && !grows) ? [`last sequence ${last} for ${saved.lastSeq}`] : []),
+    ...(last < wanted || (last > wanted && !grows) ? [`last sequence ${last} for ${wanted}`] : []),
     ...(saved.messages > 0 && (first < saved.firstSeq || (first > saved.firstSeq && !shrinks))
       ? [`first sequence ${first} for ${saved.firstSeq}`]
       : []),

@@ -7,6 +7,7 @@ import { DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/nats-core'
 import { beforeAll, afterAll, expect, test } from 'vitest'
 import { backUp, restore } from '../../src/index.ts'
+import { readLater, storeLater } from '../../src/recovery/later.ts'
 import { orders, partners, placed, publish, shop } from './scene.ts'
 
 const WHO = ['bill', 'once', 'mark', 'count', 'tell'] as const
@@ -124,6 +125,15 @@ test('a restore is run again though a retry has come due on the lanes meanwhile,
   expect(await restore(after, { folder: to })).toMatchObject({ streams: [] })
 
   const jsm = await jetstreamManager(after.nats)
+  // As one that came due while its lane was copied.
+  const due = await readLater(jsm, 'LANES_SHOP', 1)
+  expect(due).toMatchObject([{ subject: mesh.names.laneTarget('shop', 'tell') }])
+  await jsm.streams.purge('LANES_SHOP')
+  await storeLater(after.nats, due)
+  await eventually(async () =>
+    expect(await readLater(jsm, 'LANES_SHOP', 3)).toMatchObject([{ headers: due[0]!.headers }]),
+  )
+
   const { config } = await jsm.consumers.info('ORDERS', 'shop_bill_keyed')
   await jsm.consumers.delete('ORDERS', 'shop_bill_keyed')
   await jsm.consumers.add('ORDERS', { ...config, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: 6 })

@@ -63,8 +63,8 @@ async function untilDone(namespace: string, at: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     const { how, said } = await restoring(namespace)
     if (how === 0) return
-    expect(said, at).toMatch(/OPERATIONS_RESTORE_FAILED: .*run the same command again/)
-    expect(tries, at).toBeLessThan(4)
+    expect(`${at}: ${said}`).toMatch(/OPERATIONS_RESTORE_FAILED: .*run the same command again/)
+    expect(tries).toBeLessThan(4)
   }
 }
 
@@ -118,8 +118,8 @@ async function rounds(namespace: string): Promise<void> {
     await eventually(
       async () => {
         const held = await Promise.all(cluster.nodes.map(({ monitorUrl }) => heldBy(monitorUrl, namespace)))
-        expect(held, at).toEqual([wanted, wanted, wanted])
-        expect([held[1], held[2]], at).toEqual([held[0], held[0]])
+        expect({ at, held }).toEqual({ at, held: [wanted, wanted, wanted] })
+        expect([held[1], held[2]]).toEqual([held[0], held[0]])
       },
       { intervalMs: 250 },
     )

@@ -103,10 +103,10 @@ async function checkFiles(folder: string, { streams }: Manifest): Promise<void> 
   for (const { name, sha256, later } of streams) {
     const files = filesOf(folder, name)
     for (const [file, wanted] of [[files.data, sha256], ...(later ? [[files.later, later.sha256]] : [])] as const) {
-      const found = await sha256Of(file!).catch(() => undefined)
+      const found = await sha256Of(file).catch(() => undefined)
       if (found !== wanted)
         faults.push(
-          `${relative(folder, file!)} ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`,
+          `${relative(folder, file)} ${found === undefined ? 'cannot be read' : 'is not what was written (SHA-256)'}`,
         )
     }
   }

@@ -34,8 +34,7 @@ export async function natsUsers(folder: string): Promise<NatsUsers> {
     connect: (user, url) => own.connect(user, url, { name: `malha/${user}` }),
     refusalOf(line) {
       const [, key, what, subject] = REFUSED.exec(line) ?? []
-      // Each process tries once whether it may bring what others delay: that is no fault of anybody.
-      if (!key || !what || !subject || subject.includes('.MSG.NEXT.DELAYS.')) return undefined
+      if (!key || !what || !subject) return undefined
       return `NATS refused ${userOf(key) ?? key} something (${what}, ${subject}): say in its service, or in deploy/mesh.ts, that it does that`
     },
   }

@@ -13,6 +13,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { Outgoing, Published } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
+import { allows, publishRights, type Rights } from '../topology/own-rights.ts'
 import { FORMAT } from '../topology/system.ts'
 import { AlreadyStored } from './already-stored.ts'
 import type { Delay } from './delay.ts'
@@ -55,6 +56,7 @@ export class Delays {
   #looking: Promise<void> | undefined
   #stopped = false
   #serves = false
+  #rights: Promise<Rights> | undefined
   readonly #mending = new Set<string>()
 
   constructor(options: DelaysOptions) {
@@ -114,6 +116,7 @@ export class Delays {
 
   /** Who was disconnected may have other permissions now. */
   #tryDeniedAgain(): void {
+    this.#rights = undefined
     for (const [type, { isDenied }] of this.#forwarders) if (isDenied) this.#forwarders.delete(type)
     if (this.#serves) this.serve()
   }
@@ -151,11 +154,13 @@ export class Delays {
     await ensureDelayDurable(this.#options, type)
     // A dead letter is named after the age of the stream, which this reads.
     await this.#clock.now()
-    this.#forward(type)
+    await this.#forward(type)
     this.serve()
   }
 
-  #forward(type: string): void {
+  /** Unless it may not, or does already. */
+  async #forward(type: string): Promise<void> {
+    if (this.#forwarders.has(type) || !(await this.#mayPull(type))) return
     if (this.#forwarders.has(type) || this.#stopped) return
     const { nc, pipeline, names, log } = this.#options
     const office = { nc, pipeline, names, service: 'malha', serviceVersion: FORMAT, handler: 'delays' }
@@ -172,6 +177,13 @@ export class Delays {
       },
     })
     this.#forwarders.set(type, forwarder)
+  }
+
+  /** Asked, and not tried: what is refused is a line in the server's log, which operators look into. */
+  async #mayPull(type: string): Promise<boolean> {
+    const { nc, names } = this.#options
+    this.#rights ??= publishRights(nc)
+    return allows(await this.#rights, `$JS.API.CONSUMER.MSG.NEXT.${names.delays()}.${names.delayDurable(type)}`)
   }
 
   /** Whoever forwards makes a durable again that is gone: who made it first may not be there. */
@@ -202,7 +214,7 @@ export class Delays {
       const page = (await nc.request(api, JSON.stringify({ offset }), { timeout: 5000 })).json<NamesPage>()
       const found = page.consumers ?? []
       for (const durable of found)
-        if (durable.startsWith(prefix)) this.#forward(durable.slice(prefix.length).replaceAll('_', '.'))
+        if (durable.startsWith(prefix)) await this.#forward(durable.slice(prefix.length).replaceAll('_', '.'))
       offset += found.length
       if (found.length === 0 || offset >= (page.total ?? 0)) break
     }
@@ -210,7 +222,7 @@ export class Delays {
     const due = names.strip(names.delayDue(''))
     for (const subject of reading.subjects) {
       const type = names.strip(subject).slice(due.length)
-      if (!this.#forwarders.has(type)) this.#mend(type)
+      if (!this.#forwarders.has(type) && (await this.#mayPull(type))) this.#mend(type)
     }
   }
 

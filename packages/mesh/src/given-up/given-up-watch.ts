@@ -13,7 +13,7 @@ import type { TopologyMode } from '../lifecycle/options.ts'
 import { apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ADVISORIES } from '../topology/names.ts'
-import { mayPublish, USER_INFO } from '../topology/own-rights.ts'
+import { allows, publishRights, USER_INFO } from '../topology/own-rights.ts'
 import { CHECKPOINT_BUCKET } from '../topology/system.ts'
 import { GivenUpLeader, type LeaderDeps } from './given-up-leader.ts'
 
@@ -85,7 +85,7 @@ export class GivenUpWatch {
       waitMs = tryMs * (1 + Math.random() / 5)
       if (!connection.isUp()) continue
       // A refused write is a line in the server's log, which operators look into.
-      const isKnownNotTo: boolean = !isAsked && !(await mayPublish(this.#options.nc, this.#leaseSubject))
+      const isKnownNotTo: boolean = !isAsked && !allows(await publishRights(this.#options.nc), this.#leaseSubject)
       isAsked = !isKnownNotTo
       const isDenied = isKnownNotTo || (await this.#tryToLead(seen, signal))
       // Whoever is disconnected may have other rights afterwards.

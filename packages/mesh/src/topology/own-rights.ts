@@ -28,12 +28,12 @@ export function allows({ allow = [], deny = [] }: Rights, subject: string): bool
 
 const ASK_MS = 2000
 
-/** Whether this user may publish on a subject. Where the server does not tell, it may be. */
-export async function mayPublish(nc: NatsConnection, subject: string): Promise<boolean> {
+/** On what this user may publish. Where the server does not tell, it may be on everything. */
+export async function publishRights(nc: NatsConnection): Promise<Rights> {
   try {
     const { permissions } = await askUserInfo(nc, ASK_MS)
-    return allows(permissions?.publish ?? {}, subject)
+    return permissions?.publish ?? {}
   } catch {
-    return true
+    return {}
   }
 }

@@ -26,7 +26,7 @@ export interface DeploymentUsers extends AsyncDisposable, Pick<LocalUsers, 'auth
   /** Hears the server's log. */
   readonly onLine: (line: string) => void
   /** Makes all that a deployment needs, as its user `provision`: streams, buckets, durables. */
-  prepare(url: string): Promise<void>
+  readonly prepare: LocalUsers['provision']
   /** A connection with nothing of the mesh in between. */
   connect(user: string, url: string): Promise<NatsConnection>
 }

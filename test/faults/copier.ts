@@ -1,11 +1,11 @@
 /** A service process to be killed: makes a copy of each original and files it, both once. */
-import { defineService, on, seconds, untilBack } from '@malha/mesh'
+import { defineService, on, seconds, type ServiceDef, untilBack } from '@malha/mesh'
 import { copied, drawn, filed } from './copies.ts'
 import { runService } from './run-service.ts'
 
 const options = { startFrom: 'all', concurrency: 64, ackWaitMs: seconds(1), effects: 'once' } as const
 
-const copier = defineService('copier', {
+export const copier: ServiceDef = defineService('copier', {
   publishes: [copied],
   handlers: {
     copy: on(drawn, { ...options, retry: { ...untilBack, forMs: seconds(600), maxDelayMs: 500 } }, (job, ctx) => {
@@ -15,4 +15,4 @@ const copier = defineService('copier', {
   },
 })
 
-await runService(copier)
+if (import.meta.main) await runService(copier)

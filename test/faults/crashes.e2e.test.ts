@@ -2,16 +2,18 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { LETTER_HEADER } from '@malha/mesh'
 import { type Child, spawnChild } from '@malha/stack'
-import { eventually, type TestMesh, testMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { crashingWorker } from './crashing-worker.ts'
+import { type FaultMesh, faultMesh } from './fault-mesh.ts'
 import { deadLetters, settled } from './fixture.ts'
-import { asked } from './jobs.ts'
+import { asked, source } from './jobs.ts'
 import { newBook } from './ordered-fixture.ts'
 
 /** A worker process that is started again whenever it ends. */
 function supervised(
-  t: TestMesh,
+  t: FaultMesh,
   env: Record<string, string>,
   said: string[] = [],
 ): AsyncDisposable & { said: readonly string[] } {
@@ -22,7 +24,7 @@ function supervised(
       command: process.execPath,
       // Little, so that all of it is taken soon.
       args: ['--max-old-space-size=96', fileURLToPath(new URL('crashing-worker.ts', import.meta.url))],
-      env: { ...process.env, NATS_URL: t.url, MALHA_NAMESPACE: t.namespace, ...env },
+      env: { ...process.env, ...t.as('worker'), ...env },
       onLine: (line) => said.push(line),
     })
     void child.exited.then(() => (isOver ? undefined : start()))
@@ -41,11 +43,11 @@ function supervised(
 /** Each once: one whose process ends between its effect and its ack is done again, as ever. */
 const done = (file: string): string[] => [...new Set(readFileSync(file, 'utf8').split('\n').filter(Boolean))].toSorted()
 
-async function lettersOf(t: TestMesh): Promise<{ id: string; code: string }[]> {
+async function lettersOf(t: FaultMesh): Promise<{ id: string; code: string }[]> {
   const jsm = await jetstreamManager(t.nats)
   const letters: { id: string; code: string }[] = []
   for (let seq = 1; seq <= (await deadLetters(t)); seq++) {
-    const stored = await jsm.streams.getMessage(`${t.namespace}_DEAD_LETTERS`, { seq })
+    const stored = await jsm.streams.getMessage('DEAD_LETTERS', { seq })
     letters.push({ id: stored?.header.get('ce-id') ?? '', code: stored?.header.get(LETTER_HEADER.code) ?? '' })
   }
   return letters
@@ -66,7 +68,7 @@ function jobsWith(guilty: Readonly<Record<number, 'kills' | 'hoards' | 'hangs'>>
 
 /** From the start of a worker until as many messages are dead letters as are expected, and all others handled. */
 async function untilBuried(
-  t: TestMesh,
+  t: FaultMesh,
   { ids, expected }: ReturnType<typeof jobsWith>,
   { env, meanwhile, said = [] }: { env: Record<string, string>; meanwhile?: () => Promise<void>; said?: string[] },
 ): Promise<Outcome> {
@@ -87,28 +89,30 @@ async function untilBuried(
 }
 
 test.concurrent('of twenty messages one kills its process each time and one takes all its memory: two letters, and all others handled, also where their durable is deleted meanwhile', async () => {
-  await using t = await testMesh()
+  // Who may make no durable waits for somebody who may; its user may make its own.
+  const env = { ACK_WAIT_MS: '500', MALHA_TOPOLOGY: 'ensure' }
+  await using t = await faultMesh([source, crashingWorker(env)])
   const jsm = await jetstreamManager(t.nats)
   const deletion = async (): Promise<void> =>
     void (await jsm.consumers.delete(t.mesh.names.stream('JOBS'), t.mesh.names.durable('worker', 'work', 'keyed')))
   const twenty = jobsWith({ 3: 'kills', 11: 'hoards' })
   const said: string[] = []
-  const how = { env: { ACK_WAIT_MS: '500' }, meanwhile: deletion, said }
+  const how = { env, meanwhile: deletion, said }
   expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
   expect(said.filter((line) => line.includes('JavaScript heap out of memory')).length).toBeGreaterThan(2)
 })
 
 test.concurrent('the same of one, where the order of keys is kept', async () => {
-  await using t = await testMesh()
+  const env = { ACK_WAIT_MS: '2000', ORDER: 'key' }
+  await using t = await faultMesh([source, crashingWorker(env)])
   const twenty = jobsWith({ 3: 'kills' })
-  const how = { env: { ACK_WAIT_MS: '2000', ORDER: 'key' } }
-  expect(await untilBuried(t, twenty, how)).toEqual(twenty.expected)
+  expect(await untilBuried(t, twenty, { env })).toEqual(twenty.expected)
 })
 
 test.concurrent('of twenty messages one never comes back, in any of three processes: one letter, and all others handled', async () => {
-  await using t = await testMesh()
   using book = newBook()
   const env = { BOOK: book.file, ACK_WAIT_MS: '500', TIMEOUT_MS: '100' }
+  await using t = await faultMesh([source, crashingWorker(env)])
   const workers = [supervised(t, env), supervised(t, env), supervised(t, env)]
   await using stopping = new AsyncDisposableStack()
   for (const worker of workers) stopping.use(worker)

@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, event, stream } from '@malha/mesh'
-import { eventually, testMesh } from '@malha/testing'
+import { defineService } from '@malha/mesh'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { faultMesh } from './fault-mesh.ts'
 import { startProcess, storedIds } from './fixture.ts'
-import { Job } from './jobs.ts'
+import { forwarder } from './forwarder.ts'
+import { reminded } from './jobs.ts'
 
-/** Its window is over long before another takes what a killed process had in hand. */
-const reminders = stream('REMINDERS', { subjects: ['reminder.>'], duplicateWindowMs: 100 })
-const reminded = event('reminder.due', { stream: reminders, schema: Job, key: (job) => job.jobId })
+const shop = defineService('shop', { handlers: {}, publishes: [reminded] })
+const uses = { delays: [reminded] }
 
 const COUNT = 4000
 const SPREAD_MS = 9000
 
 test('SIGKILL of those who bring due events, one after the other: each comes, once', { timeout: 120_000 }, async () => {
-  await using t = await testMesh()
-  const publisher = await t.connect()
-  await publisher.provision(defineService('shop', { handlers: {}, publishes: [reminded] }))
+  await using t = await faultMesh([shop, forwarder], { shop: uses, forwarder: uses })
+  const publisher = await t.connect('shop')
   const first = Date.now() + 4000
   const ids = await Promise.all(
     Array.from({ length: COUNT }, async (_, n) => {
@@ -26,17 +26,17 @@ test('SIGKILL of those who bring due events, one after the other: each comes, on
   )
   await publisher.close()
 
-  const forwarder = () =>
-    startProcess(t, {
+  const start = () =>
+    startProcess({
       file: new URL('forwarder.ts', import.meta.url),
-      env: { NATS_URL: t.url },
-      isReady: (said) => said.includes('forwards'),
+      env: t.as('forwarder'),
+      isReady: (said) => said.includes('forwarder'),
     })
   const jsm = await jetstreamManager(t.nats)
-  const stored = async (): Promise<number> => (await jsm.streams.info(`${t.namespace}_REMINDERS`)).state.messages
-  let left = await forwarder()
+  const stored = async (): Promise<number> => (await jsm.streams.info('REMINDERS')).state.messages
+  let left = await start()
   for (let kill = 1; kill <= 4; kill++) {
-    const next = await forwarder()
+    const next = await start()
     const had = await stored()
     await eventually(async () => had === COUNT || (await stored()) > had)
     // Somewhere in a burst, and not always at the same place of it.
@@ -46,7 +46,7 @@ test('SIGKILL of those who bring due events, one after the other: each comes, on
   }
   await using last = left
   expect(last.pid).toBeGreaterThan(0)
-  const info = async () => (await jsm.streams.info(`${t.namespace}_DELAYS`)).state.messages
+  const info = async () => (await jsm.streams.info('DELAYS')).state.messages
   await eventually(async () => expect(await info()).toBe(0), { timeoutMs: 60_000 })
   const counts = (await storedIds(t, 'REMINDERS')).get('reminder.due')!
   expect(ids.filter((id) => !counts.has(id))).toEqual([])

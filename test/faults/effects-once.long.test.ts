@@ -1,35 +1,32 @@
 import { fileURLToPath } from 'node:url'
 import { defineService } from '@malha/mesh'
 import { spawnChild } from '@malha/stack'
-import {
-  eventually,
-  type FaultProxy,
-  faultProxy,
-  testCluster,
-  type TestCluster,
-  testMesh,
-  type TestMesh,
-} from '@malha/testing'
+import { eventually, type FaultProxy, faultProxy } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
+import { copier } from './copier.ts'
 import { copied, copies, drawn, filed, originals } from './copies.ts'
+import { faultCluster, faultMesh, type OnServers } from './fault-mesh.ts'
 
 const ROUNDS = 4
 const PER_ROUND = 500
 const ORIGINALS = ROUNDS * PER_ROUND
 const PATIENTLY = { timeoutMs: 120_000 }
 
+const draughtsman = defineService('draughtsman', { handlers: {}, publishes: [drawn, copied] })
+const services = [draughtsman, copier] as const
+
 interface Copier extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-async function startCopier(t: TestMesh<unknown>, proxy: FaultProxy): Promise<Copier> {
+async function startCopier(t: OnServers, proxy: FaultProxy): Promise<Copier> {
   const lines: string[] = []
   const child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('copier.ts', import.meta.url))],
-    env: { ...process.env, NATS_URL: proxy.url, MALHA_NAMESPACE: t.namespace },
+    env: { ...process.env, ...t.as('copier'), NATS_URL: proxy.url },
     onLine: (line) => lines.push(line),
   })
   const kill = async (): Promise<void> => {
@@ -47,13 +44,13 @@ async function startCopier(t: TestMesh<unknown>, proxy: FaultProxy): Promise<Cop
 }
 
 /** Each original twice under one id, so that two copiers often have it at the same time. */
-async function publishTwice(t: TestMesh<unknown>, from: number, to: number): Promise<void> {
+async function publishTwice(t: OnServers, from: number, to: number): Promise<void> {
   const js = jetstream(t.nats)
   for (let n = from; n < to; n += 1) {
     const head = headers()
     const values = { specversion: '1.0', id: `o${n}`, type: drawn.type, source: '/draughtsman' }
     for (const [name, value] of Object.entries(values)) head.set(`ce-${name}`, value)
-    const subject = `${t.namespace}.${drawn.type}`
+    const subject = drawn.type
     const send = () => js.publish(subject, JSON.stringify({ jobId: `o${n}`, n }), { headers: head, retries: 20 })
     await Promise.all([send(), send()])
   }
@@ -61,8 +58,7 @@ async function publishTwice(t: TestMesh<unknown>, from: number, to: number): Pro
 
 type Stored = { subject: string; seq: number; id: string; type: string; cause: string }
 
-async function storedIn(t: TestMesh<unknown>, name: string): Promise<Stored[]> {
-  const stream = `${t.namespace}_${name}`
+async function storedIn(t: OnServers, stream: string): Promise<Stored[]> {
   const { state } = await (await jetstreamManager(t.nats)).streams.info(stream)
   const all: Stored[] = []
   const consumer = await jetstream(t.nats).consumers.get(stream)
@@ -76,19 +72,19 @@ async function storedIn(t: TestMesh<unknown>, name: string): Promise<Stored[]> {
   return all
 }
 
-async function copiedSoFar(t: TestMesh<unknown>): Promise<number> {
-  const { state } = await (await jetstreamManager(t.nats)).streams.info(`${t.namespace}_${copies.name}`)
+async function copiedSoFar(t: OnServers): Promise<number> {
+  const { state } = await (await jetstreamManager(t.nats)).streams.info(copies.name)
   return state.messages / 3
 }
 
 /** Nothing pending, nothing unacked, and everything delivered. */
-async function allHandled(t: TestMesh<unknown>): Promise<void> {
+async function allHandled(t: OnServers): Promise<void> {
   const jsm = await jetstreamManager(t.nats)
-  const stream = `${t.namespace}_${originals.name}`
+  const stream = originals.name
   const { state } = await jsm.streams.info(stream)
   await eventually(
     async () => {
-      const { num_ack_pending, ack_floor } = await jsm.consumers.info(stream, `${t.namespace}_copier_copy`)
+      const { num_ack_pending, ack_floor } = await jsm.consumers.info(stream, 'copier_copy')
       expect({ num_ack_pending, floor: ack_floor.stream_seq }).toEqual({ num_ack_pending: 0, floor: state.last_seq })
     },
     { timeoutMs: 120_000, intervalMs: 200 },
@@ -96,7 +92,7 @@ async function allHandled(t: TestMesh<unknown>): Promise<void> {
 }
 
 /** Exactly one marker and one of each output for every original, the three of them next to each other. */
-async function expectEachOnce(t: TestMesh<unknown>): Promise<void> {
+async function expectEachOnce(t: OnServers): Promise<void> {
   const all = await storedIn(t, copies.name)
   expect(all.length).toBe(3 * ORIGINALS)
   const wanted = Array.from({ length: ORIGINALS }, (_, n) => `o${n}`).sort()
@@ -114,15 +110,10 @@ async function expectEachOnce(t: TestMesh<unknown>): Promise<void> {
   })
   expect(parted).toEqual([])
   const jsm = await jetstreamManager(t.nats)
-  expect((await jsm.streams.info(`${t.namespace}_DEAD_LETTERS`)).state.messages).toBe(0)
+  expect((await jsm.streams.info('DEAD_LETTERS')).state.messages).toBe(0)
 }
 
-async function run(
-  t: TestMesh<unknown>,
-  urls: [string, string],
-  disturb: (round: number) => Promise<void>,
-): Promise<void> {
-  await t.mesh.provision(defineService('draughtsman', { handlers: {}, publishes: [drawn, copied] }))
+async function run(t: OnServers, urls: [string, string], disturb: (round: number) => Promise<void>): Promise<void> {
   await using one = await faultProxy({ target: urls[0] })
   await using other = await faultProxy({ target: urls[1] })
   await using _steady = await startCopier(t, other)
@@ -146,19 +137,17 @@ async function run(
 }
 
 test('on a single server: kills, lost answers and two at one message store each set of outputs once', async () => {
-  await using t = await testMesh()
+  await using t = await faultMesh(services)
   await run(t, [t.url, t.url], () => Promise.resolve())
   await expectEachOnce(t)
 })
 
 test('on three servers whose leader is killed: each set of outputs is stored once', async () => {
-  await using cluster: TestCluster = await testCluster()
-  await using t = await testMesh({ server: cluster })
+  await using t = await faultCluster(services)
   const [first = '', second = ''] = t.url.split(',')
   await run(t, [first, second], async (round) => {
     if (round % 2 === 0) return
-    const stream = `${t.namespace}_${copies.name}`
-    await cluster.restart(await eventually(() => cluster.leader(t.nats, stream)))
+    await t.restart(await eventually(() => t.leader(t.nats, copies.name)))
   })
   await expectEachOnce(t)
 })

@@ -6,6 +6,9 @@ import { type Child, spawnChild } from '@malha/stack'
 import { eventually, type TestMesh } from '@malha/testing'
 import { type ConsumerInfo, jetstreamManager, jetstream } from '@nats-io/jetstream'
 import { expect } from 'vitest'
+import { type FaultMesh, faultMesh } from './fault-mesh.ts'
+import { source } from './jobs.ts'
+import { worker } from './worker.ts'
 
 /** Counts the calls for each job. */
 export interface Partner extends AsyncDisposable {
@@ -47,39 +50,45 @@ export interface Worker extends AsyncDisposable {
   kill(): Promise<void>
 }
 
+/** Processes of `worker.ts`, and whoever asks for jobs. */
+export interface WorkerMesh extends FaultMesh {
+  /** @param natsUrl @default that of the server */
+  startWorker(natsUrl?: string): Promise<Worker>
+}
+
 type WorkerOptions = {
   partner: Partner
-  natsUrl?: string
   /** How soon what a killed worker had in hand comes again, ms. @default 30 000 */
   ackWaitMs?: number
 }
 
-export function startWorker(t: TestMesh, options: WorkerOptions): Promise<Worker> {
-  return startProcess(t, {
-    file: new URL('worker.ts', import.meta.url),
-    env: {
-      NATS_URL: options.natsUrl ?? t.url,
-      PARTNER_URL: options.partner.url,
-      ACK_WAIT_MS: String(options.ackWaitMs ?? 30_000),
-    },
-    isReady: (said) => said.includes('is bound'),
+export async function workerMesh({ partner: office, ackWaitMs = 30_000 }: WorkerOptions): Promise<WorkerMesh> {
+  const env = { PARTNER_URL: office.url, ACK_WAIT_MS: String(ackWaitMs) }
+  const mesh = await faultMesh([source, worker(env)])
+  return Object.assign(mesh, {
+    startWorker: (natsUrl = mesh.url) =>
+      startProcess({
+        file: new URL('worker.ts', import.meta.url),
+        env: { ...mesh.as('worker'), NATS_URL: natsUrl, ...env },
+        isReady: (said) => said.includes('is bound'),
+      }),
   })
 }
 
 /** A process that answers the requests of sums.ts. */
-export function startResponder(t: TestMesh): Promise<Worker> {
+export function startResponder(t: FaultMesh): Promise<Worker> {
   const isReady = (said: string): boolean => said.includes('answers sum.of') && said.includes('answers sum.counting')
-  return startProcess(t, { file: new URL('responder.ts', import.meta.url), env: { NATS_URL: t.url }, isReady })
+  return startProcess({ file: new URL('responder.ts', import.meta.url), env: t.as('sums'), isReady })
 }
 
 type ProcessOptions = { file: URL; env: Record<string, string>; isReady: (said: string) => boolean }
 
-export async function startProcess(t: TestMesh, { file, env, isReady }: ProcessOptions): Promise<Worker> {
+export async function startProcess({ file, env, isReady }: ProcessOptions): Promise<Worker> {
   const lines: string[] = []
   const child: Child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(file)],
-    env: { ...process.env, MALHA_NAMESPACE: t.namespace, ...env },
+    env: { ...process.env, ...env },
     onLine: (line) => lines.push(line),
   })
   await eventually(
@@ -106,9 +115,11 @@ export async function startProcess(t: TestMesh, { file, env, isReady }: ProcessO
   }
 }
 
+type Looked = Pick<TestMesh, 'mesh' | 'nats'>
+
 /** How often each id (`ce-id`) of each type is in a stream. */
-export async function storedIds(t: TestMesh, name = 'JOBS'): Promise<Map<string, Map<string, number>>> {
-  const stream = `${t.namespace}_${name}`
+export async function storedIds(t: Looked, name = 'JOBS'): Promise<Map<string, Map<string, number>>> {
+  const stream = t.mesh.names.stream(name)
   const { state } = await (await jetstreamManager(t.nats)).streams.info(stream)
   const types = new Map<string, Map<string, number>>()
   if (state.messages === 0) return types
@@ -127,11 +138,12 @@ export async function storedIds(t: TestMesh, name = 'JOBS'): Promise<Map<string,
  * A handler's durable once it has nothing more to do: nothing pending, nothing unacked, and all there is for it acked, as
  * the server counts what is pending only a moment after it has stored it.
  */
-export async function settled(t: TestMesh, handler: string): Promise<ConsumerInfo> {
+export async function settled(t: Looked, handler: string): Promise<ConsumerInfo> {
   const jsm = await jetstreamManager(t.nats)
   return eventually(
     async () => {
-      const [stream, durable] = [`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}_keyed`]
+      const { names } = t.mesh
+      const [stream, durable] = [names.stream('JOBS'), names.durable('worker', handler, 'keyed')]
       const { config } = await jsm.consumers.info(stream, durable)
       const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
       const newest = await Promise.all(filters.map((last_by_subj) => jsm.streams.getMessage(stream, { last_by_subj })))
@@ -146,7 +158,7 @@ export async function settled(t: TestMesh, handler: string): Promise<ConsumerInf
 }
 
 /** How many dead letters there are. */
-export async function deadLetters(t: TestMesh): Promise<number> {
+export async function deadLetters(t: Looked): Promise<number> {
   const jsm = await jetstreamManager(t.nats)
-  return (await jsm.streams.info(`${t.namespace}_DEAD_LETTERS`)).state.messages
+  return (await jsm.streams.info(t.mesh.names.stream('DEAD_LETTERS'))).state.messages
 }

@@ -1,7 +1,9 @@
-/** A process of the mesh that neither handles nor publishes anything: it brings what is due to its stream. To be killed. */
-import { connectMesh, defineService, meshOptions } from '@malha/mesh'
+/** A process of the mesh that handles nothing, and publishes nothing by itself: it brings what is due to its stream. To be killed. */
+import { defineService, type ServiceDef } from '@malha/mesh'
+import { reminded } from './jobs.ts'
+import { runService } from './run-service.ts'
 
-await using mesh = await connectMesh(meshOptions(process.env))
-const running = mesh.run(defineService('bystander', { handlers: {} }))
-process.stdout.write('forwards\n')
-await running
+/** It may bring these. */
+export const forwarder: ServiceDef = defineService('forwarder', { handlers: {}, publishes: [reminded] })
+
+if (import.meta.main) await runService(forwarder)

@@ -1,22 +1,22 @@
 import { fileURLToPath } from 'node:url'
-import { defineService } from '@malha/mesh'
 import { type Child, spawnChild } from '@malha/stack'
-import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
+import { charger } from './charger.ts'
+import { type FaultMesh, faultMesh } from './fault-mesh.ts'
 import { type Partner, partner } from './fixture.ts'
-import { asked } from './jobs.ts'
+import { asked, source } from './jobs.ts'
 
 type Watched = { dieAt?: 'returned' | 'stored'; onLine?: (line: string) => void }
 
-function startCharger(t: TestMesh, office: Partner, { dieAt, onLine = () => undefined }: Watched = {}): Child {
+function startCharger(t: FaultMesh, office: Partner, { dieAt, onLine = () => undefined }: Watched = {}): Child {
   return spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('charger.ts', import.meta.url))],
     env: {
       ...process.env,
-      NATS_URL: t.url,
-      MALHA_NAMESPACE: t.namespace,
+      ...t.as('charger'),
       PARTNER_URL: office.url,
       ...(dieAt && { DIE_AT: dieAt }),
     },
@@ -28,9 +28,8 @@ test.each([
   { dieAt: 'returned', after: 'the effect and before its record', calls: 2 },
   { dieAt: 'stored', after: 'its record and before the ack', calls: 1 },
 ] as const)('a process killed after $after: the partner was called $calls times', async ({ dieAt, calls }) => {
-  await using t = await testMesh()
+  await using t = await faultMesh([source, charger])
   await using office = await partner()
-  await t.mesh.provision(defineService('shop', { handlers: {}, publishes: [asked] }))
   await t.mesh.publish(asked, { jobId: 'j1', n: 1 })
   const doomed = startCharger(t, office, { dieAt })
   expect((await doomed.exited).signal).toBe('SIGKILL')
@@ -38,7 +37,7 @@ test.each([
 
   const heir = startCharger(t, office)
   const jsm = await jetstreamManager(t.nats)
-  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge_keyed`] as const
+  const durable = ['JOBS', 'charger_charge_keyed'] as const
   await eventually(async () => expect((await jsm.consumers.info(...durable)).ack_floor.stream_seq).toBe(1), {
     timeoutMs: 60_000,
   })
@@ -48,15 +47,14 @@ test.each([
 })
 
 test('while the inbox cannot be written a handled message is not handled again, and it is recorded when it can be', async () => {
-  await using t = await testMesh()
+  await using t = await faultMesh([source, charger])
   await using office = await partner()
-  await t.mesh.provision(defineService('shop', { handlers: {}, publishes: [asked] }))
   const lines: string[] = []
-  const charger = startCharger(t, office, { onLine: (line) => lines.push(line) })
+  const running = startCharger(t, office, { onLine: (line) => lines.push(line) })
   const jsm = await jetstreamManager(t.nats)
-  const inbox = `KV_${t.namespace}_MESH_INBOX`
-  const durable = [`${t.namespace}_JOBS`, `${t.namespace}_charger_charge_keyed`] as const
-  await eventually(() => jsm.consumers.info(...durable), { timeoutMs: 60_000 })
+  const inbox = 'KV_MESH_INBOX'
+  const durable = ['JOBS', 'charger_charge_keyed'] as const
+  await eventually(() => expect(lines.join('\n')).toContain('is bound'), { timeoutMs: 60_000 })
   // It can be read, but takes nothing.
   await jsm.streams.update(inbox, { max_bytes: 1 })
   await t.mesh.publish(asked, { jobId: 'j1', n: 1 })
@@ -71,6 +69,6 @@ test('while the inbox cannot be written a handled message is not handled again, 
   })
   expect(office.calls.get('j1')).toBe(1)
   expect((await jsm.streams.info(inbox)).state.messages).toBe(1)
-  charger.kill('SIGTERM')
-  await charger.exited
+  running.kill('SIGTERM')
+  await running.exited
 })

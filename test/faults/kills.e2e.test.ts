@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually, faultProxy, testMesh } from '@malha/testing'
+import { eventually, faultProxy } from '@malha/testing'
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import { deadLetters, partner, settled, startWorker, storedIds } from './fixture.ts'
+import { deadLetters, partner, settled, storedIds, workerMesh } from './fixture.ts'
 import { asked, closed, finished, jobs } from './jobs.ts'
 
 const ROUNDS = 5
@@ -11,14 +11,14 @@ const JOBS = 10
 const ACK_WAIT_MS = 6_000
 
 test('SIGKILL between publish and ack, restart past the duplicate window: one output event a job', async () => {
-  await using t = await testMesh()
-  await using proxy = await faultProxy({ target: t.url })
   const waiting: ServerResponse[] = []
   let holds = true
   await using office = await partner((_, response) => void (holds ? waiting.push(response) : response.end()))
+  await using t = await workerMesh({ partner: office, ackWaitMs: ACK_WAIT_MS })
+  await using proxy = await faultProxy({ target: t.url })
   for (let round = 0; round < ROUNDS; round += 1) {
     holds = true
-    const doomed = await startWorker(t, { partner: office, natsUrl: proxy.url, ackWaitMs: ACK_WAIT_MS })
+    const doomed = await t.startWorker(proxy.url)
     for (let n = round * JOBS; n < (round + 1) * JOBS; n += 1)
       await t.mesh.publish(asked, { jobId: `j${n}`, n }, { id: `j${n}` })
     await eventually(() => expect(waiting.length).toBe(JOBS))
@@ -32,7 +32,7 @@ test('SIGKILL between publish and ack, restart past the duplicate window: one ou
     // The server forgets the outputs' ids; that this much time passes is what is tested.
     await sleep(jobs.duplicateWindowMs * 1.25)
     holds = false
-    await using heir = await startWorker(t, { partner: office, ackWaitMs: ACK_WAIT_MS })
+    await using heir = await t.startWorker()
     await eventually(async () => expect((await storedIds(t)).get(closed.type)?.size).toBe((round + 1) * JOBS), {
       timeoutMs: 60_000,
     })

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keyToken, partitionOf, type Mesh } from '@malha/mesh'
 import { type Child, spawnChild } from '@malha/stack'
-import { eventually, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
+import type { FaultMesh } from './fault-mesh.ts'
 import { steps, taken } from './ordered-jobs.ts'
 
 export const partitionOfKey = (key: string): number => partitionOf(keyToken(key), steps.partitions)
@@ -28,12 +29,12 @@ export interface Walker extends AsyncDisposable {
   readonly lines: readonly string[]
 }
 
-export async function startWalker(t: TestMesh, book: string, env: Record<string, string> = {}): Promise<Walker> {
+export async function startWalker(t: FaultMesh, book: string, env: Record<string, string> = {}): Promise<Walker> {
   const lines: string[] = []
   const child: Child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('ordered-worker.ts', import.meta.url))],
-    env: { ...process.env, NATS_URL: t.url, MALHA_NAMESPACE: t.namespace, BOOK: book, ...env },
+    env: { ...process.env, ...t.as('worker'), BOOK: book, ...env },
     onLine: (line) => lines.push(line),
   })
   const instance = await eventually(
@@ -80,11 +81,11 @@ export type Held = { attempts: number; dueAt: number }
 
 /** Who has each partition, and what waits for a retry there. */
 export async function ownership(
-  t: TestMesh,
+  t: FaultMesh,
 ): Promise<{ partition: number; owner: string; fence: number; held: Held[] }[]> {
   const jsm = await jetstreamManager(t.nats)
-  const bucket = `${t.namespace}_MESH_PARTITIONS`
-  const prefix = `$KV.${bucket}.${t.namespace}_worker_walk.at.`
+  const bucket = 'MESH_PARTITIONS'
+  const prefix = `$KV.${bucket}.worker_walk.at.`
   const found = []
   for await (const message of await jsm.direct.getLastMessagesFor(`KV_${bucket}`, { multi_last: [`${prefix}*`] })) {
     const { owner, fence, open } = JSON.parse(message.string()) as { owner: string; fence: number; open: unknown[][] }
@@ -97,7 +98,7 @@ export async function ownership(
 }
 
 /** A worker whose keys hold at least three retries of different age now. */
-export async function busyOwner(t: TestMesh, walkers: readonly Walker[]): Promise<Walker> {
+export async function busyOwner(t: FaultMesh, walkers: readonly Walker[]): Promise<Walker> {
   return eventually(
     async () => {
       const all = await ownership(t)

@@ -1,4 +1,4 @@
-import { type Contract, event, hours, stream } from '@malha/mesh'
+import { type Contract, defineService, event, hours, type ServiceDef, stream } from '@malha/mesh'
 import { z } from 'zod'
 
 /** The n-th step of a key, from 0. The first `failures` attempts at it fail. */
@@ -12,3 +12,6 @@ export const steps = stream('STEPS', {
   partitions: 16,
 })
 export const taken: Contract<Step> = event('step.taken', { stream: steps, schema: Step, key: (step) => step.key })
+
+/** Whoever publishes them. */
+export const source: ServiceDef = defineService('source', { handlers: {}, publishes: [taken] })

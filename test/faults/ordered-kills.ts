@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService } from '@malha/mesh'
-import { eventually, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { expect } from 'vitest'
+import { faultMesh } from './fault-mesh.ts'
 import { judgeBook, type Verdict } from './order-book.ts'
 import { busyOwner, newBook, partitionOfKey, publishSteps, startWalker, type Walker } from './ordered-fixture.ts'
-import { taken } from './ordered-jobs.ts'
+import { source } from './ordered-jobs.ts'
+import { walkingWorker } from './ordered-worker.ts'
 
 export type WalkOptions = {
   keys: number
@@ -16,9 +17,9 @@ export type WalkOptions = {
  * Three processes take the steps of many keys, one in fifty of which fails a few times; again and again one that holds at
  * least three retries of different age is killed, or stopped for longer than its lease and woken.
  */
-export async function walkThroughKills(t: TestMesh, { keys: count, each, rounds }: WalkOptions): Promise<Verdict> {
+export async function walkThroughKills({ keys: count, each, rounds }: WalkOptions): Promise<Verdict> {
   using book = newBook()
-  await t.mesh.provision(defineService('source', { handlers: {}, publishes: [taken] }))
+  await using t = await faultMesh([source, walkingWorker])
   await using pool = new AsyncDisposableStack()
   const add = async (): Promise<Walker> => pool.use(await startWalker(t, book.file))
   let walkers = [await add(), await add(), await add()]

@@ -4,15 +4,15 @@
  */
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, on, retry } from '@malha/mesh'
+import { defineService, on, retry, type ServiceDef } from '@malha/mesh'
 import { taken } from './ordered-jobs.ts'
 import { runService } from './run-service.ts'
 
-const book = openSync(process.env['BOOK'] ?? '', 'a')
+const book = import.meta.main ? openSync(process.env['BOOK'] ?? '', 'a') : -1
 const workMs = Number(process.env['WORK_MS'] ?? '3')
 const write = (...words: (string | number)[]): void => void writeSync(book, `${words.join(' ')}\n`)
 
-const worker = defineService('worker', {
+export const walkingWorker: ServiceDef = defineService('worker', {
   handlers: {
     walk: on(
       taken,
@@ -34,4 +34,4 @@ const worker = defineService('worker', {
   },
 })
 
-await runService(worker)
+if (import.meta.main) await runService(walkingWorker)

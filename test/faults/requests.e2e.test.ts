@@ -1,14 +1,19 @@
-import { type MeshError } from '@malha/mesh'
-import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { defineService, type MeshError } from '@malha/mesh'
+import { eventually } from '@malha/testing'
 import { expect, test } from 'vitest'
+import { type FaultMesh, faultMesh } from './fault-mesh.ts'
 import { startResponder, type Worker } from './fixture.ts'
+import { sums } from './responder.ts'
 import { counting, sum } from './sums.ts'
 
 /** A process takes its time to start; the conformance suite has more of them, in one process. */
 const RESTARTS = 4
 
+const asker = defineService('asker', { handlers: {} })
+const deployed = (): Promise<FaultMesh> => faultMesh([asker, sums], { asker: { asks: [sum, counting] } })
+
 test('rolling restarts of responder processes under load: no request fails', async () => {
-  await using t = await testMesh()
+  await using t = await deployed()
   await using pool = new AsyncDisposableStack()
   const responders = [pool.use(await startResponder(t)), pool.use(await startResponder(t))]
   const load = asking(t, 16)
@@ -25,7 +30,7 @@ test('rolling restarts of responder processes under load: no request fails', asy
 })
 
 test('SIGKILL of responders under load: what they held fails by its deadline, everything else is answered', async () => {
-  await using t = await testMesh()
+  await using t = await deployed()
   await using pool = new AsyncDisposableStack()
   const responders = [pool.use(await startResponder(t)), pool.use(await startResponder(t))]
   const load = asking(t, 16)
@@ -41,7 +46,7 @@ test('SIGKILL of responders under load: what they held fails by its deadline, ev
 })
 
 test('SIGKILL of a responder in the middle of a stream is an error soon, and so is SIGSTOP', async () => {
-  await using t = await testMesh()
+  await using t = await deployed()
   for (const how of ['SIGKILL', 'SIGSTOP'] as const) {
     await using responder = await startResponder(t)
     const got: number[] = []
@@ -65,7 +70,7 @@ type Failure = { message: string }
 type Outcome = { answered: number; failures: Failure[]; by: Set<number> }
 
 /** Keeps `lanes` requests on their way. */
-function asking(t: TestMesh, lanes: number): { next(count: number): Promise<void>; stop(): Promise<Outcome> } {
+function asking(t: FaultMesh, lanes: number): { next(count: number): Promise<void>; stop(): Promise<Outcome> } {
   const outcome: Outcome = { answered: 0, failures: [], by: new Set() }
   const stop = new AbortController()
   const lane = async (first: number): Promise<void> => {

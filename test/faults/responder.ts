@@ -1,12 +1,12 @@
 /** A service process to be restarted and killed: answers requests, each after a little while. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineService, reply } from '@malha/mesh'
+import { defineService, reply, type ServiceDef } from '@malha/mesh'
 import { runService } from './run-service.ts'
 import { counting, sum } from './sums.ts'
 
 const by = process.pid
 
-const sums = defineService('sums', {
+export const sums: ServiceDef = defineService('sums', {
   handlers: {},
   replies: {
     sum: reply(sum, async (numbers) => {
@@ -22,4 +22,4 @@ const sums = defineService('sums', {
   },
 })
 
-await runService(sums)
+if (import.meta.main) await runService(sums)

@@ -1,22 +1,20 @@
-import { eventually, testMesh, type TestMesh } from '@malha/testing'
+import { eventually } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
-import { deadLetters, partner, settled, startWorker, storedIds, type Worker } from './fixture.ts'
+import type { FaultMesh } from './fault-mesh.ts'
+import { deadLetters, partner, settled, storedIds, type Worker, workerMesh } from './fixture.ts'
 import { asked, closed, finished } from './jobs.ts'
 
 test('20 rolling restarts under load: no dead letter, nothing stranded, each job done', async () => {
-  await using t = await testMesh()
   await using office = await partner((_, response) => void setTimeout(() => response.end(), 10))
+  await using t = await workerMesh({ partner: office })
   await using pool = new AsyncDisposableStack()
-  const workers = [
-    pool.use(await startWorker(t, { partner: office })),
-    pool.use(await startWorker(t, { partner: office })),
-  ]
+  const workers = [pool.use(await t.startWorker()), pool.use(await t.startWorker())]
   const load = publishing(t, 200)
   for (let restart = 0; restart < 20; restart += 1) {
     const leaving = workers.shift() as Worker
     expect(await leaving.drain()).toBe(0)
-    workers.push(pool.use(await startWorker(t, { partner: office })))
+    workers.push(pool.use(await t.startWorker()))
   }
   const count = await load.stop()
   for (const handler of ['work', 'close']) await settled(t, handler)
@@ -32,15 +30,15 @@ test('20 rolling restarts under load: no dead letter, nothing stranded, each job
 })
 
 test('10 SIGTERMs at 500 messages a second: what was finished is not delivered again', async () => {
-  await using t = await testMesh()
   await using office = await partner()
+  await using t = await workerMesh({ partner: office })
   await using pool = new AsyncDisposableStack()
-  let worker = pool.use(await startWorker(t, { partner: office }))
+  let worker = pool.use(await t.startWorker())
   const load = publishing(t, 700)
   for (let round = 0; round < 10; round += 1) {
     await load.next(700)
     // The successor is there first, so that what the leaving one loses would be done again at once.
-    const successor = pool.use(await startWorker(t, { partner: office }))
+    const successor = pool.use(await t.startWorker())
     expect(await worker.drain()).toBe(0)
     worker = successor
   }
@@ -63,7 +61,7 @@ type Load = {
 }
 
 /** Publishes jobs at `perSecond`, a slice every 20 ms. */
-function publishing(t: TestMesh, perSecond: number): Load {
+function publishing(t: FaultMesh, perSecond: number): Load {
   const started = performance.now()
   const failures: unknown[] = []
   let sent = 0
@@ -99,16 +97,16 @@ function publishing(t: TestMesh, perSecond: number): Load {
 }
 
 /** The ack floors are at the last message each durable takes, which for `close` is the last job finished. */
-async function expectNothingStranded(t: TestMesh): Promise<void> {
+async function expectNothingStranded(t: FaultMesh): Promise<void> {
   const jsm = await jetstreamManager(t.nats)
   for (const [handler, type] of [
     ['work', asked.type],
     ['close', finished.type],
   ] as const) {
-    const info = await jsm.consumers.info(`${t.namespace}_JOBS`, `${t.namespace}_worker_${handler}_keyed`)
-    const last = await jsm.streams.getMessage(`${t.namespace}_JOBS`, { last_by_subj: `${t.namespace}.${type}.>` })
+    const info = await jsm.consumers.info('JOBS', `worker_${handler}_keyed`)
+    const last = await jsm.streams.getMessage('JOBS', { last_by_subj: `${type}.>` })
     expect(info.ack_floor.stream_seq).toBeGreaterThanOrEqual(last?.seq ?? Infinity)
   }
-  const lanes = await jsm.streams.info(`${t.namespace}_LANES_WORKER`)
+  const lanes = await jsm.streams.info('LANES_WORKER')
   expect(lanes.state.messages).toBe(0)
 }

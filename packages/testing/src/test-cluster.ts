@@ -20,12 +20,19 @@ export interface TestCluster extends AsyncDisposable {
   restart(node: NatsNode): Promise<void>
 }
 
+export type TestClusterOptions = {
+  /** Lines of nats-server configuration for each server: accounts, users, limits. */
+  config?: string
+  /** Hears each line of the log of each. */
+  onLine?: (line: string, node: string) => void
+}
+
 /**
  * A cluster of three nats-servers on free ports of 127.0.0.1 and a folder of its own, which goes with it. Streams get
  * three replicas where the mesh connects with `replicas: 3`.
  * @throws StackError when there is no nats-server to be had, or it does not come up
  */
-export async function testCluster(options: { config?: string } = {}): Promise<TestCluster> {
+export async function testCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'malha-test-'))
   const removeData = (): Promise<void> => rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
   const cluster = await startNatsCluster({ dataDir, ...options }).catch(async (error: unknown) => {

@@ -38,8 +38,8 @@ export type LocalUsers = {
   readonly mesh: (user: string, url: string, options?: Partial<MeshOptions>) => Promise<Mesh>
   /** A connection with nothing of the mesh in between. */
   readonly connect: (user: string, url: string, options?: ConnectionOptions) => Promise<NatsConnection>
-  /** Makes all that the deployment needs, as its user `provision`: streams, buckets, durables. */
-  readonly provision: (url: string) => Promise<void>
+  /** Makes all that the deployment needs, as its user `provision`: streams, buckets, durables. `options` are of its mesh, such as `replicas`. */
+  readonly provision: (url: string, options?: Partial<MeshOptions>) => Promise<void>
 }
 
 /**
@@ -81,8 +81,8 @@ export async function localUsers(
     mesh,
     connect: (user, servers, options = {}) =>
       connect({ servers, authenticator: authenticatorOf(user), inboxPrefix: inboxPrefixOf(user), ...options }),
-    async provision(url) {
-      await using own = await mesh('provision', url)
+    async provision(url, options) {
+      await using own = await mesh('provision', url, options)
       await provisionDeployment(own, deployment)
     },
   }

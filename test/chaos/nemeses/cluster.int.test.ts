@@ -1,7 +1,5 @@
 import { eventually } from '@malha/testing'
-import { connect } from '@nats-io/transport-node'
 import { afterAll, expect, test } from 'vitest'
-import { SYSTEM_USER } from '../system/brokers.ts'
 import { killAllBrokers, killBroker } from './kill-broker.ts'
 import { cutLink, isolateBroker } from './links.ts'
 import { manager } from './operator.ts'
@@ -87,8 +85,7 @@ test('kill-broker and kill-all-brokers: they are away until the end, which may c
 
 /** Which brokers answer to somebody who is connected to this one. */
 async function heardBy(index: number): Promise<string[]> {
-  const nats = await connect({
-    ...SYSTEM_USER,
+  const nats = await system.through('sys', {
     servers: system.urls[index]!,
     ignoreClusterUpdates: true,
     timeout: 2_000,

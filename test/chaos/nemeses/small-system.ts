@@ -3,18 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '@malha/stack'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { startBrokers, SYSTEM_USER } from '../system/brokers.ts'
+import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
+import { startBrokers } from '../system/brokers.ts'
 import { commandLine } from '../system/command-line.ts'
 import { openDisks } from '../system/disks.ts'
 import { openLinks } from '../system/links.ts'
 import { nodeProcess } from '../system/node-process.ts'
+import { chaosUsers } from '../system/users.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
 
 /** Brokers as a run has them, and one process, `clock`, which answers over HTTP through a proxy. */
 export interface SmallSystem extends ChaosSystem, AsyncDisposable {
   /** Where brokers are reached, without a proxy. */
   readonly urls: readonly string[]
+  /** A connection as somebody in the brokers' configuration. */
+  through(user: 'admin' | 'sys', options?: ConnectionOptions): Promise<NatsConnection>
   /** What `clock` says of itself; through the proxy from `reader` to it. */
   ask(signal?: AbortSignal): Promise<ClockSays>
   readonly faults: object[]
@@ -30,8 +33,16 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const links = opened.use(openLinks())
   const disks = opened.use(await openDisks())
+  const users = opened.use(await chaosUsers())
   const brokers = opened.use(
-    await startBrokers({ topology, dataDir: join(folder, 'nats'), links, disks, onLine: () => undefined }),
+    await startBrokers({
+      topology,
+      dataDir: join(folder, 'nats'),
+      links,
+      disks,
+      users: users.config,
+      onLine: () => undefined,
+    }),
   )
   const [port] = (await freePorts(1)) as [number]
   const previous = join(await made(join(folder, 'previous')), 'clock-server.ts')
@@ -50,17 +61,18 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
   )
   await clock.start()
   const proxied = await links.between('reader', 'clock', port)
-  const through = (user?: typeof SYSTEM_USER): Promise<NatsConnection> =>
+  const through: SmallSystem['through'] = (user, options) =>
     connect({
-      ...user,
+      authenticator: users.authenticatorOf(user),
       servers: [...brokers.urls],
       maxReconnectAttempts: -1,
       reconnectTimeWait: 50,
       pingInterval: 1000,
+      ...options,
     })
-  const operator = await through()
+  const operator = await through('admin')
   opened.defer(() => operator.close())
-  const systemAccount = await through(SYSTEM_USER)
+  const systemAccount = await through('sys')
   opened.defer(() => systemAccount.close())
   const release: ChaosProcess['release'] = async (which) => {
     main = which === 'previous' ? previous : CLOCK
@@ -70,7 +82,12 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
   const processes = [...brokers.processes, Object.defineProperties(clock, { release: { value: release } })]
   const faults: object[] = []
   const malha = opened.use(
-    commandLine({ urls: brokers.urls, cache: join(folder, 'operator'), onLine: () => undefined }),
+    commandLine({
+      urls: brokers.urls,
+      user: users.as('operator'),
+      cache: join(folder, 'operator'),
+      onLine: () => undefined,
+    }),
   )
   const all = opened.move()
   return {
@@ -81,6 +98,7 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
     systemAccount,
     malha,
     urls: brokers.urls,
+    through,
     clickhouseUrl: '',
     faults,
     setPartnerFault: (_, fault) => Promise.resolve(void faults.push(fault)),

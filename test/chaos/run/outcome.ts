@@ -11,6 +11,7 @@ export function doubts({
   unheard,
   misends,
   crashes,
+  refused,
   verdict,
   planted,
   soak,
@@ -25,6 +26,7 @@ export function doubts({
     ...unheard.map((type) => `nothing of ${type} was acknowledged after everything was healed`),
     ...Object.entries(misends).map(([why, count]) => `${count} publishes ended with ${why}`),
     ...Object.entries(crashes).map(([name, count]) => `${name} ended ${count} times of an error that nobody caught`),
+    ...refused.map((line) => `a broker refused what a user needs: ${line}`),
     ...(planted ? plantDoubts(planted) : []),
     ...(soak?.growth ?? []).flatMap(({ name, faults }) => faults.map((fault) => `${name}: ${fault}`)),
   ]

@@ -14,6 +14,7 @@ const result = (parts: Partial<RunResult>): RunResult =>
     unheard: [],
     misends: {},
     crashes: {},
+    refused: [],
     verdict: { holds: true, rules: [], messages: 10, excused: 3 },
     ...parts,
   }) as unknown as RunResult
@@ -30,6 +31,7 @@ test('a run holds only when it came to rest, was healed, and what was planted wa
   expect(holds(result({ unheard: ['load.noted'] }))).toBe(false)
   expect(holds(result({ misends: { TypeError: 1 } }))).toBe(false)
   expect(holds(result({ crashes: { provider: 1 } }))).toBe(false)
+  expect(holds(result({ refused: ['load - Publish Violation - Subject "load.noted"'] }))).toBe(false)
   const verdict = { holds: true, rules: [], messages: 10, excused: 0, torn: [] }
   expect(holds(result({ verdict: { ...verdict, excused: 4 } }))).toBe(false)
   expect(holds(result({ verdict: { ...verdict, messages: 0 } }))).toBe(false)

@@ -13,6 +13,7 @@ import { type Plant, plantEnv } from '../plants/plants.ts'
 import { type Growth, growthOf } from '../soak/flat.ts'
 import { sampleProcesses, type Series } from '../soak/sample.ts'
 import { type RunningSystem, startSystem } from '../system/start-system.ts'
+import { refusedWrongly } from '../system/users.ts'
 import { handlerFacts } from '../workload/handler-facts.ts'
 import { type Carried, carryOut, type Faults } from './carry-out.ts'
 import { heal } from './heal.ts'
@@ -56,6 +57,8 @@ export type RunResult = {
   misends: Readonly<Record<string, number>>
   /** Processes that ended of an error which nobody caught, by name. */
   crashes: Readonly<Record<string, number>>
+  /** What brokers refused to users with the rights of production, each once. */
+  refused: readonly string[]
   /** What could not be mended when the load was over, a sentence each. */
   unhealed: readonly string[]
   rest: Rest
@@ -140,7 +143,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const idle = [...new Set(plan.steps.map(({ nemesis }) => nemesis))].filter(
     (name) => !carried.some(({ nemesis }) => nemesis === name),
   )
-  const broken = { faults: carried, troubles, idle, unhealed, unheard, crashes: system.crashes() }
+  const deleted = carried.filter(({ nemesis }) => nemesis === 'delete-stream').map(({ target }) => target)
+  const refused = refusedWrongly(system.refusals, deleted)
+  const broken = { faults: carried, troubles, idle, unhealed, unheard, crashes: system.crashes(), refused }
   const soak = sampling && { soak: { growth: growthOf(sampling.series), series: sampling.series } }
   const found = plant && { planted: foundOf(plant, folder, verdict) }
   const misends = Object.fromEntries(tally.faults)

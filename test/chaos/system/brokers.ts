@@ -20,17 +20,17 @@ export type BrokersOptions = {
   dataDir: string
   links: Links
   disks: Disks
+  /** Of nats-server. */
+  users: string
   onLine: (line: string, broker: string) => void
 }
 
 /** A stream's `max_bytes` counts in full, and nothing here is to be full but on purpose. */
 const MAX_STORE_BYTES = 1024 ** 4
 
-export const SYSTEM_USER: { user: string; pass: string } = { user: 'operator', pass: 'operator' }
-
-/** All others need no user. In lame duck mode a broker waits so long before it closes connections, one a second. */
-const CONFIG = `
-accounts { $SYS { users: [{ user: "${SYSTEM_USER.user}", password: "${SYSTEM_USER.pass}" }] } }
+/** In lame duck mode a broker waits so long before it closes connections, one a second. */
+const configOf = (users: string): string => `
+${users}
 lame_duck_grace_period: "1s"
 lame_duck_duration: "30s"
 `
@@ -39,12 +39,13 @@ export function startBrokers(options: BrokersOptions): Promise<Brokers> {
   return options.topology === 'single' ? startOne(options) : startThree(options)
 }
 
-async function startOne({ dataDir, disks, onLine }: BrokersOptions): Promise<Brokers> {
+async function startOne({ dataDir, disks, users, onLine }: BrokersOptions): Promise<Brokers> {
   const name = 'nats-1'
   await disks.give(name, dataDir)
   const [port, monitorPort] = (await freePorts(2)) as [number, number]
   const onBrokerLine = (line: string): void => onLine(line, name)
-  const options = { dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, config: CONFIG, onLine: onBrokerLine }
+  const config = configOf(users)
+  const options = { dataDir, port, monitorPort, maxStoreBytes: MAX_STORE_BYTES, config, onLine: onBrokerLine }
   const start = () => startNats(options)
   const kept = await backend(start, true)
   const process = brokerProcess(name, {
@@ -63,12 +64,12 @@ async function startOne({ dataDir, disks, onLine }: BrokersOptions): Promise<Bro
   }
 }
 
-async function startThree({ dataDir, links, disks, onLine }: BrokersOptions): Promise<Brokers> {
+async function startThree({ dataDir, links, disks, users, onLine }: BrokersOptions): Promise<Brokers> {
   const nameOf = (node: string): string => node.replace('n', 'nats-')
   await Promise.all(['n1', 'n2', 'n3'].map((node) => disks.give(nameOf(node), join(dataDir, node))))
   const cluster = await startNatsCluster({
     dataDir,
-    config: CONFIG,
+    config: configOf(users),
     maxStoreBytes: MAX_STORE_BYTES,
     onLine: (line, node) => onLine(line, nameOf(node)),
     routeThrough: ({ from, to, port }) => links.between(nameOf(from), nameOf(to), port),

@@ -16,17 +16,20 @@ const MAIN = fileURLToPath(new URL('../../../packages/cli/src/main.ts', import.m
 /** The `malha` command as somebody on call runs it: a process of its own, which finds all brokers through no proxy. */
 export function commandLine({
   urls,
+  user,
   cache,
   onLine,
 }: {
   urls: readonly string[]
+  /** By which it connects, in its environment. */
+  user: Readonly<Record<string, string>>
   /** Where it keeps its index of letters. */
   cache: string
   onLine: (line: string) => void
 }): CommandLine & AsyncDisposable {
   const running = new Set<ChildProcess>()
   const begin = (args: readonly string[]): Begun => {
-    const env = { ...inheritedEnv(), MALHA_CACHE: cache, NATS_URL: urls.join(','), MALHA_WHO: 'chaos' }
+    const env = { ...inheritedEnv(), MALHA_CACHE: cache, NATS_URL: urls.join(','), ...user, MALHA_WHO: 'chaos' }
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
     running.add(child)
     const written = { stdout: '', stderr: '' }

@@ -35,6 +35,7 @@ export function startWorkers(site: Site): Promise<NodeProcess[]> {
       const ledger = await site.links.between(name, 'ledger', site.port('ledger'))
       return startLoad(site, {
         name,
+        user: 'load',
         file: 'worker',
         env: { LEDGER_URL: at(ledger), MENDED_FILE: mendedFile(site.folder) },
       })
@@ -65,9 +66,9 @@ export function startClients(site: Site, rate: number): NodeProcess {
   })
 }
 
-type Load = { name: string; file: string; env: Record<string, string> }
+type Load = { name: string; /** @default its name */ user?: string; file: string; env: Record<string, string> }
 
-async function startLoad(site: Site, { name, file, env }: Load): Promise<NodeProcess> {
+async function startLoad(site: Site, { name, user, file, env }: Load): Promise<NodeProcess> {
   const clockDir = join(site.folder, 'clocks')
   await mkdir(clockDir, { recursive: true })
   return nodeProcess({
@@ -75,7 +76,7 @@ async function startLoad(site: Site, { name, file, env }: Load): Promise<NodePro
     kind: 'load',
     main: () => mainOf(file),
     env: {
-      ...(await natsEnv(site, name)),
+      ...(await natsEnv(site, name, user)),
       ...site.recording(name),
       ...env,
       HEALTH_PORT: String(site.port(name)),

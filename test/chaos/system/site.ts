@@ -1,3 +1,4 @@
+import type { DeploymentUsers } from '../../deploy/users.ts'
 import type { PlantEnv } from '../plants/plants.ts'
 import type { Topology } from '../system.ts'
 import type { Brokers } from './brokers.ts'
@@ -11,6 +12,7 @@ export type Site = {
   readonly folder: string
   readonly links: Links
   readonly brokers: Brokers
+  readonly users: DeploymentUsers
   readonly disks: Disks
   /** A port of its own for everything that listens, by a name for it. */
   port(name: string): number
@@ -24,11 +26,20 @@ export type Site = {
 
 export const at = (port: number): string => `http://127.0.0.1:${port}`
 
-/** The variables by which a process finds the brokers, each through a proxy of its own. */
-export async function natsEnv({ links, brokers, topology }: Site, from: string): Promise<Record<string, string>> {
+/**
+ * The variables by which a process finds the brokers, each through a proxy of its own, and who it is there. It makes its own
+ * durables again that are deleted, which its user may.
+ */
+export async function natsEnv(
+  { links, brokers, users, topology }: Site,
+  from: string,
+  user = from,
+): Promise<Record<string, string>> {
   const ports = await Promise.all([...brokers.ports].map(([to, port]) => links.between(from, to, port)))
   return {
+    ...users.as(user),
     NATS_URL: ports.map((port) => `nats://127.0.0.1:${port}`).join(','),
+    MALHA_TOPOLOGY: 'ensure',
     ...(topology === 'cluster' && { MALHA_REPLICAS: '3' }),
   }
 }

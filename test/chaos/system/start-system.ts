@@ -10,7 +10,7 @@ import type { Plant, PlantEnv } from '../plants/plants.ts'
 import type { ChaosSystem, Topology } from '../system.ts'
 import { commandLine } from './command-line.ts'
 import { startDatabase } from './database.ts'
-import { type Brokers, startBrokers, SYSTEM_USER } from './brokers.ts'
+import { startBrokers } from './brokers.ts'
 import { openDisks } from './disks.ts'
 import { openLinks } from './links.ts'
 import { mendedFile, startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
@@ -18,6 +18,7 @@ import type { NodeProcess } from './node-process.ts'
 import { previousRelease } from './previous-release.ts'
 import { controlPort, processOfPartner, startPartners, startServices } from './reference-processes.ts'
 import { at, type Site } from './site.ts'
+import { chaosUsers } from './users.ts'
 
 export type SystemOptions = {
   topology: Topology
@@ -43,6 +44,8 @@ export interface RunningSystem extends ChaosSystem, AsyncDisposable {
   partnerLedger(partner: PartnerName): string
   /** Names of those that publish the load. */
   readonly publishers: readonly string[]
+  /** What brokers refused to processes and operators, a line each. */
+  readonly refusals: readonly string[]
   /** How often processes ended of an error that nobody caught, by name. */
   crashes(): Record<string, number>
   /** From now on handlers do what they refused before. */
@@ -69,12 +72,14 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const folder = await mkdtemp(join(tmpdir(), 'malha-chaos-'))
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const site = opened.use(await openSite(options, folder))
-  const { links, brokers } = site
+  const { links, brokers, users } = site
+  const replicas = options.topology === 'cluster' ? 3 : 1
   const { signal } = options
   signal.throwIfAborted()
   const clickhouse = opened.use(await startDatabase(site))
   signal.throwIfAborted()
   const keep = (processes: NodeProcess[]): NodeProcess[] => processes.map((process) => opened.use(process))
+  await users.prepare(brokers.urls.join(','), { replicas })
   const previous = await previousRelease(join(folder, 'previous'))
 
   const outside = keep([...startPartners(site), startLedger(site)])
@@ -85,13 +90,18 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const publishers = keep(await startPublishers(site, options.rate))
   const clients = opened.use(startClients(site, options.rate))
   await allReady(publishers, signal)
-  const operator = await openOperator(brokers)
+  const operator = await openOperator(site, 'admin')
   opened.defer(() => operator.close())
-  const systemAccount = await openOperator(brokers, SYSTEM_USER)
+  const systemAccount = await openOperator(site, 'sys')
   opened.defer(() => systemAccount.close())
 
   const malha = opened.use(
-    commandLine({ urls: brokers.urls, cache: join(folder, 'operator'), onLine: site.onLine('operator') }),
+    commandLine({
+      urls: brokers.urls,
+      user: users.as('operator'),
+      cache: join(folder, 'operator'),
+      onLine: site.onLine('operator'),
+    }),
   )
 
   const harmed = outside.filter(({ kind }) => kind === 'partner')
@@ -111,6 +121,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     clickhouseUrl: at(site.port('clickhouse')),
     previous: previous.name,
     partnerLedger: (partner) => join(folder, 'partners', `${partner}.sqlite`),
+    refusals: users.refusals,
     publishers: [...publishers, clients].map(({ name }) => name),
     crashes: () =>
       Object.fromEntries(
@@ -137,13 +148,18 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
   const brokerLogs = new Map(['nats-1', 'nats-2', 'nats-3'].map((name) => [name, log(name)]))
   const links = opened.use(openLinks())
   const disks = opened.use(await openDisks())
+  const users = opened.use(await chaosUsers())
   const brokers = opened.use(
     await startBrokers({
       topology,
       dataDir: join(folder, 'nats'),
       links,
       disks,
-      onLine: (line, broker) => brokerLogs.get(broker)?.(line),
+      users: users.config,
+      onLine(line, broker) {
+        brokerLogs.get(broker)?.(line)
+        users.onLine(line)
+      },
     }),
   )
   const all = opened.move()
@@ -153,6 +169,7 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
     links,
     disks,
     brokers,
+    users,
     port: (name) => free[NAMES.indexOf(name)]!,
     onLine: log,
     plantOf: (name) => (plant && name.startsWith(plant.plant.processes) ? plant.env : undefined),
@@ -161,10 +178,10 @@ async function openSite(options: SystemOptions, folder: string): Promise<Site & 
   }
 }
 
-function openOperator({ urls }: Brokers, account?: typeof SYSTEM_USER): Promise<NatsConnection> {
+function openOperator({ brokers, users }: Site, user: 'admin' | 'sys'): Promise<NatsConnection> {
   return connect({
-    ...account,
-    servers: [...urls],
+    authenticator: users.authenticatorOf(user),
+    servers: [...brokers.urls],
     name: 'chaos operator',
     maxReconnectAttempts: -1,
     reconnectTimeWait: 100,

@@ -5,7 +5,6 @@ import type { Publishing } from './publishing.ts'
 type Kind = { contract: Contract<Load>; share: number; delayMs?: () => number; isKeyed?: true }
 
 /** What a publisher publishes. */
-
 export type KindName = 'plain' | 'spool'
 
 /** Shares add up to 100. */
@@ -21,6 +20,8 @@ const KINDS: Record<KindName, readonly Kind[]> = {
   ],
   spool: [{ contract: filed, share: 100 }],
 }
+export const contractsOf = (name: KindName): Contract<Load>[] => KINDS[name].map(({ contract }) => contract)
+
 /** Few enough that a key has several events under way when one of them has to wait. */
 const KEYS = 60
 

@@ -9,6 +9,7 @@ import { healthAddress, serveHealth, startTelemetry } from '@malha/telemetry'
 import { recorderOf } from '../history/recorder.ts'
 import { type KindName, publishesOf } from './kinds.ts'
 import { paced } from './paced.ts'
+import { publisherService } from './publisher-service.ts'
 import { publishing } from './publishing.ts'
 import { publisherService } from './service.ts'
 
@@ -20,14 +21,18 @@ const LOOK_MS = 50
 const ended = new AbortController()
 process.once('SIGUSR1', () => ended.abort())
 
-await runMain('load-publisher', async (stopping) => {
+const kind = process.env['KIND'] as KindName
+// It brings delayed events too, where it may publish them.
+const service = publisherService(kind)
+
+await runMain(service.name, async (stopping) => {
   const recorder = recorderOf(process.env)
   const incarnation = `${process.env['CHAOS_PROCESS']}-${Math.floor(recorder.now()).toString(36)}`
-  await using telemetry = startTelemetry({ service: 'load-publisher', version: '0.0.0', env: process.env })
+  await using telemetry = startTelemetry({ service: service.name, version: '0.0.0', env: process.env })
   await using mesh = await connectMesh({ ...meshOptions(process.env), logger: telemetry.log })
   await using _health = await serveHealth({ ...healthAddress(process.env), mesh })
   const publish = publishing(mesh, recorder, incarnation)
-  const load = paced(publishesOf(process.env['KIND'] as KindName, publish, incarnation), {
+  const load = paced(publishesOf(kind, publish, incarnation), {
     rate: Number(process.env['RATE']),
     mayBegin: () => publish.open < MOST_OPEN,
     signal: AbortSignal.any([stopping, ended.signal]),

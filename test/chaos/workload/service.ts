@@ -32,7 +32,8 @@ export function loadService(outside: Outside): ServiceDef {
       await outside.act(name, data, ctx)
     }
   return defineService('load', {
-    publishes: [noted, ordered, billed, charged, doubted, failed, reminded, filed, taken],
+    // What is due it brings to its stream, too.
+    publishes: [billed, reminded],
     handlers: {
       note: on(noted, SOON, acts('note')),
       remind: on(reminded, SOON, acts('remind')),

@@ -2,6 +2,7 @@
 import { days } from '../durations.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { MeshMetrics } from '../observe/mesh-metrics.ts'
+import type { ConnectionWatch } from './connection-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 import { type Expiring, expiringFiles } from './own-files.ts'
 
@@ -9,14 +10,22 @@ import { type Expiring, expiringFiles } from './own-files.ts'
 export const ENDS_SOON_MS: number = days(7)
 const EVERY_MS = 300_000
 
-/** Looks at its files now and from time to time: others replace them. Returns how to stop. */
+/**
+ * Looks at its files now, at each connect, which is by what they hold then, and from time to time: others replace them. Returns how
+ * to stop.
+ */
 export function watchExpiry(
   options: ResolvedMeshOptions,
-  { metrics, log }: { metrics: MeshMetrics; log: Logger },
+  { connection, metrics, log }: { connection: ConnectionWatch; metrics: MeshMetrics; log: Logger },
 ): () => void {
   const said = new Set<string>()
+  const kinds = new Set<Expiring['kind']>()
   const look = async (): Promise<void> => {
-    for (const [kind, one] of firstToEnd(await expiringFiles(options))) {
+    const first = firstToEnd(await expiringFiles(options))
+    // The next ones may be without an end.
+    for (const kind of kinds) if (!first.has(kind)) metrics.ends(kind, undefined)
+    for (const [kind, one] of first) {
+      kinds.add(kind)
       metrics.ends(kind, one.endsAt)
       const leftMs = one.endsAt.getTime() - Date.now()
       const key = `${one.of} ${one.endsAt.getTime()} ${leftMs < 0}`
@@ -30,7 +39,11 @@ export function watchExpiry(
   }
   void look()
   const timer = setInterval(() => void look(), EVERY_MS).unref()
-  return () => clearInterval(timer)
+  const unlisten = connection.listen({ up: () => void look() })
+  return () => {
+    clearInterval(timer)
+    unlisten()
+  }
 }
 
 function firstToEnd(all: readonly Expiring[]): Map<Expiring['kind'], Expiring> {

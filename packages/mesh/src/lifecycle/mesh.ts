@@ -198,7 +198,7 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   const starting = new Set<string>()
   let closing: Promise<void> | undefined
   const away = whyAway({ connection, look: () => whyNoConnection(resolved), log })
-  const stopExpiryWatch = watchExpiry(resolved, { metrics, log })
+  const stopExpiryWatch = watchExpiry(resolved, { connection, metrics, log })
   sayConnection({ nc, connection, names, log, delays, givenUp }, () => closing !== undefined)
 
   const start = async (service: ServiceDef): Promise<RunningService> => {

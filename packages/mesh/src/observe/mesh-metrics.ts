@@ -56,7 +56,8 @@ export function meshMetrics(metrics: Metrics): {
   broughtBack(handler: Labels, by: 'advisory' | 'sweep'): void
   leads(isLeader: boolean): void
   /** A certificate or credentials of this process. */
-  ends(kind: string, at: Date): void
+  /** Undefined: never. */
+  ends(kind: string, at: Date | undefined): void
   requested(type: string, outcome: string, ms: number, traceId?: string): void
   requesting(type: string, count: number): void
   replied(reply: Labels, outcome: string, ms: number, traceId?: string): void
@@ -243,7 +244,7 @@ export function meshMetrics(metrics: Metrics): {
     leakedReplies: (reply, count) => leakedReplies.set(reply, count),
     broughtBack: (handler, by) => broughtBack.add({ ...handler, by }),
     leads: (isLeader) => leads.set({}, isLeader ? 1 : 0),
-    ends: (kind, at) => ends.set({ kind }, at.getTime() / 1000),
+    ends: (kind, at) => ends.set({ kind }, at ? at.getTime() / 1000 : Infinity),
     takeover: (handler) => takeovers.add(handler),
     partitions(handler, state) {
       owned.set(handler, state.owned)

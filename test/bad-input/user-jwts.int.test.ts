@@ -1,17 +1,11 @@
-import { setInterval } from 'node:timers/promises'
-import { connectMesh, defineService, event, type Logger, type Mesh, on, stream } from '@malha/mesh'
+import { connectMesh } from '@malha/mesh'
 import { eventually, testServer } from '@malha/testing'
 import { nkeys } from '@nats-io/transport-node'
-import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
-import { z } from 'zod'
 import { operatorOf } from '../certificates/operator.ts'
 import { secretVolume } from '../certificates/secret-volume.ts'
+import { underLoad } from './under-load.ts'
 
-const things = stream('THINGS', { subjects: ['thing.>'] })
-const schema = z.object({ n: z.number() })
-const made = event('thing.made', { stream: things, schema })
-const done = event('thing.done', { stream: things, schema })
 const inSeconds = (seconds: number): Date => new Date((Math.floor(Date.now() / 1000) + seconds) * 1000)
 
 /** What a process ends with when it cannot connect. */
@@ -73,57 +67,26 @@ it('credentials that end under load are taken up again from a file that is repla
   await using volume = await secretVolume({ 'user.creds': await account.creds('worker', inSeconds(2)) })
   const replace = async (endsAt?: Date): Promise<void> =>
     volume.write({ 'user.creds': await account.creds('worker', endsAt) })
-  const said: { level: string; message: string; fields: object }[] = []
-  const at =
-    (level: string) =>
-    (fields: object, message = ''): void =>
-      void said.push({ level, message, fields })
-  const logger: Logger = { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
-  const times = (message: RegExp): number => said.filter((one) => message.test(one.message)).length
-  const mesh: Mesh = await connectMesh({ servers: server.url, credsFile: volume.path('user.creds'), logger })
-  await using _ = mesh
-  await mesh.start(
-    defineService('worker', {
-      publishes: [made, done],
-      handlers: { work: on(made, { startFrom: 'all', concurrency: 4 }, ({ n }, ctx) => ctx.publish(done, { n })) },
-    }),
-  )
-  const stopping = new AbortController()
-  let published = 0
-  const load = (async () => {
-    for await (const _ of setInterval(5)) {
-      if (stopping.signal.aborted) return
-      await mesh.publish(made, { n: published++ }, { timeoutMs: 60_000 })
-    }
-  })()
-
-  // Awaited at the end; a test that fails before closes what it publishes on.
-  load.catch(() => undefined)
+  const file = volume.path('user.creds')
+  await using worker = await underLoad({ servers: server.url, credsFile: file })
+  const { mesh } = worker
 
   // In time: the server ends the connection when they end, and it is back with the next ones.
   const second = inSeconds(4)
   await replace(second)
-  await eventually(() => expect(times(/^NATS is back$/)).toBe(1), { timeoutMs: 20_000 })
-  expect(times(/does not take this process back/)).toBe(0)
+  await eventually(() => expect(worker.times(/^NATS is back$/)).toBe(1), { timeoutMs: 20_000 })
+  expect(worker.times(/does not take this process back/)).toBe(0)
 
   // Too late: these end, and nobody has replaced them.
-  const file = volume.path('user.creds')
   const ended = `refused the credentials in ${file}: they ended at ${second.toISOString()}.`
   await eventually(() => expect(mesh.health().reasons.join('\n')).toContain(ended), { timeoutMs: 30_000 })
   expect(mesh.health()).toMatchObject({ ready: false, reasons: expect.arrayContaining(['NATS is away']) })
-  await expect(mesh.publish(made, { n: -1 }, { timeoutMs: 200 })).rejects.toThrow('MESH_PUBLISH_TIMEOUT')
-  const before = published
+  await worker.cannotPublish()
   await replace()
   await eventually(() => expect(mesh.health()).toEqual({ ready: true, reasons: [] }), { timeoutMs: 20_000 })
-  await eventually(() => expect(published).toBeGreaterThan(before + 20))
-  stopping.abort()
-  await load
-
-  const jsm = await jetstreamManager(mesh.nats)
-  const counts = async (): Promise<unknown> =>
-    (await jsm.streams.info('THINGS', { subjects_filter: 'thing.>' })).state.subjects
-  await eventually(async () => expect(await counts()).toEqual({ 'thing.made': published, 'thing.done': published }))
+  await worker.goesOn(20)
+  await worker.nothingLost()
   // Its reason once, and a warning before.
-  expect(times(/does not take this process back/)).toBe(1)
-  expect(times(/ends soon/)).toBeGreaterThan(0)
+  expect(worker.times(/does not take this process back/)).toBe(1)
+  expect(worker.times(/ends soon/)).toBeGreaterThan(0)
 })

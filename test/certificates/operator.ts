@@ -13,6 +13,8 @@ export type OperatorAccount = {
   readonly id: string
   /** A credentials file of a new user, valid until `endsAt` (whole seconds). @default without an end */
   creds(user: string, endsAt?: Date): Promise<string>
+  /** Configuration of a server that takes these credentials no more: the account's JWT says that they are revoked. */
+  revoking(creds: string): Promise<string>
 }
 
 /** A server in operator mode: users are known by JWTs that an account of the operator signed, as `nsc` makes them. */
@@ -35,19 +37,22 @@ export async function operatorOf(name: string): Promise<{ config: string; accoun
     consumer: -1,
   }
   const ids = [account.getPublicKey(), system.getPublicKey()] as const
-  const jwts = await Promise.all([
-    encodeAccount('MESH', account, { limits: unlimited }, { signer: operator }),
-    encodeAccount('SYS', system, {}, { signer: operator }),
-  ])
+  const systemJwt = await encodeAccount('SYS', system, {}, { signer: operator })
   const own = await encodeOperator(name, operator, { system_account: ids[1] })
-  return {
-    config: [
+  /** @param revocations Until when JWTs were issued that are revoked, unix seconds, by the public key of a user. */
+  const configOf = async (revocations: Record<string, number>): Promise<string> => {
+    const jwt = await encodeAccount('MESH', account, { limits: unlimited, revocations }, { signer: operator })
+    return [
       `operator: ${own}`,
       'resolver: MEMORY',
-      `resolver_preload: { ${ids[0]}: ${jwts[0]}, ${ids[1]}: ${jwts[1]} }`,
+      `resolver_preload: { ${ids[0]}: ${jwt}, ${ids[1]}: ${systemJwt} }`,
       `system_account: ${ids[1]}`,
-    ].join('\n'),
+    ].join('\n')
+  }
+  return {
+    config: await configOf({}),
     account: {
+      revoking: (creds) => configOf({ [userIn(creds)]: Math.ceil(Date.now() / 1000) }),
       id: ids[0],
       async creds(user, endsAt) {
         const pair = createUser()
@@ -57,4 +62,10 @@ export async function operatorOf(name: string): Promise<{ config: string; accoun
       },
     },
   }
+}
+
+/** The public key of the user in a credentials file. */
+function userIn(creds: string): string {
+  const payload = /^[\w-]+\.([\w-]+)\.[\w-]+$/m.exec(creds)![1]!
+  return (JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string }).sub
 }

@@ -3,6 +3,7 @@ import {
   AuthorizationError,
   nkeys,
   PermissionViolationError,
+  ProtocolError,
   TimeoutError,
   UserAuthenticationExpiredError,
 } from '@nats-io/transport-node'
@@ -22,6 +23,12 @@ export function permissionViolation(error: unknown): PermissionViolationError | 
   return chain(error).find((one) => one instanceof PermissionViolationError)
 }
 
+/** The server does not know, or does not know any more, who this is. For one whose JWT was revoked the client has no error of its own. */
+export const isAuthRefusal = (error: Error): boolean =>
+  error instanceof AuthorizationError ||
+  error instanceof UserAuthenticationExpiredError ||
+  (error instanceof ProtocolError && /authentication revoked/i.test(error.message))
+
 /**
  * Turns what the client throws while connecting into what happened, where, and what to do. Where the client was not told, it
  * looks at what the servers show and at the files of this process.
@@ -30,7 +37,7 @@ export async function explainConnectError(error: unknown, options: ResolvedMeshO
   if (error instanceof MeshError) return error
   const where = serverList(options)
   const errors = chain(error)
-  if (errors.some((one) => one instanceof AuthorizationError || one instanceof UserAuthenticationExpiredError))
+  if (errors.some(isAuthRefusal))
     return new MeshError('MESH_AUTH_FAILED', `${where} refused ${await authHint(options)}`)
   const hint = (await tlsHintOf(errors, options)) ?? connectHint(errors)
   return new MeshError('MESH_CONNECT_FAILED', `no connection to ${where}: ${hint}`, { cause: error })
@@ -64,11 +71,13 @@ async function authHint({ auth, tls }: ResolvedMeshOptions): Promise<string> {
   if (auth.kind === 'token') return 'the token it was given. Check NATS_TOKEN against the server'
   if (auth.kind === 'creds') return `the credentials in ${auth.file}${await credsHint(auth.file)}`
   if (auth.kind === 'nkey')
-    return `the nkey ${await publicKeyIn(auth.seedFile)} whose seed is in ${auth.seedFile}. Check that this public key is among the server's users`
+    return `the nkey ${await publicKeyIn(auth.seedFile)} whose seed is in ${auth.seedFile}. Check that this public key is among the server's users, or put the seed of one that is into that file; ${READ}`
   if (tls?.certFile !== undefined)
     return `the client certificate in ${tls.certFile} as a user. Where the server maps certificates (verify_and_map), a name of it or its subject must be that of a user; else give credentials, too`
   return 'a connection without credentials. Give it a user and password, a token, a credentials file or an nkey seed file'
 }
+
+const READ = 'it is read at every try'
 
 async function credsHint(file: string): Promise<string> {
   let creds: string
@@ -81,8 +90,8 @@ async function credsHint(file: string): Promise<string> {
   if (user === undefined) return '. They may have been revoked, or belong to another server'
   const who = user.name === undefined ? 'They' : `Those of user ${JSON.stringify(user.name)}`
   if (user.endsAt && user.endsAt < new Date())
-    return `: they ended at ${user.endsAt.toISOString()}. Issue new ones and put them into that file; it is read at every try`
-  return `. ${who} were issued by account ${user.account}: either they were revoked, or that account is not one of this server (another operator, or its resolver has not got it)`
+    return `: they ended at ${user.endsAt.toISOString()}. Issue new ones and put them into that file; ${READ}`
+  return `. ${who} were issued by account ${user.account}: either they were revoked, or that account is not one of this server (another operator, or its resolver has not got it). Issue new ones and put them into that file; ${READ}`
 }
 
 async function publicKeyIn(seedFile: string): Promise<string> {

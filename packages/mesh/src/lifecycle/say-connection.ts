@@ -1,7 +1,7 @@
-import { AuthorizationError, UserAuthenticationExpiredError } from '@nats-io/transport-node'
 import { isOfControl } from '../control/control.ts'
 import type { Delays } from '../delay/delays.ts'
 import type { GivenUpWatch } from '../given-up/given-up-watch.ts'
+import { isAuthRefusal } from './connect-errors.ts'
 import { isAboutContracts } from './say-contracts.ts'
 import type { ServiceDeps } from './start-service.ts'
 
@@ -16,8 +16,7 @@ export function sayConnection({ nc, connection, names, log, delays, givenUp }: P
     up: () => log.info({ server: nc.getServer() }, 'NATS is back'),
     error(error) {
       // With a new file the next try succeeds; where it does not, the reason is looked for and said once.
-      if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError)
-        log.debug({ err: error }, 'NATS ended the connection, or refused it')
+      if (isAuthRefusal(error)) log.debug({ err: error }, 'NATS ended the connection, or refused it')
       else if (delays.isOther(error)) log.debug({ err: error }, 'due events are brought to their streams by others')
       else if (givenUp.isOther(error)) log.debug({ err: error }, 'what the server gives up is looked after by others')
       else if (isOfControl(names, error)) log.debug({ err: error }, 'NATS refused what pausing handlers needs')

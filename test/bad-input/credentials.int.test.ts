@@ -7,6 +7,7 @@ import { freePorts, spawnChild, startClickHouse, startNats } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
 import { nkeys } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
+import { inheritedEnv } from '../reference/processes.ts'
 
 const secret = (): string => `Sup3r-${randomBytes(9).toString('hex')}`
 const seedOf = (user: ReturnType<typeof nkeys.createUser>): string => new TextDecoder().decode(user.getSeed())
@@ -20,8 +21,7 @@ function start(main: string, env: Record<string, string>) {
     command: process.execPath,
     args: [fileURLToPath(new URL(`../../packages/${main}/src/main.ts`, import.meta.url))],
     env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
+      ...inheritedEnv(),
       LOG_LEVEL: 'trace',
       HTTP_PORT: '0',
       HEALTH_PORT: '0',
@@ -61,7 +61,7 @@ async function credentialFiles() {
 }
 
 test(
-  'every service with credentials of any kind that the server does not know ends with one line that helps and no secret',
+  'each service, and credentials of each kind, that the server does not know: the process ends with one line that helps and no secret',
   { timeout: 180_000 },
   async () => {
     await using files = await credentialFiles()
@@ -80,10 +80,8 @@ test(
       'nkey seed': { NATS_URL: server.url, NATS_NKEY_SEED_FILE: files.seed },
     }
     const secrets = [password, token, ...files.secrets]
-    const runs = Object.keys(kinds).flatMap((kind, n) => {
-      const mains = kind === 'password' ? MAINS : [MAINS[n % MAINS.length]!]
-      return mains.map((main) => ({ kind, main, env: kinds[kind]! }))
-    })
+    // Each service, and each kind; they connect by the same code.
+    const runs = Object.entries(kinds).map(([kind, env], n) => ({ kind, main: MAINS[n % MAINS.length]!, env }))
     const refuse = async ({ kind, main, env }: (typeof runs)[number]): Promise<void> => {
       await using process = start(main, env)
       const { code } = await process.child.exited

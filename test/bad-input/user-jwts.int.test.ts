@@ -1,4 +1,5 @@
 import { connectMesh } from '@malha/mesh'
+import { prometheusMetrics } from '@malha/telemetry'
 import { eventually, testServer } from '@malha/testing'
 import { nkeys } from '@nats-io/transport-node'
 import { expect, it } from 'vitest'
@@ -68,7 +69,10 @@ it('credentials that end under load are taken up again from a file that is repla
   const replace = async (endsAt?: Date): Promise<void> =>
     volume.write({ 'user.creds': await account.creds('worker', endsAt) })
   const file = volume.path('user.creds')
-  await using worker = await underLoad({ servers: server.url, credsFile: file })
+  const metrics = prometheusMetrics({ service: 'worker', version: '1.0.0' })
+  const ends = async (): Promise<string | undefined> =>
+    /^mesh_credentials_end_timestamp_seconds\{.*\} (.*)$/m.exec((await metrics.expose()).body)?.[1]
+  await using worker = await underLoad({ servers: server.url, credsFile: file, metrics })
   const { mesh } = worker
 
   // In time: the server ends the connection when they end, and it is back with the next ones.
@@ -76,6 +80,7 @@ it('credentials that end under load are taken up again from a file that is repla
   await replace(second)
   await eventually(() => expect(worker.times(/^NATS is back$/)).toBe(1), { timeoutMs: 20_000 })
   expect(worker.times(/does not take this process back/)).toBe(0)
+  await eventually(async () => expect(await ends()).toBe(String(second.getTime() / 1000)))
 
   // Too late: these end, and nobody has replaced them.
   const ended = `refused the credentials in ${file}: they ended at ${second.toISOString()}.`
@@ -84,6 +89,7 @@ it('credentials that end under load are taken up again from a file that is repla
   await worker.cannotPublish()
   await replace()
   await eventually(() => expect(mesh.health()).toEqual({ ready: true, reasons: [] }), { timeoutMs: 20_000 })
+  await eventually(async () => expect(await ends()).toBe('+Inf'))
   await worker.goesOn(20)
   await worker.nothingLost()
   // Its reason once, and a warning before.

@@ -6,6 +6,7 @@ import { type Server, startServer } from './servers.ts'
 
 const COUNT = 200_000
 const MIB = 1024 ** 2
+const LOOK_EVERY = 10_500
 
 type Message = { subject: string; headers?: MsgHdrs }
 
@@ -17,6 +18,13 @@ export async function measureMemory(say: (line: string) => void): Promise<Record
   const each = (bytes: number): number => Math.round((bytes - same) / COUNT)
   const subjectBytes = each(await heapOf((n) => ({ subject: `x.placed.${n % 16}.o-${String(n).padStart(10, '0')}` })))
   const ownSubjectBytes = each(await heapOf(() => ({ subject: `x._done.ORDERS.shop.bill.${randomUUID()}` })))
+  say('memory: inboxes')
+  const inboxHeapBytes = each(
+    await heapOf(
+      () => ({ subject: `x.V.MESH_INBOX.shop.bill.${randomUUID()}`, headers: headersOf({ 'Nats-TTL': '3600s' }) }),
+      { allow_msg_ttl: true, max_msgs_per_subject: 1 },
+    ),
+  )
   say('memory: ids')
   const idBytes = each(
     await heapOf(() => ({ subject: 'x.one', headers: headersOf({ 'Nats-Msg-Id': randomUUID() }) }), {
@@ -35,32 +43,43 @@ export async function measureMemory(say: (line: string) => void): Promise<Record
     ),
   )
   say('memory: streams and durables')
-  const assetBytes = await assetHeap()
+  const assetBytes = await assetHeap(1)
+  say('memory: raft groups')
+  const raftBytes = (await assetHeap(3)) - assetBytes
   say('memory: blocks just written')
+  const cacheBytes = await writtenHeap(1)
+  say('memory: blocks just written, three servers')
   return {
     serverBytes,
     subjectBytes,
     ownSubjectBytes,
+    inboxHeapBytes,
     idBytes,
     scheduleBytes,
     assetBytes,
-    cacheBytes: await writtenHeap(),
+    raftBytes,
+    cacheBytes,
+    raftCacheBytes: (await writtenHeap(3)) - cacheBytes,
   }
 }
 
 /** What a server holds of what it just wrote, and lets go of some ten seconds later. */
-async function writtenHeap(): Promise<number> {
-  await using server = await startServer()
+async function writtenHeap(replicas: 1 | 3): Promise<number> {
+  await using server = await startServer({ replicas })
   const { mesh, jsm } = server
-  await jsm.streams.add({ name: 'X', subjects: ['x.>'], duplicate_window: nanos(100) })
+  await jsm.streams.add({ name: 'X', subjects: ['x.>'], duplicate_window: nanos(100), num_replicas: replicas })
   const payload = 'x'.repeat(1024)
+  let most = 0
   for (let n = 0; n < COUNT; n++) {
     mesh.nats.publish('x.one', payload)
     if (n % 1000 === 999) await stored(server, n + 1)
+    // Not a whole number of blocks: sometimes one is nearly full, and sometimes it has just begun.
+    if (n % LOOK_EVERY === LOOK_EVERY - 1) most = Math.max(most, mean(await server.heaps()))
   }
-  const [most = 0] = await server.heaps()
-  return most - (await settled(server))
+  return Math.round(most - (await settled(server)))
 }
+
+const mean = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length
 
 const headersOf = (of: Record<string, string>): MsgHdrs => {
   const all = headers()
@@ -100,20 +119,20 @@ async function stored({ mesh, jsm }: Server, count: number): Promise<void> {
 /** A server keeps what it wrote for some seconds: its heap once that does not shrink any more. */
 async function settled(server: Server): Promise<number> {
   for (let last = Infinity; ;) {
-    const [heap = 0] = await server.heaps()
+    const heap = mean(await server.heaps())
     if (heap > last - MIB / 4) return heap
     last = heap
     await pause(6000)
   }
 }
 
-/** Of a stream or a durable: half of each. On one server; what a raft group adds is in its log, which is on the disk. */
-async function assetHeap(): Promise<number> {
-  await using server = await startServer()
+/** Of a stream or a durable, half of each, on one server or on each of three: there each has a raft group. */
+async function assetHeap(replicas: 1 | 3): Promise<number> {
+  await using server = await startServer({ replicas })
   const { jsm } = server
   const before = await settled(server)
   for (let n = 0; n < 100; n++) {
-    await jsm.streams.add({ name: `S${n}`, subjects: [`s${n}.>`] })
+    await jsm.streams.add({ name: `S${n}`, subjects: [`s${n}.>`], num_replicas: replicas })
     await jsm.consumers.add(`S${n}`, { durable_name: 'd', ack_policy: AckPolicy.Explicit })
   }
   return Math.round(((await settled(server)) - before) / 200)

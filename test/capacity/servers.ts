@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectMesh, type Mesh } from '@malha/mesh'
-import { freePorts, startNats, startNatsCluster } from '@malha/stack'
+import { startNats, startNatsCluster } from '@malha/stack'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 
 /** A server of its own, in a folder of its own. */
@@ -24,11 +24,17 @@ export async function startServer(options: { replicas?: 1 | 3; syncAlways?: bool
   await using opened = new AsyncDisposableStack()
   const dataDir = await mkdtemp(join(tmpdir(), 'malha-capacity-'))
   opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }))
-  // Of a cluster the profiles are those of one server: the others run with the same configuration, and its port is taken.
-  const [profile] = await freePorts(1)
-  const config = replicas === 1 ? `prof_port: ${profile}` : ''
-  const settings = { dataDir, maxStoreBytes: MAX_STORE, syncAlways, config }
-  const server = replicas === 1 ? await startNats(settings) : await startNatsCluster(settings)
+  const profiles = new Map<string, number>()
+  const onLine = (line: string, node: string): void => {
+    const port = /profiling port: (\d+)/.exec(line)?.[1]
+    if (port !== undefined) profiles.set(node, Number(port))
+  }
+  // Each takes a port that is free, and says which.
+  const settings = { dataDir, maxStoreBytes: MAX_STORE, syncAlways, config: 'prof_port: -1' }
+  const server =
+    replicas === 1
+      ? await startNats({ ...settings, onLine: (line) => onLine(line, '') })
+      : await startNatsCluster({ ...settings, onLine })
   opened.use(server)
   const mesh = opened.use(await connectMesh({ servers: server.url, name: 'shop', replicas }))
   const jsm = await jetstreamManager(mesh.nats)
@@ -40,7 +46,7 @@ export async function startServer(options: { replicas?: 1 | 3; syncAlways?: bool
     jsm,
     pids,
     nodes,
-    heaps: () => Promise.all(replicas === 1 ? [heapOf(profile!)] : []),
+    heaps: () => Promise.all(nodes.map((node) => heapOf(profiles.get(node)!))),
     onDisk: () => Promise.all(nodes.map((node) => folderBytes(join(dataDir, node)))),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }

@@ -41,7 +41,7 @@ test('events take in their stream what is computed, within a fiftieth: small and
   }
 })
 
-test('letters, copies that wait and markers take what is computed, within a tenth', async () => {
+test('letters, copies that wait, markers and records of inboxes take what is computed, within a tenth', async () => {
   const found = await measureOwn(100)
   const base = { bytes: 0, eventsPerSecond: 1000, retentionMs: 1000 }
   const near = (what: string, load: Partial<LoadOptions>, bytes: number): void =>
@@ -49,6 +49,7 @@ test('letters, copies that wait and markers take what is computed, within a tent
   near('dead letters', { deadLetterShare: 1, lettersKeptMs: 1000 }, found.letterBytes)
   near('waiting on lanes and for later', { delayShare: 1, delayMs: 1000 }, Math.max(found.laneBytes, found.delayBytes))
   near("markers of effects: 'once'", { onceHandlers: 1 }, found.markerBytes)
+  near('records of inboxes', { inboxHandlers: 1, inboxKeptMs: 1000 }, found.inboxBytes)
 })
 
 test('events take in ClickHouse what is computed, within a tenth', async () => {

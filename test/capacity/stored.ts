@@ -24,10 +24,10 @@ async function overhead(kind: Kind): Promise<number> {
   return (await meanBytes(server.jsm, 'ORDERS')) - BYTES
 }
 
-/** What the mesh itself stores of events that have a key and a trace: letters, copies that wait, markers. */
+/** What the mesh itself stores of events that have a key and a trace: letters, copies that wait, markers, records of inboxes. */
 export async function measureOwn(
   count: number,
-): Promise<Record<'letterBytes' | 'laneBytes' | 'delayBytes' | 'markerBytes', number>> {
+): Promise<Record<'letterBytes' | 'laneBytes' | 'delayBytes' | 'markerBytes' | 'inboxBytes', number>> {
   using _tracing = tracing()
   await using server = await startServer()
   const { mesh, jsm } = server
@@ -42,6 +42,7 @@ export async function measureOwn(
     later: on(orderBilled, { ...kind, retry: inAnHour }, () => {
       throw new Error('the partner is away')
     }),
+    kept: on(orderBilled, { ...kind, inbox: { keepMs: hours(2) } }, () => {}),
     once: on(orderBilled, { ...kind, effects: 'once' }, (order, ctx) => ctx.publish(billMade, order)),
   }
   const running = await mesh.start(defineService('shop', { handlers, publishes: [billMade] }))
@@ -51,7 +52,7 @@ export async function measureOwn(
   await eventually(
     async () => {
       // Of those that wait some are enough: the breaker opens, and no more are begun.
-      const wanted = { DEAD_LETTERS: count, LANES_SHOP: 10, DELAYS: count, BILLS: 2 * count }
+      const wanted = { DEAD_LETTERS: count, LANES_SHOP: 10, DELAYS: count, BILLS: 2 * count, KV_MESH_INBOX: count }
       for (const [name, least] of Object.entries(wanted))
         if ((await jsm.streams.info(name)).state.messages < least) throw new Error(`${name} is not full yet`)
     },
@@ -64,6 +65,7 @@ export async function measureOwn(
     laneBytes: (await meanBytes(jsm, 'LANES_SHOP')) - BYTES,
     delayBytes: (await meanBytes(jsm, 'DELAYS')) - BYTES,
     markerBytes: await meanBytes(jsm, 'BILLS'),
+    inboxBytes: await meanBytes(jsm, 'KV_MESH_INBOX'),
   }
 }
 

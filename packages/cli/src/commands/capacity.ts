@@ -34,6 +34,8 @@ const VALUES: readonly (readonly [flags: string, of: keyof LoadOptions, kind: Ki
   ['--concurrency <n>', 'concurrency', count, 'calls at once in one instance (default: 16)'],
   ['--keys <n>', 'keys', count, 'how many keys there are (default: none)'],
   ['--once <handlers>', 'onceHandlers', count, "of these handlers, those with effects: 'once' (default: none)"],
+  ['--inbox <handlers>', 'inboxHandlers', count, 'of these handlers, those with an inbox (default: none)'],
+  ['--inbox-kept <length>', 'inboxKeptMs', length, 'how long an inbox keeps a record, keepMs (default: 1d)'],
   ['--dead-letters <share>', 'deadLetterShare', share, 'of calls that end in a dead letter (default: none)'],
   ['--letters-kept <length>', 'lettersKeptMs', length, 'until somebody deals with a letter (default: 7d)'],
   ['--delayed <share>', 'delayShare', share, 'of events that wait on a lane, or are for later (default: none)'],

@@ -25,6 +25,10 @@ export type LoadOptions = {
   ordered?: boolean
   /** Handlers of each event with `effects: 'once'`, which leave a marker each. @default 0 */
   onceHandlers?: number
+  /** Handlers of each event with an `inbox`, which record each message they are done with. @default 0 */
+  inboxHandlers?: number
+  /** How long they keep a record (`inbox.keepMs`), ms. @default 1 day */
+  inboxKeptMs?: number
   /** Events carry a trace context. @default true */
   traced?: boolean
   /** Share of calls that end in a dead letter, 0 to 1. @default 0 */
@@ -76,6 +80,8 @@ const DEFAULTS = {
   keys: 0,
   ordered: false,
   onceHandlers: 0,
+  inboxHandlers: 0,
+  inboxKeptMs: days(1),
   traced: true,
   deadLetterShare: 0,
   lettersKeptMs: days(7),
@@ -131,6 +137,8 @@ const BOUNDS: { readonly [Name in NumberName]: readonly [least: number, most: nu
   concurrency: [1, 100_000, true],
   keys: [0, 1e12, true],
   onceHandlers: [0, 1000, true],
+  inboxHandlers: [0, 1000, true],
+  inboxKeptMs: [0, days(36_500)],
   deadLetterShare: [0, 1],
   lettersKeptMs: [0, days(36_500)],
   delayShare: [0, 1],
@@ -173,8 +181,9 @@ export function loadFaults(given: Readonly<Partial<LoadOptions>>): LoadFault[] {
     tell('servers', `${load.replicas} or more: each replica is on a server of its own`)
   if (means('keys', 'ordered') && load.ordered && load.keys === 0)
     tell('keys', 'how many there are, where their order is kept')
-  if (means('handlers', 'onceHandlers') && load.onceHandlers > load.handlers)
-    tell('onceHandlers', `${load.handlers} at most, which is how many handlers there are`)
+  for (const some of ['onceHandlers', 'inboxHandlers'] as const)
+    if (means('handlers', some) && load[some] > load.handlers)
+      tell(some, `${load.handlers} at most, which is how many handlers there are`)
   return faults
 }
 

@@ -68,17 +68,28 @@ function fixedParts(load: Load, { spread, stored, assets, sheet }: Parts): strin
       `${streams} streams, ${durables} durables`,
       (read) => read('serverBytes') + (replicas / servers) * (streams + durables) * read('assetBytes'),
     ],
+    ...(replicas === 1
+      ? []
+      : [
+          [
+            'raft groups',
+            `one for each of them, ${count(((streams + durables) * replicas) / servers)}`,
+            (read: Read) => (replicas / servers) * (streams + durables) * read('raftBytes'),
+          ] as const,
+        ]),
     ['subjects', `${count(subjects)} keys, a subject each`, (read) => subjects * spread.holds * read('subjectBytes')],
     [
       'blocks just written',
-      'of each stream the last one, for ten seconds',
-      (read) => load.streams * spread.holds * read('cacheBytes'),
+      replicas === 1
+        ? 'of each stream the last one, for ten seconds'
+        : 'of each stream the last one, and of its raft log, for ten seconds',
+      (read) => load.streams * spread.holds * (read('cacheBytes') + (replicas === 1 ? 0 : read('raftCacheBytes'))),
     ],
   ])
 }
 
 function growingParts(load: Load, { spread, stored, made, sheet }: Parts): string[] {
-  const { markers, letters, waiting } = stored
+  const { markers, letters, waiting, records } = stored
   const perSecond = load.eventsPerSecond * load.peak
   const ids = (perSecond * made.duplicateWindowMs) / 1000
   const all: Part[] = [
@@ -94,6 +105,12 @@ function growingParts(load: Load, { spread, stored, made, sheet }: Parts): strin
   }
   own('markers', markers)
   own('letters', letters)
+  if (records > 0)
+    all.push([
+      'records of inboxes, in memory',
+      `${count(records)}, a subject and a time to live each`,
+      (read) => records * spread.holds * read('inboxHeapBytes'),
+    ])
   if (waiting > 0)
     all.push([
       'schedules',

@@ -14,6 +14,7 @@ export function planRates(load: Load, parts: Parts): void {
   const { sheet } = parts
   const perSecond = load.eventsPerSecond * load.peak
   planPublishes(load, perSecond, sheet)
+  if (load.inboxHandlers > 0) planInbox(load, perSecond, sheet)
   planCpu(load, perSecond, parts)
   planNetwork(load, perSecond, parts)
   if (load.handlers > 0) planHandling(load, perSecond, parts)
@@ -39,6 +40,18 @@ function planPublishes(load: Load, perSecond: number, sheet: Sheet): void {
       remedy: 'spread events over more streams, each with a leader of its own',
     },
     (read) => ({ need: each, most: US / publishUs(load, read) }),
+  )
+}
+
+/** All records of a namespace are in one stream. */
+function planInbox(load: Load, perSecond: number, sheet: Sheet): void {
+  sheet.limit(
+    {
+      what: 'records of MESH_INBOX, one stream',
+      unit: '/s',
+      remedy: 'fewer handlers with an inbox, or a namespace of their own for some of them',
+    },
+    (read) => ({ need: perSecond * load.inboxHandlers, most: US / publishUs({ ...load, bytes: SMALL }, read) }),
   )
 }
 

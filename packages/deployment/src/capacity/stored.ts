@@ -12,6 +12,8 @@ export type Stored = {
   readonly markers: number
   readonly letters: number
   readonly waiting: number
+  /** Records of inboxes. */
+  readonly records: number
 }
 
 /** Above this share of `maxBytes` a stream is alarming (@malha/operations, notify). */
@@ -30,6 +32,7 @@ export function planStorage(load: Load, parts: Parts): Stored {
     markers: inSeconds(retentionMs) * load.onceHandlers,
     letters: inSeconds(load.lettersKeptMs) * load.handlers * load.deadLetterShare,
     waiting: inSeconds(load.delayMs) * load.delayShare,
+    records: inSeconds(load.inboxKeptMs) * load.inboxHandlers,
   }
   const whats = replicaParts(load, stored, parts)
   sheet.figure(
@@ -62,7 +65,7 @@ function planEvent({ bytes, keys, traced }: Load, sheet: Sheet): number {
 
 /** What is in one replica of everything; by the names of the figures. */
 function replicaParts(load: Load, stored: Stored, { made, sheet }: Parts): string[] {
-  const { events, markers, letters, waiting } = stored
+  const { events, markers, letters, waiting, records } = stored
   const whats: string[] = []
   const part = (what: string, how: string, compute: (read: Read) => number): void => {
     sheet.figure({ group: 'storage', what, unit: 'bytes', how }, compute)
@@ -80,6 +83,10 @@ function replicaParts(load: Load, stored: Stored, { made, sheet }: Parts): strin
   )
   if (markers > 0)
     part("markers of effects: 'once'", `${count(markers)} markers`, (read) => markers * read('markerBytes'))
+  if (records > 0) {
+    part('records of inboxes', `${count(records)} records`, (read) => records * read('inboxBytes'))
+    planInbox(made, sheet)
+  }
   if (waiting > 0)
     part('waiting on lanes and for later', `${count(waiting)} messages`, (read) => {
       const beside = Math.max(read('laneBytes'), read('delayBytes'))
@@ -113,6 +120,19 @@ function planLetters(
       remedy: 'raise max_bytes of DEAD_LETTERS (the mesh leaves a wider one), deal with letters sooner, or reject less',
     },
     (read) => ({ need: read.sum('dead letters'), most: made.lettersBytes }),
+  )
+}
+
+/** When it is full, no handler with an inbox is done with anything. */
+function planInbox({ inboxBytes }: AsMade, sheet: Sheet): void {
+  sheet.limit(
+    {
+      what: 'MESH_INBOX, which holds 1 GiB as made',
+      unit: 'bytes',
+      remedy:
+        'raise max_bytes of KV_MESH_INBOX (the mesh leaves a wider one), a shorter keepMs, or fewer handlers with an inbox',
+    },
+    (read) => ({ need: read.sum('records of inboxes'), most: inboxBytes }),
   )
 }
 

@@ -100,6 +100,31 @@ test('streams and durables are counted as the mesh makes them', () => {
   expect(of({ streams: 3 }, 'streams') - of({ streams: 1 }, 'streams')).toBe(2)
 })
 
+test('inboxes take their bucket, which all share, memory and a rate of its own, for as long as records are kept', () => {
+  const inbox = (of: Partial<LoadOptions>): CapacityPlan =>
+    planCapacity({ ...LOAD, handlers: 2, inboxHandlers: 1, ...of })
+  const day = figure(inbox({}), 'records of inboxes')
+  expect(day).toBe(1000 * 86_400 * measuredConstants.constants.inboxBytes.value)
+  expect(figure(inbox({ inboxHandlers: 2, inboxKeptMs: days(2) }), 'records of inboxes')).toBe(4 * day)
+  expect(limit(inbox({}), 'MESH_INBOX, which holds 1 GiB as made')).toMatchObject({ need: day, most: GIB })
+  expect(limit(inbox({ inboxHandlers: 2, peak: 3 }), 'records of MESH_INBOX, one stream').need).toBe(6000)
+  expect(figure(inbox({}), 'heap of a server')).toBeGreaterThan(
+    figure(inbox({ inboxKeptMs: 0 }), 'heap of a server') + 1000 * 86_400 * 100,
+  )
+  expect(inbox({ inboxHandlers: 0 }).limits.filter(({ what }) => what.includes('MESH_INBOX'))).toEqual([])
+})
+
+test('what is replicated has raft groups, in memory too, and what is not has none', () => {
+  const groups = (of: Partial<LoadOptions>): CapacityPlan => planCapacity({ ...LOAD, handlers: 4, streams: 3, ...of })
+  const plan = groups({})
+  expect(figure(plan, 'raft groups')).toBe(
+    (figure(plan, 'streams') + figure(plan, 'durables')) * measuredConstants.constants.raftBytes.value,
+  )
+  expect(figure(groups({ servers: 6 }), 'raft groups')).toBe(figure(plan, 'raft groups') / 2)
+  expect(groups({ replicas: 1 }).figures.map(({ what }) => what)).not.toContain('raft groups')
+  expect(figure(groups({ replicas: 1 }), 'blocks just written')).toBeLessThan(figure(plan, 'blocks just written'))
+})
+
 test('what is not declared is said: a stream of 1 GiB is not enough', () => {
   const plan = planCapacity(LOAD)
   expect(figure(plan, 'maxBytes to declare, each stream')).toBeGreaterThan(GIB)

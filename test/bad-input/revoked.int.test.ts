@@ -14,9 +14,9 @@ type Credentials = {
   /** What the file holds at first, and later. */
   first: string
   next: string
-  revoke(): Promise<void>
+  readonly revoke: () => Promise<void>
   /** Of the file. */
-  said(file: string): string
+  readonly said: (file: string) => string
 }
 
 async function userJwt(): Promise<Credentials> {

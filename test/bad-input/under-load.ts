@@ -31,7 +31,7 @@ export async function underLoad(options: MeshOptions): Promise<UnderLoad> {
   const said: Said[] = []
   const at =
     (level: string): Logger['info'] =>
-    (fields, message = '') =>
+    (fields, message) =>
       void said.push({ level, message, fields })
   const logger: Logger = { debug: () => undefined, info: at('info'), warn: at('warn'), error: at('error') }
   const mesh = await connectMesh({ ...options, logger })

@@ -22,7 +22,7 @@ afterEach(() => void (process.exitCode = undefined))
 
 test('what is said of a load arrives in the plan', async () => {
   const said =
-    '--peak 3 --streams 2 --handlers 4 --handler-time 20ms --concurrency 32 --keys 10k --ordered --once 1 --no-trace ' +
+    '--peak 3 --streams 2 --handlers 4 --handler-time 20ms --concurrency 32 --keys 10k --ordered --once 1 --inbox 2 --inbox-kept 2h --no-trace ' +
     '--dead-letters 0.1% --letters-kept 2d --delayed 1% --delay 5m --archive-retention 90d --compression 0.8 --replicas 5 ' +
     '--servers 7 --cores 1.5 --memory 4GiB --disk 1TB --network 1GB --archive-disk 2TiB --sync interval --json'
   const { out } = await capacity(...LOAD, ...said.split(' '))
@@ -38,6 +38,8 @@ test('what is said of a load arrives in the plan', async () => {
     keys: 10_000,
     ordered: true,
     onceHandlers: 1,
+    inboxHandlers: 2,
+    inboxKeptMs: 7_200_000,
     traced: false,
     deadLetterShare: 0.001,
     lettersKeptMs: 172_800_000,

@@ -6,7 +6,7 @@ import { runService } from './run-service.ts'
 const options = { startFrom: 'all', concurrency: 64, ackWaitMs: seconds(1), effects: 'once' } as const
 
 export const copier: ServiceDef = defineService('copier', {
-  publishes: [copied],
+  publishes: [copied, filed],
   handlers: {
     copy: on(drawn, { ...options, retry: { ...untilBack, forMs: seconds(600), maxDelayMs: 500 } }, (job, ctx) => {
       ctx.publish(copied, job)

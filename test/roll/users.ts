@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { deployment } from '@malha/deploy'
-import { type Deployment, type LocalUsers, localUsers, provisionDeployment, type Workload } from '@malha/deployment'
+import { type Deployment, type LocalUsers, localUsers, type Workload } from '@malha/deployment'
 import type { ServiceDef } from '@malha/mesh'
 import { reminded } from '../chaos/workload/contracts.ts'
-import { loadService, publisherService } from '../chaos/workload/service.ts'
+import { publisherService } from '../chaos/workload/publisher-service.ts'
+import { loadService } from '../chaos/workload/service.ts'
 
 /** A user for each workload, that of the load among them, with the rights that are generated for it. */
 export interface RolledUsers extends Pick<LocalUsers, 'config' | 'authenticatorOf'> {
@@ -31,7 +32,7 @@ const rolled: Deployment = {
   workloads: [
     ...deployment.workloads,
     ofLoad('load-worker', loadService({ isMended: unread, begins: unread, act: unread, actAgain: unread })),
-    { ...ofLoad('load-publisher', publisherService), uses: { delays: [reminded] } },
+    { ...ofLoad('load-publisher', publisherService('plain')), uses: { delays: [reminded] } },
   ],
 }
 const REFUSED = /nkey:(\w+)" - (\w+ Violation - Subject .*)$/
@@ -45,13 +46,9 @@ export async function rolledUsers(folder: string): Promise<RolledUsers> {
     as: users.envOf,
     onLine(line) {
       const [, key = '', what] = REFUSED.exec(line) ?? []
-      // Each process tries once whether it may bring what others delay: that is no fault of anybody.
-      if (what && !what.includes('.MSG.NEXT.DELAYS.')) refusals.push(`${users.userOf(key) ?? key}: ${what}`)
+      if (what) refusals.push(`${users.userOf(key) ?? key}: ${what}`)
     },
     refusals,
-    async prepare(url, replicas) {
-      await using mesh = await users.mesh('provision', url, { replicas })
-      await provisionDeployment(mesh, rolled)
-    },
+    prepare: (url, replicas) => users.provision(url, { replicas }),
   }
 }

@@ -11,7 +11,6 @@ import { type KindName, publishesOf } from './kinds.ts'
 import { paced } from './paced.ts'
 import { publisherService } from './publisher-service.ts'
 import { publishing } from './publishing.ts'
-import { publisherService } from './service.ts'
 
 /** Under way at once. Fewer than the library's window, so that a broker that is away is felt here. */
 const MOST_OPEN = 1000
@@ -42,5 +41,5 @@ await runMain(service.name, async (stopping) => {
     while (publish.open > 0) await sleep(LOOK_MS)
     recorder.record({ op: 'answered' })
   }
-  await Promise.all([mesh.run(publisherService, { signal: stopping }), answered()])
+  await Promise.all([mesh.run(service, { signal: stopping }), answered()])
 })

@@ -69,9 +69,3 @@ export function loadService(outside: Outside): ServiceDef {
     },
   })
 }
-
-/** Who publishes the load. It brings delayed events too, as every process that runs a service. */
-export const publisherService: ServiceDef = defineService('load-publisher', {
-  handlers: {},
-  publishes: [noted, ordered, charged, doubted, failed, reminded, filed, taken],
-})

@@ -31,6 +31,12 @@ const LONGEST = [
   'outage.int',
   'queued.int',
   'consume/leak',
+  'delay/survival',
+  'remade-stream',
+  'ordered/takeover',
+  'outbox-postgres/test/cluster',
+  'doctor/cluster',
+  'delay/volume',
 ]
 
 class LongestFirst extends BaseSequencer {

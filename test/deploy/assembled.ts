@@ -36,7 +36,10 @@ export async function assemble(context: string, target: string, to: string): Pro
     pnpm_config_offline: 'true',
     pnpm_config_pm_on_fail: 'ignore',
   }
-  await run(join(context, 'deploy/images/assemble.sh'), [target, to], { env })
+  // By itself pnpm takes the store of the disk on which it installs.
+  const { stdout: store } = await run('pnpm', ['store', 'path'], { cwd: root, env })
+  const withStore = { ...env, pnpm_config_store_dir: store.trim() }
+  await run(join(context, 'deploy/images/assemble.sh'), [target, to], { env: withStore })
 }
 
 /** What a folder holds: paths of its files, and their bytes together. */

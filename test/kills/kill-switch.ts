@@ -34,8 +34,14 @@ export type KillOrder = {
 /** Where a partner serves its API, and where its simulator tells what came in. */
 export type PartnerAddress = { api: string; control: string }
 
-/** A line of what was done. `calls` are requests that a partner had not answered, by its origin. */
-export type Kill = { point: KillPoint; inFlight: number; calls: Record<string, number>; pid: number }
+/** A line of what was done. `calls` are requests that a partner had not answered, by its origin; `handlers` had so many messages in hand. */
+export type Kill = {
+  point: KillPoint
+  inFlight: number
+  calls: Record<string, number>
+  handlers: Record<string, number>
+  pid: number
+}
 
 type Stage = { stage: string; handler: string; stream: string; seq: number }
 type PartnerRequest = { request: { origin: string | URL } }
@@ -116,8 +122,19 @@ function kill(inFlight: number): void {
   if (!order || inFlight < order.least) return
   const { point, victim = process.pid } = order
   order = undefined
-  const open: Record<string, number> = {}
-  for (const origin of calls.values()) open[origin] = (open[origin] ?? 0) + 1
-  appendFileSync(record, `${JSON.stringify({ point, inFlight, calls: open, pid: victim } satisfies Kill)}\n`)
+  const said: Kill = {
+    point,
+    inFlight,
+    calls: counted(calls.values()),
+    handlers: counted(Array.from(here, (name) => name.split(' ', 1)[0]!)),
+    pid: victim,
+  }
+  appendFileSync(record, `${JSON.stringify(said)}\n`)
   process.kill(victim, 'SIGKILL')
+}
+
+function counted(names: Iterable<string>): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1
+  return counts
 }

@@ -96,7 +96,11 @@ async function withLetters(): Promise<TestMesh & { operations: Operations; faile
 /** Of what is on the lane, as a runner leaves it that sends again what it does not know to be sent. */
 async function sendCopy({ mesh, nats }: TestMesh): Promise<void> {
   const filter = `${mesh.names.laneOfKeys('shop', 'bill')}>`
-  const sent = (await getStored(nats, mesh.names.lanes('shop'), { seq: 1, next_by_subj: filter }))!
+  const sent = await eventually(async () => {
+    const found = await getStored(nats, mesh.names.lanes('shop'), { seq: 1, next_by_subj: filter })
+    expect(found).toBeDefined()
+    return found!
+  })
   const hdrs = headers()
   for (const [name, value] of sent.pairs) if (!name.startsWith('Nats-')) hdrs.append(name, value)
   await jetstream(nats).publish(sent.subject, sent.payload, { headers: hdrs })

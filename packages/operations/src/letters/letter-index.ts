@@ -229,8 +229,12 @@ export class LetterIndex implements Disposable {
   }
 
   #begin(): void {
-    for (const table of TABLES) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
-    this.#db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORM}; COMMIT`)
+    this.#transaction(() => {
+      // Another process may have begun it at the same time.
+      if (this.#number('PRAGMA user_version') === FORM) return
+      for (const table of TABLES) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
+      this.#db.exec(`${SCHEMA} PRAGMA user_version = ${FORM}`)
+    })
   }
 
   #transaction(work: () => void): void {

@@ -6,15 +6,16 @@ import { type NatsNode, startNatsCluster } from '@malha/stack'
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { atExit } from './at-exit.ts'
+import { eventually } from './eventually.ts'
 
 /** Three servers that keep streams of three replicas. */
 export interface TestCluster extends AsyncDisposable {
   /** All nodes, comma separated. */
   readonly url: string
   readonly nodes: readonly NatsNode[]
-  /** The node that leads a stream, or one of its consumers. */
+  /** The node that leads a stream, or one of its consumers; one that has no leader yet is waited for. */
   leader(nats: NatsConnection, stream: string, consumer?: string): Promise<NatsNode>
-  /** Makes another node lead a stream, or one of its consumers. */
+  /** Makes another node lead a stream, or one of its consumers; asked again while nobody can answer. */
   stepDown(nats: NatsConnection, stream: string, consumer?: string): Promise<void>
   /** SIGKILL of one node, then a start on its data. */
   restart(node: NatsNode): Promise<void>
@@ -46,19 +47,21 @@ export async function testCluster(options: TestClusterOptions = {}): Promise<Tes
   return {
     url: cluster.url,
     nodes: cluster.nodes,
-    async leader(nats, stream, consumer) {
-      const jsm = await jetstreamManager(nats)
-      const info = consumer ? await jsm.consumers.info(stream, consumer) : await jsm.streams.info(stream)
-      const node = cluster.nodes.find(({ name }) => name === info.cluster?.leader)
-      if (!node) throw new Error(`${consumer ?? stream} has no leader right now`)
-      return node
-    },
-    async stepDown(nats, stream, consumer) {
-      const what = consumer ? `CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}` : `STREAM.LEADER.STEPDOWN.${stream}`
-      const answer = await nats.request(`$JS.API.${what}`, undefined, { timeout: 10_000 })
-      const { error } = answer.json<{ error?: { description: string } }>()
-      if (error) throw new Error(`${consumer ?? stream} kept its leader: ${error.description}`)
-    },
+    leader: (nats, stream, consumer) =>
+      eventually(async () => {
+        const jsm = await jetstreamManager(nats)
+        const info = consumer ? await jsm.consumers.info(stream, consumer) : await jsm.streams.info(stream)
+        const node = cluster.nodes.find(({ name }) => name === info.cluster?.leader)
+        if (!node) throw new Error(`${consumer ?? stream} has no leader right now`)
+        return node
+      }),
+    stepDown: (nats, stream, consumer) =>
+      eventually(async () => {
+        const what = consumer ? `CONSUMER.LEADER.STEPDOWN.${stream}.${consumer}` : `STREAM.LEADER.STEPDOWN.${stream}`
+        const answer = await nats.request(`$JS.API.${what}`, undefined, { timeout: 10_000 })
+        const { error } = answer.json<{ error?: { description: string } }>()
+        if (error) throw new Error(`${consumer ?? stream} kept its leader: ${error.description}`)
+      }),
     async restart(node) {
       await node.kill()
       await node.start()

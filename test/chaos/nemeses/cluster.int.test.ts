@@ -11,9 +11,9 @@ import { retireBroker } from './stop-broker.ts'
 const system = await smallSystem('cluster')
 afterAll(() => system[Symbol.asyncDispose]())
 const { streams, consumers } = await manager(system.operator)
-// Servers that have just met may not count as peers yet.
+// Servers that have just met may not count as peers yet, and a first election that fails takes longer than a request waits.
 await eventually(() => streams.add({ name: 'NOTES', subjects: ['notes'], num_replicas: 3 }))
-await consumers.add('NOTES', { durable_name: 'reader', ack_policy: 'explicit' })
+await eventually(() => consumers.add('NOTES', { durable_name: 'reader', ack_policy: 'explicit' }))
 
 const leaders = {
   stream: async () => (await streams.info('NOTES')).cluster?.leader,

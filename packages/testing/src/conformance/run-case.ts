@@ -1,4 +1,3 @@
-import { eventually } from '../eventually.ts'
 import type { TestCluster } from '../test-cluster.ts'
 import { freshNamespace, openNamespace } from '../test-namespace.ts'
 import type { TestServer } from '../test-server.ts'
@@ -32,7 +31,7 @@ function serverControl(server: TestServer): ConformanceEnv['server'] {
 
 function clusterControl(cluster: TestCluster, nats: ConformanceEnv['nats']): ConformanceEnv['server'] {
   return {
-    restart: async (stream) => cluster.restart(await eventually(() => cluster.leader(nats, stream))),
+    restart: async (stream) => cluster.restart(await cluster.leader(nats, stream)),
     stepDown: (stream, consumer) => cluster.stepDown(nats, stream, consumer),
   }
 }

@@ -4,10 +4,9 @@
  * X1  Up to a position the file has all that the stream has up to there: both are written in one transaction.
  * X2  The file is of one stream of letters and one of records; made anew, a stream is another one, and the file begins again.
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { sql } from 'kysely'
-import { OperationsError } from '../errors.ts'
-import { FORM, SCHEMA, TABLES } from './letter-schema.ts'
+import { inTransaction, numberIn, openIndexFile } from './index-file.ts'
 import type { Letter } from './letter.ts'
 import {
   filtered,
@@ -44,9 +43,6 @@ const GROUP_COLUMNS = [
   'grp_reason as reason',
 ] as const
 
-/** Pages of the file in memory: of a million letters, the inner ones of its indexes, and the rows of those under way. */
-const CACHE_KIB = 16_384
-
 /** What a stream is followed for. */
 export type Followed = 'letters' | 'records'
 
@@ -56,18 +52,8 @@ export class LetterIndex implements Disposable {
 
   /** @throws OperationsError OPERATIONS_INDEX_FAILED */
   constructor(file: string) {
-    try {
-      this.#db = new DatabaseSync(file, { timeout: 10_000 })
-      // Lost with the machine's power at worst: then it is read again. What a letter replaces is counted as gone.
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA recursive_triggers = ON')
-      this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
-      if (this.#number('PRAGMA user_version') !== FORM) this.#begin()
-      this.#standings = new Standings(this.#db)
-    } catch (cause) {
-      throw new OperationsError('OPERATIONS_INDEX_FAILED', `the index of letters at ${file} cannot be opened`, {
-        cause,
-      })
-    }
+    this.#db = openIndexFile(file)
+    this.#standings = new Standings(this.#db)
   }
 
   /** Up to which sequence it has all of that stream; 0 for one it is not of. */
@@ -85,7 +71,7 @@ export class LetterIndex implements Disposable {
 
   /** Adds what comes next of the stream of letters: all up to `until`. Upholds X1 and X2. */
   addLetters(stream: string, letters: readonly Letter[], until: number): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       if (this.isOther('letters', stream)) this.#forget()
       const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(18)}?)`)
       for (const letter of letters) insert.run(...rowOf(letter, this.#standings.of(letter.subject)))
@@ -95,7 +81,7 @@ export class LetterIndex implements Disposable {
 
   /** The same of the stream of records: how each letter named stands by now. */
   addStandings(stream: string, standings: ReadonlyMap<string, Standing>, until: number): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       if (this.isOther('records', stream)) this.#forgetStandings()
       this.#goToRecord(stream, this.#standings.add(stream, standings, until))
     })
@@ -108,12 +94,12 @@ export class LetterIndex implements Disposable {
 
   /** The stream lost its end, and gives its numbers to other letters: what is known of it is void. */
   forgetLetters(): void {
-    this.#transaction(() => this.#forget())
+    inTransaction(this.#db, () => this.#forget())
   }
 
   /** The same of records. */
   forgetRecords(): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#forgetStandings()
       this.#db.exec("DELETE FROM positions WHERE what = 'records'")
     })
@@ -130,7 +116,7 @@ export class LetterIndex implements Disposable {
   }
 
   get size(): number {
-    return this.#number('SELECT coalesce(sum(letters), 0) FROM groups')
+    return numberIn(this.#db, 'SELECT coalesce(sum(letters), 0) FROM groups')
   }
 
   /** The newest first; `next` is where the next page begins, undefined at the end. */
@@ -182,13 +168,13 @@ export class LetterIndex implements Disposable {
 
   /** Sequence of the last letter. */
   get last(): number {
-    return this.#number('SELECT coalesce(max(seq), 0) FROM letters')
+    return numberIn(this.#db, 'SELECT coalesce(max(seq), 0) FROM letters')
   }
 
   /** Sequence of the last record that it has. */
   get lastRecord(): number {
     this.#writeStandings()
-    return this.#number("SELECT coalesce(max(until), 0) FROM positions WHERE what = 'records'")
+    return numberIn(this.#db, "SELECT coalesce(max(until), 0) FROM positions WHERE what = 'records'")
   }
 
   /** The largest first. */
@@ -228,26 +214,6 @@ export class LetterIndex implements Disposable {
     this.#db.close()
   }
 
-  #begin(): void {
-    this.#transaction(() => {
-      // Another process may have begun it at the same time.
-      if (this.#number('PRAGMA user_version') === FORM) return
-      for (const table of TABLES) this.#db.exec(`DROP TABLE IF EXISTS ${table}`)
-      this.#db.exec(`${SCHEMA} PRAGMA user_version = ${FORM}`)
-    })
-  }
-
-  #transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      work()
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw error
-    }
-  }
-
   #position(what: Followed): { stream: string; until: number } | undefined {
     const row = this.#db.prepare('SELECT stream, until FROM positions WHERE what = ?').get(what)
     return row as { stream: string; until: number } | undefined
@@ -260,7 +226,7 @@ export class LetterIndex implements Disposable {
   /** For the next to ask the file by how letters stand. */
   #writeStandings(): void {
     const { stream } = this.#standings
-    if (stream !== undefined) this.#transaction(() => this.#goToRecord(stream, this.#standings.writeAll()))
+    if (stream !== undefined) inTransaction(this.#db, () => this.#goToRecord(stream, this.#standings.writeAll()))
   }
 
   /** Somebody beside this process may have written more of it by now. */
@@ -279,10 +245,6 @@ export class LetterIndex implements Disposable {
     this.#db.exec(
       "DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, edit_seq = 0, is_gone = 0, run = NULL, redrives = 0",
     )
-  }
-
-  #number(query: string): number {
-    return Number(Object.values(this.#db.prepare(query).get() ?? {})[0])
   }
 
   #letters(query: LetterQuery): ListedLetter[] {

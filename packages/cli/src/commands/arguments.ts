@@ -18,15 +18,18 @@ export function time(text: string): string {
   return new Date(ms).toISOString()
 }
 
+/** Of what is typed by hand: whole, and of at most six digits. */
+const lengthMs = (text: string): number | undefined => (/^\d{1,6}[smhd]$/.test(text) ? lengthOf(text) : undefined)
+
 export function duration(text: string): number {
-  const ms = lengthOf(text)
+  const ms = lengthMs(text)
   if (!ms) throw new InvalidArgumentError('a length such as 90s, 30m, 2h or 1d')
   return ms
 }
 
 /** A time to come, or a length from now in ms, such as `90s`, `30m`, `2h`, `1d`. */
 export function timeOrLength(text: string): Date | number {
-  const length = lengthOf(text)
+  const length = lengthMs(text)
   if (length) return length
   const ms = Date.parse(text)
   if (!/^\d{4}-/.test(text) || Number.isNaN(ms))

@@ -77,6 +77,7 @@ export class PublishPipeline {
   #counter = 0
   #closed = false
   #sweep: NodeJS.Timeout | undefined
+  #soon: NodeJS.Timeout | undefined
   #idle: (() => void)[] = []
 
   constructor(nc: NatsConnection, connection: ConnectionWatch, options: PipelineOptions = {}) {
@@ -214,18 +215,27 @@ export class PublishPipeline {
     const waitMs = because === 'nobody' ? AGAIN_MS : Math.min(AGAIN_MS, UNDECIDED_MS * 2 ** (pending.sends - 1))
     pending.againAt = performance.now() + waitMs
     this.#parked.add(pending)
-    if (waitMs >= SWEEP_MS) return
-    setTimeout(() => {
+    if (waitMs < SWEEP_MS) this.#lookSoon()
+  }
+
+  /** One timer for all that are due before the next sweep: a look goes through all that are parked. */
+  #lookSoon(): void {
+    if (this.#soon) return
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined
       this.#unpark()
       this.#pump()
-    }, waitMs + 1)
+    }, UNDECIDED_MS + 1)
   }
 
   #unpark(): void {
     const now = performance.now()
     const isUp = this.#connection.isUp()
     for (const pending of this.#parked) {
-      if (now < pending.againAt && now < pending.deadline) continue
+      if (now < pending.againAt && now < pending.deadline) {
+        if (pending.againAt - now < SWEEP_MS) this.#lookSoon()
+        continue
+      }
       this.#parked.delete(pending)
       if (now < pending.deadline) this.#waiting.push(pending)
       else pending.reject(timeoutError(pending, isUp))

@@ -24,6 +24,7 @@ import { orGoOnLater } from './broken-off.ts'
 import { behind, ownMetadata } from './durables.ts'
 import { type LaterMessage, storeLater } from './later.ts'
 import { filesOf, type Manifest, readManifest, type SavedStream, unreadable } from './manifest.ts'
+import { patiently } from './patiently.ts'
 import { streamOf } from './stream-of.ts'
 import { sendCopy, sha256Of, type Snapshot } from './snapshot.ts'
 import { countOver, currentStream, differences, faultsIn, growsAlone, lastOf } from './whole.ts'
@@ -54,6 +55,7 @@ type Wanted = { saved: SavedStream; standing: 'missing' | 'begun' | 'there' }
 
 /** nats-server gives a restore up that gets no piece for five seconds. */
 const GIVEN_UP_MS = 7_000
+/** A stream whose leader gave a restore up has none until there was an election. */
 const ELECTED_MS = 30_000
 
 /**
@@ -156,7 +158,7 @@ async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Fou
   for await (const name of jsm.streams.names()) names.add(name)
   const found: Found[] = []
   for (const saved of streams) {
-    const info = await orLater(saved.name, () => patiently(() => streamOf(jsm, saved.name)))
+    const info = await orLater(saved.name, () => patiently(ELECTED_MS, () => streamOf(jsm, saved.name)))
     const nothing = { messages: 0, lastSeq: 0, grows: false }
     if (!info) found.push({ saved, standing: names.has(saved.name) ? 'begun' : 'missing', ...nothing })
     else {
@@ -165,17 +167,6 @@ async function lookAt(jsm: JetStreamManager, { streams }: Manifest): Promise<Fou
     }
   }
   return found
-}
-
-/** A stream whose leader gave a restore up has none until there was an election. */
-async function patiently<Result>(look: () => Promise<Result>): Promise<Result> {
-  for (const until = Date.now() + ELECTED_MS; ; await sleep(500)) {
-    try {
-      return await look()
-    } catch (error) {
-      if (Date.now() > until) throw error
-    }
-  }
 }
 
 function standingOf({ created, config, state }: StreamInfo, saved: SavedStream): Found['standing'] {

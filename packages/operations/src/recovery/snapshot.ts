@@ -6,18 +6,15 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { ownInbox } from '@malha/mesh'
-import type { StreamConfig, StreamInfo, StreamState } from '@nats-io/jetstream'
+import type { StreamConfig, StreamState } from '@nats-io/jetstream'
 import type { Msg, NatsConnection } from '@nats-io/nats-core'
 
-/** What the server says of a stream whose copy begins. */
+/** A stream as the server says that it is, when its copy begins or when it was made of one. */
 export type Snapshot = { readonly config: StreamConfig; readonly state: StreamState }
 
 export type Copied = Snapshot & { readonly bytes: number; readonly sha256: string }
 
 type Answer = { error?: { code: number; description: string } }
-
-/** What the server says of a stream that it has made of a copy. */
-export type Made = Pick<StreamInfo, 'config' | 'state'>
 
 /** A server that says nothing for so long has gone away: it waits a few seconds for an answer itself. */
 const SILENT_MS = 30_000
@@ -87,7 +84,7 @@ export async function copyStream(
 export async function sendCopy(
   nats: NatsConnection,
   { config, state, file, onBytes }: Snapshot & { file: string; onBytes: (bytes: number) => void },
-): Promise<Made> {
+): Promise<Snapshot> {
   const subject = `$JS.API.STREAM.RESTORE.${config.name}`
   const { deliver_subject: to } = await ask<{ deliver_subject: string }>(
     nats,
@@ -101,7 +98,7 @@ export async function sendCopy(
   }
   const last = await nats.request(to, '', { timeout: LAST_ANSWER_MS })
   faultIn(last)
-  return last.json<Made>()
+  return last.json<Snapshot>()
 }
 
 /** SHA-256 of a file, hexadecimal. */

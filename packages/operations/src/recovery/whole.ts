@@ -1,5 +1,4 @@
 /** Whether what was brought back is what the manifest says, on every replica. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type ConsumerInfo,
   type JetStreamManager,
@@ -9,12 +8,11 @@ import {
 } from '@nats-io/jetstream'
 import { floorOf } from './durables.ts'
 import type { Manifest, SavedDurable, SavedStream } from './manifest.ts'
-
-export type Held = Pick<StreamInfo, 'config' | 'state'>
+import { patiently } from './patiently.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** Elections, and replicas that get their copy. */
 const CURRENT_MS = 60_000
-const LOOK_MS = 200
 
 /** Whether messages come to a stream with nobody there: what is due arrives where it is to, and what is over leaves a mark. */
 export const growsAlone = ({ allow_msg_schedules, subject_delete_marker_ttl = 0 }: StreamConfig): boolean =>
@@ -33,7 +31,7 @@ export const lastOf = (config: StreamConfig, { lastSeq, later }: SavedStream): n
   growsAlone(config) ? lastSeq : lastSeq + (later?.messages ?? 0)
 
 /** What of a stream is not as it was, in words; nothing for a whole one. */
-export function differences({ config, state }: Held, saved: SavedStream): string[] {
+export function differences({ config, state }: Snapshot, saved: SavedStream): string[] {
   const { first_seq: first, last_seq: last, messages } = state
   const [grows, shrinks] = [growsAlone(config), shrinksAlone(config)]
   const wanted = lastOf(config, saved)
@@ -87,20 +85,12 @@ export const currentStream = (jsm: JetStreamManager, name: string): Promise<Stre
   untilCurrent(() => jsm.streams.info(name))
 
 /** `replicas`: of one that says none of its own. */
-async function untilCurrent<Info extends StreamInfo | ConsumerInfo>(
-  look: () => Promise<Info>,
-  replicas = 1,
-): Promise<Info> {
-  for (const until = Date.now() + CURRENT_MS; ; await sleep(LOOK_MS)) {
-    try {
-      const info = await look()
-      expectCurrent(info, info.config.num_replicas || replicas)
-      return info
-    } catch (error) {
-      if (Date.now() > until) throw error
-    }
-  }
-}
+const untilCurrent = <Info extends StreamInfo | ConsumerInfo>(look: () => Promise<Info>, replicas = 1): Promise<Info> =>
+  patiently(CURRENT_MS, async () => {
+    const info = await look()
+    expectCurrent(info, info.config.num_replicas || replicas)
+    return info
+  })
 
 function expectCurrent({ cluster }: StreamInfo | ConsumerInfo, replicas: number): void {
   // A stream that only its leader knows yet says of no others.

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { isRunning } from '../system/is-running.ts'
 
 const run = promisify(execFile)
 
@@ -60,15 +61,5 @@ async function removeLeft(): Promise<void> {
   for (const name of await readdir(MEMORY)) {
     const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length)) : 0
     if (pid > 0 && !isRunning(pid)) await rm(join(MEMORY, name), { recursive: true, force: true, maxRetries: 5 })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Somebody else's process is one, too.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { CliError } from '../cli-error.ts'
+import { isRunning } from './is-running.ts'
 
 /** Where a system keeps its state: a folder of its own for each part, and `logs`. */
 export interface DataDir extends AsyncDisposable {
@@ -68,14 +69,7 @@ function readHolder(text: string): Holder | undefined {
 }
 
 /** A pid alone may have been given to somebody else since; with its start time it cannot. */
-function isAlive({ pid, started }: Holder): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
-  }
-  return startOf(pid) === started
-}
+const isAlive = ({ pid, started }: Holder): boolean => isRunning(pid) && startOf(pid) === started
 
 /** When a process started, in the kernel's ticks (proc_pid_stat(5), field 22); empty where there is no /proc. */
 function startOf(pid: number): string {

@@ -55,8 +55,7 @@ export function meshMetrics(metrics: Metrics): {
   /** Found by an advisory of the server, or by a look. */
   broughtBack(handler: Labels, by: 'advisory' | 'sweep'): void
   leads(isLeader: boolean): void
-  /** A certificate or credentials of this process. */
-  /** Undefined: never. */
+  /** A certificate or credentials of this process; undefined: never. */
   ends(kind: string, at: Date | undefined): void
   requested(type: string, outcome: string, ms: number, traceId?: string): void
   requesting(type: string, count: number): void

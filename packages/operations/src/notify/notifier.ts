@@ -14,7 +14,10 @@ import { RecordBucket } from './record-bucket.ts'
 import { post, type Posted } from './webhook.ts'
 import { bodyOf } from './words.ts'
 
-/** Tells people by a webhook. Disposing stops it; what it was about to tell is left to another one, or to the next start. */
+/**
+ * Tells people by a webhook. Disposing stops it: a webhook that is being called may answer for 2 s more, what else it was about to tell is
+ * left to another one, or to the next start.
+ */
 export interface Notifier extends AsyncDisposable {
   /** Why it cannot tell, or cannot see what there is to tell; for `/readyz`. */
   health(): { ready: boolean; reasons: string[] }

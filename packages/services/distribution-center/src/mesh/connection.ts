@@ -1,11 +1,9 @@
 import type { Mesh } from '@malha/mesh'
 import { READ_MS } from './deadline.ts'
 
-/** A connection that moves to another server is away for less; whoever reads waits for it. */
-const BRIEF_MS = READ_MS
-
 /**
- * Whether the broker is there, or was a moment ago: a request that needs it is refused at once when it is not.
+ * Whether the broker is there, or was a moment ago: a request that needs it is refused at once when it is not. A connection
+ * that moves to another server is away for less than whoever reads waits.
  */
 export function watchConnection(mesh: Mesh): () => boolean {
   let isUp = false
@@ -26,5 +24,5 @@ export function watchConnection(mesh: Mesh): () => boolean {
   }
   // It rejects when the mesh is closed before it was there.
   watch().catch(() => undefined)
-  return () => (isUp || performance.now() - lostAt < BRIEF_MS) && !mesh.nats.isClosed()
+  return () => (isUp || performance.now() - lostAt < READ_MS) && !mesh.nats.isClosed()
 }

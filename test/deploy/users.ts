@@ -7,6 +7,8 @@ import type { NatsConnection } from '@nats-io/transport-node'
 
 /** A right that is missing is refused with each message. */
 const MOST_SHOWN = 20
+/** As nats-server 2.15 says it: `… - "ACCOUNT/nkey:U…" - Publish Violation - Subject "…"`. */
+const WHO = /^.*nkey:([^"]+)" - /
 
 /**
  * The users of a deployment as generated, each with a key of its own. A test looks and prepares as `admin`; nothing that is
@@ -19,7 +21,7 @@ export interface DeploymentUsers extends AsyncDisposable, Pick<LocalUsers, 'auth
   readonly as: (user: string) => Record<string, string>
   /** The secret half of a user's key. */
   seedOf(user: string): Buffer
-  /** What a server that `onLine` hears refused to whom. */
+  /** What a server that `onLine` hears refused to whom, such as `provider: Publish Violation - Subject "x"`. */
   readonly refusals: readonly string[]
   /** @throws Error that names each */
   assertNoneRefused(): void
@@ -45,12 +47,12 @@ export async function deploymentUsers(deployment: Deployment, without?: string):
     refusals,
     onLine(line) {
       if (!/violation|authenticat|authoriz/i.test(line)) return
-      // Whom a key is of.
-      refusals.push(line.replaceAll(/\bU[A-Z2-7]{55}\b/g, (key) => userOf(key) ?? key))
+      const named = line.replaceAll(/\bU[A-Z2-7]{55}\b/g, (key) => userOf(key) ?? key)
+      refusals.push(named.replace(WHO, '$1: '))
     },
     assertNoneRefused() {
       if (refusals.length === 0) return
-      const all = [...new Set(refusals.map((line) => line.replace(/^.*nkey:/, '')))]
+      const all = [...new Set(refusals)]
       const why = `the server refused what users need:\n${all.slice(0, MOST_SHOWN).join('\n')}`
       // Where a test failed before, because of it, that is what is shown.
       console.error(why)

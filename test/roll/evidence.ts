@@ -29,13 +29,13 @@ export type Evidence = {
   ended: readonly Ended[]
   brokers: readonly Pick<BrokerRolled, 'beganAt'>[]
   unready: readonly Unready[]
-  /** What a server refused to the user of a process. */
+  /** What a server refused, a line each. */
   refusals: readonly string[]
 }
 
-export async function readStages(folder: string): Promise<StageLine[]> {
-  return globSync(join(folder, '*.jsonl')).flatMap((file) => linesOf<StageLine>(file))
-}
+/** As `recorder.ts` has written them down. */
+export const readStages = (folder: string): StageLine[] =>
+  globSync(join(folder, '*.jsonl')).flatMap((file) => linesOf<StageLine>(file))
 
 /** As `gather` of chaos has written them down. */
 export const readStored = (run: string): StoredMessage[] => linesOf<StoredMessage>(finalFile(run, 'streams'))

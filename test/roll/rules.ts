@@ -8,6 +8,8 @@ export type Breach = { rule: string; says: string }
 export type EndToEnd = { requests: number; unfinished: number; p50Ms: number; p99Ms: number; maxMs: number }
 
 const P99_MS = 2000
+/** Other refusals are of connections, which a busy machine is slow to open. */
+const LACKED_RIGHT = / Violation - Subject /
 
 /** From the moment at which the client has its answer until the stream has `center.onboarded`, the last effect of all. */
 export function endToEnd({ met, stored }: Pick<Evidence, 'met' | 'stored'>): EndToEnd {
@@ -33,7 +35,10 @@ export function breachesOf(evidence: Evidence): Breach[] {
   return [
     ...met.failures.map((says) => ({ rule: 'api-answers', says })),
     ...unready.map(({ pod, why }) => ({ rule: 'stays-ready', says: `${pod} was not ready any more: ${why}` })),
-    ...[...new Set(refusals)].map((says) => ({ rule: 'rights-suffice', says })),
+    ...[...new Set(refusals.filter((line) => LACKED_RIGHT.test(line)))].map((says) => ({
+      rule: 'rights-suffice',
+      says,
+    })),
     ...(p99Ms < P99_MS ? [] : [{ rule: 'in-time', says: `p99 end to end is ${p99Ms} ms` }]),
     ...(unfinished === 0 ? [] : [{ rule: 'in-time', says: `${unfinished} accepted requests were never finished` }]),
     ...waits.flatMap(({ handler, waited, ackWaitMs }) =>

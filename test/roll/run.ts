@@ -21,7 +21,10 @@ export type RollOptions = StartOptions & {
   brokerEnd?: BrokerEnd
   /** How many of the three brokers are rolled. @default 3 */
   brokers?: number
-  /** `one-by-one`: a workload after the other; `together`: as when all manifests are applied at once. @default 'one-by-one' */
+  /**
+   * `one-by-one`: a workload after the other; `together`: as when all manifests are applied at once.
+   * @default 'one-by-one'
+   */
   workloads?: 'one-by-one' | 'together'
   /** Names of workloads, in this order. @default all */
   only?: readonly string[]
@@ -83,7 +86,7 @@ export async function roll(options: RollOptions): Promise<RollResult> {
   })
   const { met } = mesh.clients
   const evidence: Evidence = {
-    stages: await readStages(mesh.stagesFolder),
+    stages: readStages(mesh.stagesFolder),
     stored: readStored(folder),
     durables: await readDurables(mesh.nats),
     met,

@@ -4,12 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '@malha/stack'
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
-import { startBrokers } from '../system/brokers.ts'
 import { commandLine } from '../system/command-line.ts'
-import { openDisks } from '../system/disks.ts'
-import { openLinks } from '../system/links.ts'
 import { nodeProcess } from '../system/node-process.ts'
-import { chaosUsers } from '../system/users.ts'
+import { openBrokers } from '../system/open-brokers.ts'
 import type { ChaosProcess, ChaosSystem, Topology } from '../system.ts'
 
 /** Brokers as a run has them, and one process, `clock`, which answers over HTTP through a proxy. */
@@ -31,19 +28,7 @@ export async function smallSystem(topology: Topology): Promise<SmallSystem> {
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'malha-nemeses-'))
   opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
-  const links = opened.use(openLinks())
-  const disks = opened.use(await openDisks())
-  const users = opened.use(await chaosUsers())
-  const brokers = opened.use(
-    await startBrokers({
-      topology,
-      dataDir: join(folder, 'nats'),
-      links,
-      disks,
-      users: users.config,
-      onLine: () => undefined,
-    }),
-  )
+  const { links, disks, users, brokers } = opened.use(await openBrokers({ topology, folder }))
   const [port] = (await freePorts(1)) as [number]
   const previous = join(await made(join(folder, 'previous')), 'clock-server.ts')
   await copyFile(CLOCK, previous)

@@ -1,19 +1,12 @@
-import type { DeploymentUsers } from '../../deploy/users.ts'
 import type { PlantEnv } from '../plants/plants.ts'
 import type { Topology } from '../system.ts'
-import type { Brokers } from './brokers.ts'
-import type { Disks } from './disks.ts'
-import type { Links } from './links.ts'
+import type { OpenBrokers } from './open-brokers.ts'
 
 /** Where the processes of a run find each other, and what they write to. */
-export type Site = {
+export type Site = OpenBrokers & {
   readonly topology: Topology
   /** Data of the processes; goes with the run. */
   readonly folder: string
-  readonly links: Links
-  readonly brokers: Brokers
-  readonly users: DeploymentUsers
-  readonly disks: Disks
   /** A port of its own for everything that listens, by a name for it. */
   port(name: string): number
   /** Hears each line of a process. */

@@ -1,4 +1,3 @@
-import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,15 +9,13 @@ import type { Plant, PlantEnv } from '../plants/plants.ts'
 import type { ChaosSystem, Topology } from '../system.ts'
 import { commandLine } from './command-line.ts'
 import { startDatabase } from './database.ts'
-import { startBrokers } from './brokers.ts'
-import { openDisks } from './disks.ts'
-import { openLinks } from './links.ts'
+import { logFiles } from './log-files.ts'
 import { mendedFile, startClients, startLedger, startPublishers, startWorkers } from './load-processes.ts'
 import type { NodeProcess } from './node-process.ts'
+import { openBrokers } from './open-brokers.ts'
 import { previousRelease } from './previous-release.ts'
 import { controlPort, processOfPartner, startPartners, startServices } from './reference-processes.ts'
 import { at, type Site } from './site.ts'
-import { chaosUsers } from './users.ts'
 
 export type SystemOptions = {
   topology: Topology
@@ -139,42 +136,17 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
 
 async function openSite(options: SystemOptions, folder: string): Promise<Site & AsyncDisposable> {
   const { topology, operations, logs, beganNs, plant } = options
-  await using opened = new AsyncDisposableStack()
   const free = await freePorts(NAMES.length)
-  const log = (name: string): ((line: string) => void) => {
-    const file = createWriteStream(join(logs, `${name}.log`), { flags: 'a' })
-    return (line) => void file.write(`${line}\n`)
-  }
-  const brokerLogs = new Map(['nats-1', 'nats-2', 'nats-3'].map((name) => [name, log(name)]))
-  const links = opened.use(openLinks())
-  const disks = opened.use(await openDisks())
-  const users = opened.use(await chaosUsers())
-  const brokers = opened.use(
-    await startBrokers({
-      topology,
-      dataDir: join(folder, 'nats'),
-      links,
-      disks,
-      users: users.config,
-      onLine(line, broker) {
-        brokerLogs.get(broker)?.(line)
-        users.onLine(line)
-      },
-    }),
-  )
-  const all = opened.move()
+  const onLine = logFiles(logs)
+  const brokerLogs = new Map(['nats-1', 'nats-2', 'nats-3'].map((name) => [name, onLine(name)]))
   return {
+    ...(await openBrokers({ topology, folder, onLine: (line, broker) => brokerLogs.get(broker)?.(line) })),
     topology,
     folder,
-    links,
-    disks,
-    brokers,
-    users,
     port: (name) => free[NAMES.indexOf(name)]!,
-    onLine: log,
+    onLine,
     plantOf: (name) => (plant && name.startsWith(plant.plant.processes) ? plant.env : undefined),
     recording: (name) => recorderEnv({ process: name, file: join(operations, `${name}.jsonl`), beganNs }),
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
 

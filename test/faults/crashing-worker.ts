@@ -1,6 +1,6 @@
 /**
- * A service process that some jobs kill, that some take all memory of, and that some never leave: those are named so. What is
- * done is a line of `BOOK`.
+ * A service process that some jobs kill, that some take all memory of, and that some never leave: those are named so. What
+ * is done is a line of `BOOK`.
  */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,7 @@ import { asked } from './jobs.ts'
 import { runService } from './run-service.ts'
 
 const book = process.env['BOOK'] ?? ''
+
 /** Until V8 gives up, with whatever else is in hand. */
 function hoard(): never {
   for (const kept: number[][] = []; ;) kept.push(Array.from({ length: 100_000 }, () => Math.random()))

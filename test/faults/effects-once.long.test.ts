@@ -1,6 +1,4 @@
-import { fileURLToPath } from 'node:url'
 import { defineService } from '@malha/mesh'
-import { spawnChild } from '@malha/stack'
 import { eventually, type FaultProxy, faultProxy } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
@@ -8,6 +6,7 @@ import { expect, test } from 'vitest'
 import { copier } from './copier.ts'
 import { copied, copies, drawn, filed, originals } from './copies.ts'
 import { faultCluster, faultMesh, type OnServers } from './fault-mesh.ts'
+import { startProcess, type Worker } from './fixture.ts'
 
 const ROUNDS = 4
 const PER_ROUND = 500
@@ -17,31 +16,12 @@ const PATIENTLY = { timeoutMs: 120_000 }
 const draughtsman = defineService('draughtsman', { handlers: {}, publishes: [drawn, copied] })
 const services = [draughtsman, copier] as const
 
-interface Copier extends AsyncDisposable {
-  kill(): Promise<void>
-}
-
-async function startCopier(t: OnServers, proxy: FaultProxy): Promise<Copier> {
-  const lines: string[] = []
-  const child = spawnChild({
-    command: process.execPath,
-    args: [fileURLToPath(new URL('copier.ts', import.meta.url))],
-    env: { ...process.env, ...t.as('copier'), NATS_URL: proxy.url },
-    onLine: (line) => lines.push(line),
+const startCopier = (t: OnServers, proxy: FaultProxy): Promise<Worker> =>
+  startProcess({
+    file: new URL('copier.ts', import.meta.url),
+    env: { ...t.as('copier'), NATS_URL: proxy.url },
+    isReady: (said) => said.includes('is bound'),
   })
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await child.exited
-  }
-  await eventually(
-    () => {
-      if (!lines.join('\n').includes('is bound'))
-        throw new Error(`the copier is not bound (exit ${child.exit?.code}):\n${lines.join('\n')}`)
-    },
-    { timeoutMs: 60_000 },
-  )
-  return { kill, [Symbol.asyncDispose]: kill }
-}
 
 /** Each original twice under one id, so that two copiers often have it at the same time. */
 async function publishTwice(t: OnServers, from: number, to: number): Promise<void> {

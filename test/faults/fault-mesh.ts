@@ -9,7 +9,9 @@ import {
   type ServiceUses,
 } from '../deploy/deployed-server.ts'
 
-/** Services on servers of their own, each with the rights that are generated for it. Disposing it throws what was refused. */
+/**
+ * Services on servers of their own, each with the rights that are generated for it. Disposing it throws what was refused.
+ */
 export interface OnServers extends Deployed, AsyncDisposable {
   /** Of the first of the services: it runs in this process. */
   readonly mesh: Mesh

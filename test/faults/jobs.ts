@@ -19,7 +19,7 @@ export const closed: Contract<Job> = event('job.closed', { stream: jobs, schema:
 export const source: ServiceDef = defineService('source', { handlers: {}, publishes: [asked] })
 
 /** Its window is over long before another takes what a killed process had in hand. */
-export const reminders = stream('REMINDERS', { subjects: ['reminder.>'], duplicateWindowMs: 100 })
+const reminders = stream('REMINDERS', { subjects: ['reminder.>'], duplicateWindowMs: 100 })
 export const reminded: Contract<Job> = event('reminder.due', {
   stream: reminders,
   schema: Job,

@@ -77,12 +77,10 @@ function failuresOf(index: number, n: number): number {
   return (index * 31 + n * 17) % 50 === 0 ? 1 + ((index + n) % 5) : 0
 }
 
-export type Held = { attempts: number; dueAt: number }
+type Held = { attempts: number; dueAt: number }
 
 /** Who has each partition, and what waits for a retry there. */
-export async function ownership(
-  t: FaultMesh,
-): Promise<{ partition: number; owner: string; fence: number; held: Held[] }[]> {
+async function ownership(t: FaultMesh): Promise<{ partition: number; owner: string; fence: number; held: Held[] }[]> {
   const jsm = await jetstreamManager(t.nats)
   const bucket = 'MESH_PARTITIONS'
   const prefix = `$KV.${bucket}.worker_walk.at.`

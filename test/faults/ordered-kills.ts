@@ -10,7 +10,8 @@ import { walkingWorker } from './ordered-worker.ts'
 export type WalkOptions = {
   keys: number
   each: number
-  /** Every second one a SIGKILL, the others a SIGSTOP. */ rounds: number
+  /** Every second one a SIGKILL, the others a SIGSTOP. */
+  rounds: number
 }
 
 /**

@@ -6,8 +6,8 @@ export interface Endpoints extends AsyncDisposable {
   /** A pod is ready, or ready again: from now on it gets requests. */
   add(pod: string, url: string): void
   /**
-   * A pod leaves, or is not ready any more: it gets requests until the news has come to the load balancer, and not afterwards. What it has in hand by
-   * then is answered over its connections.
+   * A pod leaves, or is not ready any more: it gets requests until the news has come to the load balancer, and not
+   * afterwards. What it has in hand by then is answered over its connections.
    */
   remove(pod: string): void
   /** The next one in turn; undefined when there is none, which a caller would be told as 503. */

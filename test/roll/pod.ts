@@ -29,7 +29,8 @@ export interface Pod {
 export type Ended = {
   pod: string
   exit: ChildExit
-  /** From the signal to its end. */ drainMs: number
+  /** From the signal to its end. */
+  drainMs: number
   isCutOff: boolean
 }
 

@@ -20,7 +20,10 @@ export function readinessProbe(): Probe {
   return { periodMs: periodSeconds * 1000, timeoutMs: timeoutSeconds * 1000, failures: failureThreshold }
 }
 
-/** Asks until it is disposed of, and tells each change. A pod is ready when this begins. */
+/**
+ * Asks until it is disposed of. A pod is ready when this begins.
+ * @param tell hears each change: why it is not ready any more, and undefined when it is again
+ */
 export function watchReadiness(
   url: string,
   { periodMs, timeoutMs, failures }: Probe,

@@ -5,7 +5,10 @@ import { parse } from 'yaml'
 
 /** How Kubernetes replaces the pods of a workload, as its manifests say. Times as they stand there, ms. */
 export type Strategy = {
-  /** `surge`: a new pod is there before an old one goes (Deployment). `in-place`: an old one goes, then its successor comes. */
+  /**
+   * `surge`: a new pod is there before an old one goes (Deployment). `in-place`: an old one goes, then its successor comes
+   * (StatefulSet).
+   */
   order: 'surge' | 'in-place'
   /** For how long a new pod has to be ready before the next one is touched. */
   minReadyMs: number

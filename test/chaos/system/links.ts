@@ -2,8 +2,8 @@ import { type FaultProxy, faultProxy } from '@malha/testing'
 import type { ChaosLink } from '../system.ts'
 
 /**
- * Where nothing else that is tested takes a port: one of a connection that is refused is free meanwhile, and whoever took it would get
- * the messages of this run. Runs side by side begin at other places.
+ * Where nothing else that is tested takes a port: one of a connection that is refused is free meanwhile, and whoever took
+ * it would get the messages of this run. Runs side by side begin at other places.
  */
 const PORTS = { first: 7000, ofARun: 100, runs: 50 }
 

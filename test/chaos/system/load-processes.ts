@@ -66,7 +66,13 @@ export function startClients(site: Site, rate: number): NodeProcess {
   })
 }
 
-type Load = { name: string; /** @default its name */ user?: string; file: string; env: Record<string, string> }
+type Load = {
+  name: string
+  /** @default its name */
+  user?: string
+  file: string
+  env: Record<string, string>
+}
 
 async function startLoad(site: Site, { name, user, file, env }: Load): Promise<NodeProcess> {
   const clockDir = join(site.folder, 'clocks')

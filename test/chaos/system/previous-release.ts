@@ -8,7 +8,11 @@ const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** A clone that processes run from. */
-export type Release = { root: string; /** For people: a commit, or why there is none. */ name: string }
+export type Release = {
+  root: string
+  /** For people: a commit, or why there is none. */
+  name: string
+}
 
 /** The clone that this file is of. */
 export const thisRelease = (name: string): Release => ({ root: ROOT, name })

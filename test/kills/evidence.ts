@@ -27,7 +27,7 @@ export async function setFault(mesh: ReferenceMesh, partner: PartnerName, fault:
   if (!answer.ok) throw new Error(`PUT /_fault answered ${answer.status}: ${await answer.text()}`)
 }
 
-export type StoredEvent = { type: string; data: Record<string, string>; at: Date }
+export type StoredEvent = { type: string; seq: number; data: Record<string, string>; at: Date }
 
 /** Every event of a stream, oldest first. */
 export async function eventsOf(nats: NatsConnection, stream: string): Promise<StoredEvent[]> {
@@ -37,7 +37,7 @@ export async function eventsOf(nats: NatsConnection, stream: string): Promise<St
   const consumer = await jetstream(nats).consumers.get(stream)
   for await (const message of await consumer.consume({ max_messages: 2_000 })) {
     const type = message.headers?.get('ce-type') ?? ''
-    events.push({ type, data: message.json(), at: message.time })
+    events.push({ type, seq: message.seq, data: message.json(), at: message.time })
     if (message.seq >= state.last_seq || message.info.pending === 0) break
   }
   await consumer.delete()
@@ -79,7 +79,19 @@ export async function createdAt(mesh: ReferenceMesh, system: string): Promise<{ 
   return events.map(({ data, at }) => ({ centerId: data['centerId']!, at }))
 }
 
-/** What a killed process had in hand comes again after half a minute. */
+/** Resolves when a durable has delivered all of its stream and every ack has come: nothing is handled again any more. */
+export async function untilSettled(mesh: ReferenceMesh, stream: string, durable: string): Promise<void> {
+  const manager = await jetstreamManager(mesh.watch)
+  await eventually(
+    async () => {
+      const { num_pending: pending, num_ack_pending: unacked } = await manager.consumers.info(stream, durable)
+      expect({ pending, unacked }).toEqual({ pending: 0, unacked: 0 })
+    },
+    { timeoutMs: 60_000, intervalMs: 250 },
+  )
+}
+
+/** Waits for longer than the `ack_wait` of a handler, after which comes again what a killed process had in hand. */
 export async function untilCreated(mesh: ReferenceMesh, system: string, count: number): Promise<void> {
   const check = async (): Promise<boolean> => (await createdAt(mesh, system)).length >= count
   await eventually(check, { timeoutMs: 60_000, intervalMs: 250 })

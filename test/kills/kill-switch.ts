@@ -34,16 +34,21 @@ export type KillOrder = {
 /** Where a partner serves its API, and where its simulator tells what came in. */
 export type PartnerAddress = { api: string; control: string }
 
-/** A line of what was done. `calls` are requests that a partner had not answered, by its origin; `handlers` had so many messages in hand. */
+/** A line of what was done. */
 export type Kill = {
   point: KillPoint
   inFlight: number
+  /** Requests that a partner had not answered, by its origin. */
   calls: Record<string, number>
-  handlers: Record<string, number>
+  /** Of these an attempt was begun in this process, and their ack may not have left. */
+  inHand: HandledMessage[]
   pid: number
 }
 
-type Stage = { stage: string; handler: string; stream: string; seq: number }
+/** Where the event of a handler's message stands, also when it is delivered from the handler's lane. */
+export type HandledMessage = { handler: string; stream: string; seq: number }
+
+type Stage = HandledMessage & { stage: string }
 type PartnerRequest = { request: { origin: string | URL } }
 type ClientRequest = { request: { path: string } }
 
@@ -58,6 +63,7 @@ const POLL_MS = 10
 const orders = process.env['KILL_ORDERS']!
 const record = process.env['KILL_RECORD']!
 const here = new Set<string>()
+const inHand = new Map<string, HandledMessage>()
 const calls = new Map<object, string>()
 let order: KillOrder | undefined
 
@@ -65,9 +71,13 @@ subscribe('malha:delivery', (message) => {
   const { stage, handler, stream, seq } = message as Stage
   const name = `${handler} ${stream} ${seq}`
   if (stage === 'delivered') here.add(name)
-  if (stage === 'settled') here.delete(name)
+  if (stage === 'started') inHand.set(name, { handler, stream, seq })
+  if (stage === 'settled') {
+    here.delete(name)
+    // An ack is in the connection's buffer now and in the socket after this turn of the event loop; others went with it.
+    setImmediate(() => inHand.delete(name))
+  }
   if (!order || STAGES[order.point] !== stage || here.size < order.least) return
-  // An ack is in the connection's buffer now and in the socket after this turn of the event loop; others went with it.
   if (stage === 'settled') setImmediate(() => kill(here.size))
   else kill(here.size)
 })
@@ -122,19 +132,9 @@ function kill(inFlight: number): void {
   if (!order || inFlight < order.least) return
   const { point, victim = process.pid } = order
   order = undefined
-  const said: Kill = {
-    point,
-    inFlight,
-    calls: counted(calls.values()),
-    handlers: counted(Array.from(here, (name) => name.split(' ', 1)[0]!)),
-    pid: victim,
-  }
+  const open: Record<string, number> = {}
+  for (const origin of calls.values()) open[origin] = (open[origin] ?? 0) + 1
+  const said: Kill = { point, inFlight, calls: open, inHand: [...inHand.values()], pid: victim }
   appendFileSync(record, `${JSON.stringify(said)}\n`)
   process.kill(victim, 'SIGKILL')
-}
-
-function counted(names: Iterable<string>): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1
-  return counts
 }

@@ -10,8 +10,10 @@ import { asked, source } from './jobs.ts'
 
 type Watched = { dieAt?: 'returned' | 'stored'; onLine?: (line: string) => void }
 
-function startCharger(t: FaultMesh, office: Partner, { dieAt, onLine = () => undefined }: Watched = {}): Child {
-  return spawnChild({
+type Charger = Child & AsyncDisposable
+
+function startCharger(t: FaultMesh, office: Partner, { dieAt, onLine = () => undefined }: Watched = {}): Charger {
+  const child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('charger.ts', import.meta.url))],
     env: {
@@ -22,6 +24,7 @@ function startCharger(t: FaultMesh, office: Partner, { dieAt, onLine = () => und
     },
     onLine,
   })
+  return Object.assign(child, { [Symbol.asyncDispose]: async () => void (await child.stop()) })
 }
 
 test.each([
@@ -31,11 +34,11 @@ test.each([
   await using t = await faultMesh([source, charger])
   await using office = await partner()
   await t.mesh.publish(asked, { jobId: 'j1', n: 1 })
-  const doomed = startCharger(t, office, { dieAt })
+  await using doomed = startCharger(t, office, { dieAt })
   expect((await doomed.exited).signal).toBe('SIGKILL')
   expect(office.calls.get('j1')).toBe(1)
 
-  const heir = startCharger(t, office)
+  await using heir = startCharger(t, office)
   const jsm = await jetstreamManager(t.nats)
   const durable = ['JOBS', 'charger_charge_keyed'] as const
   await eventually(async () => expect((await jsm.consumers.info(...durable)).ack_floor.stream_seq).toBe(1), {
@@ -50,7 +53,7 @@ test('while the inbox cannot be written a handled message is not handled again, 
   await using t = await faultMesh([source, charger])
   await using office = await partner()
   const lines: string[] = []
-  const running = startCharger(t, office, { onLine: (line) => lines.push(line) })
+  await using _charger = startCharger(t, office, { onLine: (line) => lines.push(line) })
   const jsm = await jetstreamManager(t.nats)
   const inbox = 'KV_MESH_INBOX'
   const durable = ['JOBS', 'charger_charge_keyed'] as const
@@ -69,6 +72,4 @@ test('while the inbox cannot be written a handled message is not handled again, 
   })
   expect(office.calls.get('j1')).toBe(1)
   expect((await jsm.streams.info(inbox)).state.messages).toBe(1)
-  running.kill('SIGTERM')
-  await running.exited
 })

@@ -2,15 +2,15 @@
  * A process to be killed, stopped and woken: takes each key's steps in order and writes when it begins and ends one to a
  * file that outlives it (`BOOK`), one line a write.
  */
-import { openSync, writeSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineService, on, retry, type ServiceDef } from '@malha/mesh'
 import { taken } from './ordered-jobs.ts'
 import { runService } from './run-service.ts'
 
-const book = import.meta.main ? openSync(process.env['BOOK'] ?? '', 'a') : -1
+const book = process.env['BOOK'] ?? ''
 const workMs = Number(process.env['WORK_MS'] ?? '3')
-const write = (...words: (string | number)[]): void => void writeSync(book, `${words.join(' ')}\n`)
+const write = (...words: (string | number)[]): void => appendFileSync(book, `${words.join(' ')}\n`)
 
 export const walkingWorker: ServiceDef = defineService('worker', {
   handlers: {

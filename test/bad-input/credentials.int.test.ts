@@ -61,7 +61,7 @@ async function credentialFiles() {
 }
 
 test(
-  'each service, and credentials of each kind, that the server does not know: the process ends with one line that helps and no secret',
+  'whichever the service, and whatever kind of credentials the server does not know, the process ends with one line that helps and no secret',
   { timeout: 180_000 },
   async () => {
     await using files = await credentialFiles()
@@ -80,7 +80,7 @@ test(
       'nkey seed': { NATS_URL: server.url, NATS_NKEY_SEED_FILE: files.seed },
     }
     const secrets = [password, token, ...files.secrets]
-    // Each service, and each kind; they connect by the same code.
+    // Not each service with each kind: they connect by the same code.
     const runs = Object.entries(kinds).map(([kind, env], n) => ({ kind, main: MAINS[n % MAINS.length]!, env }))
     const refuse = async ({ kind, main, env }: (typeof runs)[number]): Promise<void> => {
       await using process = start(main, env)

@@ -6,6 +6,7 @@ import { type Server, startServer } from './servers.ts'
 
 const COUNT = 200_000
 const MIB = 1024 ** 2
+/** Messages. Not a whole number of blocks: sometimes one is nearly full, and sometimes it has just begun. */
 const LOOK_EVERY = 10_500
 
 type Message = { subject: string; headers?: MsgHdrs }
@@ -73,7 +74,6 @@ async function writtenHeap(replicas: 1 | 3): Promise<number> {
   for (let n = 0; n < COUNT; n++) {
     mesh.nats.publish('x.one', payload)
     if (n % 1000 === 999) await stored(server, n + 1)
-    // Not a whole number of blocks: sometimes one is nearly full, and sometimes it has just begun.
     if (n % LOOK_EVERY === LOOK_EVERY - 1) most = Math.max(most, mean(await server.heaps()))
   }
   return Math.round(most - (await settled(server)))

@@ -78,6 +78,7 @@ it('durables of its own, order by key, effects once, an inbox, topics, prioritie
       expect(num_pending + num_ack_pending).toBe(0)
   })
   await running.stop()
-  // To look after what the server gives up, and to bring what another service delays, is for others: it is asked, and not tried.
+  // To look after what the server gives up, and to bring what another service delays, is for others: a service asks the
+  // server whether it may, and does not try.
   expect(users.refusals).toEqual([])
 })

@@ -169,7 +169,7 @@ async function consoleWorks(mesh: ReferenceMesh, id: string): Promise<void> {
   await ask('/letters/2/reopen', { reason: 'somebody may' })
   await ask('/handlers/provider/maas/pause', { reason: 'a test' })
   await ask('/handlers/provider/maas/resume', {})
-  // Whose letter it is may be the one that was paused before.
+  // Letter 2 may be of `senninha`, which was paused before: a run that sends it again would wait for that handler.
   await ask('/handlers/provider/senninha/resume', {})
   const run = await ask('/runs', { filter: { letters: [2] } })
   await eventually(async () => expect(await ask(`/runs/${String(run['id'])}`)).toMatchObject({ state: 'done' }), {

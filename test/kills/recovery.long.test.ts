@@ -178,8 +178,8 @@ test('a restore that was killed again and again ends right, and a stream that is
   // What is in buckets may have expired since, and what is on lanes may have come due.
   const inPart = found.filter(([stream, { last, messages }]) => {
     const whole = saved.get(stream)!
-    const isLast = stream.includes('_LANES_') ? last >= whole.last : last === whole.last
-    return !isLast || (stream.endsWith('_ORDERS') && messages !== whole.messages)
+    const hasItsEnd = stream.includes('_LANES_') ? last >= whole.last : last === whole.last
+    return !hasItsEnd || (stream.endsWith('_ORDERS') && messages !== whole.messages)
   })
   expect(inPart).toEqual([])
   await untilDone(args)
@@ -228,13 +228,12 @@ test.each([
 )
 
 test.each([
-  { onto: 'one server', serverOf: () => testServer(), replicas: [] },
-  { onto: 'three servers', serverOf: () => testCluster(), replicas: ['--replicas', '3'] },
+  { onto: 'one server', serverOf: () => testServer(), namespace: 'rebuilt-one', replicas: [] },
+  { onto: 'three servers', serverOf: () => testCluster(), namespace: 'rebuilt-three', replicas: ['--replicas', '3'] },
 ])(
   'a rebuild onto $onto that was killed again and again ends right, with every event once',
-  async (one) => {
-    const { onto, serverOf, replicas } = one
-    const lost = { clickhouse: clickhouse.url, namespace: `rebuilt-${onto.slice(0, 3)}`, known: partners() }
+  async ({ serverOf, namespace, replicas }) => {
+    const lost = { clickhouse: clickhouse.url, namespace, known: partners() }
     await lostMesh(lost, { notes: NOTES })
     const asks = ['--clickhouse', clickhouse.url, '--namespace', lost.namespace]
     await using rehearsal = await testServer()

@@ -1,7 +1,7 @@
 /** The SQLite file of an index: opened, begun where it is new or of another form, written in transactions. */
 import { DatabaseSync } from 'node:sqlite'
 import { OperationsError } from '../errors.ts'
-import { FORM, SCHEMA, TABLES } from './letter-schema.ts'
+import { FORM, SCHEMA, TABLES, VIEWS } from './letter-schema.ts'
 
 /** Another process writes for less. */
 const LOCKED_MS = 10_000
@@ -44,6 +44,7 @@ const formOf = (db: DatabaseSync): number => numberIn(db, 'PRAGMA user_version')
 function begin(db: DatabaseSync): void {
   // Another process may have begun it at the same time.
   if (formOf(db) === FORM) return
+  for (const view of VIEWS) db.exec(`DROP VIEW IF EXISTS ${view}`)
   for (const table of TABLES) db.exec(`DROP TABLE IF EXISTS ${table}`)
   db.exec(`${SCHEMA} PRAGMA user_version = ${FORM}`)
 }

@@ -42,7 +42,7 @@ export type LetterPage = {
   after?: number | undefined
 }
 
-/** A row of the table `letters`. */
+/** A row of the view `listed`. */
 export type LetterRow = {
   seq: number
   subject: string
@@ -50,8 +50,8 @@ export type LetterRow = {
   service: string | null
   handler: string | null
   code: string
-  error_class: string | null
   grp: string
+  error_class: string | null
   grp_reason: string
   event_id: string | null
   event_key: string | null
@@ -64,11 +64,11 @@ export type LetterRow = {
   run: string | null
   redrives: number
 }
-type Tables = { letters: LetterRow; groups: GroupRow }
-export type LetterQuery = SelectQueryBuilder<Tables, 'letters', object>
-type GroupQuery = SelectQueryBuilder<Tables, 'groups', object>
+type Tables = { listed: LetterRow; states: LetterRow; grouped: GroupRow }
+export type LetterQuery = SelectQueryBuilder<Tables, 'listed', object>
+type GroupQuery = SelectQueryBuilder<Tables, 'grouped', object>
 
-/** A row of the table `groups`: letters of a group that are in a state, and between when the first and the last were written. */
+/** A row of the view `grouped`: letters of a group that are in a state, and between when the first and the last were written. */
 type GroupRow = Pick<LetterRow, (typeof OF_GROUPS)[number] | 'error_class' | 'grp_reason'> & {
   letters: number
   first_at: string
@@ -95,7 +95,7 @@ export function isOfGroups({ letters, id, key, since, until }: LetterFilter): bo
 
 /** Groups that fit, a row a state. */
 export function filteredGroups({ service, handler, code, group, state, kind }: LetterFilter): GroupQuery {
-  let query: GroupQuery = queries.selectFrom('groups')
+  let query: GroupQuery = queries.selectFrom('grouped')
   const are = { service, handler, code, grp: group, kind }
   for (const [column, value] of Object.entries(are))
     if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
@@ -107,20 +107,14 @@ const statesOf = (state: LetterState | readonly LetterState[]): readonly LetterS
   typeof state === 'string' ? [state] : state
 
 /** Letters that fit. */
-export function filtered({
-  service,
-  handler,
-  code,
-  letters,
-  group,
-  id,
-  key,
-  state,
-  kind,
-  since,
-  until,
-}: LetterFilter): LetterQuery {
-  let query: LetterQuery = queries.selectFrom('letters')
+export const filtered = (filter: LetterFilter): LetterQuery => fitting(queries.selectFrom('listed'), filter)
+
+/** Those of them that fit. */
+function fitting(
+  all: LetterQuery,
+  { service, handler, code, letters, group, id, key, state, kind, since, until }: LetterFilter,
+): LetterQuery {
+  let query = all
   const are = { service, handler, code, grp: group, event_id: id, event_key: key, kind }
   for (const [column, value] of Object.entries(are))
     if (value !== undefined) query = query.where(column as keyof typeof are, '=', value)
@@ -132,15 +126,17 @@ export function filtered({
 }
 
 /**
- * The same, to be counted. Between two times of a million letters may be all: so these are counted in the index by time, which has
- * all that is asked for, and no other index is looked into (a plus before a column keeps SQLite from it). Letters of a group are of one
- * handler and have one code.
+ * The same, to be counted: of what letters say nothing is read if nothing of it is asked for. Between two times of a million letters may
+ * be all: so these are counted in the index by time, which has all that is asked for, and no other index is looked into (a plus before a
+ * column keeps SQLite from it). Letters of a group are of one handler and have one code.
  */
 export function filteredToCount(filter: LetterFilter): LetterQuery {
   const { service, handler, code, group, state, kind, since, until, ...others } = filter
   const isByTime = since !== undefined || until !== undefined
-  if (!isByTime || !isOfGroups(others)) return filtered(filter)
-  let query = filtered({ since, until })
+  if (filter.id !== undefined || filter.key !== undefined) return filtered(filter)
+  const states = queries.selectFrom('states as listed')
+  if (!isByTime || !isOfGroups(others)) return fitting(states, filter)
+  let query = fitting(states, { since, until })
   if ([service, handler, code, group].some((one) => one !== undefined))
     query = query.where(sql`+grp`, 'in', filteredGroups({ service, handler, code, group }).select('grp'))
   if (state !== undefined) query = query.where(sql`+state`, 'in', statesOf(state))

@@ -18,7 +18,16 @@ import {
   type LetterQuery,
   type LetterRow,
 } from './letter-filter.ts'
-import { type ListedLetter, OPEN, rowOf, type Standing, standingIn } from './letter-row.ts'
+import {
+  letterIn,
+  letterRow,
+  type ListedLetter,
+  OPEN,
+  reasonRow,
+  type Standing,
+  standingIn,
+  stateRow,
+} from './letter-row.ts'
 import { Standings } from './standings.ts'
 
 /** Letters that failed in the same way. */
@@ -73,8 +82,15 @@ export class LetterIndex implements Disposable {
   addLetters(stream: string, letters: readonly Letter[], until: number): void {
     inTransaction(this.#db, () => {
       if (this.isOther('letters', stream)) this.#forget()
-      const insert = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(18)}?)`)
-      for (const letter of letters) insert.run(...rowOf(letter, this.#standings.of(letter.subject)))
+      const insertReason = this.#db.prepare(`INSERT OR IGNORE INTO reasons VALUES (${'?, '.repeat(5)}?)`)
+      const insertLetter = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(4)}?)`)
+      const insertState = this.#db.prepare(`INSERT OR REPLACE INTO states VALUES (${'?, '.repeat(12)}?)`)
+      for (const letter of letters) {
+        const standing = this.#standings.of(letter.subject)
+        insertReason.run(...reasonRow(letter))
+        insertLetter.run(...letterRow(letter))
+        insertState.run(...stateRow(letter, standing))
+      }
       this.#goTo('letters', stream, until)
     })
   }
@@ -157,7 +173,7 @@ export class LetterIndex implements Disposable {
   /** Whose letters they are, up to `upTo`. */
   handlers(filter: LetterFilter, upTo: number): { service: string; handler: string; letters: number }[] {
     this.#writeStandings()
-    const query = filtered(filter)
+    const query = filteredToCount(filter)
       .where('seq', '<=', upTo)
       .where('service', 'is not', null)
       .select(['service', 'handler'])
@@ -168,7 +184,7 @@ export class LetterIndex implements Disposable {
 
   /** Sequence of the last letter. */
   get last(): number {
-    return numberIn(this.#db, 'SELECT coalesce(max(seq), 0) FROM letters')
+    return numberIn(this.#db, 'SELECT coalesce(max(seq), 0) FROM states')
   }
 
   /** Sequence of the last record that it has. */
@@ -243,16 +259,13 @@ export class LetterIndex implements Disposable {
   #forgetStandings(): void {
     this.#standings.forget()
     this.#db.exec(
-      "DELETE FROM standings; UPDATE letters SET state = 'open', record_seq = 0, edit_seq = 0, is_gone = 0, run = NULL, redrives = 0",
+      "DELETE FROM standings; UPDATE states SET state = 'open', record_seq = 0, edit_seq = 0, is_gone = 0, run = NULL, redrives = 0",
     )
   }
 
   #letters(query: LetterQuery): ListedLetter[] {
-    const rows = this.#rows<LetterRow>(
-      query.select(['letter', 'state', 'record_seq', 'edit_seq', 'is_gone', 'run', 'redrives']).compile(),
-    )
-    return rows.map((row) => {
-      const letter = JSON.parse(row.letter) as Letter
+    return this.#rows<LetterRow>(query.selectAll().compile()).map((row) => {
+      const letter = letterIn(row)
       return { ...letter, ...(this.#standings.unwrittenOf(letter.subject) ?? standingIn(row)) }
     })
   }

@@ -23,26 +23,61 @@ export type ListedLetter = Letter & Standing
 /** Of a letter that nothing was done with. */
 export const OPEN: Standing = { state: 'open', recordSeq: 0, editSeq: 0, isGone: false, run: undefined, redrives: 0 }
 
+type Row = (string | number | null)[]
+
+/** What has a column of its own is left out of a letter's text. */
+const IN_COLUMNS = {
+  seq: undefined,
+  subject: undefined,
+  kind: undefined,
+  at: undefined,
+  code: undefined,
+  errorClass: undefined,
+  group: undefined,
+  groupReason: undefined,
+  service: undefined,
+  handler: undefined,
+  id: undefined,
+  key: undefined,
+} satisfies Partial<Record<keyof Letter, undefined>>
+
 /** Values of the table `letters`, in its order. */
-export function rowOf(letter: Letter, standing: Standing = OPEN): (string | number | null)[] {
-  const { seq, subject, at, service, handler, code, errorClass, group, groupReason, id, key } = letter
-  const said = [
+export function letterRow(letter: Letter): Row {
+  const { seq, subject, id, key } = letter
+  return row(seq, subject, id, key, JSON.stringify({ ...letter, ...IN_COLUMNS }))
+}
+
+/** Values of the table `reasons`, in its order. */
+export function reasonRow({ group, service, handler, code, errorClass, groupReason }: Letter): Row {
+  return row(group, service, handler, code, errorClass, groupReason)
+}
+
+/** Values of the table `states`, in its order. */
+export function stateRow(letter: Letter, standing: Standing = OPEN): Row {
+  const { seq, at, service, handler, code, group, kind } = letter
+  const { state, recordSeq, editSeq, isGone, run, redrives } = standing
+  return row(seq, at, service, handler, code, group, kind, state, recordSeq, editSeq, Number(isGone), run, redrives)
+}
+
+const row = (...values: (string | number | undefined)[]): Row => values.map((value) => value ?? null)
+
+export function letterIn(row: LetterRow): Letter {
+  const { seq, subject, at, kind, service, handler, code, error_class, grp, grp_reason, event_id, event_key } = row
+  return {
     seq,
     subject,
+    kind,
     at,
-    service,
-    handler,
     code,
-    errorClass,
-    group,
-    groupReason,
-    id,
-    key,
-    JSON.stringify(letter),
-    letter.kind,
-  ]
-  const { state, recordSeq, editSeq, isGone, run, redrives } = standing
-  return [...said, state, recordSeq, editSeq, Number(isGone), run, redrives].map((value) => value ?? null)
+    errorClass: error_class ?? undefined,
+    group: grp,
+    groupReason: grp_reason,
+    service: service ?? undefined,
+    handler: handler ?? undefined,
+    id: event_id ?? undefined,
+    key: event_key ?? undefined,
+    ...(JSON.parse(row.letter) as Omit<Letter, keyof typeof IN_COLUMNS>),
+  }
 }
 
 export type StandingRow = Pick<LetterRow, 'state' | 'record_seq' | 'edit_seq' | 'is_gone' | 'run' | 'redrives'>

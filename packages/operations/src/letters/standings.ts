@@ -28,18 +28,18 @@ export class Standings {
   /** Of a file that has the tables of `SCHEMA`. */
   constructor(db: DatabaseSync) {
     const columns = 'state, record_seq, edit_seq, is_gone, run, redrives'
-    this.#find = db.prepare(`SELECT seq, ${columns} FROM letters WHERE subject = ?`)
+    this.#find = db.prepare(`SELECT seq, ${columns} FROM listed WHERE subject = ?`)
     this.#findKept = db.prepare(`SELECT ${columns} FROM standings WHERE subject = ?`)
     this.#has = db.prepare('SELECT seq FROM letters WHERE subject = ?')
     this.#keepAll = db.prepare(
-      `INSERT OR REPLACE INTO standings SELECT subject, ${columns} FROM letters WHERE record_seq > 0`,
+      `INSERT OR REPLACE INTO standings SELECT subject, ${columns} FROM listed WHERE record_seq > 0`,
     )
     this.#keep = db.prepare(`INSERT INTO standings VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET state = excluded.state, record_seq = excluded.record_seq, edit_seq = excluded.edit_seq,
         is_gone = excluded.is_gone, run = excluded.run, redrives = excluded.redrives WHERE excluded.record_seq > record_seq`)
     this.#tell =
-      db.prepare(`UPDATE letters SET state = ?, record_seq = ?, edit_seq = ?, is_gone = ?, run = ?, redrives = ?
-      WHERE seq = ? AND +subject = ? AND record_seq < ?`)
+      db.prepare(`UPDATE states SET state = ?, record_seq = ?, edit_seq = ?, is_gone = ?, run = ?, redrives = ?
+      WHERE seq = ? AND record_seq < ? AND EXISTS (SELECT 1 FROM letters WHERE letters.seq = states.seq AND +subject = ?)`)
   }
 
   of(subject: string): Standing | undefined {
@@ -112,9 +112,9 @@ export class Standings {
     const values = [state, recordSeq, editSeq, Number(isGone), run ?? null, redrives] as const
     const known = this.#seqs.get(subject)
     this.#seqs.delete(subject)
-    if (known !== undefined && this.#tell.run(...values, known, subject, recordSeq).changes > 0) return
+    if (known !== undefined && this.#tell.run(...values, known, recordSeq, subject).changes > 0) return
     const found = this.#has.get(subject)
-    if (found) this.#tell.run(...values, Number(found['seq']), subject, recordSeq)
+    if (found) this.#tell.run(...values, Number(found['seq']), recordSeq, subject)
     else this.#keep.run(subject, ...values)
   }
 }

@@ -91,13 +91,15 @@ export async function edit(
 }
 
 /** What would be sent of a letter: with its latest edit. The very content where it has none. */
-export async function withEdit(mesh: Mesh, letter: ListedLetter, content: LetterContent): Promise<LetterContent> {
+export async function withEdit(mesh: Mesh, letter: MaybeEdited, content: LetterContent): Promise<LetterContent> {
   if (letter.editSeq === 0) return content
   const edited = withChanges(originalOf(content.payload), await changesOf(mesh, letter))
   return { ...content, payload: Buffer.from(JSON.stringify(edited)) }
 }
 
-async function changesOf(mesh: Mesh, { seq, editSeq }: ListedLetter): Promise<readonly JsonChange[]> {
+type MaybeEdited = Pick<ListedLetter, 'seq' | 'editSeq'>
+
+async function changesOf(mesh: Mesh, { seq, editSeq }: MaybeEdited): Promise<readonly JsonChange[]> {
   if (editSeq === 0) return []
   const stored = await getStored(mesh.nats, mesh.names.operations(), { seq: editSeq })
   const record = stored && recordIn(stored.payload)

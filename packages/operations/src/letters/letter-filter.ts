@@ -57,6 +57,7 @@ export type LetterRow = {
   event_key: string | null
   letter: string
   kind: LetterKind
+  payload_bytes: number
   state: LetterState
   record_seq: number
   edit_seq: number
@@ -109,7 +110,12 @@ const statesOf = (state: LetterState | readonly LetterState[]): readonly LetterS
 /** Letters that fit. */
 export const filtered = (filter: LetterFilter): LetterQuery => fitting(queries.selectFrom('listed'), filter)
 
-/** Those of them that fit. */
+/** The same, of which nothing but the columns of `states` can be selected: of what letters say nothing is read unless it is asked for. */
+export const filteredShort = (filter: LetterFilter): LetterQuery =>
+  filter.id === undefined && filter.key === undefined
+    ? fitting(queries.selectFrom('states as listed'), filter)
+    : filtered(filter)
+
 function fitting(
   all: LetterQuery,
   { service, handler, code, letters, group, id, key, state, kind, since, until }: LetterFilter,
@@ -126,17 +132,14 @@ function fitting(
 }
 
 /**
- * The same, to be counted: of what letters say nothing is read if nothing of it is asked for. Between two times of a million letters may
- * be all: so these are counted in the index by time, which has all that is asked for, and no other index is looked into (a plus before a
+ * The same, to be counted. Between two times of a million letters may be all: so these are counted in the index by time, which has all that is asked for, and no other index is looked into (a plus before a
  * column keeps SQLite from it). Letters of a group are of one handler and have one code.
  */
 export function filteredToCount(filter: LetterFilter): LetterQuery {
   const { service, handler, code, group, state, kind, since, until, ...others } = filter
   const isByTime = since !== undefined || until !== undefined
-  if (filter.id !== undefined || filter.key !== undefined) return filtered(filter)
-  const states = queries.selectFrom('states as listed')
-  if (!isByTime || !isOfGroups(others)) return fitting(states, filter)
-  let query = fitting(states, { since, until })
+  if (!isByTime || !isOfGroups(others)) return filteredShort(filter)
+  let query = filteredShort({ since, until })
   if ([service, handler, code, group].some((one) => one !== undefined))
     query = query.where(sql`+grp`, 'in', filteredGroups({ service, handler, code, group }).select('grp'))
   if (state !== undefined) query = query.where(sql`+state`, 'in', statesOf(state))

@@ -11,6 +11,7 @@ import type { Letter } from './letter.ts'
 import {
   filtered,
   filteredGroups,
+  filteredShort,
   filteredToCount,
   isOfGroups,
   type LetterFilter,
@@ -19,6 +20,9 @@ import {
   type LetterRow,
 } from './letter-filter.ts'
 import {
+  BRIEF,
+  type BriefLetter,
+  briefIn,
   letterIn,
   letterRow,
   type ListedLetter,
@@ -84,7 +88,7 @@ export class LetterIndex implements Disposable {
       if (this.isOther('letters', stream)) this.#forget()
       const insertReason = this.#db.prepare(`INSERT OR IGNORE INTO reasons VALUES (${'?, '.repeat(5)}?)`)
       const insertLetter = this.#db.prepare(`INSERT OR REPLACE INTO letters VALUES (${'?, '.repeat(4)}?)`)
-      const insertState = this.#db.prepare(`INSERT OR REPLACE INTO states VALUES (${'?, '.repeat(12)}?)`)
+      const insertState = this.#db.prepare(`INSERT OR REPLACE INTO states VALUES (${'?, '.repeat(13)}?)`)
       for (const letter of letters) {
         const standing = this.#standings.of(letter.subject)
         insertReason.run(...reasonRow(letter))
@@ -156,6 +160,18 @@ export class LetterIndex implements Disposable {
     if (filter.state !== undefined) this.#writeStandings()
     const query = filtered(filter).where('seq', '>', after).where('seq', '<=', upTo)
     return this.#letters(query.orderBy('seq').limit(limit))
+  }
+
+  /** The same in brief. One that is under way may be further than it says here. */
+  brief(filter: LetterFilter, { after, upTo, limit }: { after: number; upTo: number; limit: number }): BriefLetter[] {
+    if (filter.state !== undefined) this.#writeStandings()
+    const query = filteredShort(filter).where('seq', '>', after).where('seq', '<=', upTo)
+    return this.#rows<LetterRow>(query.select(BRIEF).orderBy('seq').limit(limit).compile()).map(briefIn)
+  }
+
+  /** How a letter stands that is under way; of another one undefined. */
+  underWay(subject: string): Standing | undefined {
+    return this.#standings.unwrittenOf(subject)
   }
 
   /** Groups are counted already, but not up to where. */
@@ -266,7 +282,7 @@ export class LetterIndex implements Disposable {
   #letters(query: LetterQuery): ListedLetter[] {
     return this.#rows<LetterRow>(query.selectAll().compile()).map((row) => {
       const letter = letterIn(row)
-      return { ...letter, ...(this.#standings.unwrittenOf(letter.subject) ?? standingIn(row)) }
+      return { ...letter, ...(this.underWay(letter.subject) ?? standingIn(row)) }
     })
   }
 

@@ -20,6 +20,9 @@ export type Standing = {
 /** A letter with where it stands now. */
 export type ListedLetter = Letter & Standing
 
+/** The same without what it says, which is most of what would have to be read. */
+export type BriefLetter = Pick<Letter, 'seq' | 'kind' | 'service' | 'handler' | 'payloadBytes'> & Standing
+
 /** Of a letter that nothing was done with. */
 export const OPEN: Standing = { state: 'open', recordSeq: 0, editSeq: 0, isGone: false, run: undefined, redrives: 0 }
 
@@ -39,6 +42,7 @@ const IN_COLUMNS = {
   handler: undefined,
   id: undefined,
   key: undefined,
+  payloadBytes: undefined,
 } satisfies Partial<Record<keyof Letter, undefined>>
 
 /** Values of the table `letters`, in its order. */
@@ -54,9 +58,10 @@ export function reasonRow({ group, service, handler, code, errorClass, groupReas
 
 /** Values of the table `states`, in its order. */
 export function stateRow(letter: Letter, standing: Standing = OPEN): Row {
-  const { seq, at, service, handler, code, group, kind } = letter
+  const { seq, at, service, handler, code, group, kind, payloadBytes } = letter
   const { state, recordSeq, editSeq, isGone, run, redrives } = standing
-  return row(seq, at, service, handler, code, group, kind, state, recordSeq, editSeq, Number(isGone), run, redrives)
+  const said = [seq, at, service, handler, code, group, kind, payloadBytes] as const
+  return row(...said, state, recordSeq, editSeq, Number(isGone), run, redrives)
 }
 
 const row = (...values: (string | number | undefined)[]): Row => values.map((value) => value ?? null)
@@ -76,8 +81,29 @@ export function letterIn(row: LetterRow): Letter {
     handler: handler ?? undefined,
     id: event_id ?? undefined,
     key: event_key ?? undefined,
+    payloadBytes: row.payload_bytes,
     ...(JSON.parse(row.letter) as Omit<Letter, keyof typeof IN_COLUMNS>),
   }
+}
+
+/** The columns of a letter in brief. */
+export const BRIEF = [
+  'seq',
+  'kind',
+  'service',
+  'handler',
+  'payload_bytes',
+  'state',
+  'record_seq',
+  'edit_seq',
+  'is_gone',
+  'run',
+  'redrives',
+] as const
+
+export function briefIn(row: Pick<LetterRow, (typeof BRIEF)[number]>): BriefLetter {
+  const { seq, kind, service, handler, payload_bytes: payloadBytes } = row
+  return { seq, kind, service: service ?? undefined, handler: handler ?? undefined, payloadBytes, ...standingIn(row) }
 }
 
 export type StandingRow = Pick<LetterRow, 'state' | 'record_seq' | 'edit_seq' | 'is_gone' | 'run' | 'redrives'>

@@ -15,7 +15,7 @@ CREATE TABLE letters (seq INTEGER PRIMARY KEY, subject TEXT NOT NULL, event_id T
 CREATE UNIQUE INDEX letters_by_subject ON letters (subject);
 CREATE INDEX letters_by_id ON letters (event_id);
 CREATE INDEX letters_by_key ON letters (event_key);
-CREATE TABLE states (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL, grp TEXT NOT NULL, kind TEXT NOT NULL,
+CREATE TABLE states (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT, handler TEXT, code TEXT NOT NULL, grp TEXT NOT NULL, kind TEXT NOT NULL, payload_bytes INTEGER NOT NULL,
   state TEXT NOT NULL, record_seq INTEGER NOT NULL, edit_seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, run TEXT, redrives INTEGER NOT NULL);
 CREATE INDEX states_by_group ON states (grp, seq);
 CREATE INDEX states_by_handler ON states (service, handler, seq);

@@ -69,7 +69,6 @@ export function readLetter(names: Names, stored: StoredLetter): Letter {
   const code = text(LETTER_HEADER.code) ?? 'unknown'
   const reason = text(LETTER_HEADER.reason) ?? ''
   const errorClass = text(LETTER_HEADER.errorClass)
-  const epoch = Number(headers[LETTER_HEADER.epoch])
   return {
     seq: stored.seq,
     subject,
@@ -84,18 +83,24 @@ export function readLetter(names: Names, stored: StoredLetter): Letter {
     serviceVersion: text(LETTER_HEADER.serviceVersion),
     attempts: Number(headers[LETTER_HEADER.attempts]) || 0,
     attemptTimes: headers[LETTER_HEADER.attemptTimes]?.split(' ') ?? [],
-    origin: {
-      stream: headers[LETTER_HEADER.stream] ?? '',
-      epoch: Number.isSafeInteger(epoch) ? epoch : undefined,
-      seq: headers[LETTER_HEADER.seq] ?? '',
-      subject: headers[LETTER_HEADER.subject] ?? '',
-      publishedAt: headers[LETTER_HEADER.publishedAt],
-    },
+    origin: originIn((name) => headers[name]),
     id: text(HEADER.id),
     type: headers[HEADER.type],
     key: text(HEADER.partitionKey),
     correlationId: text(HEADER.correlationId) ?? text(HEADER.id),
     traceId: /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(headers[HEADER.traceparent] ?? '')?.[1],
     payloadBytes: stored.payloadBytes,
+  }
+}
+
+/** Where the original stands, or stood, by the letter's headers. */
+export function originIn(header: (name: string) => string | undefined): Letter['origin'] {
+  const epoch = Number(header(LETTER_HEADER.epoch))
+  return {
+    stream: header(LETTER_HEADER.stream) ?? '',
+    epoch: Number.isSafeInteger(epoch) ? epoch : undefined,
+    seq: header(LETTER_HEADER.seq) ?? '',
+    subject: header(LETTER_HEADER.subject) ?? '',
+    publishedAt: header(LETTER_HEADER.publishedAt),
   }
 }

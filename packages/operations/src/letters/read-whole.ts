@@ -51,7 +51,7 @@ export async function readWhole({ names, nats }: Mesh, letter: number | string):
 }
 
 /** Of what a letter is made of. */
-export function contentOf({ pairs, payload }: Content): LetterContent {
+export function contentOf({ pairs, payload }: Omit<Content, 'subject'>): LetterContent {
   const headers: (readonly [string, string])[] = []
   let hasPayload = true
   for (const pair of pairs) {

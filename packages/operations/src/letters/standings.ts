@@ -20,15 +20,13 @@ export class Standings {
   readonly #keep: StatementSync
   readonly #keepAll: StatementSync
   readonly #underWay = new Map<string, Standing>()
-  /** Rows of letters that were looked at: where one probably still is. */
-  readonly #seqs = new Map<string, number>()
   #stream: string | undefined
   #until = 0
 
   /** Of a file that has the tables of `SCHEMA`. */
   constructor(db: DatabaseSync) {
     const columns = 'state, record_seq, edit_seq, is_gone, run, redrives'
-    this.#find = db.prepare(`SELECT seq, ${columns} FROM listed WHERE subject = ?`)
+    this.#find = db.prepare(`SELECT ${columns} FROM listed WHERE subject = ?`)
     this.#findKept = db.prepare(`SELECT ${columns} FROM standings WHERE subject = ?`)
     this.#has = db.prepare('SELECT seq FROM letters WHERE subject = ?')
     this.#keepAll = db.prepare(
@@ -39,7 +37,7 @@ export class Standings {
         is_gone = excluded.is_gone, run = excluded.run, redrives = excluded.redrives WHERE excluded.record_seq > record_seq`)
     this.#tell =
       db.prepare(`UPDATE states SET state = ?, record_seq = ?, edit_seq = ?, is_gone = ?, run = ?, redrives = ?
-      WHERE seq = ? AND record_seq < ? AND EXISTS (SELECT 1 FROM letters WHERE letters.seq = states.seq AND +subject = ?)`)
+      WHERE seq = (SELECT seq FROM letters WHERE subject = ?) AND record_seq < ?`)
   }
 
   of(subject: string): Standing | undefined {
@@ -100,23 +98,14 @@ export class Standings {
   }
 
   #written(subject: string): Standing | undefined {
-    const row = this.#find.get(subject)
-    if (!row) return maybe(this.#findKept.get(subject))
-    if (this.#seqs.size >= MOST_IN_MEMORY) this.#seqs.clear()
-    this.#seqs.set(subject, Number(row['seq']))
-    return maybe(row)
+    const row = this.#find.get(subject) ?? this.#findKept.get(subject)
+    return row && standingIn(row as StandingRow)
   }
 
   /** Upholds S2 and S3. */
   #write(subject: string, { state, recordSeq, editSeq, isGone, run, redrives }: Standing): void {
     const values = [state, recordSeq, editSeq, Number(isGone), run ?? null, redrives] as const
-    const known = this.#seqs.get(subject)
-    this.#seqs.delete(subject)
-    if (known !== undefined && this.#tell.run(...values, known, recordSeq, subject).changes > 0) return
-    const found = this.#has.get(subject)
-    if (found) this.#tell.run(...values, Number(found['seq']), recordSeq, subject)
-    else this.#keep.run(subject, ...values)
+    const isTold = this.#tell.run(...values, subject, recordSeq).changes > 0
+    if (!isTold && !this.#has.get(subject)) this.#keep.run(subject, ...values)
   }
 }
-
-const maybe = (row: object | undefined): Standing | undefined => row && standingIn(row as StandingRow)

@@ -6,8 +6,8 @@ import { type DirectMessage, NOTHING, refused } from './direct-message.ts'
 /** What is read in vain between two that are wanted costs less than a request each. */
 const SPARSE = 4
 
-/** What a message is made of: headers as they came, and payload. */
-export type Content = Pick<StoredMessage, 'pairs' | 'payload'>
+/** What a message is made of: subject, headers as they came, and payload. */
+export type Content = Pick<StoredMessage, 'subject' | 'pairs' | 'payload'>
 
 /** What is kept of a message. */
 type Read<T> = (content: Content) => T
@@ -65,7 +65,8 @@ async function each<T>(mesh: Mesh, stream: string, seqs: readonly number[], { fo
   })
 }
 
-const contentIn = ({ headers, data }: DirectMessage): Content => ({
+const contentIn = ({ subject, headers, data }: DirectMessage): Content => ({
+  subject,
   pairs: headers.pairs(),
   payload: Buffer.from(data.buffer, data.byteOffset, data.length),
 })

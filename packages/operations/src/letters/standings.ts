@@ -4,7 +4,7 @@
  * S1  A letter that is under way is kept in memory until its outcome is known, moments later as a rule: so a run writes each
  *     letter once. The file goes no further than before the oldest of these; who opens it reads their records again.
  * S2  Nothing older is written over something newer: others have the same file.
- * S3  It stands in the row of its letter, and in a row of its own while the index has no such letter.
+ * S3  It stands among the `states` of letters, and among `standings` while the index has no such letter.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Standing, standingIn, type StandingRow } from './letter-row.ts'

@@ -10,7 +10,7 @@ test('20 rolling restarts under load: no dead letter, nothing stranded, each job
   await using t = await workerMesh({ partner: office })
   await using pool = new AsyncDisposableStack()
   const workers = [pool.use(await t.startWorker()), pool.use(await t.startWorker())]
-  const load = publishing(t, 200)
+  const load = publishing(t, 50)
   for (let restart = 0; restart < 20; restart += 1) {
     const leaving = workers.shift() as Worker
     expect(await leaving.drain()).toBe(0)

@@ -25,7 +25,8 @@ describe('malha', () => {
   const malha = (args: string[], { stdin, as = 'viewer' }: { stdin?: string; as?: string } = {}): Promise<Ended> =>
     new Promise((resolve) => {
       // Connected by a context and nothing else, as somebody on call is.
-      const env = { PATH: process.env['PATH'], HOME: home, MALHA_CONTEXT: as }
+      const { PATH, NODE_COMPILE_CACHE } = process.env
+      const env = { PATH, NODE_COMPILE_CACHE, HOME: home, MALHA_CONTEXT: as }
       const child = execFile(process.execPath, [MAIN, ...args], { env, cwd: home }, (error, stdout, stderr) =>
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
       )

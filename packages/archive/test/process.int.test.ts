@@ -11,6 +11,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await servers[Symbol.asyncDispose]())
 
+const { PATH, NODE_COMPILE_CACHE } = process.env
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 type Process = AsyncDisposable & { child: Child; lines: string[]; health: string }
@@ -21,7 +22,7 @@ async function start(env: Record<string, string>): Promise<Process> {
   const child = spawnChild({
     command: process.execPath,
     args: [MAIN],
-    env: { PATH: process.env['PATH'], NATS_URL: servers.natsUrl, HEALTH_PORT: String(port), ...env },
+    env: { PATH, NODE_COMPILE_CACHE, NATS_URL: servers.natsUrl, HEALTH_PORT: String(port), ...env },
     onLine: (line) => lines.push(line),
   })
   const stop = async (): Promise<void> => void (await child.stop())

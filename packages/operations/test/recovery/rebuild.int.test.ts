@@ -27,10 +27,11 @@ afterAll(async () => {
 
 /** Killed when all events of `ORDERS` are stored. */
 async function killedRebuild(natsUrl: string, namespace: string): Promise<void> {
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('killed-rebuild.ts', import.meta.url))],
-    env: { PATH: process.env['PATH'], NATS_URL: natsUrl, CLICKHOUSE_URL: clickhouse.url, NAMESPACE: namespace },
+    env: { PATH, NODE_COMPILE_CACHE, NATS_URL: natsUrl, CLICKHOUSE_URL: clickhouse.url, NAMESPACE: namespace },
   })
   expect(await child.exited).toMatchObject({ signal: 'SIGKILL' })
 }

@@ -10,10 +10,17 @@ export interface RelayProcess extends AsyncDisposable {
 }
 
 export function relayProcess(f: Fixture): RelayProcess {
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawnChild({
     command: process.execPath,
     args: [fileURLToPath(new URL('relay-process.ts', import.meta.url))],
-    env: { PATH: process.env['PATH'], DATABASE_URL: f.db.url, NATS_URL: f.broker.url, NAMESPACE: f.broker.namespace },
+    env: {
+      PATH,
+      NODE_COMPILE_CACHE,
+      DATABASE_URL: f.db.url,
+      NATS_URL: f.broker.url,
+      NAMESPACE: f.broker.namespace,
+    },
   })
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL')

@@ -18,8 +18,9 @@ export type ServiceProcess = AsyncDisposable & {
 /** Runs the service as it is shipped. Neither a test nor three minutes are outlived. */
 export function runService(env: Record<string, string>): ServiceProcess {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child: ChildProcess = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'], HEALTH_PORT: '0', ...env },
+    env: { PATH, NODE_COMPILE_CACHE, HEALTH_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 180_000,
     killSignal: 'SIGKILL',

@@ -24,8 +24,9 @@ export async function startScript(
   { url, namespace }: Pick<TestMesh, 'url' | 'namespace'>,
   env: Record<string, string> = {},
 ): Promise<Omit<ServiceProcess, 'api' | 'health'>> {
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(process.execPath, [fileURLToPath(new URL(`../src/${script}`, import.meta.url))], {
-    env: { PATH: process.env['PATH'], NATS_URL: url, MALHA_NAMESPACE: namespace, ...env },
+    env: { PATH, NODE_COMPILE_CACHE, NATS_URL: url, MALHA_NAMESPACE: namespace, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: LogLine[] = []

@@ -23,9 +23,10 @@ export function startSpooler(
 ): Spooler {
   const script = fileURLToPath(new URL('spooler.ts', import.meta.url))
   const args = [script, file, url, namespace, String(count)]
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const limit = `ulimit -f ${fileBlocks ?? 'unlimited'}; exec "$0" "$@"`
   const child = spawn('sh', ['-c', limit, process.execPath, ...args], {
-    env: { PATH: process.env['PATH'] },
+    env: { PATH, ...(fileBlocks === undefined && { NODE_COMPILE_CACHE }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: SpoolerLine[] = []

@@ -22,6 +22,14 @@ const LONGEST = [
   'partner-trouble',
   'conformance/single',
   'faults/rolling',
+  'deploy/mesh',
+  'operate/contracts',
+  'up.e2e',
+  'faults/crashes',
+  'faults/kills',
+  'operate/redrive',
+  'chaos/stop-early',
+  'demo.e2e',
   'city-registration/test/process',
   'browser/looks',
   'pub-acks',
@@ -78,7 +86,7 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'e2e', include: at('.e2e.test.ts'), testTimeout: 900_000, hookTimeout: 120_000 },
+        test: { name: 'e2e', isolate: false, include: at('.e2e.test.ts'), testTimeout: 900_000, hookTimeout: 120_000 },
       },
       {
         root,

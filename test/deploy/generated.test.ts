@@ -9,7 +9,7 @@ import { root } from '../docs/pages.ts'
 const generated = join(root, 'deploy/generated')
 
 it('what is generated is what the services say now (after a change: malha deploy generate)', async () => {
-  expect(await differences(generated, generate(deployment))).toEqual([])
+  expect(await differences(generated, await generate(deployment))).toEqual([])
 })
 
 // The parser reads AsyncAPI's own schemas first: seconds on a busy machine.

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ruleFile, rules } from '@malha/deployment'
+import { loadMonitoringFiles, rules } from '@malha/deployment'
 import { freePorts, spawnChild } from '@malha/stack'
 import { eventually } from '@malha/testing'
 import { stringify } from 'yaml'
@@ -38,6 +38,7 @@ export async function startPrometheus({ bin, targets, scale }: PrometheusOptions
   opening.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   const [port] = await freePorts(1)
   const url = `http://127.0.0.1:${port}`
+  const { ruleFile } = await loadMonitoringFiles()
   for (const group of rules({ scale })) await writeFile(join(folder, `${group.name}.yaml`), ruleFile(group))
   await writeFile(join(folder, 'prometheus.yml'), stringify(configOf(targets, scale)))
   const child = spawnChild({

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ruleFile, rules } from '@malha/deployment'
+import { loadMonitoringFiles, rules } from '@malha/deployment'
 import { stringify } from 'yaml'
 import { describe, expect, test } from 'vitest'
 import { root } from '../docs/pages.ts'
@@ -38,6 +38,7 @@ describe.skipIf(tool === undefined)('promtool', () => {
     try {
       const queries = [...runbookQueries(), ...dashboardQueries()].map(({ expr }, at) => ({ record: `q:${at}`, expr }))
       await writeFile(join(folder, 'queries.yaml'), stringify({ groups: [{ name: 'queries', rules: queries }] }))
+      const { ruleFile } = await loadMonitoringFiles()
       for (const group of rules({ scale: 1 / 60 })) await writeFile(join(folder, `${group.name}.yaml`), ruleFile(group))
       const said = await promtool(
         'check',

@@ -1,5 +1,7 @@
-import { dashboards, rules } from '@malha/deployment'
+import { loadMonitoringFiles, rules } from '@malha/deployment'
 import { fences, pages } from '../docs/pages.ts'
+
+const { dashboards } = await loadMonitoringFiles()
 
 /** A query and where it stands. */
 export type Query = { readonly where: string; readonly expr: string }

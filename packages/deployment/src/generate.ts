@@ -1,7 +1,6 @@
 import { posix } from 'node:path'
 import type { Deployment } from './deployment.ts'
 import { DeploymentError } from './errors.ts'
-import { generators } from './generators.ts'
 
 /** Text by path, below the folder of what is generated: `nats/permissions.conf`. Without the first line, which says who made it. */
 export type GeneratedFiles = Readonly<Record<string, string>>
@@ -23,9 +22,11 @@ const COMMENTS: Readonly<Record<string, (text: string) => string>> = {
 
 /**
  * All files of a deployment by path, in the order of their paths. Pure.
+ * @param by @default all there are, loaded now: whoever generates nothing need not wait for them
  * @throws DeploymentError DEPLOYMENT_FILES when two generators make one file, or one of a kind without comments
  */
-export function generate(deployment: Deployment, by: readonly Generator[] = generators): Map<string, string> {
+export async function generate(deployment: Deployment, by?: readonly Generator[]): Promise<Map<string, string>> {
+  by ??= (await import('./generators.ts')).generators
   const files = new Map<string, string>()
   for (const generator of by)
     for (const [path, text] of Object.entries(generator(deployment))) {

@@ -29,23 +29,23 @@ function shop({ total = z.number(), version = '1.0.0' }: { total?: z.ZodType; ve
   })
 }
 
-const documentOf = (service?: ServiceDef): string | undefined =>
-  generate(
-    defineDeployment({
-      name: 'shop',
-      namespace: 'shop',
-      workloads: [
-        ...(service ? [{ name: 'shop', service, kind: 'Deployment', ports: {} } as const] : []),
-        { name: 'provision', tool: 'provision', kind: 'Job', ports: {} },
-      ],
-    }),
-  ).get('asyncapi/shop.yaml')
+async function documentOf(service?: ServiceDef): Promise<string | undefined> {
+  const deployment = defineDeployment({
+    name: 'shop',
+    namespace: 'shop',
+    workloads: [
+      ...(service ? [{ name: 'shop', service, kind: 'Deployment', ports: {} } as const] : []),
+      { name: 'provision', tool: 'provision', kind: 'Job', ports: {} },
+    ],
+  })
+  return (await generate(deployment)).get('asyncapi/shop.yaml')
+}
 
 it(
   'contracts of a deployment are a document that the parser of AsyncAPI takes, with who sends and who receives',
   PATIENT,
   async () => {
-    const text = documentOf(shop())!
+    const text = (await documentOf(shop()))!
     const { document, diagnostics } = await new Parser().parse(text)
     expect(diagnostics.filter(({ severity }) => [0, 1].includes(severity))).toEqual([])
     expect(document!.allChannels().map((channel) => channel.address())).toEqual(
@@ -61,18 +61,18 @@ it(
   },
 )
 
-it('a contract that changes changes the document, a release that changes none does not', () => {
-  const before = documentOf(shop())!
-  const after = documentOf(shop({ total: z.number().positive() }))!
+it('a contract that changes changes the document, a release that changes none does not', async () => {
+  const before = (await documentOf(shop()))!
+  const after = (await documentOf(shop({ total: z.number().positive() })))!
   const changed = after.split('\n').filter((line) => !before.split('\n').includes(line))
   expect(changed.map((line) => line.trim())).toEqual(['exclusiveMinimum: 0'])
-  expect(documentOf(shop({ version: '2.0.0' }))).toBe(before)
+  expect(await documentOf(shop({ version: '2.0.0' }))).toBe(before)
 })
 
-it('a contract whose schema cannot be shown is named', () => {
-  expect(documentOf(shop({ total: z.bigint() }))).toContain('Left out: shop: order.placed (')
+it('a contract whose schema cannot be shown is named', async () => {
+  expect(await documentOf(shop({ total: z.bigint() }))).toContain('Left out: shop: order.placed (')
 })
 
-it('a deployment of tools alone has none', () => {
-  expect(documentOf()).toBeUndefined()
+it('a deployment of tools alone has none', async () => {
+  expect(await documentOf()).toBeUndefined()
 })

@@ -16,8 +16,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-it('makes files in the order of their paths, each saying in its first line who made it', () => {
-  const files = generate(deployment, [
+it('makes files in the order of their paths, each saying in its first line who made it', async () => {
+  const files = await generate(deployment, [
     ({ name }) => ({ 'z.yaml': `name: ${name}` }),
     () => ({ 'a/b.conf': 'x: 1\n\n' }),
   ])
@@ -25,14 +25,15 @@ it('makes files in the order of their paths, each saying in its first line who m
   expect(files.get('z.yaml')).toMatch(/^# Made by "malha deploy generate".*\nname: shop\n$/)
 })
 
-it('refuses two generators for one file, and a file that cannot say who made it', () => {
-  expect(() => generate(deployment, [() => ({ 'a.yaml': '' }), () => ({ 'a.yaml': '' })])).toThrow(/two generators/)
-  expect(() => generate(deployment, [() => ({ 'a.txt': '' })])).toThrow(/a\.txt cannot say in its first line/)
+it('refuses two generators for one file, and a file that cannot say who made it', async () => {
+  const twice = [() => ({ 'a.yaml': '' }), () => ({ 'a.yaml': '' })]
+  await expect(generate(deployment, twice)).rejects.toThrow(/two generators/)
+  await expect(generate(deployment, [() => ({ 'a.txt': '' })])).rejects.toThrow(/a\.txt cannot say in its first line/)
 })
 
 it('finds what is missing, changed and left over, mends it, and leaves alone what a person wrote', async () => {
-  const before = generate(deployment, [() => ({ 'a.yaml': 'a: 1', 'b.yaml': 'b: 1', 'in/c.yaml': 'c: 1' })])
-  const after = generate(deployment, [() => ({ 'a.yaml': 'a: 2', 'b.yaml': 'b: 1', 'd.yaml': 'd: 1' })])
+  const before = await generate(deployment, [() => ({ 'a.yaml': 'a: 1', 'b.yaml': 'b: 1', 'in/c.yaml': 'c: 1' })])
+  const after = await generate(deployment, [() => ({ 'a.yaml': 'a: 2', 'b.yaml': 'b: 1', 'd.yaml': 'd: 1' })])
   await writeFiles(folder, before)
   await writeFile(join(folder, 'mine.yaml'), 'mine: true')
   const expected = [
@@ -47,12 +48,13 @@ it('finds what is missing, changed and left over, mends it, and leaves alone wha
 })
 
 it('takes a folder that is not there as empty', async () => {
-  const files = generate(deployment, [() => ({ 'a.yaml': 'a: 1' })])
+  const files = await generate(deployment, [() => ({ 'a.yaml': 'a: 1' })])
   expect(await differences(join(folder, 'none'), files)).toEqual([{ path: 'a.yaml', how: 'missing' }])
 })
 
-it('says who made JSON in a first member, and leaves the rest as it is', () => {
-  const text = generate(deployment, [() => ({ 'a.json': '{\n  "b": [1]\n}\n' })]).get('a.json')!
+it('says who made JSON in a first member, and leaves the rest as it is', async () => {
+  const files = await generate(deployment, [() => ({ 'a.json': '{\n  "b": [1]\n}\n' })])
+  const text = files.get('a.json')!
   expect(isGenerated(text)).toBe(true)
   expect(JSON.parse(text)).toEqual({ '//': expect.stringContaining('malha deploy generate'), b: [1] })
 })

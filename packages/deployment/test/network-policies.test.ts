@@ -13,7 +13,7 @@ const deployment = defineDeployment({
 })
 type Rule = { from?: unknown; to?: unknown; ports: { port: number }[] }
 type Policy = { metadata: { name: string; namespace: string }; spec: { ingress?: Rule[]; egress?: Rule[] } }
-const policies = parseAllDocuments(generate(deployment).get('kubernetes/base/network-policies.yaml') ?? '').map(
+const policies = parseAllDocuments((await generate(deployment)).get('kubernetes/base/network-policies.yaml') ?? '').map(
   (one) => one.toJS() as Policy,
 )
 const portsOf = (rules: readonly Rule[] | undefined): number[] =>

@@ -39,8 +39,8 @@ const deployment = defineDeployment({
 type Spec = Record<string, unknown>
 
 /** What NACK is told, by name. */
-function told(kind: 'streams' | 'consumers'): Map<string, Spec> {
-  const text = generate(deployment).get(`kubernetes/nack/${kind}.yaml`) ?? ''
+async function told(kind: 'streams' | 'consumers'): Promise<Map<string, Spec>> {
+  const text = (await generate(deployment)).get(`kubernetes/nack/${kind}.yaml`) ?? ''
   const specs = parseAllDocuments(text).map((one) => (one.toJS() as { spec: Spec }).spec)
   return new Map(
     specs.map((spec) => [
@@ -117,21 +117,22 @@ test('what NACK is told is what the mesh makes itself, field by field', async ()
   await using server = await testServer()
   await using mesh = await connectMesh({ servers: server.url })
   await provisionDeployment(mesh, deployment)
+  const specs = { streams: await told('streams'), consumers: await told('consumers') }
   const jsm = await jetstreamManager(mesh.nats)
   const streams = await Array.fromAsync(jsm.streams.list())
-  expect(streams.map(({ config }) => config.name).toSorted()).toEqual([...told('streams').keys()].toSorted())
+  expect(streams.map(({ config }) => config.name).toSorted()).toEqual([...specs.streams.keys()].toSorted())
   const consumers: { stream: string; config: ConsumerConfig }[] = []
   for (const { config } of streams) {
-    const spec = told('streams').get(config.name)!
+    const spec = specs.streams.get(config.name)!
     same(ofStream(spec), { ...config }, spec)
     for await (const info of jsm.consumers.list(config.name))
       consumers.push({ stream: config.name, config: info.config })
   }
   expect(consumers.map(({ stream, config }) => `${stream} ${config.durable_name}`).toSorted()).toEqual(
-    [...told('consumers').keys()].toSorted(),
+    [...specs.consumers.keys()].toSorted(),
   )
   for (const { stream, config } of consumers) {
-    const spec = told('consumers').get(`${stream} ${config.durable_name}`)!
+    const spec = specs.consumers.get(`${stream} ${config.durable_name}`)!
     same(ofConsumer(spec), { ...config }, spec)
   }
 })

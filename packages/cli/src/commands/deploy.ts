@@ -30,7 +30,7 @@ Examples:
 Exit codes: 0 written, or all as they should be; 1 an error; 3 with --check, files differ.`,
     )
     .action(async ({ from, to, check, json }: GenerateOptions) => {
-      const files = generate(await loadDeployment(from))
+      const files = await generate(await loadDeployment(from))
       const found = check ? await differences(to, files) : await writeFiles(to, files)
       print(json ? toJson(files, found) : drawDifferences(found, { count: files.size, to, check }, screen()))
       if (check && found.length > 0) process.exitCode = EXIT_NO

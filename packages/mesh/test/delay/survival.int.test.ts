@@ -8,7 +8,8 @@ import { orders, reportDue, storedIn, timedOut } from './fixture.ts'
 
 const publisher = defineService('orders', { handlers: {}, publishes: [timedOut, reportDue] })
 
-test('what waits survives a SIGKILL of the broker, also what became due while it was down', async () => {
+// Each has a server of its own, and waits for most of the time.
+test.concurrent('what waits survives a SIGKILL of the broker, also what became due while it was down', async () => {
   await using server = await testServer()
   await using env = await testMesh({ server })
   const { mesh } = env
@@ -35,7 +36,7 @@ test('what waits survives a SIGKILL of the broker, also what became due while it
   )
 })
 
-test('what is to come in ten years waits, over a restart of the broker too', async () => {
+test.concurrent('what is to come in ten years waits, over a restart of the broker too', async () => {
   await using server = await testServer()
   await using env = await testMesh({ server })
   const { mesh } = env
@@ -50,6 +51,24 @@ test('what is to come in ten years waits, over a restart of the broker too', asy
   expect(await mesh.delayed()).toMatchObject([{ kind: 'once', id, until: inTenYears, delayKey: 'far' }])
   expect(await mesh.cancelDelayed(timedOut, 'far')).toBe(true)
   expect(await mesh.delayed()).toEqual([])
+})
+
+test.concurrent('a recurring event goes on after a SIGKILL of the broker', async () => {
+  await using server = await testServer()
+  await using env = await testMesh({ server })
+  const { mesh } = env
+  await mesh.start(publisher)
+  await mesh.schedule(reportDue, { of: 'x' }, { name: 'x', everyMs: 1000 })
+  const name = mesh.names.stream(orders)
+  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(0))
+  await server.kill()
+  const killedAt = Date.now()
+  await eventually(() => expect(Date.now()).toBeGreaterThan(killedAt + 2500))
+  await server.start()
+  const before = await eventually(async () => (await storedIn(env.nats, name)).length)
+  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(before + 2))
+  const dues = (await storedIn(env.nats, name)).map(({ dueMs }) => dueMs)
+  expect(new Set(dues).size).toBe(dues.length)
 })
 
 test('what became due while nobody of the mesh was there comes with whoever starts next', async () => {
@@ -184,24 +203,6 @@ test('a stream without room is tried until it has some', async () => {
   )
   await jsm.streams.purge(mesh.names.stream(small))
   await eventually(async () => expect(await storedIn(env.nats, mesh.names.stream(small))).toMatchObject([{ id }]))
-})
-
-test('a recurring event goes on after a SIGKILL of the broker', async () => {
-  await using server = await testServer()
-  await using env = await testMesh({ server })
-  const { mesh } = env
-  await mesh.start(publisher)
-  await mesh.schedule(reportDue, { of: 'x' }, { name: 'x', everyMs: 1000 })
-  const name = mesh.names.stream(orders)
-  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(0))
-  await server.kill()
-  const killedAt = Date.now()
-  await eventually(() => expect(Date.now()).toBeGreaterThan(killedAt + 2500))
-  await server.start()
-  const before = await eventually(async () => (await storedIn(env.nats, name)).length)
-  await eventually(async () => expect((await storedIn(env.nats, name)).length).toBeGreaterThan(before + 2))
-  const dues = (await storedIn(env.nats, name)).map(({ dueMs }) => dueMs)
-  expect(new Set(dues).size).toBe(dues.length)
 })
 
 test('with effects once a delayed output is kept beside the batch, and comes once', async () => {

@@ -128,7 +128,7 @@ test('a partition that cannot be taken keeps no other from being taken and hande
   expect(first.faults().join()).toContain('cannot be known')
 })
 
-test('an instance that is cut off starts nothing once its lease is in doubt, and publishes nothing when it is back', async () => {
+test.concurrent('an instance that is cut off starts nothing once its lease is in doubt, and publishes nothing when it is back', async () => {
   await using t = await testMesh()
   await using proxy = await faultProxy({ target: t.url })
   const seen = recorder()
@@ -178,7 +178,7 @@ test('an instance that is cut off starts nothing once its lease is in doubt, and
   for (const { partition, fence } of before) expect(fences.get(partition)).toBeGreaterThan(fence)
 })
 
-test('what is known of a retry outlives its instance: attempts go on counting, and it is not tried before its time', async () => {
+test.concurrent('what is known of a retry outlives its instance: attempts go on counting, and it is not tried before its time', async () => {
   await using t = await testMesh()
   await using proxy = await faultProxy({ target: t.url })
   const seen = recorder()

@@ -18,7 +18,7 @@ import { eventually, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { brokers, shake } from './brokers.ts'
+import { shake, testBrokers } from './brokers.ts'
 
 const WINDOW_MS = 500
 const tills = stream('TILLS', { subjects: ['till.>'], maxBytes: 64 * 1024 ** 2, duplicateWindowMs: WINDOW_MS })
@@ -68,8 +68,10 @@ async function stored(t: TestMesh): Promise<{ first: number; last: number; count
   return { first: state.first_seq, last: state.last_seq, count: state.messages }
 }
 
+const brokers = testBrokers()
+
 for (const broker of brokers) {
-  test(`commands at once never overdraw a till, whichever process decides; on ${broker.name}`, async () => {
+  test.concurrent(`commands at once never overdraw a till, whichever process decides; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     const all = await Promise.all([t.mesh, await t.connect(), await t.connect()].map((mesh) => open(mesh, 'x')))
@@ -89,7 +91,7 @@ for (const broker of brokers) {
     expect((await stored(t)).count).toBe(21)
   })
 
-  test(`whoever is overtaken or refused, the snapshot has all events in the end; on ${broker.name}`, async () => {
+  test.concurrent(`whoever is overtaken or refused, the snapshot has all events in the end; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     const options = { snapshots: { every: 1 } }
@@ -108,7 +110,7 @@ for (const broker of brokers) {
     }
   })
 
-  test(`a command that comes again leads to nothing, also past the duplicate window; on ${broker.name}`, async () => {
+  test.concurrent(`a command that comes again leads to nothing, also past the duplicate window; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     for (const options of [{}, { snapshots: { every: 1 } }, { snapshots: { every: 3 } }]) {
@@ -128,7 +130,7 @@ for (const broker of brokers) {
     }
   })
 
-  test(`an aggregate with a gap decides nothing and is not written to; on ${broker.name}`, async () => {
+  test.concurrent(`an aggregate with a gap decides nothing and is not written to; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     const jsm = await jetstreamManager(t.nats)
@@ -150,7 +152,7 @@ for (const broker of brokers) {
     expect((await stored(t)).last).toBe(8)
   })
 
-  test(`with a snapshot after every append an aggregate outlives its events, otherwise it is refused; on ${broker.name}`, async () => {
+  test.concurrent(`with a snapshot after every append an aggregate outlives its events, otherwise it is refused; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     const jsm = await jetstreamManager(t.nats)
@@ -180,8 +182,8 @@ for (const broker of brokers) {
   })
 }
 
-test('events that a snapshot has not seen, because their writer died, are not forgotten when they are gone', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('events that a snapshot has not seen, because their writer died, are not forgotten when they are gone', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   const jsm = await jetstreamManager(t.nats)
   let isDying = false
@@ -216,8 +218,8 @@ test('events that a snapshot has not seen, because their writer died, are not fo
   await expect(young!.load('young')).rejects.toThrow(/PATTERNS_AGGREGATE_GAP.*after its snapshot \(version 0\)/)
 })
 
-test('without snapshots a command is known however many came after it', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('without snapshots a command is known however many came after it', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   const one = await open(t.mesh, 'x')
   await one.execute('x', { add: 1 }, { id: 'first' })
@@ -229,8 +231,8 @@ test('without snapshots a command is known however many came after it', async ()
   expect(await one.execute('x', { add: 1 }, { id: 'first' })).toMatchObject({ version: 301, duplicate: true })
 })
 
-test('an event that belongs to another aggregate is refused, and nothing is stored', async () => {
-  await using own = await brokers[0]!.open()
+test.concurrent('an event that belongs to another aggregate is refused, and nothing is stored', async () => {
+  await using own = await brokers[0].open()
   await provision(own)
   const astray = openAggregate(own.mesh, {
     ...till('x'),
@@ -243,8 +245,8 @@ test('an event that belongs to another aggregate is refused, and nothing is stor
   expect((await stored(own)).count).toBe(0)
 })
 
-test('an event of a version or a type that this release does not know waits for one that does', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('an event of a version or a type that this release does not know waits for one that does', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   const one = await open(t.mesh, 'x')
   await one.execute('x', { add: 1 })
@@ -258,8 +260,8 @@ test('an event of a version or a type that this release does not know waits for 
   await expect(one.execute('x', { add: 1 })).rejects.toThrow('PATTERNS_UNKNOWN_EVENT: till x: till.counted')
 })
 
-test('in a handler, a command is decided once by its id, and one on a gap is a dead letter that says so', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('in a handler, a command is decided once by its id, and one on a gap is a dead letter that says so', async () => {
+  await using t = await brokers[0].open()
   const one = await open(t.mesh, 'x')
   const service = defineService('tills', {
     publishes: one.publishes,

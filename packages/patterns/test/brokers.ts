@@ -1,20 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StreamDef } from '@malha/mesh'
-import { testCluster, testMesh, type TestMesh, testServer } from '@malha/testing'
+import { testCluster, type TestCluster, testMesh, type TestMesh } from '@malha/testing'
+import { afterAll } from 'vitest'
 
 /** What is promised holds on one server and on three replicas alike. */
-export type Broker = { readonly name: string; open(): Promise<TestMesh & AsyncDisposable> }
+export type Broker = { readonly name: string; open(): Promise<TestMesh> }
 
-export const brokers: readonly Broker[] = [
-  { name: 'one server', open: async () => owned(await testServer()) },
-  { name: 'three replicas', open: async () => owned(await testCluster()) },
-]
-
-async function owned(server: Awaited<ReturnType<typeof testServer | typeof testCluster>>): Promise<TestMesh> {
-  const stack = new AsyncDisposableStack()
-  stack.use(server)
-  const t = stack.use(await testMesh({ server: server as Awaited<ReturnType<typeof testServer>> }))
-  return { ...t, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+/** Those of one test file, which calls this once: started when first needed, each test in a namespace of its own. */
+export function testBrokers(): readonly [Broker, Broker] {
+  let cluster: Promise<TestCluster> | undefined
+  afterAll(async () => await (await cluster)?.[Symbol.asyncDispose]())
+  const onThree = async (): Promise<TestMesh> => {
+    const server = await (cluster ??= testCluster())
+    // What both have alike is all that is asked of it here.
+    return (await testMesh({ server })) as TestMesh<object> as TestMesh
+  }
+  return [
+    { name: 'one server', open: () => testMesh() },
+    { name: 'three replicas', open: onThree },
+  ]
 }
 
 /** On a cluster, changes the leader of a stream again and again; the function it returns ends that. */

@@ -13,7 +13,7 @@ import { eventually, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { brokers, shake } from './brokers.ts'
+import { shake, testBrokers } from './brokers.ts'
 
 const tills = stream('TILLS', { subjects: ['till.>'], maxBytes: 64 * 1024 ** 2 })
 const Moved = z.object({ till: z.string(), cents: z.int() })
@@ -53,12 +53,15 @@ async function fill(t: TestMesh, count: number): Promise<void> {
 }
 
 const bucketsOf = async (t: TestMesh): Promise<string[]> => {
-  const names = await (await jetstreamManager(t.nats)).streams.names().next()
-  return names.filter((name) => name.includes('PROJECTION_')).map((name) => name.replace(`KV_${t.namespace}_`, ''))
+  const own = `KV_${t.namespace}_`
+  const names = await Array.fromAsync((await jetstreamManager(t.nats)).streams.names())
+  return names.filter((name) => name.startsWith(`${own}PROJECTION_`)).map((name) => name.slice(own.length))
 }
 
+const brokers = testBrokers()
+
 for (const broker of brokers) {
-  test(`a new version is built beside the live one, and readers only ever see one that is whole; on ${broker.name}`, async () => {
+  test.concurrent(`a new version is built beside the live one, and readers only ever see one that is whole; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     await fill(t, 600)
@@ -102,7 +105,7 @@ for (const broker of brokers) {
     await expect(older.get('t1')).rejects.toThrow('this release knows 1, and that is removed')
   })
 
-  test(`built by several processes, some of which stop, every event counts once; on ${broker.name}`, async () => {
+  test.concurrent(`built by several processes, some of which stop, every event counts once; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     const calm = shake(t, tills)
@@ -130,7 +133,7 @@ for (const broker of brokers) {
     expect(await moves()).toEqual(Array.from({ length: 10 }, () => 168))
   })
 
-  test(`a version does not go live while it is behind the one that is; on ${broker.name}`, async () => {
+  test.concurrent(`a version does not go live while it is behind the one that is; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     await fill(t, 30)
@@ -152,7 +155,7 @@ for (const broker of brokers) {
     expect((await reader.get('t1'))?.moves).toBe(4)
   })
 
-  test(`a version that was removed does not come back, whoever still runs it; on ${broker.name}`, async () => {
+  test.concurrent(`a version that was removed does not come back, whoever still runs it; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     await fill(t, 20)
@@ -176,7 +179,7 @@ for (const broker of brokers) {
     await eventually(async () => expect(await reader.get('t1')).toMatchObject({ by: 1, moves: 3 }))
   })
 
-  test(`events that left the stream before they were taken in are not passed over in silence; on ${broker.name}`, async () => {
+  test.concurrent(`events that left the stream before they were taken in are not passed over in silence; on ${broker.name}`, async () => {
     await using t = await broker.open()
     await provision(t)
     await fill(t, 60)
@@ -201,8 +204,8 @@ for (const broker of brokers) {
   })
 }
 
-test('an event of a newer version is waited for, and told as what lies before the projection; one that does not fit is passed over and counted', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('an event of a newer version is waited for, and told as what lies before the projection; one that does not fit is passed over and counted', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   const loose = { ...base, schema: z.any(), key: () => 't1' }
   const anything = event('till.added', loose)
@@ -225,29 +228,32 @@ test('an event of a newer version is waited for, and told as what lies before th
   expect(await reader.get('t1')).toEqual({ by: 1, moves: 1, cents: 5 })
 })
 
-test.each([401, 601])('events before %d leave the stream while others are taken in: that is no secret', async (seq) => {
-  await using t = await brokers[0]!.open()
-  await provision(t)
-  await fill(t, 600)
-  const jsm = await jetstreamManager(t.nats)
-  const rows = new Map<string, Entry<Balance>>()
-  const purging: ProjectionStores<Balance> = () =>
-    Promise.resolve({
-      get: (key) => Promise.resolve(rows.get(key)?.view),
-      async update(key, change) {
-        if (rows.size === 0) await jsm.streams.purge(t.mesh.names.stream(tills), { seq })
-        const next = change(rows.get(key))
-        if (next) rows.set(key, next)
-      },
-      drop: () => Promise.resolve(),
-    })
-  await using running = await runProjection(t.mesh, balances(1), { stores: purging, everyMs: 10 })
-  await eventually(() => expect(running.fault).toMatch(/PATTERNS_PROJECTION_GAP.*sequences 257 to .00 have left/))
-  expect([...rows.values()].reduce((sum, { view }) => sum + view!.moves, 0)).toBe(256)
-})
+test.concurrent.each([401, 601])(
+  'events before %d leave the stream while others are taken in: that is no secret',
+  async (seq) => {
+    await using t = await brokers[0].open()
+    await provision(t)
+    await fill(t, 600)
+    const jsm = await jetstreamManager(t.nats)
+    const rows = new Map<string, Entry<Balance>>()
+    const purging: ProjectionStores<Balance> = () =>
+      Promise.resolve({
+        get: (key) => Promise.resolve(rows.get(key)?.view),
+        async update(key, change) {
+          if (rows.size === 0) await jsm.streams.purge(t.mesh.names.stream(tills), { seq })
+          const next = change(rows.get(key))
+          if (next) rows.set(key, next)
+        },
+        drop: () => Promise.resolve(),
+      })
+    await using running = await runProjection(t.mesh, balances(1), { stores: purging, everyMs: 10 })
+    await eventually(() => expect(running.fault).toMatch(/PATTERNS_PROJECTION_GAP.*sequences 257 to .00 have left/))
+    expect([...rows.values()].reduce((sum, { view }) => sum + view!.moves, 0)).toBe(256)
+  },
+)
 
-test('others’ events that age out are no gap', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('others’ events that age out are no gap', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   await fill(t, 10)
   {
@@ -268,8 +274,8 @@ test('others’ events that age out are no gap', async () => {
   expect(await reader.get('t1')).toMatchObject({ moves: 2 })
 })
 
-test('views may be in a store of one’s own', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('views may be in a store of one’s own', async () => {
+  await using t = await brokers[0].open()
   await provision(t)
   await fill(t, 100)
   const tables = new Map<number, Map<string, Entry<Balance>>>()

@@ -14,7 +14,7 @@ import { eventually, type TestMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { brokers } from './brokers.ts'
+import { testBrokers } from './brokers.ts'
 
 const trips = stream('TRIPS', { subjects: ['trip.>'], maxBytes: 64 * 1024 ** 2 })
 const Ref = z.object({ id: z.string(), n: z.number().optional() })
@@ -58,8 +58,10 @@ async function letterCodes(t: TestMesh): Promise<string[]> {
   return codes
 }
 
+const brokers = testBrokers()
+
 for (const broker of brokers) {
-  test(`events of one saga at once each move it once, and each sends its command once; on ${broker.name}`, async () => {
+  test.concurrent(`events of one saga at once each move it once, and each sends its command once; on ${broker.name}`, async () => {
     await using t = await broker.open()
     const sagas = await openSaga(t.mesh, trip())
     const service = defineService('trips', { handlers: { ...sagas.handlers }, publishes: sagas.publishes })
@@ -85,7 +87,7 @@ for (const broker of brokers) {
     expect(await letterCodes(t)).toEqual([])
   })
 
-  test(`an event for a saga that never began is a dead letter that says so, one that may wait is handled later; on ${broker.name}`, async () => {
+  test.concurrent(`an event for a saga that never began is a dead letter that says so, one that may wait is handled later; on ${broker.name}`, async () => {
     await using t = await broker.open()
     const sagas = await openSaga(t.mesh, trip())
     const service = defineService('trips', { handlers: { ...sagas.handlers }, publishes: sagas.publishes })
@@ -102,7 +104,7 @@ for (const broker of brokers) {
     expect(await sagas.get('nobody')).toBeUndefined()
   })
 
-  test(`a time-out ends a saga that waits, not one that moved on; on ${broker.name}`, async () => {
+  test.concurrent(`a time-out ends a saga that waits, not one that moved on; on ${broker.name}`, async () => {
     await using t = await broker.open()
     const sagas = await openSaga(t.mesh, trip({ leaveWithinMs: 1500 }))
     const service = defineService('trips', { handlers: { ...sagas.handlers }, publishes: sagas.publishes })
@@ -115,7 +117,7 @@ for (const broker of brokers) {
     expect((await sagas.get('quick'))?.outcome).toBe('left')
   })
 
-  test(`a stuck saga shows in the metric and by id, until it moves; on ${broker.name}`, async () => {
+  test.concurrent(`a stuck saga shows in the metric and by id, until it moves; on ${broker.name}`, async () => {
     await using t = await broker.open()
     const sagas = await openSaga(t.mesh, trip())
     const service = defineService('trips', { handlers: { ...sagas.handlers }, publishes: sagas.publishes })
@@ -148,8 +150,8 @@ for (const broker of brokers) {
   })
 }
 
-test('a record of a newer release is left alone until one runs that knows it', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('a record of a newer release is left alone until one runs that knows it', async () => {
+  await using t = await brokers[0].open()
   const newer = await openSaga(t.mesh, trip({ version: 3 }))
   const older = await openSaga(t.mesh, trip({ version: 2 }))
   {
@@ -168,8 +170,8 @@ test('a record of a newer release is left alone until one runs that knows it', a
   expect(await letterCodes(t)).toEqual([])
 })
 
-test('an event that cannot say whose it is is a dead letter', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('an event that cannot say whose it is is a dead letter', async () => {
+  await using t = await brokers[0].open()
   const nameless: Contract<Ref> = event('trip.booked', { stream: trips, schema: Ref })
   const odd = saga<Trip>('odd', {
     sends: [],
@@ -185,8 +187,8 @@ test('an event that cannot say whose it is is a dead letter', async () => {
   await eventually(async () => expect(await sagas.get('7')).toBeDefined())
 })
 
-test('a command that does not fit its contract is a dead letter, and the saga stays where it was', async () => {
-  await using t = await brokers[0]!.open()
+test.concurrent('a command that does not fit its contract is a dead letter, and the saga stays where it was', async () => {
+  await using t = await brokers[0].open()
   const bad = saga<Trip>('bad', {
     sends: [remind],
     steps: { booked: begins(booked, () => ({ state: { stamps: [] }, send: [send(remind, { id: 7 as never })] })) },

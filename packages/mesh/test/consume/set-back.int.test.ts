@@ -49,7 +49,7 @@ async function forgetting(
   }
 }
 
-test('a durable past the end of its stream is set back while its handler runs, and new events are handled', async () => {
+test.concurrent('a durable past the end of its stream is set back while its handler runs, and new events are handled', async () => {
   await using own = await testMesh()
   const { service, done } = worker()
   await own.mesh.start(service)
@@ -60,7 +60,7 @@ test('a durable past the end of its stream is set back while its handler runs, a
   await eventually(() => expect(done).toEqual([1, 2, 3, 4, 5]), { timeoutMs: 30_000 })
 })
 
-test('events that took the place of a lost end are handled, though the stream has outgrown the durable again', async () => {
+test.concurrent('events that took the place of a lost end are handled, though the stream has outgrown the durable again', async () => {
   await using server = await testServer()
   await using own = await testMesh({ server })
   const { service, done } = worker()
@@ -80,7 +80,7 @@ test('events that took the place of a lost end are handled, though the stream ha
   await eventually(() => expect(again.done).toEqual([13, 14, 15, 16]), { timeoutMs: 30_000 })
 })
 
-test('a durable that may not be set back is made again where its stream ends', async () => {
+test.concurrent('a durable that may not be set back is made again where its stream ends', async () => {
   await using own = await testMesh()
   const { mesh, nats } = own
   const { service, done } = worker()
@@ -99,7 +99,7 @@ test('a durable that may not be set back is made again where its stream ends', a
   expect(again.faults()).toEqual([])
 })
 
-test('a durable on the lanes that stands past their end is set back, and retries that wait there are made', async () => {
+test.concurrent('a durable on the lanes that stands past their end is set back, and retries that wait there are made', async () => {
   await using own = await testMesh()
   const { mesh, nats } = own
   const done: number[] = []
@@ -120,7 +120,7 @@ test('a durable on the lanes that stands past their end is set back, and retries
   await eventually(() => expect(done).toEqual([1]), { timeoutMs: 30_000 })
 })
 
-test('a durable whose leader has more than the leader of the stream is set back once, and it is told', async () => {
+test.concurrent('a durable whose leader has more than the leader of the stream is set back once, and it is told', async () => {
   await using own = await testMesh()
   const { mesh, nats } = own
   const { service, done } = worker()

@@ -8,7 +8,7 @@ const once = request('price.once', { schema: z.object({ n: z.number() }), reply:
 
 const answering = (r: ReplyDef) => defineService('answering', { handlers: {}, replies: { r } })
 
-test('while NATS is away a request waits for it, though not past its deadline, and then says what it waited for', async () => {
+test.concurrent('while NATS is away a request waits for it, though not past its deadline, and then says what it waited for', async () => {
   await using server = await testServer()
   await using env = await testMesh({ server })
   await env.mesh.start(pricing())
@@ -22,7 +22,7 @@ test('while NATS is away a request waits for it, though not past its deadline, a
   expect((await waiting).cents).toBe(100)
 })
 
-test('an idempotent request whose connection broke is asked again under the same id; any other is not, and says so', async () => {
+test.concurrent('an idempotent request whose connection broke is asked again under the same id; any other is not, and says so', async () => {
   await using server = await testServer()
   await using env = await testMesh({ server })
   const { passed, open } = gate()
@@ -45,7 +45,7 @@ test('an idempotent request whose connection broke is asked again under the same
   open()
 })
 
-test('an answer that is ready while the responder’s connection is away goes out when it is back', async () => {
+test.concurrent('an answer that is ready while the responder’s connection is away goes out when it is back', async () => {
   await using env = await testMesh()
   await using proxy = await faultProxy({ target: env.url })
   const { passed, open } = gate()
@@ -69,7 +69,7 @@ test('an answer that is ready while the responder’s connection is away goes ou
   expect(await asked).toBe(7)
 })
 
-test('a service stops while NATS is away, without waiting for it, and answers nothing when it is back', async () => {
+test.concurrent('a service stops while NATS is away, without waiting for it, and answers nothing when it is back', async () => {
   await using server = await testServer()
   await using env = await testMesh({ server })
   const running = await env.mesh.start(pricing())

@@ -15,7 +15,7 @@ const patient = { timeoutMs: 60_000, intervalMs: 100 }
 const api = defineService('api', { handlers: {}, publishes: [centerRegistered] })
 const fault = (mode: Fault['mode'], more: Partial<Fault> = {}): Fault => ({ ...up, mode, ...more })
 
-test(
+test.concurrent(
   'what dmitri missed while it was away, and what a killed process had in hand, is registered once',
   { timeout: 240_000 },
   async () => {
@@ -50,7 +50,7 @@ test(
   },
 )
 
-test(
+test.concurrent(
   'SIGTERM in the middle of calls lets them finish: every centre is asked for once',
   { timeout: 240_000 },
   async () => {

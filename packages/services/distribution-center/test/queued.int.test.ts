@@ -66,7 +66,36 @@ test('while the broker is away a registration is 202 and queued at once, also af
   expect(await next.exited).toBe(0)
 })
 
-test('two instances take one idempotency key for two centres: one is stored, and the status says failed, with a dead letter', async () => {
+test('a broker that hears and does not answer is 202 and queued, and everything is stored once when it goes on', async () => {
+  using folder = tempFolder()
+  await using server = await testServer()
+  await using broker = await testMesh({ server })
+  await using service = await startService(broker, spool(folder))
+  const ids: string[] = []
+  {
+    using _frozen = await freeze(server)
+    for (let n = 0; n < 10; n++) {
+      const { status, body } = await register(service.api, recife, `key-${n}`)
+      expect([status, body.queued]).toStrictEqual([202, true])
+      ids.push(body.id)
+    }
+  }
+  for (const id of ids)
+    await eventually(async () => expect((await find(service.api, id)).body.name).toBe('Recife'), { timeoutMs: 30_000 })
+})
+
+test('the spool of another process is refused in one line that names both', async () => {
+  using folder = tempFolder()
+  await using broker = await testMesh()
+  await using first = await startService(broker, spool(folder))
+  await using second = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: '0', ...spool(folder) })
+  expect(await second.exited).toBe(1)
+  const message = JSON.stringify(second.lines.at(-1))
+  expect(message).toContain('MESH_SPOOL_IN_USE')
+  expect(message).toContain(`process ${first.child.pid}`)
+})
+
+test.concurrent('two instances take one idempotency key for two centres: one is stored, and the status says failed, with a dead letter', async () => {
   using folder = tempFolder()
   await using server = await testServer()
   await using broker = await testMesh({ server })
@@ -96,25 +125,7 @@ test('two instances take one idempotency key for two centres: one is stored, and
   expect(failed.body.centers.map((center) => center.id)).toStrictEqual([id])
 })
 
-test('a broker that hears and does not answer is 202 and queued, and everything is stored once when it goes on', async () => {
-  using folder = tempFolder()
-  await using server = await testServer()
-  await using broker = await testMesh({ server })
-  await using service = await startService(broker, spool(folder))
-  const ids: string[] = []
-  {
-    using _frozen = await freeze(server)
-    for (let n = 0; n < 10; n++) {
-      const { status, body } = await register(service.api, recife, `key-${n}`)
-      expect([status, body.queued]).toStrictEqual([202, true])
-      ids.push(body.id)
-    }
-  }
-  for (const id of ids)
-    await eventually(async () => expect((await find(service.api, id)).body.name).toBe('Recife'), { timeoutMs: 30_000 })
-})
-
-test('a full spool is 503 with Retry-After', async () => {
+test.concurrent('a full spool is 503 with Retry-After', async () => {
   using folder = tempFolder()
   await using server = await testServer()
   await using broker = await testMesh({ server })
@@ -130,7 +141,7 @@ test('a full spool is 503 with Retry-After', async () => {
   await server.start()
 })
 
-test('a registration that was queued goes on in the trace of its request', async () => {
+test.concurrent('a registration that was queued goes on in the trace of its request', async () => {
   using folder = tempFolder()
   await using sink = await traceSink()
   await using server = await testServer()
@@ -151,19 +162,8 @@ test('a registration that was queued goes on in the trace of its request', async
   )
 })
 
-test('the spool of another process is refused in one line that names both', async () => {
-  using folder = tempFolder()
-  await using broker = await testMesh()
-  await using first = await startService(broker, spool(folder))
-  await using second = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: '0', ...spool(folder) })
-  expect(await second.exited).toBe(1)
-  const message = JSON.stringify(second.lines.at(-1))
-  expect(message).toContain('MESH_SPOOL_IN_USE')
-  expect(message).toContain(`process ${first.child.pid}`)
-})
-
 // The process tries several times, at a pace of its own, on a machine that may be busy.
-test(
+test.concurrent(
   'a broker that is there but lacks a leader does not end the process: it takes registrations meanwhile',
   { timeout: 180_000 },
   async () => {

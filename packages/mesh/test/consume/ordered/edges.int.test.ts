@@ -21,7 +21,7 @@ const billing = (bill: HandlerDef, retired: string[] = []): ServiceDef =>
 const info = async (t: TestMesh, name: string) =>
   (await jetstreamManager(t.nats)).streams.info(`${t.namespace}_${name}`)
 
-test('a stream that was made anew is handled from its start, once, under higher fences', async () => {
+test.concurrent('a stream that was made anew is handled from its start, once, under higher fences', async () => {
   await using t = await testMesh()
   const seen = recorder()
   const bill = on(moved, { order: 'key', startFrom: 'all' }, (data, ctx) => void seen.note(data, ctx))
@@ -46,7 +46,7 @@ test('a stream that was made anew is handled from its start, once, under higher 
   expect(Math.min(...seen.calls.map(({ fence }) => fence))).toBeGreaterThan(before)
 })
 
-test('events that took the sequences of a lost end are handled, and what is known of the lost ones is not believed', async () => {
+test.concurrent('events that took the sequences of a lost end are handled, and what is known of the lost ones is not believed', async () => {
   await using t = await testMesh()
   const seen = recorder()
   const bill = on(moved, { order: 'key', startFrom: 'all' }, (data, ctx) => void seen.note(data, ctx))
@@ -81,7 +81,7 @@ test('events that took the sequences of a lost end are handled, and what is know
   expect(inversions(seen.calls)).toEqual([])
 })
 
-test('events that age out while no instance runs are told in one letter', async () => {
+test.concurrent('events that age out while no instance runs are told in one letter', async () => {
   await using t = await testMesh()
   const limits = { maxAgeMs: seconds(3), maxBytes: 1024 ** 2, partitions: 1 }
   const brief = stream('BRIEF', { subjects: ['brief.>'], ...limits })
@@ -119,7 +119,7 @@ test('events that age out while no instance runs are told in one letter', async 
   await again.stop()
 })
 
-test('a handler on a stream with history says where to begin', async () => {
+test.concurrent('a handler on a stream with history says where to begin', async () => {
   await using t = await testMesh()
   await t.mesh.provision(defineService('source', { handlers: {}, publishes: [moved] }))
   await publishMoves(t.mesh, 2, 5)
@@ -133,7 +133,7 @@ test('a handler on a stream with history says where to begin', async () => {
   expect(seen.calls.map(({ n }) => n)).toEqual([5, 5])
 })
 
-test('a handler that takes up order goes on where it stood, with nothing in hand; and does not go back', async () => {
+test.concurrent('a handler that takes up order goes on where it stood, with nothing in hand; and does not go back', async () => {
   await using t = await testMesh()
   const seen = recorder()
   let fails = true
@@ -164,7 +164,7 @@ test('a handler that takes up order goes on where it stood, with nothing in hand
   expect(seen.calls.length).toBe(9)
 })
 
-test('instances that take up order at the same moment all start', async () => {
+test.concurrent('instances that take up order at the same moment all start', async () => {
   await using t = await testMesh()
   const seen = recorder()
   const handle = (data: Move, ctx: Parameters<typeof seen.note>[1]): void => void seen.note(data, ctx)
@@ -180,7 +180,7 @@ test('instances that take up order at the same moment all start', async () => {
   await eventually(() => expect(seen.calls.map(({ n }) => n)).toEqual([0, 1, 2, 3, 4, 5]))
 })
 
-test('an ordered handler that is gone is missed at the start, unless it is retired', async () => {
+test.concurrent('an ordered handler that is gone is missed at the start, unless it is retired', async () => {
   await using t = await testMesh()
   const bill = on(moved, { order: 'key', startFrom: 'all' }, () => undefined)
   await (await t.mesh.start(billing(bill))).stop()
@@ -189,7 +189,7 @@ test('an ordered handler that is gone is missed at the start, unless it is retir
   await t.mesh.start(renamed(['bill']))
 })
 
-test('while the partner refuses connections nothing is read, and all goes in order once it is back', async () => {
+test.concurrent('while the partner refuses connections nothing is read, and all goes in order once it is back', async () => {
   await using t = await testMesh()
   const seen = recorder()
   let isBack = false
@@ -217,7 +217,7 @@ test('while the partner refuses connections nothing is read, and all goes in ord
   expect(inversions(seen.calls)).toEqual([])
 })
 
-test('order needs a contract with a key, and a lease of whole seconds', () => {
+test.concurrent('order needs a contract with a key, and a lease of whole seconds', () => {
   const keyless = event('order.noted', { stream: orders, schema: Move })
   const fault =
     (bill: HandlerDef): (() => ServiceDef) =>

@@ -8,7 +8,8 @@ import type { KnownContract } from './known-contract.ts'
 const MOST_FAULTS = 50
 
 /**
- * All that is wrong with data for a contract; empty when every service takes it.
+ * All that is wrong with data for a contract; empty when every service takes it. It brings a whole validator along, so it is
+ * loaded where something is checked.
  * @throws OperationsError OPERATIONS_UNKNOWN_TYPE: a schema that cannot be checked by
  */
 export function payloadFaults({ type, schemas }: KnownContract, data: unknown): PayloadFault[] {

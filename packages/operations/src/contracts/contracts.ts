@@ -2,7 +2,6 @@ import type { PayloadFault } from '../errors.ts'
 import type { AnyContract, ServiceContracts } from '@malha/mesh'
 import type { Actor, Desk } from '../audit/audited.ts'
 import { type AsyncApi, asyncApi } from './asyncapi.ts'
-import { payloadFaults } from './check-payload.ts'
 import { type KnownContract, knownContract, knownContracts } from './known-contract.ts'
 import { publishEvent, type PublishedEvent, type PublishEventOptions } from './publish.ts'
 import { readSaid } from './said.ts'
@@ -33,7 +32,10 @@ export function contractsOf(desk: Desk): Contracts {
     services: () => readSaid(mesh),
     list: async () => knownContracts(await readSaid(mesh)),
     read,
-    check: async (type, data) => payloadFaults(await read(type), data),
+    async check(type, data) {
+      const { payloadFaults } = await import('./check-payload.ts')
+      return payloadFaults(await read(type), data)
+    },
     publish: async (of, data, options) =>
       publishEvent(desk, { contract: typeof of === 'string' ? await read(of) : of, data }, options),
     describe: async () => asyncApi(await readSaid(mesh), { names: mesh.names, server: mesh.nats.getServer() }),

@@ -10,7 +10,6 @@ import {
 } from '@malha/mesh'
 import { type Actor, audited, type Desk } from '../audit/audited.ts'
 import { OperationsError } from '../errors.ts'
-import { payloadFaults } from './check-payload.ts'
 import { keyOf } from './key-of.ts'
 import type { KnownContract } from './known-contract.ts'
 
@@ -58,7 +57,7 @@ export async function publishEvent(
   { who, reason, key, dryRun = false, deliverIn, ...more }: Actor & PublishEventOptions,
 ): Promise<PublishedEvent> {
   const { mesh } = desk
-  const contract = 'schemas' in given ? asContract(given, { data, key }) : given
+  const contract = 'schemas' in given ? await asContract(given, { data, key }) : given
   const options = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) as PublishOptions
   // Fixes the id and the subject, and tells what is wrong before anything is sent.
   const { envelope, subject } = await prepared(contract, data, options)
@@ -107,12 +106,16 @@ async function prepared(
 }
 
 /** What was said, as a declaration: the mesh then publishes it as any other. */
-function asContract(known: KnownContract, { data, key }: { data: unknown; key: string | undefined }): AnyContract {
+async function asContract(
+  known: KnownContract,
+  { data, key }: { data: unknown; key: string | undefined },
+): Promise<AnyContract> {
   const { type, kind, stream: place, version, priorities, contentType } = known
   const say = (detail: string): OperationsError => new OperationsError('OPERATIONS_INVALID_OPTIONS', detail)
   if (kind === 'request' || place === null) throw say(`${type} is a request: it is asked, not published`)
   if (contentType !== 'application/json')
     throw say(`${type} is written as ${contentType}, which only its own code can; give its contract`)
+  const { payloadFaults } = await import('./check-payload.ts')
   const faults = payloadFaults(known, data)
   if (faults.length > 0)
     throw new OperationsError(

@@ -1,5 +1,4 @@
 import { HEADER, type Mesh, receivedHeaders } from '@malha/mesh'
-import { payloadFaults } from '../contracts/check-payload.ts'
 import { keyOf } from '../contracts/key-of.ts'
 import { type KnownContract, knownContracts } from '../contracts/known-contract.ts'
 import { readSaid } from '../contracts/said.ts'
@@ -13,6 +12,7 @@ import type { WholeLetter } from './read-whole.ts'
 export async function checkAsSaid(mesh: Mesh, letter: WholeLetter, document: unknown): Promise<string | null> {
   const contract = await saidOf(mesh, letter)
   if (!contract) return null
+  const { payloadFaults } = await import('../contracts/check-payload.ts')
   const faults = payloadFaults(contract, document)
   if (faults.length > 0)
     throw new OperationsError(

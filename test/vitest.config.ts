@@ -25,6 +25,7 @@ const LONGEST = [
   'deploy/mesh',
   'operate/contracts',
   'up.e2e',
+  'deploy/images',
   'faults/crashes',
   'faults/kills',
   'operate/redrive',
@@ -32,9 +33,7 @@ const LONGEST = [
   'demo.e2e',
   'city-registration/test/process',
   'browser/looks',
-  'pub-acks',
   'recovery/rebuild',
-  'missing-right',
   'far-leader',
   'outage.int',
   'queued.int',
@@ -86,6 +85,7 @@ export default defineConfig({
       },
       {
         root,
+        // As above; here it was a fourteenth of the time, as most files load all of the mesh.
         test: { name: 'e2e', isolate: false, include: at('.e2e.test.ts'), testTimeout: 900_000, hookTimeout: 120_000 },
       },
       {

@@ -122,6 +122,7 @@ test('of those who write a key at once all but one are told that another was fas
   }
 })
 
+// The last one here: the server that it tells to leave ends some time later.
 test('a client leaves a server in lame duck mode before its connection is closed, and loses nothing on its way', async () => {
   await using t = await twoInstances('lame')
   const { nats } = t.far.mesh

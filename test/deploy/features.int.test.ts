@@ -1,7 +1,7 @@
 import { defineDeployment, type Workload } from '@malha/deployment'
 import { command, defineService, event, on, reply, request, stream, topic } from '@malha/mesh'
 import { openOperations } from '@malha/operations'
-import { eventually, testServer } from '@malha/testing'
+import { eventually, testServer, untilSettled } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
@@ -73,10 +73,7 @@ it('durables of its own, order by key, effects once, an inbox, topics, prioritie
       'order.counted': 3,
     }),
   )
-  await eventually(async () => {
-    for await (const { num_pending, num_ack_pending } of jsm.consumers.list('WORK'))
-      expect(num_pending + num_ack_pending).toBe(0)
-  })
+  for await (const { name } of jsm.consumers.list('WORK')) await untilSettled(admin.nats, 'WORK', name)
   await running.stop()
   // To look after what the server gives up, and to bring what another service delays, is for others: a service asks the
   // server whether it may, and does not try.

@@ -1,5 +1,5 @@
 import { defineService } from '@malha/mesh'
-import { eventually, type FaultProxy, faultProxy } from '@malha/testing'
+import { eventually, type FaultProxy, faultProxy, untilSettled } from '@malha/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import { expect, test } from 'vitest'
@@ -57,20 +57,6 @@ async function copiedSoFar(t: OnServers): Promise<number> {
   return state.messages / 3
 }
 
-/** Nothing pending, nothing unacked, and everything delivered. */
-async function allHandled(t: OnServers): Promise<void> {
-  const jsm = await jetstreamManager(t.nats)
-  const stream = originals.name
-  const { state } = await jsm.streams.info(stream)
-  await eventually(
-    async () => {
-      const { num_ack_pending, ack_floor } = await jsm.consumers.info(stream, 'copier_copy')
-      expect({ num_ack_pending, floor: ack_floor.stream_seq }).toEqual({ num_ack_pending: 0, floor: state.last_seq })
-    },
-    { timeoutMs: 120_000, intervalMs: 200 },
-  )
-}
-
 /** Exactly one marker and one of each output for every original, the three of them next to each other. */
 async function expectEachOnce(t: OnServers): Promise<void> {
   const all = await storedIn(t, copies.name)
@@ -113,7 +99,7 @@ async function run(t: OnServers, urls: [string, string], disturb: (round: number
     await publishing
     await eventually(async () => expect(await copiedSoFar(t)).toBe((round + 1) * PER_ROUND), PATIENTLY)
   }
-  await allHandled(t)
+  await untilSettled(t.nats, originals.name, 'copier_copy', { ...PATIENTLY, intervalMs: 200 })
 }
 
 test('on a single server: kills, lost answers and two at one message store each set of outputs once', async () => {

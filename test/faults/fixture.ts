@@ -3,9 +3,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { type Child, spawnChild } from '@malha/stack'
-import { eventually, type TestMesh } from '@malha/testing'
+import { eventually, type TestMesh, untilSettled } from '@malha/testing'
 import { type ConsumerInfo, jetstreamManager, jetstream } from '@nats-io/jetstream'
-import { expect } from 'vitest'
 import { type FaultMesh, faultMesh } from './fault-mesh.ts'
 import { source } from './jobs.ts'
 import { worker } from './worker.ts'
@@ -134,27 +133,10 @@ export async function storedIds(t: Looked, name = 'JOBS'): Promise<Map<string, M
   return types
 }
 
-/**
- * A handler's durable once it has nothing more to do: nothing pending, nothing unacked, and all there is for it acked, as
- * the server counts what is pending only a moment after it has stored it.
- */
-export async function settled(t: Looked, handler: string): Promise<ConsumerInfo> {
-  const jsm = await jetstreamManager(t.nats)
-  return eventually(
-    async () => {
-      const { names } = t.mesh
-      const [stream, durable] = [names.stream('JOBS'), names.durable('worker', handler, 'keyed')]
-      const { config } = await jsm.consumers.info(stream, durable)
-      const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
-      const newest = await Promise.all(filters.map((last_by_subj) => jsm.streams.getMessage(stream, { last_by_subj })))
-      const last = Math.max(0, ...newest.map((message) => message?.seq ?? 0))
-      const info = await jsm.consumers.info(stream, durable)
-      const { num_pending: pending, num_ack_pending: unacked, ack_floor: floor } = info
-      expect({ pending, unacked, behind: floor.stream_seq < last }).toEqual({ pending: 0, unacked: 0, behind: false })
-      return info
-    },
-    { timeoutMs: 180_000, intervalMs: 100 },
-  )
+/** The durable of a handler of the worker, once it has nothing more to do. */
+export async function settled({ nats, mesh: { names } }: Looked, handler: string): Promise<ConsumerInfo> {
+  const [stream, durable] = [names.stream('JOBS'), names.durable('worker', handler, 'keyed')]
+  return untilSettled(nats, stream, durable, { timeoutMs: 180_000, intervalMs: 100 })
 }
 
 /** How many dead letters there are. */

@@ -79,18 +79,6 @@ export async function createdAt(mesh: ReferenceMesh, system: string): Promise<{ 
   return events.map(({ data, at }) => ({ centerId: data['centerId']!, at }))
 }
 
-/** Resolves when a durable has delivered all of its stream and every ack has come: nothing is handled again any more. */
-export async function untilSettled(mesh: ReferenceMesh, stream: string, durable: string): Promise<void> {
-  const manager = await jetstreamManager(mesh.watch)
-  await eventually(
-    async () => {
-      const { num_pending: pending, num_ack_pending: unacked } = await manager.consumers.info(stream, durable)
-      expect({ pending, unacked }).toEqual({ pending: 0, unacked: 0 })
-    },
-    { timeoutMs: 60_000, intervalMs: 250 },
-  )
-}
-
 /** Waits for longer than the `ack_wait` of a handler, after which comes again what a killed process had in hand. */
 export async function untilCreated(mesh: ReferenceMesh, system: string, count: number): Promise<void> {
   const check = async (): Promise<boolean> => (await createdAt(mesh, system)).length >= count

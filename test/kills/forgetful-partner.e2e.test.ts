@@ -1,8 +1,8 @@
 import { attemptFailed, type AttemptFailed } from '@malha/mesh'
-import { eventually } from '@malha/testing'
+import { eventually, untilSettled } from '@malha/testing'
 import { expect, test } from 'vitest'
 import { registerCenters } from './centers.ts'
-import { createdAt, eventsOf, expectNoDeadLetters, received, setFault, untilCreated, untilSettled } from './evidence.ts'
+import { createdAt, eventsOf, expectNoDeadLetters, received, setFault, untilCreated } from './evidence.ts'
 import type { HandledMessage } from './kill-switch.ts'
 import { type ReferenceMesh, referenceMesh } from './reference-mesh.ts'
 
@@ -37,7 +37,8 @@ test('a forgetful partner does again only what was in hand at a SIGKILL or faile
   }
   await untilCreated(mesh, 'senninha', ids.length)
   await untilCreated(mesh, 'maas', ids.length)
-  await untilSettled(mesh, 'CENTERS', 'provider_senninha')
+  // Nothing is handled again any more.
+  await untilSettled(mesh.watch, 'CENTERS', 'provider_senninha_keyed', { timeoutMs: 60_000, intervalMs: 250 })
   const { created, byCenter } = await received(mesh, 'senninha')
   const inHand = killable.kills.flatMap((kill) => kill.inHand).filter(({ handler }) => handler === 'senninha')
   const failed = await failedAttempts(mesh)

@@ -15,3 +15,4 @@ export { testCluster, type TestCluster, type TestClusterOptions } from './test-c
 export { testMesh, type TestMesh, type TestMeshOptions } from './test-mesh.ts'
 export type { TestNamespace } from './test-namespace.ts'
 export { testServer, type TestServer, type TestServerOptions } from './test-server.ts'
+export { untilSettled } from './until-settled.ts'

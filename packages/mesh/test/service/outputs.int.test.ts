@@ -1,5 +1,5 @@
 import { defineService, derivedId, event, on, stream } from '@malha/mesh'
-import { eventually, testMesh } from '@malha/testing'
+import { eventually, testMesh, untilSettled } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -35,13 +35,7 @@ test.each([{ once: true }, { once: false }])(
     await eventually(() => expect(runs).toBe(1))
 
     const jsm = await jetstreamManager(mesh.nats)
-    await eventually(async () => {
-      const { num_ack_pending, num_pending } = await jsm.consumers.info(
-        mesh.names.stream(orders),
-        mesh.names.durable('billing', 'bill', 'keyed'),
-      )
-      expect({ num_ack_pending, num_pending }).toEqual({ num_ack_pending: 0, num_pending: 0 })
-    })
+    await untilSettled(mesh.nats, mesh.names.stream(orders), mesh.names.durable('billing', 'bill', 'keyed'))
     expect((await jsm.streams.info(mesh.names.stream('DEAD_LETTERS'))).state.messages).toBe(0)
     expect((await jsm.streams.info(mesh.names.stream(orders))).state.messages).toBe(2)
     const stored = await jsm.streams.getMessage(mesh.names.stream(orders), { seq: earlier.seq ?? 0 })

@@ -1,7 +1,7 @@
 import { centerOnboarded, cityRegistered, providerCreated, type PartnerSystem } from '@malha/contracts'
 import { attemptFailed, type AttemptFailed, type Mesh } from '@malha/mesh'
-import { eventually, testMesh } from '@malha/testing'
-import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
+import { eventually, testMesh, untilSettled } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { expect, test } from 'vitest'
 import type { CenterView } from '../src/http/schemas.ts'
@@ -48,33 +48,17 @@ async function storedOf(mesh: Mesh, stream: string, type: string): Promise<numbe
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0)
 }
 
-/** Waits until every handler has settled all there is for it: the server counts what is pending only a moment after. */
-async function settled(mesh: Mesh): Promise<void> {
-  const jsm = await jetstreamManager(mesh.nats)
+/** Waits until every handler has nothing more to do, last the one of what others publish. */
+async function settled({ nats, names }: Mesh): Promise<void> {
   const pairs = [
-    ['CENTERS', 'registered'],
-    ['CENTERS', 'onboarded'],
+    ['MESH', 'attempts'],
     ['PARTNERS', 'provider'],
     ['PARTNERS', 'city'],
-    ['MESH', 'attempts'],
+    ['CENTERS', 'registered'],
+    ['CENTERS', 'onboarded'],
   ] as const
-  await eventually(async () => {
-    for (const [stream, handler] of pairs) {
-      const of = (part?: string): Promise<ConsumerInfo> =>
-        jsm.consumers.info(mesh.names.stream(stream), mesh.names.durable('distribution-center', handler, part))
-      const { config, name: durable } = await of('keyed').catch(() => of())
-      const last = await lastOf(mesh, stream, config.filter_subjects ?? [config.filter_subject ?? '>'])
-      const info = await jsm.consumers.info(mesh.names.stream(stream), durable)
-      const isBehind = info.ack_floor.stream_seq < last
-      expect([handler, info.num_pending, info.num_ack_pending, isBehind]).toStrictEqual([handler, 0, 0, false])
-    }
-  })
-}
-
-async function lastOf(mesh: Mesh, stream: string, filters: readonly string[]): Promise<number> {
-  const jsm = await jetstreamManager(mesh.nats)
-  const newest = filters.map((filter) => jsm.streams.getMessage(mesh.names.stream(stream), { last_by_subj: filter }))
-  return Math.max(0, ...(await Promise.all(newest)).map((message) => message?.seq ?? 0))
+  for (const [stream, handler] of pairs)
+    await untilSettled(nats, names.stream(stream), names.durable('distribution-center', handler, 'keyed'))
 }
 
 test('a centre goes from registered over onboarding to onboarded, and center.onboarded is published once', async () => {

@@ -14,6 +14,7 @@ import {
 import {
   type ConsumerInfo,
   jetstream,
+  JetStreamApiError,
   JetStreamError,
   jetstreamManager,
   type JetStreamManager,
@@ -21,6 +22,7 @@ import {
 import { headers, type MsgHdrs } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { eventually } from '../eventually.ts'
+import { untilSettled } from '../until-settled.ts'
 import type { ConformanceEnv } from './case.ts'
 
 /** The contracts most cases speak. */
@@ -156,36 +158,21 @@ export async function deadLetters(env: ConformanceEnv, count: number, durable?: 
   return letters
 }
 
-/** Waits until a durable has delivered everything and everything it delivered is acked. */
+/** Waits until the durable of a handler, named as `consumer` takes it, has nothing more to do. */
 export async function settled(env: ConformanceEnv, name: string, durable: string): Promise<ConsumerInfo> {
-  return eventually(
-    async () => {
-      const last = await lastFor(env, name, durable)
-      const info = await consumer(env, name, durable)
-      const { num_pending: pending, num_ack_pending: unacked, ack_floor: floor } = info
-      assert.deepEqual({ pending, unacked, behind: floor.stream_seq < last }, { pending: 0, unacked: 0, behind: false })
-      return info
-    },
-    { timeoutMs: 30_000 },
-  )
-}
-
-/** The newest sequence a durable takes. With replicas the durable itself may not know of it yet, and say nothing is pending. */
-async function lastFor(env: ConformanceEnv, name: string, durable: string): Promise<number> {
-  const jsm = await manager(env)
-  const { config } = await consumer(env, name, durable)
-  const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
-  const newest = await Promise.all(
-    filters.map((filter) => jsm.streams.getMessage(`${env.namespace}_${name}`, { last_by_subj: filter })),
-  )
-  return Math.max(0, ...newest.map((message) => message?.seq ?? 0))
+  const { stream_name: stream, name: found } = await eventually(() => consumer(env, name, durable))
+  return untilSettled(env.nats, stream, found)
 }
 
 /** The durable of a handler of the case's namespace, by the names without the namespace: that of keyed events where it has one. */
 export async function consumer(env: ConformanceEnv, name: string, durable: string): Promise<ConsumerInfo> {
   const jsm = await manager(env)
   const [stream, main] = [`${env.namespace}_${name}`, `${env.namespace}_${durable}`]
-  return jsm.consumers.info(stream, `${main}_keyed`).catch(() => jsm.consumers.info(stream, main))
+  return jsm.consumers.info(stream, `${main}_keyed`).catch((error: unknown) => {
+    // Of one that only cannot be asked just now the other would be told, which has nothing to do.
+    if (error instanceof JetStreamApiError && error.status === 404) return jsm.consumers.info(stream, main)
+    throw error
+  })
 }
 
 /** JetStream's management, on the admin connection. */

@@ -5,7 +5,7 @@ import { eventually, freeze, testMesh, testServer } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
 import { ask, find, kindOf, recife, register } from './http-client.ts'
-import { startScript, startService, type ServiceProcess } from './service-process.ts'
+import { beginService, startScript, startService, type ServiceProcess } from './service-process.ts'
 import { traceSink } from './trace-sink.ts'
 
 function tempFolder(): Disposable & { path: string } {
@@ -17,10 +17,17 @@ const spool = (folder: { path: string }, name = 'a'): Record<string, string> => 
   MALHA_SPOOL_FILE: join(folder.path, `${name}.db`),
 })
 
+const OPENING = 'lifecycle: the read model is not open yet'
+
 const olinda = { ...recife, name: 'Olinda' }
 
 async function ready({ health }: ServiceProcess): Promise<number> {
   return (await fetch(`${health}/readyz`)).status
+}
+
+async function whyNotReady({ health }: Pick<ServiceProcess, 'health'>): Promise<string[]> {
+  const answer = await fetch(`${health}/readyz`)
+  return answer.status === 503 ? ((await answer.json()) as { reasons: string[] }).reasons : []
 }
 
 test('while the broker is away a registration is 202 and queued at once, also after a SIGKILL, and is stored when it is back', async () => {
@@ -173,9 +180,10 @@ test.concurrent(
 no_auth_user: a`
     await using server = await testServer({ config })
     await using broker = await testMesh({ server })
-    await using service = await startService(broker, spool(folder))
-    // Nothing can be read of it: who has another instance to go to does so, for a while.
-    expect(await ready(service)).toBe(503)
+    await using starting = await beginService(broker, spool(folder))
+    // Nothing can be read of it: who has another instance to go to does so, for a while that begins before it serves.
+    await eventually(async () => expect(await whyNotReady(starting)).toEqual([OPENING]))
+    const service = await starting.untilServing()
     const begun = 'the broker is there, but not ready for this service; trying again'
     await eventually(() => expect(service.lines.map(({ msg }) => msg)).toContain(begun))
     await eventually(async () => expect(await ready(service)).toBe(200))

@@ -44,18 +44,32 @@ export async function startScript(
   return { child, lines, noise, exited, [Symbol.asyncDispose]: end }
 }
 
-export async function startService(
+/** One that may not serve yet. */
+export type StartingService = Omit<ServiceProcess, 'api'> & { untilServing(): Promise<ServiceProcess> }
+
+export async function beginService(
   broker: Pick<TestMesh, 'url' | 'namespace'>,
   env: Record<string, string> = {},
-): Promise<ServiceProcess> {
-  const [health = 0] = await freePorts(1)
-  const running = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: String(health), ...env })
+): Promise<StartingService> {
+  const [port = 0] = await freePorts(1)
+  const running = await startScript('main.ts', broker, { HTTP_PORT: '0', HEALTH_PORT: String(port), ...env })
+  const health = `http://127.0.0.1:${port}`
   const serving = (): string => {
     const url = running.lines.find(({ msg }) => msg === 'distribution-center serves')?.url
     if (url === undefined)
       throw new Error(`not serving: ${JSON.stringify([...running.lines.slice(-5), running.noise])}`)
     return url
   }
-  const api = await eventually(serving, { timeoutMs: 60_000 })
-  return { ...running, api, health: `http://127.0.0.1:${health}` }
+  const untilServing = async (): Promise<ServiceProcess> => {
+    const api = await eventually(serving, { timeoutMs: 60_000 })
+    return { ...running, api, health }
+  }
+  return { ...running, health, untilServing }
+}
+
+export async function startService(
+  broker: Pick<TestMesh, 'url' | 'namespace'>,
+  env: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  return await (await beginService(broker, env)).untilServing()
 }

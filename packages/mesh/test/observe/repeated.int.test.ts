@@ -12,23 +12,17 @@ const schema = z.object({ orderId: z.string() })
 const placed = event('order.placed', { stream: orders, schema, key: (order) => order.orderId })
 const billed = event('order.billed', { stream: orders, schema, key: (order) => order.orderId })
 
-/** As the server names the stream of the last test: files share a process, and another one's service may still be at work. */
-let stored = ''
-
 const spans = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name)
 const traceOf = (span: ReadableSpan): string => span.spanContext().traceId
 
-const processed = (): ReadableSpan[] =>
+/** Of the messages of one stream, as the server names it: files share a process, and another one's service may be at work. */
+const processedOf = (stream: string): ReadableSpan[] =>
   spans('process order.placed').filter((span) =>
-    String(span.attributes['messaging.message.id']).startsWith(`${stored}:`),
+    String(span.attributes['messaging.message.id']).startsWith(`${stream}:`),
   )
 
-function outputs(): ReadableSpan[] {
-  const traces = new Set(processed().map(traceOf))
-  return spans('publish order.billed').filter((span) => traces.has(traceOf(span)))
-}
-
-type Seen = { counted: Record<string, number>; calls: number }
+/** Spans in the order in which they ended. */
+type Seen = { counted: Record<string, number>; calls: number; processed: ReadableSpan[]; outputs: ReadableSpan[] }
 
 /** One order handled twice, the second time as a message of its own. */
 async function handleTwice(options: HandlerOptions): Promise<Seen> {
@@ -41,7 +35,7 @@ async function handleTwice(options: HandlerOptions): Promise<Seen> {
   })
   await using env = await testMesh({ metrics: { ...noMetrics, counter } })
   const { mesh } = env
-  stored = mesh.names.stream(orders)
+  const processed = (): ReadableSpan[] => processedOf(mesh.names.stream(orders))
   let calls = 0
   const service = defineService('billing', {
     publishes: [billed],
@@ -59,26 +53,28 @@ async function handleTwice(options: HandlerOptions): Promise<Seen> {
     expect((await mesh.publish(placed, { orderId: 'o1' }, { id: 'p1' })).duplicate).toBe(false)
   })
   await eventually(() => expect(processed().length).toBeGreaterThan(1))
-  return { counted, calls }
+  const traces = new Set(processed().map(traceOf))
+  const outputs = spans('publish order.billed').filter((span) => traces.has(traceOf(span)))
+  return { counted, calls, processed: processed(), outputs }
 }
 
 test('effects once: a second run is counted, its span says so, and so does that of the output that is not stored', async () => {
-  const { counted } = await handleTwice({ effects: 'once' })
+  const { counted, processed, outputs } = await handleTwice({ effects: 'once' })
   expect(counted['mesh_repeated_messages_total billing bill marker']).toBe(1)
   expect(counted['messaging_client_sent_messages_total order.billed ok']).toBe(1)
-  const [first, second] = processed()
+  const [first, second] = processed
   expect(first?.attributes['mesh.repeated_by']).toBeUndefined()
   expect(second?.attributes['mesh.repeated_by']).toBe('marker')
-  const [sent, withheld] = outputs()
+  const [sent, withheld] = outputs
   expect(sent?.attributes['messaging.message.id']).toMatch(/_ORDERS:\d+$/)
   expect(withheld?.attributes).toMatchObject({ 'mesh.repeated': true })
   expect(withheld?.attributes['messaging.message.id']).toBeUndefined()
 })
 
 test('inbox: a message that is passed over is counted, and its span says so', async () => {
-  const { counted, calls } = await handleTwice({ inbox: { keepMs: minutes(2) } })
+  const { counted, calls, processed, outputs } = await handleTwice({ inbox: { keepMs: minutes(2) } })
   expect(calls).toBe(1)
   expect(counted['mesh_repeated_messages_total billing bill inbox']).toBe(1)
-  expect(processed()[1]?.attributes['mesh.repeated_by']).toBe('inbox')
-  expect(outputs()).toHaveLength(1)
+  expect(processed[1]?.attributes['mesh.repeated_by']).toBe('inbox')
+  expect(outputs).toHaveLength(1)
 })

@@ -30,6 +30,8 @@ export const operationsErrors = {
   OPERATIONS_REBUILD_REFUSED:
     'rebuild before any service starts, onto a server that has none of its streams; nothing was done',
   OPERATIONS_REBUILD_FAILED: 'see to what the message says, and run the same command again: it goes on',
+  OPERATIONS_HAND_OVER_FAILED:
+    'see that all servers of the cluster are up and in sync, and run the same command again: it goes on',
   OPERATIONS_INDEX_FAILED:
     'see that the folder of the index can be written, or delete its file: it is made again from the stream',
 } as const

@@ -45,6 +45,7 @@ export type { ReplaySlice, Run, RunCounts, RunLimits, RunState } from './runs/ru
 export type { RunnerOptions } from './runs/runner.ts'
 export type { Plan, RedriveOptions, ReplayOptions, Runs } from './runs/runs.ts'
 export type { ReplayFrom } from './runs/slice.ts'
+export type { HandOverOptions, MovedDurable } from './streams/hand-over.ts'
 export type { Headroom, StreamAlarm, StreamView } from './streams/streams.ts'
 export type { Tail, TailEvent, TailFilter } from './streams/tail.ts'
 export type { Situation, Verdict } from './why/decide.ts'

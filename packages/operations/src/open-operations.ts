@@ -14,6 +14,7 @@ import { revealArchived, type RevealedFilter } from './redaction/reveal-archived
 import type { Sensitivity } from './redaction/sensitivity.ts'
 import type { ShownEvent } from './redaction/show-archived.ts'
 import { type Runs, runsOf } from './runs/runs.ts'
+import { handOver, type HandOverOptions, type MovedDurable } from './streams/hand-over.ts'
 
 export type OperationsOptions = {
   /** Where the index of letters is kept, a SQLite file; its folder is made. It may be deleted at any time. @default in memory */
@@ -36,6 +37,11 @@ export interface Operations extends Investigations, Disposable {
   readonly runs: Runs
   readonly audit: AuditLog
   readonly contracts: Contracts
+  /**
+   * Has other servers lead the durables that one leads, so that none of its messages waits for `ack_wait` when it is stopped.
+   * @throws OperationsError OPERATIONS_INVALID_OPTIONS | OPERATIONS_NOT_AUDITED | OPERATIONS_HAND_OVER_FAILED
+   */
+  handOver(options: HandOverOptions): Promise<readonly MovedDurable[]>
   /** What may be shown of payloads, as of a few seconds ago. Never rejects: where it cannot be known, all is hidden. */
   sensitivity(): Promise<Sensitivity>
   /**
@@ -67,6 +73,7 @@ export async function openOperations(
     audit: auditLogOf(mesh),
     ...investigationsOf({ mesh, index, archive, traces, sensitivity }),
     contracts: contractsOf(desk),
+    handOver: (options) => handOver(desk, options),
     sensitivity,
     revealArchived: (filter, actor) => revealArchived(desk, filter, actor),
     [Symbol.dispose]: () => index[Symbol.dispose](),

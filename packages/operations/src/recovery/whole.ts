@@ -8,7 +8,7 @@ import {
 } from '@nats-io/jetstream'
 import { floorOf } from './durables.ts'
 import type { Manifest, SavedDurable, SavedStream } from './manifest.ts'
-import { patiently } from './patiently.ts'
+import { patiently } from '../patiently.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Elections, and replicas that get their copy. */

@@ -10,12 +10,13 @@ import { startClickHouse } from '@malha/stack'
 import { eventually, testServer } from '@malha/testing'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createProgram } from '../../packages/cli/src/program.ts'
+import { stdoutOf } from './stdout-of.ts'
 import { type DeployedServer, deployedServer } from '../deploy/deployed-server.ts'
 import { deploymentUsers } from '../deploy/users.ts'
 import { placed } from './contracts.ts'
 
-/** They start processes, and their JSON has tests of its own. */
-const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test']
+/** They start processes, or need three servers, and their JSON has tests of its own. */
+const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test', 'streams hand-over']
 
 /** `empty`: a server of the reference mesh that has nothing yet. */
 type Place = {
@@ -192,17 +193,6 @@ async function aMeshWithAll(): Promise<Place> {
     clickhouse: clickhouse.url,
     folder,
   }
-}
-
-async function stdoutOf(argv: readonly string[]): Promise<string> {
-  let text = ''
-  using _stdout = vi.spyOn(process.stdout, 'write').mockImplementation((part) => ((text += String(part)), true))
-  using _stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-  const program = await createProgram(argv)
-  await program.parseAsync([...argv], { from: 'user' })
-  // Some answer no; that is none of this process.
-  process.exitCode = undefined
-  return text
 }
 
 async function commandsWithJson(): Promise<string[]> {

@@ -133,6 +133,7 @@ async function rollAll(
   else for (const one of all) await rollOne(one)
   const brokers: BrokerRolled[] = []
   for (const node of mesh.brokers.nodes.slice(0, options.brokers ?? 3)) {
+    if (brokerEnd === 'lame-duck') await mesh.handOver(node.name)
     const rolled = await rollBroker(node, brokerEnd, mesh.nats)
     brokers.push(rolled)
     say(`${rolled.broker} was rolled: ${rolled.leftMs} ms to leave, ${rolled.awayMs} ms to be back`)

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePorts, type NatsCluster, startClickHouse, startNatsCluster } from '@malha/stack'
+import { openOperations } from '@malha/operations'
 import { eventually } from '@malha/testing'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { openRecorder, recorderEnv } from '../chaos/history/recorder.ts'
@@ -58,6 +59,8 @@ export interface RollingMesh extends AsyncDisposable, Pick<Outside, 'partnerLedg
   /** What a server refused, a line each. */
   readonly refusals: readonly string[]
   readonly stagesFolder: string
+  /** What an operator does before a server is stopped. */
+  handOver(server: string): Promise<void>
   /** Ends the load; resolves when all that was published has its answer. */
   endLoad(): Promise<void>
 }
@@ -178,6 +181,8 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
     reconnectTimeWait: 50,
   })
   opened.defer(() => nats.close())
+  const operator = opened.use(await users.mesh('admin', brokers.url))
+  const operated = opened.use(await openOperations(operator))
   const all = opened.move()
   return {
     beganAt: began.at,
@@ -191,6 +196,9 @@ export async function startRollingMesh(options: StartOptions): Promise<RollingMe
     stagesFolder,
     partnerLedger: outside.partnerLedger,
     repeatedCalls: outside.repeatedCalls,
+    async handOver(server) {
+      await operated.handOver({ server, who: 'the one who rolls' })
+    },
     async endLoad() {
       publisher.signal('SIGUSR1')
       await clients.stop()

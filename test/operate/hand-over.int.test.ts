@@ -3,7 +3,8 @@ import { testCluster, type TestCluster, testMesh } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { openOperations } from '../../src/index.ts'
+import { stdoutOf } from './stdout-of.ts'
+import { type MovedDurable, openOperations } from '@malha/operations'
 
 const jobs = stream('JOBS', { subjects: ['job.>'] })
 const asked = event('job.asked', { stream: jobs, schema: z.object({ n: z.int() }) })
@@ -20,9 +21,23 @@ test('another server leads what one led, nothing stays paused, and it is written
   using operations = await openOperations(t.mesh)
   const durable = [t.mesh.names.stream('JOBS'), t.mesh.names.durable('worker', 'work')] as const
   const { name } = await cluster.leader(t.nats, ...durable)
-  const moved = await operations.handOver({ server: name, who: 'ana', reason: 'it gets a new version' })
-  expect(moved.map((one) => [one.stream, one.durable])).toContainEqual(durable)
-  expect(moved.map(({ leader }) => leader)).not.toContain(name)
+  const why = ['--who', 'ana', '--reason', 'it gets a new version']
+  const { namespace } = t.mesh.names
+  const out = await stdoutOf([
+    'streams',
+    'hand-over',
+    name,
+    ...why,
+    '--json',
+    '--server',
+    cluster.url,
+    '--namespace',
+    namespace,
+  ])
+  const { server, durables } = JSON.parse(out) as { server: string; durables: MovedDurable[] }
+  expect(server).toBe(name)
+  expect(durables.map((one) => [one.stream, one.durable])).toContainEqual(durable)
+  expect(durables.map(({ leader }) => leader)).not.toContain(name)
   expect((await cluster.leader(t.nats, ...durable)).name).not.toBe(name)
 
   const jsm = await jetstreamManager(t.nats)

@@ -22,8 +22,9 @@ Examples:
   malha streams hand-over nats-0 && kubectl delete pod -n nats nats-0
 Exit codes: 0 it leads no durable any more, 1 an error.`,
     )
-    .action(async (server: string, options: Options) => {
-      const { connection, rest } = apart(options)
+    .action(async (server: string, _: object, command: Command) => {
+      // `malha streams` takes those of the connection, wherever they stand.
+      const { connection, rest } = apart(command.optsWithGlobals<Options>())
       const { who, reason, json } = rest
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openOperations(mesh)

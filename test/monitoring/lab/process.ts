@@ -14,7 +14,8 @@ await using telemetry = startTelemetry({ service: 'lab-process', version: '1.0.0
 const { metrics, log } = telemetry
 await using _health = await serveHealth({ port: Number(process.env['HEALTH_PORT']), metrics })
 const mode = process.env['MODE']
-if (mode === 'busy') setInterval(() => block(550), 600)
+// Between two of them it answers whoever reads its metrics.
+if (mode === 'busy') setInterval(() => block(550), 1000)
 if (mode === 'leaky') {
   const mesh = await connectMesh({ servers: [process.env['NATS_URL']!], metrics, logger: log })
   await mesh.start(

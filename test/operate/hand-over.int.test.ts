@@ -23,17 +23,7 @@ test('another server leads what one led, nothing stays paused, and it is written
   const { name } = await cluster.leader(t.nats, ...durable)
   const why = ['--who', 'ana', '--reason', 'it gets a new version']
   const { namespace } = t.mesh.names
-  const out = await stdoutOf([
-    'streams',
-    'hand-over',
-    name,
-    ...why,
-    '--json',
-    '--server',
-    cluster.url,
-    '--namespace',
-    namespace,
-  ])
+  const out = await stdoutOf(['hand-over', name, ...why, '--json', '--server', cluster.url, '--namespace', namespace])
   const { server, durables } = JSON.parse(out) as { server: string; durables: MovedDurable[] }
   expect(server).toBe(name)
   expect(durables.map((one) => [one.stream, one.durable])).toContainEqual(durable)

@@ -16,7 +16,7 @@ import { deploymentUsers } from '../deploy/users.ts'
 import { placed } from './contracts.ts'
 
 /** They start processes, or need three servers, and their JSON has tests of its own. */
-const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test', 'streams hand-over']
+const ELSEWHERE = ['up', 'demo', 'bench', 'chaos', 'chaos check', 'console', 'test', 'hand-over']
 
 /** `empty`: a server of the reference mesh that has nothing yet. */
 type Place = {

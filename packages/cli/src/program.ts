@@ -19,6 +19,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   runs: () => import('./commands/runs.ts'),
   audit: () => import('./commands/audit.ts'),
   streams: () => import('./commands/streams.ts'),
+  'hand-over': () => import('./commands/hand-over.ts'),
   tail: () => import('./commands/tail.ts'),
   journey: () => import('./commands/journey.ts'),
   why: () => import('./commands/why.ts'),

@@ -3,11 +3,10 @@ import type { Command } from 'commander'
 import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { print, screen } from '../view/print.ts'
 import { drawStreams } from '../view/streams-view.ts'
-import { registerHandOver } from './streams-hand-over.ts'
 
 /** `malha streams`: how each stream of the mesh stands. */
 export function register(program: Command): void {
-  const streams = withConnection(program.command('streams'))
+  withConnection(program.command('streams'))
     .description('every stream of the mesh: size, age, replicas, consumers, and what is near its limit')
     .option('--json', 'one JSON value: { streams }')
     .addHelpText(
@@ -23,8 +22,7 @@ Exit codes: 0 they are listed, 1 an error.`,
     .action(async ({ json, ...connection }: ConnectOptions & { json?: true }) => {
       await using mesh = await connectToMesh(connection)
       using operations = await openOperations(mesh)
-      const all = await operations.streams()
-      print(json ? JSON.stringify({ streams: all }) : drawStreams(all, screen(), Date.now()))
+      const streams = await operations.streams()
+      print(json ? JSON.stringify({ streams }) : drawStreams(streams, screen(), Date.now()))
     })
-  registerHandOver(streams)
 }

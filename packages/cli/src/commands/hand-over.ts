@@ -6,9 +6,9 @@ import { say } from '../view/say.ts'
 
 type Options = ConnectOptions & { who: string; reason?: string; json?: true }
 
-/** `malha streams hand-over`: what a server is to do before it is stopped. */
-export function registerHandOver(streams: Command): void {
-  asActor(withConnection(streams.command('hand-over')))
+/** `malha hand-over`: what is done before a server is stopped. */
+export function register(program: Command): void {
+  asActor(withConnection(program.command('hand-over')))
     .description('have other servers lead the durables that a server leads, before it is stopped')
     .argument('<server>', 'its name')
     .option('--json', 'one JSON value: { server, durables }')
@@ -19,12 +19,11 @@ A leader that hands a durable over while it delivers has that message wait for a
 moment, some 200 ms, one after the other. Needs an administrator of the account.
 
 Examples:
-  malha streams hand-over nats-0 && kubectl delete pod -n nats nats-0
+  malha hand-over nats-0 && kubectl delete pod -n nats nats-0
 Exit codes: 0 it leads no durable any more, 1 an error.`,
     )
-    .action(async (server: string, _: object, command: Command) => {
-      // `malha streams` takes those of the connection, wherever they stand.
-      const { connection, rest } = apart(command.optsWithGlobals<Options>())
+    .action(async (server: string, options: Options) => {
+      const { connection, rest } = apart(options)
       const { who, reason, json } = rest
       await using mesh = await connectToMesh(connection, { acts: true })
       using operations = await openOperations(mesh)

@@ -62,6 +62,7 @@ it('certificates of server and clients, and their authority, are replaced under 
   await using maker = await connected('maker')
   await using taker = await connected('taker')
   const clients = { maker, taker }
+  const names = Object.keys(clients).toSorted()
   const worker = defineService('worker', {
     publishes: [made, done],
     handlers: {
@@ -90,6 +91,8 @@ it('certificates of server and clients, and their authority, are replaced under 
   const renewConnections = async (): Promise<void> => {
     await server.stop()
     await server.start()
+    // Both, before anything else is written: whoever comes back later shows that.
+    await eventually(async () => expect(Object.keys(await clientFingerprints(server)).toSorted()).toEqual(names))
     await more()
   }
   const shown = async (): Promise<unknown> => ({

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { apart, asActor, type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { print } from '../view/print.ts'
 import { say } from '../view/say.ts'
+import { visible } from '../view/visible.ts'
 
 type Options = ConnectOptions & { who: string; reason?: string; json?: true }
 
@@ -32,12 +33,12 @@ Exit codes: 0 it leads no durable any more, 1 an error.`,
         who,
         reason,
         onMoved: ({ stream, durable, leader, heldMs }) =>
-          say(`${durable} of ${stream} is led by ${leader} now; it was held for ${heldMs} ms`),
+          say(visible(`${durable} of ${stream} is led by ${leader} now; it was held for ${heldMs} ms`)),
       })
       print(
         json
           ? JSON.stringify({ server, durables })
-          : `${server} leads none of the durables; ${durables.length} were handed over`,
+          : `${visible(server)} leads none of the durables; ${durables.length} were handed over`,
       )
     })
 }

@@ -95,7 +95,7 @@ async function move(nats: NatsConnection, jsm: JetStreamManager, info: ConsumerI
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const began = performance.now()
     try {
-      await whilePaused(nats, info, () => ask(nats, `CONSUMER.LEADER.STEPDOWN.${stream}.${durable}`))
+      await whilePaused(jsm, info, () => stepDown(nats, info))
       const heldMs = Math.round(performance.now() - began)
       const leader = await patiently(ELECTED_MS, () => leaderOf(jsm, info))
       if (leader !== cluster?.leader) return { stream, durable, leader, heldMs }
@@ -111,17 +111,17 @@ async function move(nats: NatsConnection, jsm: JetStreamManager, info: ConsumerI
 }
 
 /** Upholds H1 and H2. One that somebody paused before stays as it is. */
-async function whilePaused(nats: NatsConnection, info: ConsumerInfo, work: () => Promise<unknown>): Promise<void> {
-  if (info.paused) return void (await work())
-  const pause = `CONSUMER.PAUSE.${info.stream_name}.${info.name}`
-  const until = new Date(Date.now() + PAUSED_MOST_MS).toISOString()
+async function whilePaused(jsm: JetStreamManager, info: ConsumerInfo, work: () => Promise<void>): Promise<void> {
+  if (info.paused) return await work()
+  const { stream_name: stream, name } = info
+  const until = new Date(Date.now() + PAUSED_MOST_MS)
   try {
-    const { paused } = await ask<{ paused?: boolean }>(nats, pause, { pause_until: until })
-    if (!paused) throw new Error(`it was not paused until ${until}: is the clock of this host behind?`)
+    const { paused } = await jsm.consumers.pause(stream, name, until)
+    if (!paused) throw new Error(`it was not paused until ${until.toISOString()}: is the clock of this host behind?`)
     await sleep(ARRIVED_MS)
     await work()
   } finally {
-    await patiently(PAUSED_MOST_MS, () => ask(nats, pause, {})).catch(() => undefined)
+    await patiently(PAUSED_MOST_MS, () => jsm.consumers.resume(stream, name)).catch(() => undefined)
   }
 }
 
@@ -131,9 +131,9 @@ async function leaderOf(jsm: JetStreamManager, { stream_name: stream, name }: Co
   return cluster.leader
 }
 
-async function ask<Answer>(nats: NatsConnection, what: string, body?: object): Promise<Answer> {
-  const answer = await nats.request(`$JS.API.${what}`, body && JSON.stringify(body), { timeout: ASK_MS })
-  const said = answer.json<Answer & { error?: { description: string } }>()
-  if (said.error) throw new Error(said.error.description)
-  return said
+/** The client has no call for it. */
+async function stepDown(nats: NatsConnection, { stream_name: stream, name }: ConsumerInfo): Promise<void> {
+  const answer = await nats.request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.${name}`, '', { timeout: ASK_MS })
+  const { error } = answer.json<{ error?: { description: string } }>()
+  if (error) throw new Error(error.description)
 }

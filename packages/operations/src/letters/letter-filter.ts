@@ -42,6 +42,9 @@ export type LetterPage = {
   after?: number | undefined
 }
 
+/** Letters behind `after` and up to `upTo`, `limit` of them at most. */
+export type LetterReach = { after: number; upTo: number; limit: number }
+
 /** A row of the view `listed`. */
 export type LetterRow = {
   seq: number
@@ -115,6 +118,10 @@ export const filteredShort = (filter: LetterFilter): LetterQuery =>
   filter.id === undefined && filter.key === undefined
     ? fitting(queries.selectFrom('states as listed'), filter)
     : filtered(filter)
+
+/** Those within reach, the oldest first. */
+export const within = (query: LetterQuery, { after, upTo, limit }: LetterReach): LetterQuery =>
+  query.where('seq', '>', after).where('seq', '<=', upTo).orderBy('seq').limit(limit)
 
 function fitting(
   all: LetterQuery,

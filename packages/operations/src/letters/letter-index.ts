@@ -17,12 +17,15 @@ import {
   type LetterFilter,
   type LetterPage,
   type LetterQuery,
+  type LetterReach,
   type LetterRow,
+  within,
 } from './letter-filter.ts'
 import {
   BRIEF,
   type BriefLetter,
   briefIn,
+  type BriefRow,
   letterIn,
   letterRow,
   type ListedLetter,
@@ -152,21 +155,16 @@ export class LetterIndex implements Disposable {
     return this.#letters(filtered({}).where('seq', '=', seq))[0]
   }
 
-  /** The oldest first, behind `after` and up to `upTo`. */
-  onwards(
-    filter: LetterFilter,
-    { after, upTo, limit }: { after: number; upTo: number; limit: number },
-  ): ListedLetter[] {
+  /** The oldest first. */
+  onwards(filter: LetterFilter, reach: LetterReach): ListedLetter[] {
     if (filter.state !== undefined) this.#writeStandings()
-    const query = filtered(filter).where('seq', '>', after).where('seq', '<=', upTo)
-    return this.#letters(query.orderBy('seq').limit(limit))
+    return this.#letters(within(filtered(filter), reach))
   }
 
   /** The same in brief. One that is under way may be further than it says here. */
-  brief(filter: LetterFilter, { after, upTo, limit }: { after: number; upTo: number; limit: number }): BriefLetter[] {
+  brief(filter: LetterFilter, reach: LetterReach): BriefLetter[] {
     if (filter.state !== undefined) this.#writeStandings()
-    const query = filteredShort(filter).where('seq', '>', after).where('seq', '<=', upTo)
-    return this.#rows<LetterRow>(query.select(BRIEF).orderBy('seq').limit(limit).compile()).map(briefIn)
+    return this.#rows<BriefRow>(within(filteredShort(filter), reach).select(BRIEF).compile()).map(briefIn)
   }
 
   /** How a letter stands that is under way; of another one undefined. */

@@ -101,7 +101,9 @@ export const BRIEF = [
   'redrives',
 ] as const
 
-export function briefIn(row: Pick<LetterRow, (typeof BRIEF)[number]>): BriefLetter {
+export type BriefRow = Pick<LetterRow, (typeof BRIEF)[number]>
+
+export function briefIn(row: BriefRow): BriefLetter {
   const { seq, kind, service, handler, payload_bytes: payloadBytes } = row
   return { seq, kind, service: service ?? undefined, handler: handler ?? undefined, payloadBytes, ...standingIn(row) }
 }

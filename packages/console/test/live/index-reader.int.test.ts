@@ -10,19 +10,18 @@ const PATIENTLY_MS = 60_000
 /** What the broker says is told so late that there is time to hold it. */
 const LATE_MS = 100
 
-type HeldReads = AsyncDisposable & {
+type ReadHeld = AsyncDisposable & {
   index: IndexReader
+  first: ReturnType<IndexReader['read']>
   /** How many letters the index has. */
   known: () => number
   /** Resolves when so many reads were begun, and the last one is held. */
   untilHeld: (reads: number) => Promise<void>
   goOn: () => void
-  /** One more letter; resolves when it is stored. */
-  giveUp: () => Promise<void>
 }
 
-/** An index of one letter to read, each read of which is held where it has read the letters that are there. */
-async function heldReads(): Promise<HeldReads> {
+/** An index of one letter whose first read is held where it has read the letters that are there, as is each after it; then comes another letter. */
+async function readHeld(): Promise<ReadHeld> {
   await using opened = new AsyncDisposableStack()
   const test = opened.use(await testMesh())
   const { mesh, nats } = test
@@ -42,27 +41,27 @@ async function heldReads(): Promise<HeldReads> {
   await nats.flush()
   proxy.delay(LATE_MS, 'toClient')
   const jsm = await jetstreamManager(nats)
+  const index = indexReader(console, letters)
+  const first = index.read(PATIENTLY_MS)
+  const untilHeld = (reads: number): Promise<void> => eventually(() => expect(begun).toBe(reads))
+  await untilHeld(1)
+  await mesh.publish(placed, { n: 'o-2', why: 'no room' })
+  const stream = mesh.names.stream('DEAD_LETTERS')
+  await eventually(async () => expect(await jsm.streams.getMessage(stream, { seq: 2 })).toBeTruthy())
   const all = opened.move()
   return {
-    index: indexReader(console, letters),
+    index,
+    first,
     known: () => letters.list().total,
-    untilHeld: (reads) => eventually(() => expect(begun).toBe(reads)),
+    untilHeld,
     goOn: () => proxy.resume('toClient'),
-    async giveUp() {
-      await mesh.publish(placed, { n: 'o-2', why: 'no room' })
-      const stream = mesh.names.stream('DEAD_LETTERS')
-      await eventually(async () => expect(await jsm.streams.getMessage(stream, { seq: 2 })).toBeTruthy())
-    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
 
 it.concurrent('whoever asks while a read is under way gets what was written since it began, by one more read for all of them', async () => {
-  await using reads = await heldReads()
-  const { index, known, goOn } = reads
-  const first = index.read(PATIENTLY_MS)
-  await reads.untilHeld(1)
-  await reads.giveUp()
+  await using reads = await readHeld()
+  const { index, first, known, goOn } = reads
   const others = [index.read(PATIENTLY_MS), index.read(PATIENTLY_MS)]
   goOn()
   expect(await first).toEqual({ state: 'current' })
@@ -77,11 +76,8 @@ it.concurrent('whoever asks while a read is under way gets what was written sinc
 })
 
 it.concurrent('a read that ends is not the end while one is behind it', async () => {
-  await using reads = await heldReads()
-  const { index, known, goOn } = reads
-  const first = index.read(PATIENTLY_MS)
-  await reads.untilHeld(1)
-  await reads.giveUp()
+  await using reads = await readHeld()
+  const { index, first, known, goOn } = reads
   void index.read(PATIENTLY_MS)
   let hasEnded = false
   const ended = index.ended().then(() => (hasEnded = true))

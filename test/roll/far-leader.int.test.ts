@@ -16,7 +16,6 @@ import { type NatsCluster, startNatsCluster } from '@malha/stack'
 import { eventually, faultProxy } from '@malha/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
-import { connect } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 
@@ -46,11 +45,6 @@ beforeAll(async () => {
       },
     }),
   )
-  // Servers are ready before each knows that the others are.
-  const nats = await connect({ servers: cluster.nodes.map(({ url }) => url) })
-  const jsm = await jetstreamManager(nats)
-  await eventually(() => jsm.streams.add({ name: 'READY', subjects: ['ready'], num_replicas: 3 }))
-  await nats.close()
 })
 afterAll(() => opened.disposeAsync())
 

@@ -20,7 +20,7 @@ test('leader changes and the death of the leader of a replicated stream cost nei
   const jsm = await jetstreamManager(nats)
   const js = jetstream(nats)
   const metadata = { 'malha.format': '1' }
-  await eventually(() => jsm.streams.add({ name: 'CENTERS', subjects: ['center.>'], num_replicas: 3, metadata }))
+  await jsm.streams.add({ name: 'CENTERS', subjects: ['center.>'], num_replicas: 3, metadata })
   stack.use(archiveStreams({ nats }, { url: clickhouse.url }, { pollMs: 200, leaseMs: 2_000, replicas: 3 }))
 
   let published = 0

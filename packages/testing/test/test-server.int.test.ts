@@ -55,7 +55,7 @@ test('a cluster keeps three replicas, and another node leads after a step-down o
   await using cluster = await testCluster()
   const nats = await connect({ servers: cluster.url.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 50 })
   const jsm = await jetstreamManager(nats, { timeout: 20_000 })
-  await eventually(() => jsm.streams.add({ name: 'KEEP', subjects: ['keep'], num_replicas: 3 }))
+  await jsm.streams.add({ name: 'KEEP', subjects: ['keep'], num_replicas: 3 })
   const first = await cluster.leader(nats, 'KEEP')
   await cluster.stepDown(nats, 'KEEP')
   const second = await eventually(async () => {

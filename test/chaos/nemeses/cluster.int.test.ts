@@ -11,7 +11,7 @@ import { retireBroker } from './stop-broker.ts'
 const system = await smallSystem('cluster')
 afterAll(() => system[Symbol.asyncDispose]())
 const { streams, consumers } = await manager(system.operator)
-// Servers that have just met may not count as peers yet, and a first election that fails takes longer than a request waits.
+// A first election that fails takes longer than a request waits.
 await eventually(() => streams.add({ name: 'NOTES', subjects: ['notes'], num_replicas: 3 }))
 await eventually(() => consumers.add('NOTES', { durable_name: 'reader', ack_policy: 'explicit' }))
 

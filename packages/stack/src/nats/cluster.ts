@@ -1,7 +1,10 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StackError } from '../errors.ts'
 import type { StackLog } from '../log.ts'
 import { freePorts } from '../ports.ts'
 import { randomToken } from '../process/token.ts'
+import { getJson } from '../process/until.ts'
 import { findNatsServer } from './binary.ts'
 import type { NatsBinary } from './binary.ts'
 import type { NatsConfig } from './config.ts'
@@ -59,7 +62,14 @@ export interface NatsCluster extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** Starts a cluster of nats-servers on 127.0.0.1 and waits until every node it started sees a leader. */
+const MEET_MS = 30_000
+const MEET_POLL_MS = 25
+
+/**
+ * Starts a cluster of nats-servers on 127.0.0.1 and waits until every node it started sees a leader, and the leader all of them: a
+ * stream has no place on a node that it does not see.
+ * @throws StackError as `startNats` does, and `STACK_NOT_READY` where nodes do not find each other
+ */
 export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
   const { size = 3, late = [] } = options
   const binary = await findNatsServer(options)
@@ -75,11 +85,14 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
     }),
   )
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
-  const starts = await Promise.allSettled(nodes.filter(({ name }) => !late.includes(name)).map((node) => node.start()))
-  const failed = starts.find((start) => start.status === 'rejected')
-  if (failed) {
+  const started = nodes.filter(({ name }) => !late.includes(name))
+  try {
+    const starts = await Promise.allSettled(started.map((node) => node.start()))
+    for (const start of starts) if (start.status === 'rejected') throw start.reason
+    await untilMet(started)
+  } catch (error) {
     await stop()
-    throw failed.reason
+    throw error
   }
   return {
     nodes,
@@ -88,6 +101,27 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+async function untilMet(nodes: readonly NatsNode[]): Promise<void> {
+  const deadline = Date.now() + MEET_MS
+  while (!(await Promise.all(nodes.map((node) => leadsAll(node, nodes.length)))).includes(true)) {
+    if (Date.now() > deadline)
+      throw new StackError(
+        'STACK_NOT_READY',
+        `no leader of the cluster saw all ${nodes.length} nodes within ${MEET_MS / 1000} s`,
+      )
+    await sleep(MEET_POLL_MS)
+  }
+}
+
+type MetaGroup = { leader?: string; replicas?: { current: boolean; offline?: boolean }[] }
+
+/** Only the leader knows it of all. */
+async function leadsAll({ name, monitorUrl }: NatsNode, size: number): Promise<boolean> {
+  const said = await getJson<{ meta_cluster?: MetaGroup }>(`${monitorUrl}/jsz`).catch(() => undefined)
+  const { leader, replicas = [] } = said?.meta_cluster ?? {}
+  return leader === name && replicas.filter(({ current, offline }) => current && !offline).length === size - 1
 }
 
 /** What each node dials to reach the others. */

@@ -6,8 +6,10 @@ import { type Server, startServer } from './servers.ts'
 
 const COUNT = 200_000
 const MIB = 1024 ** 2
-/** Messages. Not a whole number of blocks: sometimes one is nearly full, and sometimes it has just begun. */
-const LOOK_EVERY = 10_500
+/** Messages. A block has some 7800: it is looked at nearly full, too. */
+const LOOK_EVERY = 1700
+/** It is by chance whether a block is held while the next one is written. */
+const ROUNDS = 3
 
 type Message = { subject: string; headers?: MsgHdrs }
 
@@ -64,8 +66,14 @@ export async function measureMemory(say: (line: string) => void): Promise<Record
   }
 }
 
-/** What a server holds of what it just wrote, and lets go of some ten seconds later. */
+/** The most that a server holds of what it just wrote, and lets go of some ten seconds later. */
 async function writtenHeap(replicas: 1 | 3): Promise<number> {
+  const rounds: number[] = []
+  for (let round = 0; round < ROUNDS; round++) rounds.push(await writtenHeapOnce(replicas))
+  return Math.max(...rounds)
+}
+
+async function writtenHeapOnce(replicas: 1 | 3): Promise<number> {
   await using server = await startServer({ replicas })
   const { mesh, jsm } = server
   await jsm.streams.add({ name: 'X', subjects: ['x.>'], duplicate_window: nanos(100), num_replicas: replicas })

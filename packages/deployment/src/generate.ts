@@ -21,7 +21,7 @@ const COMMENTS: Readonly<Record<string, (text: string) => string>> = {
 }
 
 /**
- * All files of a deployment by path, in the order of their paths. Pure.
+ * All files of a deployment by path, in the order of their paths. Writes nothing.
  * @param by @default all there are, loaded now: whoever generates nothing need not wait for them
  * @throws DeploymentError DEPLOYMENT_FILES when two generators make one file, or one of a kind without comments
  */

@@ -2,6 +2,7 @@ import {
   type ArchiveAudit,
   type ArchivedEvent,
   auditArchive,
+  type ClickHouseOptions,
   eachArchived,
   type EventFilter,
   queryArchiveSql,
@@ -16,6 +17,7 @@ import {
 } from '@malha/operations'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
+import { clickhouseAt } from '../connection/archive-option.ts'
 import {
   apart,
   asActor,
@@ -102,8 +104,8 @@ Exit codes: 0 looked up, 1 an error.`,
 
 const CLICKHOUSE = 'ClickHouse; default that of the context, CLICKHOUSE_URL, or http://127.0.0.1:8123'
 
-async function clickhouseOf({ clickhouse, ...connection }: Clickhouse): Promise<{ url: string }> {
-  return { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' }
+async function clickhouseOf({ clickhouse, ...connection }: Clickhouse): Promise<ClickHouseOptions> {
+  return clickhouseAt((await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123')
 }
 
 async function audit({ nats, stream, wait, ...options }: AuditCommandOptions): Promise<ArchiveAudit> {

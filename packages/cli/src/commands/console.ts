@@ -1,5 +1,6 @@
 import { type ConsoleOptions, newToken, oidcFrom, type Role, startConsole } from '@malha/console'
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
+import { clickhouseAt } from '../connection/archive-option.ts'
 import {
   apart,
   clickhouseUrl,
@@ -85,7 +86,7 @@ async function serve(given: Options): Promise<void> {
     oidc,
     mesh,
     indexFile: indexFileOf(mesh),
-    clickhouse: { url: (await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123' },
+    clickhouse: clickhouseAt((await clickhouseUrl(connection, clickhouse)) ?? 'http://127.0.0.1:8123'),
     jaegerUrl: jaeger,
     sendsEvents: sendEvents,
   })

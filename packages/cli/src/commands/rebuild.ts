@@ -1,6 +1,6 @@
 import { rebuild } from '@malha/operations'
 import type { Command } from 'commander'
-import { withArchive } from '../connection/archive-option.ts'
+import { clickhouseAt, withArchive } from '../connection/archive-option.ts'
 import { type ConnectOptions, connectToMesh, withConnection } from '../connection/connect-options.ts'
 import { print, screen } from '../view/print.ts'
 import { drawRebuilt } from '../view/rebuilt-view.ts'
@@ -32,7 +32,7 @@ Exit codes: 0 all that the archive has is there, or with --dry-run was counted; 
     .action(async ({ json, dryRun = false, replicas, clickhouse, ...connection }: RebuildCommandOptions) => {
       await using mesh = await connectToMesh(connection)
       const rebuilt = await rebuild(mesh, {
-        archive: { url: clickhouse },
+        archive: clickhouseAt(clickhouse),
         replicas,
         dryRun,
         onProgress: ({ stream, events, isDone }) => {

@@ -3,6 +3,7 @@ import { type LookOptions, openOperations, type Operations } from '@malha/operat
 import type { Command } from 'commander'
 import { wholeNumber } from '../commands/arguments.ts'
 import { say } from '../view/say.ts'
+import { clickhouseAt } from './archive-option.ts'
 import { indexFileOf } from './open-indexed.ts'
 
 /** Where a command looks beside the streams, and how far. */
@@ -30,7 +31,7 @@ export async function openLooking(
 ): Promise<Operations> {
   return await openOperations(mesh, {
     indexFile: indexFileOf(mesh),
-    archive: clickhouse === undefined ? undefined : { url: clickhouse },
+    archive: clickhouse === undefined ? undefined : clickhouseAt(clickhouse),
     traces,
   })
 }

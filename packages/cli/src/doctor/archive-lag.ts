@@ -1,7 +1,8 @@
-import { queryArchiveSql } from '@malha/archive'
+import { type ClickHouseOptions, queryArchiveSql } from '@malha/archive'
 import { epochOf, getStored, type Mesh } from '@malha/mesh'
 import { type Finding, findingsOf } from '@malha/operations'
 import { jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
+import { clickhouseAt } from '../connection/archive-option.ts'
 
 const { ok, warn, fail } = findingsOf('archive')
 /** An archive that runs is seconds behind. */
@@ -21,10 +22,11 @@ export async function archiveFindings(
     const prefix = namespace === '' ? /^(KV_)?[A-Z]/ : new RegExp(`^(KV_)?${namespace}_`)
     const found: Finding[] = []
     let archived = 0
+    const archive = clickhouseAt(clickhouse)
     for await (const info of (await jetstreamManager(mesh.nats, { checkAPI: false })).streams.list()) {
       const { 'malha.format': format, 'malha.kind': kind = '' } = info.config.metadata ?? {}
       if (format === undefined || NOT_ARCHIVED.includes(kind) || !prefix.test(info.config.name)) continue
-      const lag = await lagOf(mesh, info, { clickhouse, lateMs })
+      const lag = await lagOf(mesh, info, { archive, lateMs })
       if (lag) found.push(lag)
       else archived += 1
     }
@@ -44,11 +46,11 @@ export async function archiveFindings(
 async function lagOf(
   { nats }: Mesh,
   info: StreamInfo,
-  { clickhouse, lateMs }: { clickhouse: string; lateMs: number },
+  { archive, lateMs }: { archive: ClickHouseOptions; lateMs: number },
 ): Promise<Finding | undefined> {
   const { name, max_age: maxAgeNs } = info.config
   const [row] = await queryArchiveSql(
-    { url: clickhouse },
+    archive,
     'SELECT seq FROM archive.events WHERE stream = {stream:String} AND epoch = {epoch:UInt32} ORDER BY seq DESC LIMIT 1',
     { params: { stream: name, epoch: epochOf(info) } },
   )

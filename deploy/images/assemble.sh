@@ -41,6 +41,7 @@ install() { pnpm install --frozen-lockfile --trust-lockfile --prefer-offline --i
 
 manifests "$out"
 for part in $parts; do copy "$part" "$out"; done
+cp -- "$root/deploy/images/signals.ts" "$out/"
 
 # Optional ones are the native engines that `malha up` embeds on one machine.
 cd -- "$out"

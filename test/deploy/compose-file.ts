@@ -5,7 +5,8 @@ import { parse } from 'yaml'
 /** What the tests read of a service of compose.yaml. */
 export type ComposeService = {
   readonly image: string
-  readonly build?: { readonly target: string; readonly dockerfile: string }
+  readonly build?: { readonly target: string; readonly dockerfile: string; readonly args: { readonly VERSION: string } }
+  readonly init?: boolean
   readonly environment?: Readonly<Record<string, string>>
   readonly env_file?: readonly string[]
   readonly secrets?: readonly string[]
@@ -37,3 +38,6 @@ export function readCompose(): ComposeFile {
 
 /** Built from our Dockerfile. */
 export const isOurs = ({ image }: ComposeService): boolean => image.startsWith('malha/')
+
+/** The target of our Dockerfile that a service is made of, by the name of its image. */
+export const targetOf = ({ image }: ComposeService): string => /^malha\/([a-z-]+):/.exec(image)![1]!

@@ -18,10 +18,10 @@ test('every workload of the mesh has an image of its name', () => {
   expect(names).toEqual(expect.arrayContaining(deployment.workloads.map(({ name }) => name)))
 })
 
-test('every image runs as user 10001, node itself being what is started', () => {
+test('every image runs as user 10001, node itself being what is started, and ended by a signal from its first moment', () => {
   for (const { name, user, command } of images) {
     expect([name, user]).toEqual([name, '10001:10001'])
-    expect([name, command[0]]).toEqual([name, 'node'])
+    expect([name, ...command.slice(0, 3)]).toEqual([name, 'node', '--import', './signals.ts'])
   }
 })
 

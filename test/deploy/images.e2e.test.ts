@@ -11,7 +11,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, nkeyAuthenticator } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { assemble, contentOf, copyContext, installedIn, listedIn } from './assembled.ts'
-import { readCompose, root } from './compose-file.ts'
+import { readCompose, root, targetOf } from './compose-file.ts'
 import { type Containers, containers } from './container.ts'
 import { readDockerfile } from './dockerfile.ts'
 
@@ -82,8 +82,9 @@ type Running = { readonly child: Child; readonly ports: Readonly<Record<'health'
 
 /** Runs a service of compose.yaml from its image, with the same environment but for addresses of this machine. */
 async function start(name: string, given: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const { build, environment = {}, volumes } = compose.services[name]!
-  const { env, command, assembled } = stages.get(build!.target)!
+  const service = compose.services[name]!
+  const { environment = {}, volumes } = service
+  const { env, command, assembled } = stages.get(targetOf(service))!
   const [health, http, control] = (await freePorts(3)) as [number, number, number]
   const writable = volumes && join(scratch, 'volumes', name)
   const here = (text: string): string =>
@@ -218,7 +219,7 @@ test('the image of the command looks at the mesh with the key of an operator', a
   const { command, env, assembled } = stages.get('cli')!
   const streams = host.run({
     app: join(scratch, assembled!),
-    args: [...command.slice(1, 2), 'streams', '--json'],
+    args: [...command.slice(1, -1), 'streams', '--json'],
     env: {
       ...env,
       PATH: '/bin',
@@ -228,6 +229,18 @@ test('the image of the command looks at the mesh with the key of an operator', a
     },
   })
   expect([(await streams.exited).code, streams.tail.join('\n')]).toEqual([0, expect.stringContaining('CENTERS')])
+})
+
+test('a program that does not listen yet ends at SIGTERM, though it is process 1', async () => {
+  const { command } = stages.get('provider')!
+  const program = 'console.log(process.pid); setInterval(() => {}, 1000)'
+  const child = host.run({
+    app: join(scratch, 'provider'),
+    args: [...command.slice(1, 3), '--eval', program],
+    env: { PATH: '/bin' },
+  })
+  await eventually(() => expect(child.tail).toHaveLength(1))
+  expect((await child.stop({ graceMs: STOP_MS })).code).toBe(143)
 })
 
 test('where namespaces are to be had, an image is run with the isolation of a container', async () => {

@@ -4,7 +4,7 @@ import { DCLinter } from 'dclint'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { composePath, isOurs, readCompose, root } from './compose-file.ts'
+import { composePath, isOurs, readCompose, root, targetOf } from './compose-file.ts'
 import { readDockerfile } from './dockerfile.ts'
 
 const compose = readCompose()
@@ -39,12 +39,21 @@ test('every image is pinned by a full version, ours by that of the packages', ()
   expect(ours.filter(([, { image }]) => !image.endsWith(`:${version}`)).map(([name]) => name)).toEqual([])
 })
 
-test('every image of ours is built by its target of the Dockerfile', () => {
+test('every image of ours is built once, by its target of the Dockerfile, and says the release of its tag', () => {
   const stages = readDockerfile()
-  for (const [, { image, build }] of ours) {
-    expect(image).toBe(`malha/${build?.target}:${image.split(':')[1]}`)
-    expect(stages.get(build!.target)?.from).toBe('runtime')
+  const built = ours.flatMap(([, { image, build }]) => (build ? [{ image, build }] : []))
+  // Built for each of several services, it would be another image each time, and all of their containers be made anew.
+  expect(built.map(({ image }) => image).toSorted()).toEqual(
+    [...new Set(ours.map(([, { image }]) => image))].toSorted(),
+  )
+  for (const { image, build } of built) {
+    expect(`malha/${build.target}:${build.args.VERSION}`).toBe(image)
+    expect(stages.get(build.target)?.from).toBe('runtime')
   }
+})
+
+test('every program of ours has an init before it, so that it can be stopped before it listens', () => {
+  expect(ours.filter(([, { init }]) => init !== true).map(([name]) => name)).toEqual([])
 })
 
 test('every container has a root that it cannot write, no capability, and no way to get one', () => {
@@ -91,8 +100,8 @@ test('every variable that a service of ours is given is on the configuration pag
   const page = readFileSync(`${root}docs/reference/configuration.md`, 'utf8')
   const known = new Set([...page.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map((match) => match[1]))
   const stages = readDockerfile()
-  const given = ours.flatMap(([, { environment, build }]) =>
-    Object.keys({ ...stages.get(build!.target)?.env, ...environment }),
+  const given = ours.flatMap(([, service]) =>
+    Object.keys({ ...stages.get(targetOf(service))?.env, ...service.environment }),
   )
   const ofNode = new Set(['NODE_ENV', 'HOME'])
   expect([...new Set(given)].filter((name) => !known.has(name) && !ofNode.has(name))).toEqual([])

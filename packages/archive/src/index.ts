@@ -33,3 +33,4 @@ export type { ReplayedEvent, ReplayQuery, ReplayReader } from './query/replay-re
 export { parseMigration, readMigrations } from './schema/migration-file.ts'
 export type { Migration } from './schema/migration-file.ts'
 export type { MigrateOptions, MigrationReport } from './schema/migrate.ts'
+export { isArchived } from './write/stream-info.ts'

@@ -1,4 +1,4 @@
-import { type ClickHouseOptions, queryArchiveSql } from '@malha/archive'
+import { type ClickHouseOptions, isArchived, queryArchiveSql } from '@malha/archive'
 import { epochOf, getStored, type Mesh } from '@malha/mesh'
 import { type Finding, findingsOf } from '@malha/operations'
 import { jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
@@ -8,7 +8,6 @@ const { ok, warn, fail } = findingsOf('archive')
 /** An archive that runs is seconds behind. */
 const WORTH_SAYING_MS = 60_000
 const ALMOST_GONE = 0.8
-const NOT_ARCHIVED = ['lanes', 'delays']
 
 /** How far the archive is behind each stream, where it is by `lateMs` or more. Reads only. */
 export async function archiveFindings(
@@ -18,14 +17,11 @@ export async function archiveFindings(
 ): Promise<Finding[]> {
   const host = clickhouse.replace(/^\w+:\/\/([^@/]*@)?/, '').replace(/[/?].*$/, '')
   try {
-    const { namespace } = mesh.names
-    const prefix = namespace === '' ? /^(KV_)?[A-Z]/ : new RegExp(`^(KV_)?${namespace}_`)
     const found: Finding[] = []
     let archived = 0
     const archive = clickhouseAt(clickhouse)
     for await (const info of (await jetstreamManager(mesh.nats, { checkAPI: false })).streams.list()) {
-      const { 'malha.format': format, 'malha.kind': kind = '' } = info.config.metadata ?? {}
-      if (format === undefined || NOT_ARCHIVED.includes(kind) || !prefix.test(info.config.name)) continue
+      if (!isArchived(info, mesh.names.namespace)) continue
       const lag = await lagOf(mesh, info, { archive, lateMs })
       if (lag) found.push(lag)
       else archived += 1

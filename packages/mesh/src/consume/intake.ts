@@ -8,7 +8,6 @@ import type { Msg } from '@nats-io/transport-node'
 import { isListening, tellStage } from '../observe/stages.ts'
 import { AckReader } from './ack-subject.ts'
 import { ANSWERED, type Delivery, type Origin, readDelivery } from './delivery.ts'
-import { deniedAck } from './denied-acks.ts'
 import { PullLoop } from './pull-loop.ts'
 import { Recent } from './recent.ts'
 import type { RunnerOptions } from './runner-options.ts'
@@ -37,21 +36,16 @@ export class Intake {
   /** What is beyond cannot have come before. */
   readonly #highest = { event: 0, lane: 0 }
   readonly #heartbeat: NodeJS.Timeout
-  readonly #unlisten: () => void
   readonly #serverNow = (): number => this.#options.lane.clock.estimate()
   /** Of the event stream. */
   #repeatsUpTo = 0
   #epoch: number
-  #denied: string | undefined
   #keptAt = performance.now()
 
   constructor(options: IntakeOptions) {
     this.#options = options
     this.#epoch = options.epoch
     this.#heartbeat = setInterval(() => this.#keepOurs(), options.def.ackWaitMs / 3)
-    this.#unlisten = options.connection.listen({
-      error: (error) => (this.#denied ??= deniedAck(error, options.handler, this.#sources)),
-    })
   }
 
   /** Begins to pull from a durable. */
@@ -78,10 +72,7 @@ export class Intake {
   faults(): string[] {
     const { handler } = this.#options
     const isAlive = this.#sources.every(({ loop }) => loop.alive)
-    return [
-      ...(this.#denied ? [this.#denied] : []),
-      ...(isAlive ? [] : [`handler ${handler}: its consumer does not answer`]),
-    ]
+    return isAlive ? [] : [`handler ${handler}: its consumer does not answer`]
   }
 
   /** Done with for good. */
@@ -140,7 +131,6 @@ export class Intake {
   /** Lets go of what is still here; its answers go out. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat)
-    this.#unlisten()
     await this.#options.settler.flush().catch(() => undefined)
   }
 

@@ -22,6 +22,7 @@ import { provisionStreams } from '../topology/provision.ts'
 import { bindAll, type Bound } from './bind-handlers.ts'
 import { type BootReport, logReport } from './boot-report.ts'
 import { type ConnectionWatch, untilUp } from './connection-watch.ts'
+import { watchRights } from './rights-watch.ts'
 import type { ResolvedMeshOptions } from './options.ts'
 import { sayContracts } from './say-contracts.ts'
 import { startHandler } from './start-handler.ts'
@@ -137,6 +138,7 @@ async function running(
   let stopping: Promise<void> | undefined
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
+  const rights = await watchRights(deps, service)
   const replies = await startReplies(deps, service, stopped.reject)
   const clock = new ServerClock(() => readStream(deps.nc, deps.names.lanes(service.name)), deps)
   // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
@@ -149,6 +151,7 @@ async function running(
   const control = startControl(deps, service, { handlers, sent, clock, faults: () => faults() })
   const faults = (): string[] => [
     ...(stopping ? ['the service stops'] : []),
+    ...rights.faults(),
     ...replies.faults(),
     ...control.faults(),
     ...handlers.flatMap(({ runner, supervisor }) => [
@@ -166,6 +169,7 @@ async function running(
     if (!stopping) saying = sayContracts(deps, service)
   })
   const stop = async (): Promise<void> => {
+    rights.stop()
     control.stop()
     const left = leave()
     await Promise.all([replies.stop(DRAIN_MS), ...handlers.map(({ runner }) => runner.stop(DRAIN_MS))])

@@ -26,6 +26,12 @@ export function allows({ allow = [], deny = [] }: Rights, subject: string): bool
   return isAllowed && !deny.some((pattern) => overlap(pattern, subject))
 }
 
+/** Whether nothing that a pattern matches is allowed, for certain: rights to a part of it may be all that is used. */
+export function refuses({ allow = [], deny = [] }: Rights, subject: string): boolean {
+  const isAllowed = allow.length === 0 || allow.some((pattern) => overlap(pattern, subject))
+  return !isAllowed || deny.some((pattern) => contains(pattern, subject))
+}
+
 const ASK_MS = 2000
 
 /** On what this user may publish. Where the server does not tell, it may be on everything. */

@@ -13,11 +13,19 @@ export type GatePort = {
   onTryOne: () => void
   /** None was here: have one sent that waits elsewhere. */
   onFetchOne: () => void
+  /** One message is to be tried that was not tried here before: start one, or have one sent. Without it any is tried, each time. */
+  onTryUntried?: () => void
   /** The other side is back: what waits may go. */
   onRecovered: () => void
   /** `isNews` when it was flowing and is not, or the other way round; a probe that failed again is none. */
   onState: (state: BreakerState, isNews: boolean) => void
 }
+
+/** How long a message that was not tried before is waited for: none may be left. */
+const UNTRIED_MS = 1000
+
+/** By which message it is to be learned whether the other side is back. */
+type Probe = 'none' | 'any' | 'untried'
 
 /**
  * Says when a handler may start a message: not while it is paused, nor while its breaker is open, but for a probe, nor before
@@ -33,7 +41,10 @@ export class Gate {
   #timer: NodeJS.Timeout | undefined
   #bucket: TokenBucket | undefined
   #tokenTimer: NodeJS.Timeout | undefined
-  #probeDue = false
+  #probe: Probe = 'none'
+  /** Since it opened. */
+  #probes = 0
+  #untriedTimer: NodeJS.Timeout | undefined
   #saidOpen = false
   #isStopped = false
 
@@ -54,7 +65,12 @@ export class Gate {
 
   /** One that must run alone may do so, if need be as the probe. */
   get isOpen(): boolean {
-    return this.mayPull || (this.#probeDue && !this.#isPaused)
+    return this.mayPull || (this.#probe === 'any' && !this.#isPaused)
+  }
+
+  /** The probe that is due is for a message that was not tried here before. */
+  get wantsUntried(): boolean {
+    return this.#probe === 'untried'
   }
 
   /** How its breaker stands, and until when it was told to start nothing; times by `performance.now()`. */
@@ -68,7 +84,7 @@ export class Gate {
     if (this.#isStopped || isPaused === this.#isPaused) return
     this.#isPaused = isPaused
     this.#notBefore = isPaused ? Infinity : this.#delayedUntil
-    this.#probeDue = false
+    this.#probe = 'none'
     if (!this.mayPull) this.#port.onLimit(0)
     if (isPaused) return
     if (this.isFlowing) {
@@ -79,10 +95,22 @@ export class Gate {
 
   /** Asked before each start; a yes while the breaker is open uses the probe up. */
   mayStart(): boolean {
-    if (this.#notBefore > 0 && performance.now() < this.#notBefore) return false
-    if (this.isFlowing) return this.#hasToken()
-    if (this.#breaker.state === 'half-open' || !this.#probeDue) return false
-    this.#probeDue = false
+    if (this.#isTooEarly) return false
+    return this.isFlowing ? this.#hasToken() : this.#useProbe('any')
+  }
+
+  /** The same before a message that was not tried here before is the probe. */
+  mayTryUntried(): boolean {
+    return !this.#isTooEarly && this.#useProbe('untried')
+  }
+
+  get #isTooEarly(): boolean {
+    return this.#notBefore > 0 && performance.now() < this.#notBefore
+  }
+
+  #useProbe(probe: Probe): boolean {
+    if (this.#breaker.state === 'half-open' || this.#probe !== probe) return false
+    this.#probe = 'none'
     this.#port.onLimit(0)
     return true
   }
@@ -119,6 +147,7 @@ export class Gate {
     this.#breaker.stop()
     clearTimeout(this.#timer)
     clearTimeout(this.#tokenTimer)
+    clearTimeout(this.#untriedTimer)
   }
 
   #hasToken(): boolean {
@@ -140,16 +169,38 @@ export class Gate {
     this.#port.onState(state, isNews)
     if (state === 'open') this.#port.onLimit(0)
     if (state !== 'closed') return
+    this.#probe = 'none'
+    this.#probes = 0
     if (this.mayPull) this.#port.onLimit(undefined)
     this.#port.onRecovered()
     queueMicrotask(this.#port.onGo)
   }
 
+  /**
+   * Every other probe is a message that was not tried before: those that were may fail by what they say, for ever, and
+   * the other side be well.
+   */
   #onProbe(): void {
-    if (this.#isStopped || this.#isPaused || this.#breaker.state !== 'open') return
-    this.#probeDue = true
+    if (this.#cannotProbe) return
+    clearTimeout(this.#untriedTimer)
+    this.#probes += 1
+    if (this.#port.onTryUntried === undefined || this.#probes % 2 === 1) {
+      this.#probeByAny()
+      return
+    }
+    this.#probe = 'untried'
+    this.#untriedTimer = setTimeout(() => this.wantsUntried && !this.#cannotProbe && this.#probeByAny(), UNTRIED_MS)
+    this.#port.onTryUntried()
+  }
+
+  get #cannotProbe(): boolean {
+    return this.#isStopped || this.#isPaused || this.#breaker.state !== 'open'
+  }
+
+  #probeByAny(): void {
+    this.#probe = 'any'
     this.#port.onTryOne()
-    if (!this.#probeDue) return
+    if (this.#probe !== 'any') return
     this.#port.onLimit(1)
     this.#port.onFetchOne()
   }

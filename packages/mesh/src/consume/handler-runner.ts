@@ -100,6 +100,9 @@ export class HandlerRunner {
       onLimit: (limit) => this.#setLimits(limit),
       onTryOne: () => this.#tryOne(),
       onFetchOne: () => this.#retries.fetchOne(),
+      onTryUntried: () => {
+        if (!this.#tryUntried()) for (const loop of [...this.#events, this.#lane]) loop?.askForOneMore()
+      },
       onRecovered: () => this.#retries.release(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
     })
@@ -213,6 +216,7 @@ export class HandlerRunner {
     }
     this.#ready.push(delivery)
     this.#pump()
+    if (this.#gate.wantsUntried) this.#tryUntried()
   }
 
   /**
@@ -315,6 +319,15 @@ export class HandlerRunner {
 
   #tryOne(): void {
     if (this.#ready.length > 0 || !this.#retries.wakeOne()) this.#pump()
+  }
+
+  /** Whether one is here. */
+  #tryUntried(): boolean {
+    const found = this.#ready.first(({ isTouched }) => !isTouched)
+    if (!found || this.#stopping || this.#slots.isFull || !this.#gate.mayTryUntried()) return false
+    this.#ready.take(found)
+    this.#run(found)
+    return true
   }
 
   #setLimits(limit: number | undefined): void {

@@ -151,6 +151,11 @@ export class PullLoop {
     if (!this.#nc.isClosed()) await this.#sub.drain().catch(() => undefined)
   }
 
+  /** One beyond those that are here; until the next `setLimit`. */
+  askForOneMore(): void {
+    this.setLimit(this.#held + 1)
+  }
+
   #pull(): void {
     const want = this.#limit - this.#held - this.#asked
     const isWorthIt =

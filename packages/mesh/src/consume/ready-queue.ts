@@ -48,6 +48,22 @@ export class ReadyQueue {
     return chosen.waiting.shift()
   }
 
+  /** The first that fits, of the most urgent there are. */
+  first(fits: (delivery: Delivery) => boolean): Delivery | undefined {
+    for (const { waiting } of this.#lanes) {
+      const found = waiting.find(fits)
+      if (found) return found
+    }
+    return undefined
+  }
+
+  /** Takes one out of its turn. */
+  take(delivery: Delivery): void {
+    const { waiting } = this.#laneOf(delivery)
+    waiting.splice(waiting.indexOf(delivery), 1)
+    this.#length--
+  }
+
   /** Empties it. */
   takeAll(): Delivery[] {
     this.#length = 0

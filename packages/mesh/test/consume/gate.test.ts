@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Gate, type GatePort } from '../../src/consume/gate.ts'
 
-beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }))
 afterEach(() => {
   vi.useRealTimers()
   vi.restoreAllMocks()
@@ -94,4 +94,34 @@ test('a breaker that closes while the handler is paused lets nothing be asked fo
   expect(onLimit.mock.calls.at(-1)).toEqual([0])
   gate.setPaused(false)
   expect(onLimit.mock.calls.at(-1)).toEqual([undefined])
+})
+
+test('every other probe is by a message that was not tried before, if one comes within a second', async () => {
+  const asked: string[] = []
+  const gate = new Gate({
+    ...port(ignore),
+    onTryOne: () => void asked.push('any'),
+    onTryUntried: () => void asked.push('untried'),
+  })
+  const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+  const fail = async (): Promise<void> => {
+    await Promise.resolve(gate.guard<void, void>(() => Promise.reject(refused), undefined)).catch(ignore)
+  }
+  for (let n = 0; n < 10; n++) await fail()
+  await vi.advanceTimersByTimeAsync(1100)
+  expect(asked).toEqual(['any'])
+  expect([gate.mayTryUntried(), gate.mayStart()]).toEqual([false, true])
+  await fail()
+  await vi.advanceTimersByTimeAsync(2100)
+  expect(asked).toEqual(['any', 'untried'])
+  expect([gate.wantsUntried, gate.mayStart(), gate.mayTryUntried()]).toEqual([true, false, true])
+  await fail()
+  await vi.advanceTimersByTimeAsync(4100)
+  expect(gate.mayStart()).toBe(true)
+  await fail()
+  await vi.advanceTimersByTimeAsync(5100)
+  expect(gate.wantsUntried).toBe(true)
+  await vi.advanceTimersByTimeAsync(1100)
+  expect(asked).toEqual(['any', 'untried', 'any', 'untried', 'any'])
+  expect([gate.wantsUntried, gate.mayStart()]).toEqual([false, true])
 })

@@ -87,10 +87,19 @@ export class GivenUpWatch {
       // A refused write is a line in the server's log, which operators look into.
       const isKnownNotTo: boolean = !isAsked && !allows(await publishRights(this.#options.nc), this.#leaseSubject)
       isAsked = !isKnownNotTo
+      if (isKnownNotTo) this.#sayOthersDo()
       const isDenied = isKnownNotTo || (await this.#tryToLead(seen, signal))
       // Whoever is disconnected may have other rights afterwards.
       if (isDenied) await untilReconnected(connection, signal)
     }
+  }
+
+  #sayOthersDo(): void {
+    const { names, log } = this.#options
+    log.debug(
+      { bucket: names.bucket(CHECKPOINT_BUCKET) },
+      'what the server gives up is looked after by other processes, and of its own handlers by this one',
+    )
   }
 
   /** Whether this user may not. */
@@ -110,11 +119,7 @@ export class GivenUpWatch {
       if (signal.aborted || nc.isClosed()) return false
       const denied = deniedSubject(error)
       const fields = { bucket: names.bucket(CHECKPOINT_BUCKET), why: apiSentence(error) }
-      if (denied === this.#leaseSubject)
-        log.debug(
-          fields,
-          'what the server gives up is looked after by other processes, and of its own handlers by this one',
-        )
+      if (denied === this.#leaseSubject) this.#sayOthersDo()
       else log.warn(fields, 'this process cannot look after what the server gives up; another one may')
       return denied !== undefined
     }

@@ -12,7 +12,6 @@ export {
 } from './compatibility/snapshot.ts'
 export { type HandlerSnapshot, serviceContracts, type ServiceContracts } from './compatibility/service-contracts.ts'
 export type { JsonSchema } from './compatibility/json-schema.ts'
-export { headerBlock, type MessageHeaders, readHeaders } from './consume/read-headers.ts'
 export { askStatus } from './control/ask-status.ts'
 export {
   type HandlerControl,
@@ -102,6 +101,8 @@ export { prepareEvent, type PreparedEvent, type PrepareOptions } from './publish
 export type { PublishOptions } from './publish/outgoing.ts'
 export type { Published, Queued } from './publish/publisher.ts'
 export type { SpoolOptions } from './publish/spool/spool.ts'
+export { directAnswers } from './publish/direct-answers.ts'
+export type { DirectMessage, DirectStatus } from './publish/direct-message.ts'
 export { getStored, type StoredMessage } from './publish/stored-message.ts'
 export {
   type AnyRequest,
@@ -165,6 +166,7 @@ export {
   type StreamState,
   streamState,
 } from './topology/stream-state.ts'
+export { deniedSubject } from './topology/api-errors.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
 export { type EventDurable, eventDurablesOf } from './topology/event-durables.ts'
 export { allows, askUserInfo, type UserInfo } from './topology/own-rights.ts'

@@ -1,5 +1,4 @@
-import type { Mesh } from '@malha/mesh'
-import { PermissionViolationError } from '@nats-io/nats-core'
+import { deniedSubject, type Mesh } from '@malha/mesh'
 import { checkAccount } from './account.ts'
 import { checkAdvisories } from './advisories.ts'
 import { checkClock } from './clock.ts'
@@ -70,10 +69,4 @@ function unseen(check: string, error: unknown): Finding {
     `it did not say how its ${check} are: ${why}`,
     'see whether JetStream is up and has a leader, then run this again',
   )
-}
-
-function deniedSubject(error: unknown): string | undefined {
-  for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth += 1)
-    if (one instanceof PermissionViolationError) return one.subject
-  return undefined
 }

@@ -1,6 +1,5 @@
 import type { ArchivedEvent } from '@malha/archive'
-import { decodeAttribute, epochOf, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
-import type { DirectMessage } from '../read/direct-message.ts'
+import { decodeAttribute, type DirectMessage, epochOf, HEADER, type Mesh, nanosOf, receivedHeaders } from '@malha/mesh'
 import type { WholeLetter } from '../letters/read-whole.ts'
 import type { MeshStream } from '../streams/mesh-streams.ts'
 

@@ -1,5 +1,4 @@
-import type { Mesh, OperationRecord } from '@malha/mesh'
-import type { DirectMessage } from '../read/direct-message.ts'
+import type { DirectMessage, Mesh, OperationRecord } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 import { type LetterState, readLetter } from './letter.ts'
 import type { LetterIndex } from './letter-index.ts'

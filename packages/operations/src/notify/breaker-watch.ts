@@ -1,5 +1,4 @@
-import { breakerChanged, isHandlerName, isServiceName, type Mesh } from '@malha/mesh'
-import type { DirectMessage } from '../read/direct-message.ts'
+import { breakerChanged, type DirectMessage, isHandlerName, isServiceName, type Mesh } from '@malha/mesh'
 import type { ListedHandler } from '../handlers/list.ts'
 import { readOn, streamNow } from '../read/read-on.ts'
 import type { Condition } from './notice.ts'

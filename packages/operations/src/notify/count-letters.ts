@@ -1,5 +1,4 @@
-import { type Mesh } from '@malha/mesh'
-import type { DirectMessage } from '../read/direct-message.ts'
+import type { DirectMessage, Mesh } from '@malha/mesh'
 import { readLetter } from '../letters/letter.ts'
 import { BATCH } from '../read/direct-batch.ts'
 import { readBatch, type StreamNow, streamNow } from '../read/read-on.ts'

@@ -1,7 +1,6 @@
-import type { Mesh } from '@malha/mesh'
+import { directAnswers, type DirectMessage, type Mesh } from '@malha/mesh'
 import type { DirectBatchOptions } from '@nats-io/jetstream'
-import { directAnswers } from './direct-answers.ts'
-import { type DirectMessage, END, NOTHING, refused } from './direct-message.ts'
+import { END, NOTHING, refused } from './direct-message.ts'
 
 /** Messages read in one request at most, and their bytes: one may have a megabyte. */
 export const BATCH: number = 1000
@@ -34,7 +33,7 @@ export async function readDirect<T>(
   const found: T[] = []
   let lastSeq: number | undefined
   let pending = 0
-  await directAnswers(mesh, {
+  await directAnswers(mesh.nats, {
     stream,
     queries: [query],
     take(answer) {

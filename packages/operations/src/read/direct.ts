@@ -1,7 +1,6 @@
-import type { Mesh } from '@malha/mesh'
+import type { DirectMessage, Mesh } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
 import { BATCH_BYTES, directBatch, type DirectQuery } from './direct-batch.ts'
-import type { DirectMessage } from './direct-message.ts'
 
 /** Requests that are under way at once. */
 const AT_ONCE = 32

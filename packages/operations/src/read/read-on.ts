@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { epochOf, getStored, type Mesh } from '@malha/mesh'
+import { type DirectMessage, epochOf, getStored, type Mesh } from '@malha/mesh'
 import { JetStreamApiCodes, JetStreamApiError, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
-import type { DirectMessage } from './direct-message.ts'
 
 /** A stream as it is now: `life` is another one when it was made anew. */
 export type StreamNow = { name: string; life: string; epoch: number; info: StreamInfo }

@@ -1,7 +1,6 @@
-import { getStored, type Mesh, type StoredMessage } from '@malha/mesh'
-import { directAnswers } from './direct-answers.ts'
+import { directAnswers, type DirectMessage, getStored, type Mesh, type StoredMessage } from '@malha/mesh'
 import { BATCH, BATCH_BYTES, readDirect } from './direct-batch.ts'
-import { type DirectMessage, NOTHING, refused } from './direct-message.ts'
+import { NOTHING, refused } from './direct-message.ts'
 
 /** What is read in vain between two that are wanted costs less than a request each. */
 const SPARSE = 4
@@ -54,7 +53,7 @@ async function sweep<T>(mesh: Mesh, stream: string, seqs: readonly number[], { f
 /** All asked for at once, and answered in any order. */
 async function each<T>(mesh: Mesh, stream: string, seqs: readonly number[], { found, read }: Found<T>): Promise<void> {
   let answered = 0
-  await directAnswers(mesh, {
+  await directAnswers(mesh.nats, {
     stream,
     queries: seqs.map((seq) => ({ seq })),
     take(answer) {

@@ -1,7 +1,7 @@
 /** The events of a replay that their stream still has, and where it stands what became of each. */
-import { decodeAttribute, HEADER, type Mesh, nanosOf } from '@malha/mesh'
+import { decodeAttribute, type DirectMessage, HEADER, type Mesh, nanosOf } from '@malha/mesh'
 import { OperationsError } from '../errors.ts'
-import { asStored, type DirectMessage } from '../read/direct-message.ts'
+import { asStored } from '../read/direct-message.ts'
 import { readBatch, type StreamNow, streamNow } from '../read/read-on.ts'
 import { type Event, followReplay, type ReplayRun, turnOf } from './replayed.ts'
 import type { ReplaySlice } from './run.ts'

@@ -1,6 +1,7 @@
 import {
   type AttemptFailed,
   attemptFailed,
+  type DirectMessage,
   keyToken,
   LANE_HEADER,
   LETTER_HEADER,
@@ -8,7 +9,7 @@ import {
   type OperationRecord,
   partitionOf,
 } from '@malha/mesh'
-import { type DirectMessage, jsonOf } from '../read/direct-message.ts'
+import { jsonOf } from '../read/direct-message.ts'
 import { type FoundEvent, tailOf } from '../journey/found-event.ts'
 import type { LetterState } from '../letters/letter.ts'
 import { readLetter } from '../letters/letter.ts'

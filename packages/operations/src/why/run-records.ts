@@ -1,6 +1,6 @@
 /** What runs did with events: of each message that one sent, the records about it. */
-import type { Mesh, OperationRecord } from '@malha/mesh'
-import { type DirectMessage, jsonOf } from '../read/direct-message.ts'
+import type { DirectMessage, Mesh, OperationRecord } from '@malha/mesh'
+import { jsonOf } from '../read/direct-message.ts'
 import { lastOf, nextOf } from '../read/direct.ts'
 import { nameOf, type Topology } from './topology.ts'
 

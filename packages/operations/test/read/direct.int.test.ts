@@ -12,10 +12,10 @@ const placed = event('order.placed', { stream: orders, schema: z.object({ n: z.n
 const shop = defineService('shop', { publishes: [placed], handlers: {} })
 
 /** As any client may write them, with headers that no client library would send. */
-async function store(socket: Socket, subject: string, header: string): Promise<void> {
+async function store(socket: Socket, subject: string, header: string, payload: string): Promise<void> {
   const head = `NATS/1.0\r\n${header}\r\n\r\n`
   const size = Buffer.byteLength(head)
-  socket.write(`HPUB ${subject} ${size} ${size + 2}\r\n${head}{}\r\n`)
+  socket.write(`HPUB ${subject} ${size} ${size + payload.length}\r\n${head}${payload}\r\n`)
 }
 
 async function plainSocket(url: string): Promise<Socket> {
@@ -41,7 +41,7 @@ describe('messages read from replicas', () => {
     const socket = await plainSocket(server.url)
     const name = mesh.names.stream('ORDERS')
     const subject = mesh.names.subject('order.placed')
-    for (let n = 0; n < 3; n++) await store(socket, subject, header)
+    for (const payload of ['{}', '', '{}']) await store(socket, subject, header, payload)
     await eventually(async () => expect(await directBatch(mesh, name, { seq: 1, batch: 10 })).toHaveLength(3))
     const found = await directBatch(mesh, name, { seq: 1, batch: 10 })
     expect(found.map((each) => [each.subject, each.seq, each.pending])).toEqual([

@@ -1,5 +1,5 @@
-import { type Mesh, ownInbox } from '@malha/mesh'
-import type { Msg } from '@nats-io/nats-core'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import { ownInbox } from '../lifecycle/own-inbox.ts'
 import { type DirectMessage, type DirectStatus, readAnswer } from './direct-message.ts'
 
 /** For a server to begin, and to answer again: an election takes up to nine seconds. */
@@ -19,7 +19,7 @@ export type DirectQueries = {
  * subscription behind for each batch.
  * @throws what `take` throws, what the server says, or that it says nothing
  */
-export async function directAnswers({ nats }: Mesh, { stream, queries, take }: DirectQueries): Promise<void> {
+export async function directAnswers(nats: NatsConnection, { stream, queries, take }: DirectQueries): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const isSilent = (): void => reject(new Error(`stream ${stream} did not answer a direct read in time`))
   let timer = setTimeout(isSilent, FIRST_MS)

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { auditArchive } from '@malha/archive'
 import { deployment } from '@malha/deploy'
 import { inboxPrefixOf, permissionsOf } from '@malha/deployment'
 import { testServer, type TestServer } from '@malha/testing'
@@ -240,3 +241,18 @@ it.each([
   const answer = await nats.request(`$JS.API.CONSUMER.CREATE.${stream}.${durable}.${own}`, body)
   expect(answer.json()).toMatchObject({ error: { code: 400 } })
 })
+
+it.each([
+  ['notifier', '$JS.API.DIRECT.GET.'],
+  ['provider', '$JS.API.STREAM.LIST'],
+])(
+  'an audit of the archive as %s, who may not look at all streams, names the right that is missing and who has it',
+  async (user, right) => {
+    await using opened = new AsyncDisposableStack()
+    const nats = await keys.connect(user, server.url)
+    opened.defer(() => nats.close())
+    const denied = auditArchive({ nats, clickhouse: { url: 'http://127.0.0.1:1' } })
+    await expect(denied).rejects.toThrow(`ARCHIVE_DENIED: this user may not publish on ${right}`)
+    await expect(denied).rejects.toThrow('audit as viewer, operator, archive')
+  },
+)

@@ -44,7 +44,6 @@ const USERS: Readonly<Record<string, readonly string[]>> = {
     'runs work',
     'runs cancel',
   ],
-  archive: ['archive audit'],
   provision: ['provision'],
   // What no other may: publish events of any service, read and bring back streams whole.
   admin: ['publish', 'backup', 'restore', 'rebuild'],
@@ -142,6 +141,11 @@ it(
     const called = new Set([...CALLS.map(([command]) => command), ...ELSEWHERE])
     expect((await commandsWithJson()).filter((name) => !called.has(name))).toEqual([])
 
+    for (const user of ['operator', 'archive']) {
+      become(place.server.as(user))
+      const audited = await stdoutOf(['archive', 'audit', '--clickhouse', known.clickhouse, '--wait', '20', '--json'])
+      expect(JSON.parse(audited)).toMatchObject({ clean: true, totals: { missing: 0 } })
+    }
     become(place.server.as('viewer'))
     const at = ['archive', 'query', '--clickhouse', known.clickhouse]
     const whole = JSON.parse(await stdoutOf([...at, '--limit', '3', '--json'])) as { events: { id: string }[] }

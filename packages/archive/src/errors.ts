@@ -6,6 +6,7 @@ export const archiveErrors = {
   ARCHIVE_MIGRATION_FAILED: 'correct the statement; the file is run again from its start',
   ARCHIVE_MIGRATION_LOCKED: 'wait for the other process that migrates, or look why it does not end',
   ARCHIVE_QUERY_REFUSED: 'correct the query; it may only read',
+  ARCHIVE_DENIED: 'give this user the right that the message names, or ask as one who has it',
   ARCHIVE_INCOMPLETE: 'wait until the archive has caught up, or do without what neither it nor the stream has',
   ARCHIVE_UNREACHABLE: 'see that ClickHouse runs and that its URL and credentials are right',
   ARCHIVE_LEASE_LOST: 'nothing: another writer has taken the stream over',
@@ -24,6 +25,14 @@ export class ArchiveError extends Error {
     this.code = code
   }
 }
+
+/** What a user is told who lacks rights in ClickHouse, or is not known there. */
+export const deniedByClickHouse = (cause: unknown, host: string): ArchiveError =>
+  new ArchiveError(
+    'ARCHIVE_DENIED',
+    `ClickHouse at ${host} refuses this user: ${reasonOf(cause).replace(/[.\s]+$/, '')}; put one who may into its URL, or grant him that (to look takes SELECT on archive.*)`,
+    { cause },
+  )
 
 /** The message of anything thrown, one line, fit for a log field or a reason in `/readyz`. */
 export function reasonOf(error: unknown): string {

@@ -8,12 +8,12 @@ beforeAll(async () => {
 })
 afterAll(async () => await servers[Symbol.asyncDispose]())
 
-/** A namespace with one stream of 1000 events, all archived, no archiver running. */
-async function archived(): Promise<{ name: string; audit: () => Promise<ArchiveAudit> }> {
+/** A namespace with one stream of 1000 events, as a mesh makes it, all archived, no archiver running. */
+async function archived(allow_direct = true): Promise<{ name: string; audit: () => Promise<ArchiveAudit> }> {
   const namespace = servers.namespace()
   const name = `${namespace}_CENTERS`
   const clickhouse = { url: servers.clickhouse.url }
-  await servers.stream(name, { subjects: [`${namespace}.c`] })
+  await servers.stream(name, { subjects: [`${namespace}.c`], allow_direct })
   await servers.publish(`${namespace}.c`, 1_000)
   const audit = async () => await auditArchive({ nats: servers.nats, namespace, clickhouse, waitMs: 40_000 })
   const running = archiveStreams({ nats: servers.nats, namespace }, clickhouse, { pollMs: 100 })
@@ -72,8 +72,11 @@ test('a planted conflict is found, as a second row and in place of the first', a
   })
 })
 
-test('what retention removes and what is deleted in the stream is counted and clean', async () => {
-  const { name, audit } = await archived()
+test.each([
+  ['read from replicas', true],
+  ['read from its leader alone', false],
+])('what retention removes and what is deleted in a stream %s is counted and clean', async (_, allow_direct) => {
+  const { name, audit } = await archived(allow_direct)
   await servers.jsm.streams.purge(name, { seq: 101 })
   await servers.jsm.streams.deleteMessage(name, 700)
   await servers.jsm.streams.deleteMessage(name, 1_000)

@@ -124,6 +124,18 @@ test('a query that takes too long is ended by the server', async () => {
   )
 })
 
+test('a user whom ClickHouse does not know is told so, and what to do', async () => {
+  const unknown = { url: clickhouse.url.replace('//', '//nobody:s3cret@') }
+  for (const ask of [
+    () => queryArchive(unknown, {}),
+    () => auditArchive({ nats: servers.nats, clickhouse: unknown }),
+  ]) {
+    const asked = ask()
+    await expect(asked).rejects.toThrow(/ARCHIVE_DENIED: ClickHouse at .* refuses this user: .*\w; put one who may/)
+    await expect(asked).rejects.not.toThrow(/s3cret/)
+  }
+})
+
 test('a ClickHouse that does not answer is named, its password is not', async () => {
   const away = queryArchive({ url: 'http://reader:s3cret@127.0.0.1:1' }, {})
   await expect(away).rejects.toThrow(/ARCHIVE_UNREACHABLE.*127\.0\.0\.1:1 /)

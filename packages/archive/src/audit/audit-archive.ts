@@ -1,13 +1,14 @@
 import type { ClickHouseClient } from '@clickhouse/client'
-import { epochOf } from '@malha/mesh'
+import { deniedSubject, epochOf } from '@malha/mesh'
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from '../clickhouse/connect.ts'
-import { isSchemaGone } from '../clickhouse/faults.ts'
-import { ArchiveError, reasonOf } from '../errors.ts'
+import { isDenied, isSchemaGone } from '../clickhouse/faults.ts'
+import { ArchiveError, deniedByClickHouse, reasonOf } from '../errors.ts'
 import { checkNamespace, inNamespace } from '../naming.ts'
 import { pause } from '../pause.ts'
 import { nextMessage } from '../receive/next-message.ts'
+import { checkMayReadDirect } from '../receive/read-stored.ts'
 import { readCursor } from '../write/cursor.ts'
 import { isArchived } from '../write/stream-info.ts'
 import { auditStream } from './audit-stream.ts'
@@ -27,8 +28,9 @@ export type AuditOptions = {
 
 /**
  * Compares the archive with the streams: what they hold now message by message, and the rest by its numbers. It reads
- * every message and every row once.
- * @throws ArchiveError ARCHIVE_UNREACHABLE when ClickHouse does not answer or has no archive
+ * every message and every row once, and changes nothing: no consumer is made. Needs to publish on `$JS.API.STREAM.LIST`, and
+ * `STREAM.INFO`, `STREAM.MSG.GET` and `DIRECT.GET` of the streams; in ClickHouse to SELECT on `archive.*`.
+ * @throws ArchiveError ARCHIVE_UNREACHABLE when ClickHouse does not answer or has no archive; ARCHIVE_DENIED
  */
 export async function auditArchive(options: AuditOptions): Promise<ArchiveAudit> {
   const startedAt = new Date()
@@ -38,6 +40,7 @@ export async function auditArchive(options: AuditOptions): Promise<ArchiveAudit>
     const jsm = await jetstreamManager(options.nats, { checkAPI: false })
     const wanted = (name: string): boolean => options.streams?.includes(name) ?? true
     const infos = await presentStreams(jsm, namespace, wanted)
+    for (const { config } of infos) if (config.allow_direct) await checkMayReadDirect(options.nats, config.name)
     const deadline = Date.now() + (options.waitMs ?? 0)
     for (const info of infos) await caughtUp({ jsm, client }, info, deadline)
     const streams: StreamAudit[] = []
@@ -94,6 +97,14 @@ async function caughtUp(
 }
 
 function explained(error: unknown, host: string): unknown {
+  const denied = deniedSubject(error)
+  if (denied !== undefined)
+    return new ArchiveError(
+      'ARCHIVE_DENIED',
+      `this user may not publish on ${denied}, by which streams are read; audit as viewer, operator, archive, or an administrator of the account`,
+      { cause: error },
+    )
+  if (isDenied(error)) return deniedByClickHouse(error, host)
   if (isSchemaGone(error))
     return new ArchiveError(
       'ARCHIVE_UNREACHABLE',

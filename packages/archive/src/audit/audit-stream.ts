@@ -35,10 +35,11 @@ export async function auditStream(
   let deleted = await goneFrom(sources, target, { range, info })
   let lag = 0
   let compared = 0
-  if (range) {
+  if (info && range) {
     const letters = new Set(written.deadLetters)
     compared = await compareStream(sources, target, {
       range,
+      isDirect: info.config.allow_direct,
       found: {
         missing: (seq) => {
           if (letters.has(seq)) return

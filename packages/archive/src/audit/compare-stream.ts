@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { deniedSubject } from '@malha/mesh'
 import type { JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { Row, StreamEpoch } from '../message/row.ts'
-import { BatchSource } from '../receive/batch-source.ts'
-import { nextMessage } from '../receive/next-message.ts'
+import { type Row, type StreamEpoch, toRow } from '../message/row.ts'
+import { reasonOf } from '../errors.ts'
+import { backoffMs, pause } from '../pause.ts'
+import { readStored, type StoredBatch, type StoredSource } from '../receive/read-stored.ts'
+import { isMarker } from '../write/markers.ts'
 import type { Range } from './ranges.ts'
 import { factsOf, type RowFacts } from './table-facts.ts'
 
@@ -20,48 +23,49 @@ export type Comparison = {
 
 export type ComparedSources = { nats: NatsConnection; jsm: JetStreamManager; client: ClickHouseClient }
 
-const LIMITS = { rows: 5_000, bytes: 8 * 1024 ** 2 }
-
-/** Reads the stream from `range.first` to `range.last` and holds every message against the table. Resolves with how many. */
+/**
+ * Reads the stream from `range.first` to `range.last` and holds every message against the table. Resolves with how many.
+ * @throws what the server says, or that it says nothing
+ */
 export async function compareStream(
-  sources: ComparedSources,
+  { nats, jsm, client }: ComparedSources,
   target: StreamEpoch,
-  { range, found }: { range: Range; found: Comparison },
+  { range, isDirect, found }: { range: Range; isDirect: boolean; found: Comparison },
 ): Promise<number> {
-  let at = range.first - 1
+  const source: StoredSource = { nats, jsm, stream: target.stream, isDirect }
+  const behind = (at: number): Promise<StoredBatch<Row>> =>
+    patiently(
+      () => readStored(source, { after: at, upTo: range.last }, (message) => toRow(target, message)),
+      `stream ${target.stream} can not be read beyond ${at}`,
+    )
   let compared = 0
-  for (let tries = 0; at < range.last; tries += 1) {
-    if ((await nextMessage(sources.jsm, target.stream, at)) === null) break
-    const source = await BatchSource.open(sources.nats, sources.jsm, {
-      target,
-      fromSeq: at + 1,
-      limits: LIMITS,
-      times: { flushMs: 200, paceMs: 0 },
-    })
-    try {
-      while (at < range.last && !source.isCaughtUp) {
-        const batch = await source.next(AbortSignal.timeout(STALL_MS))
-        if (!batch) break
-        const rows = batch.rows.filter((row) => row[2] <= range.last)
-        const upTo = Math.min(batch.last, range.last)
-        compared += await compareRows(sources.client, target, { rows, first: at + 1, last: upTo, found })
-        at = upTo
-        tries = 0
-      }
-    } finally {
-      source.close()
-    }
-    if (source.fault !== undefined && tries >= MAX_TRIES)
-      throw new Error(`stream ${target.stream} can not be read beyond ${at}: ${source.fault}`)
-    if (source.isCaughtUp) break
+  let at = range.first - 1
+  for (let next = behind(at); at < range.last;) {
+    const { read, until } = await next
+    if (until < range.last) next = behind(until)
+    // It is read while this one is compared; whatever fails there is told when its turn comes.
+    next.catch(() => undefined)
+    const rows = read.filter(([, , seq, subject]) => seq <= range.last && !isMarker(target.stream, subject))
+    const last = Math.min(until, range.last)
+    compared += await compareRows(client, target, { rows, first: at + 1, last, found })
+    at = last
   }
-  // Nothing comes behind the last message: what the table has there was deleted in the stream.
-  if (at < range.last) await compareRows(sources.client, target, { rows: [], first: at + 1, last: range.last, found })
   return compared
 }
 
-const STALL_MS = 30_000
 const MAX_TRIES = 5
+
+/** Tries again what another leader, or the same one later, may answer. */
+async function patiently<T>(ask: () => Promise<T>, what: string): Promise<T> {
+  for (let tries = 1; ; tries += 1)
+    try {
+      return await ask()
+    } catch (cause) {
+      if (deniedSubject(cause) !== undefined) throw cause
+      if (tries >= MAX_TRIES) throw new Error(`${what}: ${reasonOf(cause)}`, { cause })
+      await pause(backoffMs(tries, { fromMs: 250, toMs: 5_000 }))
+    }
+}
 
 type Slice = Range & { rows: readonly Row[]; found: Comparison }
 

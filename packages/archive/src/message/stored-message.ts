@@ -1,3 +1,5 @@
+import type { MsgHdrs } from '@nats-io/transport-node'
+
 /** A message as the stream holds it: what it is, and what JetStream says of it. */
 export type StoredMessage = {
   readonly seq: number
@@ -39,4 +41,14 @@ export function parseAckReply(reply: string | undefined): Delivery | undefined {
   // An empty token is no number, though it would read as 0.
   const areNumbers = [delivered, seq, consumerSeq, pending].every((digits) => /^\d{1,15}$/.test(digits ?? ''))
   return areNumbers && /^\d{10,19}$/.test(delivery.storedAtNs) ? delivery : undefined
+}
+
+/** Headers by name as the client reads them; none where it cannot: the event is archived without them. */
+export function headersOf(read: () => MsgHdrs | undefined): StoredMessage['headers'] {
+  try {
+    const headers = read()
+    return headers ? Object.fromEntries(headers.keys().map((name) => [name, headers.values(name)])) : {}
+  } catch {
+    return {}
+  }
 }

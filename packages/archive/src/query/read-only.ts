@@ -1,7 +1,7 @@
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
-import { codeOf } from '../clickhouse/faults.ts'
+import { codeOf, isDenied } from '../clickhouse/faults.ts'
 import { type ClickHouseOptions, connectClickHouse, hostOf } from '../clickhouse/connect.ts'
-import { ArchiveError, reasonOf } from '../errors.ts'
+import { ArchiveError, deniedByClickHouse, reasonOf } from '../errors.ts'
 
 /** Bounds of a query made by a person. */
 export type ReadLimits = {
@@ -88,6 +88,7 @@ async function read<Row>(client: ClickHouseClient, query: string, request: ReadR
 
 function refused(error: unknown, host: string): ArchiveError {
   if (error instanceof ArchiveError) return error
+  if (isDenied(error)) return deniedByClickHouse(error, host)
   const what = reasonOf(error)
   if (codeOf(error) !== '')
     return new ArchiveError('ARCHIVE_QUERY_REFUSED', `ClickHouse says: ${what}`, { cause: error })

@@ -57,11 +57,6 @@ export class BatchSource {
     return this.#fault
   }
 
-  /** Whether all the stream has was received and given out. */
-  get isCaughtUp(): boolean {
-    return this.#caughtUp && this.#buffer.size === 0
-  }
-
   /** When JetStream stored the oldest row that waits. */
   get oldestPublishedAt(): string | undefined {
     return this.#buffer.oldestPublishedAt

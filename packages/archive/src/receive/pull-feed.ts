@@ -2,7 +2,7 @@ import { ownInbox } from '@malha/mesh'
 import { AckPolicy, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream'
 import { type Msg, nanos, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import { reasonOf } from '../errors.ts'
-import { parseAckReply, type StoredMessage } from '../message/stored-message.ts'
+import { headersOf, parseAckReply, type StoredMessage } from '../message/stored-message.ts'
 
 /*
  * Reads one stream in order from a sequence on, through a throw-away consumer that acknowledges nothing.
@@ -131,7 +131,7 @@ class PullFeed implements Feed {
         seq: delivery.seq,
         subject: message.subject,
         storedAtNs: delivery.storedAtNs,
-        headers: headersOf(message),
+        headers: headersOf(() => message.headers),
         payload: message.data,
       },
       pending: delivery.pending,
@@ -176,14 +176,5 @@ class PullFeed implements Feed {
       this.#jsm.consumers.delete(this.#options.stream, this.#consumer).catch(() => undefined)
     }
     this.#options.onEnd(fault)
-  }
-}
-
-function headersOf(message: Msg): Record<string, readonly string[]> {
-  try {
-    const { headers } = message
-    return headers ? Object.fromEntries(headers.keys().map((name) => [name, headers.values(name)])) : {}
-  } catch {
-    return {} // a header block the client can't read: the event is archived without it
   }
 }

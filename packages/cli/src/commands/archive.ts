@@ -57,6 +57,8 @@ function registerAudit(archive: Command): void {
     .addHelpText(
       'after',
       `
+Whoever may look at the streams may run it (viewer, operator, archive): it makes no consumer, and changes nothing.
+
 Examples:
   malha archive audit --wait 60
   malha archive audit --stream CENTERS --context production --json

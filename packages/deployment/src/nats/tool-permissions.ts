@@ -114,7 +114,7 @@ function archiveRights(place: Place): Rights[] {
     },
     {
       what: 'comparing what is archived with what is there',
-      subjects: archived(place).flatMap((stream) => api(`STREAM.MSG.GET.${stream}`)),
+      subjects: archived(place).flatMap((stream) => api(`STREAM.MSG.GET.${stream}`, `DIRECT.GET.${stream}`)),
     },
     {
       what: 'what waits on lanes, and where partitions are',

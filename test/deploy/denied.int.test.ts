@@ -5,6 +5,7 @@ import { inboxPrefixOf, permissionsOf } from '@malha/deployment'
 import { testServer, type TestServer } from '@malha/testing'
 import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { explain } from '../../packages/cli/src/explain.ts'
 import { type DeploymentUsers, deploymentUsers } from './users.ts'
 
 type Attempt = { publish: string } | { subscribe: string }
@@ -256,3 +257,11 @@ it.each([
     await expect(denied).rejects.toThrow('audit as viewer, operator, archive')
   },
 )
+
+it('what a command is refused beside that is told as a right that is missing, not as a fault of ours', async () => {
+  await using opened = new AsyncDisposableStack()
+  const nats = await keys.connect('provider', server.url)
+  opened.defer(() => nats.close())
+  const refused: unknown = await nats.request('$JS.API.STREAM.LIST').catch((error: unknown) => error)
+  expect(explain(refused)).toMatch(/^this user may not use \$JS\.API\.STREAM\.LIST; connect as one who may/)
+})

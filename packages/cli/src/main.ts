@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { inspect } from 'node:util'
+import { explain } from './explain.ts'
 import { createProgram } from './program.ts'
 import { visible } from './view/visible.ts'
 
@@ -11,11 +11,4 @@ try {
   // Names of types and the like in it may be anybody's.
   process.stderr.write(`malha: ${visible(explain(error), { lines: true })}\n`)
   process.exitCode = 1
-}
-
-/** An error with a code was foreseen and its message says what to do; any other is a fault of ours and keeps its stack. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  // With its causes: "fetch failed" alone says nothing.
-  return 'code' in error ? error.message : inspect(error)
 }

@@ -1,0 +1,13 @@
+import { inspect } from 'node:util'
+import { deniedSubject } from '@malha/mesh'
+
+/** An error with a code was foreseen and its message says what to do; any other is a fault of ours and keeps its stack. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error) return error.message
+  const denied = deniedSubject(error)
+  if (denied !== undefined)
+    return `this user may not use ${denied}; connect as one who may (viewer looks, operator acts, admin does all), or grant it`
+  // With its causes: "fetch failed" alone says nothing.
+  return inspect(error)
+}

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CommandLine } from '../system.ts'
+import type { CommandLine, Done } from '../system.ts'
 import type { RunningSystem } from '../system/start-system.ts'
 
 type HandlerLine = { service: string; handler: string; paused: object | null }
@@ -36,12 +36,25 @@ async function finishRuns(malha: CommandLine): Promise<string[]> {
   const troubles: string[] = []
   for (const { id, state } of runs) {
     if (OVER.has(state)) continue
-    const worked = await malha.run('runs', 'work', id, '--json')
+    const worked = await workOn(malha, id)
     if (worked.stderr.includes('OPERATIONS_SLICE_GONE')) await malha.run('runs', 'cancel', id)
     else if (worked.code !== 0 && worked.code !== FAILED_AGAIN) troubles.push(`run ${id} has no end: ${worked.stderr}`)
   }
   return troubles
 }
+
+async function workOn(malha: CommandLine, id: string): Promise<Done> {
+  const { done, kill } = malha.begin('runs', 'work', id, '--json')
+  const timer = setTimeout(() => void kill(), MOST_WORK_MS)
+  try {
+    return await done
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A run that takes longer has no end. */
+const MOST_WORK_MS = 300_000
 
 /** Exit code of a run after which letters are open still. */
 const FAILED_AGAIN = 3

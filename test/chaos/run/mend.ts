@@ -44,10 +44,10 @@ async function finishRuns(malha: CommandLine): Promise<string[]> {
 }
 
 async function workOn(malha: CommandLine, id: string): Promise<Done> {
-  const { done, kill } = malha.begin('runs', 'work', id, '--json')
-  const timer = setTimeout(() => void kill(), MOST_WORK_MS)
+  const work = malha.begin('runs', 'work', id, '--json')
+  const timer = setTimeout(() => void work.kill(), MOST_WORK_MS)
   try {
-    return await done
+    return await work.done
   } finally {
     clearTimeout(timer)
   }

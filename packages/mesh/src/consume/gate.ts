@@ -13,7 +13,7 @@ export type GatePort = {
   onTryOne: () => void
   /** None was here: have one sent that waits elsewhere. */
   onFetchOne: () => void
-  /** One message is to be tried that was not tried here before: start one, or have one sent. Without it any is tried, each time. */
+  /** One message is to be tried that was not tried before: start one, or have one sent. Without it any is tried, each time. */
   onTryUntried?: () => void
   /** The other side is back: what waits may go. */
   onRecovered: () => void
@@ -68,7 +68,7 @@ export class Gate {
     return this.mayPull || (this.#probe === 'any' && !this.#isPaused)
   }
 
-  /** The probe that is due is for a message that was not tried here before. */
+  /** The probe that is due is for a message that was not tried before. */
   get wantsUntried(): boolean {
     return this.#probe === 'untried'
   }
@@ -99,7 +99,7 @@ export class Gate {
     return this.isFlowing ? this.#hasToken() : this.#useProbe('any')
   }
 
-  /** The same before a message that was not tried here before is the probe. */
+  /** The same before a message that was not tried before is the probe. */
   mayTryUntried(): boolean {
     return !this.#isTooEarly && this.#useProbe('untried')
   }

@@ -101,7 +101,7 @@ export class HandlerRunner {
       onTryOne: () => this.#tryOne(),
       onFetchOne: () => this.#retries.fetchOne(),
       onTryUntried: () => {
-        if (!this.#tryUntried()) for (const loop of [...this.#events, this.#lane]) loop?.askForOneMore()
+        if (!this.#tryUntried()) for (const loop of this.#events) loop.askForOneMore()
       },
       onRecovered: () => this.#retries.release(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
@@ -321,9 +321,9 @@ export class HandlerRunner {
     if (this.#ready.length > 0 || !this.#retries.wakeOne()) this.#pump()
   }
 
-  /** Whether one is here. */
+  /** What comes on the lane failed before, here or elsewhere. Whether another one is here. */
   #tryUntried(): boolean {
-    const found = this.#ready.first(({ isTouched }) => !isTouched)
+    const found = this.#ready.first(({ attempts }) => attempts === 0)
     if (!found || this.#stopping || this.#slots.isFull || !this.#gate.mayTryUntried()) return false
     this.#ready.take(found)
     this.#run(found)

@@ -62,3 +62,12 @@ test('whatever comes and goes: order within a priority is kept, nothing is lost,
     }),
   )
 })
+
+test('one is taken out of its turn: the first that fits, and the rest stay in theirs', () => {
+  const ready = queue()
+  for (const n of [1, 2, 3]) ready.push(item('normal', n))
+  expect(ready.first((delivery) => (delivery as Item).n === 9)).toBeUndefined()
+  ready.take(ready.first((delivery) => (delivery as Item).n > 1)!)
+  expect(ready.length).toBe(2)
+  expect(taken(ready, 2).map(({ n }) => n)).toEqual([1, 3])
+})

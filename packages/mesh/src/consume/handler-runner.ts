@@ -321,9 +321,9 @@ export class HandlerRunner {
     if (this.#ready.length > 0 || !this.#retries.wakeOne()) this.#pump()
   }
 
-  /** What comes on the lane failed before, here or elsewhere. Whether another one is here. */
+  /** What a run sends failed before, as a rule. Whether one is here that did not. */
   #tryUntried(): boolean {
-    const found = this.#ready.first(({ attempts }) => attempts === 0)
+    const found = this.#ready.first(({ attempts, run }) => attempts === 0 && !run)
     if (!found || this.#stopping || this.#slots.isFull || !this.#gate.mayTryUntried()) return false
     this.#ready.take(found)
     this.#run(found)

@@ -101,9 +101,9 @@ export { prepareEvent, type PreparedEvent, type PrepareOptions } from './publish
 export type { PublishOptions } from './publish/outgoing.ts'
 export type { Published, Queued } from './publish/publisher.ts'
 export type { SpoolOptions } from './publish/spool/spool.ts'
-export { directAnswers } from './publish/direct-answers.ts'
-export type { DirectMessage, DirectStatus } from './publish/direct-message.ts'
-export { getStored, type StoredMessage } from './publish/stored-message.ts'
+export { directAnswers } from './read/direct-answers.ts'
+export type { DirectMessage, DirectStatus } from './read/direct-message.ts'
+export { getStored, type StoredMessage } from './read/stored-message.ts'
 export {
   type AnyRequest,
   type ErrorSchemas,

@@ -22,7 +22,7 @@ export const targets: Readonly<Record<string, TargetEntry>> = {
     load: async () => (await import('./headers.ts')).headers,
   },
   stored: {
-    covers: [`${MESH}/publish/stored-message.ts`, `${MESH}/message/envelope.ts`],
+    covers: [`${MESH}/read/stored-message.ts`, `${MESH}/message/envelope.ts`],
     share: 14,
     load: async () => (await import('./stored.ts')).stored,
   },

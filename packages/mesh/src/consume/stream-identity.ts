@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node'
-import { getStored } from '../publish/stored-message.ts'
+import { getStored } from '../read/stored-message.ts'
 import { apiCode, apiCodes } from '../topology/api-errors.ts'
 import { streamState } from '../topology/stream-state.ts'
 import type { Delivery } from './delivery.ts'

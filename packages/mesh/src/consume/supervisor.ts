@@ -8,7 +8,7 @@ import { type LetterOffice, writeExpiredLetter } from '../failure/dead-letter.ts
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { ConsumerGauges, MeshMetrics } from '../observe/mesh-metrics.ts'
-import { getStored, nextStored } from '../publish/stored-message.ts'
+import { getStored, nextStored } from '../read/stored-message.ts'
 import { readCheckpoint, writeCheckpoint } from '../topology/checkpoint.ts'
 import { type ConsumerFloor, consumerFloor, type StreamState, streamState } from '../topology/stream-state.ts'
 import { GIVEN_UP, givesUp, liftLimit, limitFault } from './given-up.ts'

@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import { limitFaults, type RateLimit } from '../consume/rate-limit.ts'
 import { isMatch, isObject, shown } from '../given.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../read/stored-message.ts'
 import { HANDLERS, type Names } from '../topology/names.ts'
 
 /** That a handler starts nothing. */

@@ -8,7 +8,7 @@
  */
 import { millis, type NatsConnection } from '@nats-io/transport-node'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../read/stored-message.ts'
 import { deniedSubject } from '../topology/api-errors.ts'
 import { DELAY_HEADER } from './headers.ts'
 import type { ServerClock } from '../lifecycle/server-clock.ts'

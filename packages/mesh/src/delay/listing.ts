@@ -1,7 +1,7 @@
 import { MeshError } from '../errors.ts'
 import { decodeAttribute, HEADER } from '../message/headers.ts'
 import type { Logger } from '../observe/logger.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../read/stored-message.ts'
 import { checkFormat, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import { dueOf, idOf, isWaiting, type SlotDeps } from './in-slot.ts'
 import { parseSlot, type Slot, slotName } from './slot.ts'

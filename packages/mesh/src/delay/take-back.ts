@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { HEADER } from '../message/headers.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../read/stored-message.ts'
 import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import {
   beforeHeader,

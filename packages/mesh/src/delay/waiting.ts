@@ -12,7 +12,7 @@ import { HEADER, headerBytes } from '../message/headers.ts'
 import { delayMarker } from '../observe/spans.ts'
 import type { PubAck } from '../publish/pub-ack.ts'
 import { checkSize, IdConflict, type Outgoing, type Published } from '../publish/publisher.ts'
-import { getStored, type StoredMessage } from '../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../read/stored-message.ts'
 import type { Delay } from './delay.ts'
 import { DELAY_FORMAT, DELAY_HEADER, SCHEDULE_HEADER } from './headers.ts'
 import {

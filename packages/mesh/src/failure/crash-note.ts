@@ -5,7 +5,7 @@
 import { days } from '../durations.ts'
 import { isObject, isWhole } from '../given.ts'
 import { HEADER } from '../message/headers.ts'
-import { getStored } from '../publish/stored-message.ts'
+import { getStored } from '../read/stored-message.ts'
 import type { MessagePlace } from '../topology/names.ts'
 import type { Lane } from './lane.ts'
 

@@ -2,7 +2,7 @@ import { millis } from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
 import { firstBehind, IdConflict, isSame, type Outgoing, type PublisherDeps, readBack } from './publisher.ts'
-import { idOf } from './stored-message.ts'
+import { idOf } from '../read/stored-message.ts'
 import { Trail } from './trail.ts'
 
 /** Messages read at once. */

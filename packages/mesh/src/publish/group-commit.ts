@@ -15,7 +15,7 @@ import { HEADER } from '../message/headers.ts'
 import { MAX_BATCH, type BatchMember } from './atomic-batch.ts'
 import type { PublishPipeline } from './pipeline.ts'
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
-import { getStored } from './stored-message.ts'
+import { getStored } from '../read/stored-message.ts'
 
 export type CommitPart = {
   /** Name of the stream on the server. */

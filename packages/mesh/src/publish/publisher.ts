@@ -12,7 +12,7 @@ import { type Expectation, expectationError, expectationHeaders } from './expect
 import { ERR_CODE, PublishRefused } from './pub-ack.ts'
 import type { PublishPipeline, PublishRequest } from './pipeline.ts'
 import type { Sent } from './sent.ts'
-import { getStored, idOf, type StoredMessage } from './stored-message.ts'
+import { getStored, idOf, type StoredMessage } from '../read/stored-message.ts'
 
 /** Where an event ended up. */
 export type Published = {

@@ -1,5 +1,5 @@
 import { type PublisherDeps, readBack } from './publisher.ts'
-import { idOf, type StoredMessage } from './stored-message.ts'
+import { idOf, type StoredMessage } from '../read/stored-message.ts'
 
 /** Where a trail begins: a sequence, or a time of the server's clock. */
 export type TrailStart = { seq: number } | { start_time: string }

@@ -3,7 +3,7 @@ import type { Delivery } from '../consume/delivery.ts'
 import { MeshError } from '../errors.ts'
 import { HEADER } from '../message/headers.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
-import { isStored } from '../publish/stored-message.ts'
+import { isStored } from '../read/stored-message.ts'
 import { provisionOperations } from '../topology/provision.ts'
 import { lastRecord, type OperationRecord, type RecordDeps } from './record.ts'
 

@@ -13,7 +13,7 @@ import { replayId } from '../message/id.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../publish/pub-ack.ts'
-import { getStored } from '../publish/stored-message.ts'
+import { getStored } from '../read/stored-message.ts'
 import type { Names } from '../topology/names.ts'
 import type { RunOf } from './run-headers.ts'
 

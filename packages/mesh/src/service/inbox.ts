@@ -16,7 +16,7 @@ import { payloadHash } from '../message/id.ts'
 import { textToken } from '../message/key.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { PublisherDeps } from '../publish/publisher.ts'
-import { getStored } from '../publish/stored-message.ts'
+import { getStored } from '../read/stored-message.ts'
 import type { Names } from '../topology/names.ts'
 import { INBOX_BUCKET } from '../topology/system.ts'
 

@@ -2,7 +2,7 @@ import { defineService, event, minutes, on, retry, stream } from '@malha/mesh'
 import { eventually, testMesh } from '@malha/testing'
 import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { getStored } from '../../src/publish/stored-message.ts'
+import { getStored } from '../../src/read/stored-message.ts'
 
 const jobs = stream('JOBS', { subjects: ['job.>'] })
 const due = event('job.due', { stream: jobs, schema: z.object({ id: z.string() }) })

@@ -4,7 +4,7 @@
  * H1  A key goes on when the last record about its letter says that its message is done, or need not be; not before.
  * H2  A letter that was removed can be neither sent again nor discarded: its key goes on, once it was missed at two looks.
  */
-import { getStored } from '../../publish/stored-message.ts'
+import { getStored } from '../../read/stored-message.ts'
 import { lastRecord } from '../../run/record.ts'
 import { SETTLED } from '../../run/late.ts'
 import type { RunnerOptions } from '../runner-options.ts'

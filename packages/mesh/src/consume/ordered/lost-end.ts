@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getStored } from '../../publish/stored-message.ts'
+import { getStored } from '../../read/stored-message.ts'
 import { streamState } from '../../topology/stream-state.ts'
 import type { PartitionRecord } from './partition-record.ts'
 import type { Slice } from './slice.ts'

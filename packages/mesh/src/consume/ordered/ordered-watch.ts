@@ -3,7 +3,7 @@
  * whether its stream was made anew, and whether a partition reads all there is.
  */
 import { writeExpiredLetter } from '../../failure/dead-letter.ts'
-import { getStored } from '../../publish/stored-message.ts'
+import { getStored } from '../../read/stored-message.ts'
 import type { ConsumerGauges } from '../../observe/mesh-metrics.ts'
 import { type StreamState, streamState } from '../../topology/stream-state.ts'
 import { progress, type Range, united } from '../progress.ts'

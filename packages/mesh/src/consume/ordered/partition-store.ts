@@ -4,7 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { HEADER } from '../../message/headers.ts'
 import type { PublishPipeline } from '../../publish/pipeline.ts'
 import { ERR_CODE, PublishRefused } from '../../publish/pub-ack.ts'
-import { getStored, type StoredMessage } from '../../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../../read/stored-message.ts'
 import { decodeRecord, encodeRecord, type PartitionRecord } from './partition-record.ts'
 
 export type StoredRecord = { record: PartitionRecord; revision: number }

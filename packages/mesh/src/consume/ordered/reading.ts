@@ -8,7 +8,7 @@
  */
 import type { Msg } from '@nats-io/transport-node'
 import { tellStage } from '../../observe/stages.ts'
-import { getStored } from '../../publish/stored-message.ts'
+import { getStored } from '../../read/stored-message.ts'
 import { type Credit, type Delivery, readDelivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'

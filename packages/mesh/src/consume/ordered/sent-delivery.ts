@@ -1,5 +1,5 @@
 import { laneSource } from '../../failure/lane-headers.ts'
-import type { StoredMessage } from '../../publish/stored-message.ts'
+import type { StoredMessage } from '../../read/stored-message.ts'
 import { runOf } from '../../run/run-headers.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Claim } from './claim.ts'

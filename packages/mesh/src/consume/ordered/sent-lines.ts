@@ -5,7 +5,7 @@
  * N2  Of several copies of one message the first one is read: it is the one that may have been claimed.
  * N3  It is removed from the lane only when it is done with, by the records about it; whoever finds it again loses its claim.
  */
-import { getStored } from '../../publish/stored-message.ts'
+import { getStored } from '../../read/stored-message.ts'
 import type { Delivery } from '../delivery.ts'
 import type { RunnerOptions } from '../runner-options.ts'
 import type { Claim } from './claim.ts'

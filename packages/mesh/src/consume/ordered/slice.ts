@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node'
-import { getStored, type StoredMessage } from '../../publish/stored-message.ts'
+import { getStored, type StoredMessage } from '../../read/stored-message.ts'
 import { streamState } from '../../topology/stream-state.ts'
 
 /** What a partition takes of its stream, by the server's names. */

@@ -1,5 +1,5 @@
 import { receivedHeaders } from '../../message/envelope.ts'
-import type { StoredMessage } from '../../publish/stored-message.ts'
+import type { StoredMessage } from '../../read/stored-message.ts'
 import { type Credit, type Delivery, READY } from '../delivery.ts'
 import type { Claim } from './claim.ts'
 import type { KeptRetry } from './partition-record.ts'

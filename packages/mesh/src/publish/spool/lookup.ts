@@ -1,6 +1,6 @@
 import { days } from '../../durations.ts'
 import { IdConflict, isSame, type Outgoing, type PublisherDeps } from '../publisher.ts'
-import type { StoredMessage } from '../stored-message.ts'
+import type { StoredMessage } from '../../read/stored-message.ts'
 import { Trail } from '../trail.ts'
 
 /** An event that may have been sent: if it is stored, then behind the sequence `after`. 0: nobody knows. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { truthUpTo } from '../../../src/consume/ordered/lost-end.ts'
 import { firstOf, type Slice } from '../../../src/consume/ordered/slice.ts'
 import { nanosOf } from '../../../src/consume/ordered/stored-delivery.ts'
-import { getStored } from '../../../src/publish/stored-message.ts'
+import { getStored } from '../../../src/read/stored-message.ts'
 import { streamState } from '../../../src/topology/stream-state.ts'
 import { answering, groundFor, store, streamOf } from './one-partition.ts'
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Line } from '../../../src/consume/ordered/key-turns.ts'
 import type { Partition } from '../../../src/consume/ordered/partition.ts'
 import { nanosOf } from '../../../src/consume/ordered/stored-delivery.ts'
-import { getStored } from '../../../src/publish/stored-message.ts'
+import { getStored } from '../../../src/read/stored-message.ts'
 import { answering, consumersMade, groundFor, onePartition, over, store, streamOf } from './one-partition.ts'
 
 const names = (prefix: string, count: number): string[] =>

@@ -18,8 +18,8 @@ import { Conclusion } from './conclusion.ts'
 import type { Burial, Delivery } from './delivery.ts'
 import { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
-import type { PullLoop } from './pull-loop.ts'
-import { creditsFor, type Limits, type RateLimit } from './rate-limit.ts'
+import { Pulls } from './pulls.ts'
+import type { Limits } from './rate-limit.ts'
 import { Retries } from './retries.ts'
 import type { RunnerOptions, RunnerState } from './runner-options.ts'
 import { attemptDeps, checkLeaks, priorityReader, sayBreaker, sayLeak } from './runner-parts.ts'
@@ -28,7 +28,6 @@ import { Slots } from './slots.ts'
 import { isSuspect, Suspects } from './suspects.ts'
 import type { Tried } from './try-once.ts'
 import { Turn } from './turn.ts'
-import { mostHeld } from './waiting-room.ts'
 
 /** For what waits for a retry when the service stops. */
 const LAST_MOVES_MS = 5000
@@ -42,6 +41,7 @@ export class HandlerRunner {
   readonly #attempt: AttemptDeps
   readonly #gate: Gate
   readonly #intake: Intake
+  readonly #pulls: Pulls
   readonly #slots: Slots
   readonly #retries: Retries
   readonly #conclusion: Conclusion
@@ -50,10 +50,6 @@ export class HandlerRunner {
   readonly #ready: ReadyQueue
   readonly #turn = new Turn(() => this.#pump())
   readonly #caller: Caller
-  #events: PullLoop[] = []
-  #lane: PullLoop | undefined
-  #concurrency: number
-  #rateLimit: RateLimit | undefined
   #leaveSolitude: (() => void) | undefined
   #isPumping = false
   #isPaused = false
@@ -69,9 +65,10 @@ export class HandlerRunner {
       onDelivery: (delivery) => this.#onDelivery(delivery),
       onStranded: (delivery) => void this.#conclusion.buryLeaked(delivery),
     })
+    this.#pulls = new Pulls(options, this.#intake)
     this.#retries = new Retries(options, this.#intake, {
       onDue: (delivery) => this.#start(delivery),
-      mostHeld: () => this.#mostHeld,
+      mostHeld: () => this.#pulls.mostHeld,
       isFlowing: () => this.#gate.isFlowing,
       isPaused: () => this.#isPaused,
       isStopping: () => this.#stopping,
@@ -92,16 +89,16 @@ export class HandlerRunner {
       attempt: (delivery) => this.#caller.call(delivery),
       onTried: (delivery, tried, isProbe) => this.#onTriedLate(delivery, tried, { isProbe, isLimited: false }),
       onRefused: (isProbe) => this.#onConcluded(false, isProbe),
-      mostHeld: () => this.#mostHeld,
+      mostHeld: () => this.#pulls.mostHeld,
       putBack: (delivery) => this.#putBack(delivery),
     })
     this.#gate = new Gate({
       onGo: () => this.#pump(),
-      onLimit: (limit) => this.#setLimits(limit),
+      onLimit: (limit) => this.#pulls.setLimit(limit),
       onTryOne: () => this.#tryOne(),
       onFetchOne: () => this.#retries.fetchOne(),
       onTryUntried: () => {
-        if (!this.#tryUntried()) for (const loop of this.#events) loop.askForOneMore()
+        if (!this.#tryUntried()) this.#pulls.askForOneEvent()
       },
       onRecovered: () => this.#retries.release(),
       onState: (state, isNews) => sayBreaker(options, state, isNews),
@@ -109,20 +106,13 @@ export class HandlerRunner {
     const onLate = (attempt: Attempt): void => void this.#conclusion.late(attempt)
     this.#attempt = attemptDeps(options, { gate: this.#gate, stopping: this.#abort.signal, onLate })
     this.#caller = new Caller(options, this.#attempt)
-    this.#concurrency = def.concurrency
-    this.#rateLimit = def.rateLimit
     this.#gate.limitRate(def.rateLimit)
     metrics.breaker(labels, 0)
-    this.#sayLimits()
   }
 
   start(): void {
-    const { names, service, handler, stream, durables } = this.#options
-    const { event, lane } = this.#gate.mayPull ? this.#credits() : { event: 0, lane: 0 }
     this.#leaveSolitude = this.#options.solitude.join(this.#slots.party(() => this.#pump()))
-    this.#events = durables.map((durable) => this.#intake.open({ via: 'event', stream, durable, limit: event }))
-    const onLane = { stream: names.lanes(service.name), durable: names.durable(service.name, handler) }
-    this.#lane = this.#intake.open({ via: 'lane', ...onLane, limit: lane })
+    this.#pulls.open(this.#gate.mayPull)
   }
 
   /** Why this handler is not ready; empty when it is. */
@@ -133,14 +123,13 @@ export class HandlerRunner {
   }
 
   /** Upholds R2 with other limits from now on; attempts that run are not cut short. */
-  adjust({ concurrency = this.#concurrency, rateLimit = this.#rateLimit }: Limits): void {
-    this.#concurrency = concurrency
-    this.#rateLimit = rateLimit ?? undefined
+  adjust(limits: Limits): void {
+    this.#pulls.adjust(limits)
+    const { concurrency, rateLimit } = this.#pulls
     this.#slots.resize(concurrency)
-    this.#gate.limitRate(this.#rateLimit)
-    if (this.#gate.mayPull) this.#setLimits(undefined)
-    this.#sayLimits()
-    checkLeaks(this.#options, this.#slots.leaked, this.#concurrency)
+    this.#gate.limitRate(rateLimit)
+    if (this.#gate.mayPull) this.#pulls.setLimit(undefined)
+    checkLeaks(this.#options, this.#slots.leaked, concurrency)
     this.#pump()
   }
 
@@ -159,8 +148,8 @@ export class HandlerRunner {
   /** What it does now. */
   state(): RunnerState {
     const [ready, retrying] = [this.#ready.length + this.#suspects.length, this.#retries.size]
-    const limits = { concurrency: this.#concurrency, rateLimit: this.#rateLimit }
-    return { ...limits, ...this.#slots.counts, ready, retrying, gate: this.#gate.reading() }
+    const { concurrency, rateLimit } = this.#pulls
+    return { concurrency, rateLimit, ...this.#slots.counts, ready, retrying, gate: this.#gate.reading() }
   }
 
   /** Its durable was set back, or made anew: up to here what it delivers may have been done with before. */
@@ -255,7 +244,7 @@ export class HandlerRunner {
     }
     this.#slots.take()
     // A rate limit bounds what waits: what runs has its slot, and would keep others from being there in time.
-    const isLimited = this.#rateLimit !== undefined
+    const isLimited = this.#pulls.rateLimit !== undefined
     if (isLimited) delivery.credit.release()
     const how = isProbe || isLimited ? { isProbe, isLimited } : USUAL
     const tried = this.#caller.call(delivery)
@@ -306,7 +295,7 @@ export class HandlerRunner {
   #onLeaked(delivery: Delivery): void {
     // It will not be settled here: with all credit held by such calls nothing would be pulled any more, no probe either.
     delivery.credit.release()
-    const lost = { slots: this.#slots, concurrency: this.#concurrency, loss: 'its slot is lost' }
+    const lost = { slots: this.#slots, concurrency: this.#pulls.concurrency, loss: 'its slot is lost' }
     sayLeak(this.#options, delivery, lost)
   }
 
@@ -328,25 +317,5 @@ export class HandlerRunner {
     this.#ready.take(found)
     this.#run(found)
     return true
-  }
-
-  #setLimits(limit: number | undefined): void {
-    const { event, lane } = this.#credits()
-    for (const loop of this.#events) loop.setLimit(limit ?? event)
-    this.#lane?.setLimit(limit ?? lane)
-  }
-
-  #credits(): { event: number; lane: number } {
-    const event = creditsFor(this.#concurrency, this.#rateLimit, this.#options.durables.length)
-    return { event, lane: Math.min(this.#concurrency, event) }
-  }
-
-  /** The durable has room for what the declaration may hold, not for what `adjust` says. */
-  get #mostHeld(): number {
-    return mostHeld(Math.min(this.#concurrency, this.#options.def.concurrency))
-  }
-
-  #sayLimits(): void {
-    this.#options.metrics.limits(this.#options.labels, this.#concurrency, this.#rateLimit?.perSecond)
   }
 }

@@ -15,6 +15,7 @@
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { takeShare, type Share } from './byte-share.ts'
+import { pullRequest, pullStatus } from './pull-protocol.ts'
 import { RunOut } from './run-out.ts'
 import { turnNow } from './turn-clock.ts'
 
@@ -44,8 +45,6 @@ export type PullLoopOptions = {
 
 const FIRST_PAUSE_MS = 100
 const MAX_PAUSE_MS = 250
-/** Of a request that is over: how many messages it did not get. */
-const PENDING = 'Nats-Pending-Messages'
 /** Asked for until the server has answered again. */
 const PROBE = { batch: 16, expiresMs: 1000, heartbeatMs: 150, silentMs: 400 }
 /** Asking for messages costs a message; what a lapse or a doubt leads to costs many. */
@@ -176,13 +175,10 @@ export class PullLoop {
     this.#asked += batch
     const expiresMs = Math.min(times.expiresMs, leftMs)
     this.#runOut.onAsk(expiresMs)
-    const request = {
-      batch,
-      // One that did not fit comes alone.
-      ...(this.#isTooLarge ? {} : { max_bytes: this.#askedBytes }),
-      ...expiry(expiresMs, times.heartbeatMs),
-    }
-    this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(request), { reply: this.#inbox })
+    // One that did not fit comes alone.
+    const maxBytes = this.#isTooLarge ? undefined : this.#askedBytes
+    const request = pullRequest({ ...times, batch, maxBytes, expiresMs })
+    this.#nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, request, { reply: this.#inbox })
   }
 
   /** What is thrown into the client ends its connection, for all who share it. */
@@ -212,30 +208,21 @@ export class PullLoop {
   }
 
   #onStatus(msg: Msg): void {
-    const code = msg.headers?.code ?? 0
-    const why = msg.headers?.description ?? ''
-    // The server says so of a request that may end by its bytes; its messages were counted as they came.
-    if (code === 100 || /batch completed/i.test(why)) {
-      this.#onAnswered()
-      return
-    }
-    if (/exceeds maxbytes/i.test(why)) {
-      // On three servers this overtakes messages: they are waited for, or ever more would be under way.
-      this.#isCut = true
-      this.#isTooLarge = Number(msg.headers?.get('Nats-Pending-Bytes')) >= this.#askedBytes
-      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get(PENDING)))
+    const status = pullStatus(msg)
+    if (status.kind === 'alive') this.#onAnswered()
+    else if (status.kind === 'gone') {
+      if (status.of === 'durable') this.#options.onDoubt(status.why)
+      else if (status.of === 'nobody') this.#onNobody()
+      this.#again()
+    } else {
+      if (status.kind === 'cut') {
+        // On three servers this overtakes messages: they are waited for, or ever more would be under way.
+        this.#isCut = true
+        this.#isTooLarge = status.pendingBytes >= this.#askedBytes
+      } else this.#isProbing = false
+      this.#asked = Math.max(0, this.#asked - (status.pending ?? this.#asked))
       this.#pull()
-      return
     }
-    if (code === 404 || code === 408) {
-      this.#isProbing = false
-      this.#asked = Math.max(0, this.#asked - Number(msg.headers?.get(PENDING) || this.#asked))
-      this.#pull()
-      return
-    }
-    if (/deleted|exceeded max/i.test(why)) this.#options.onDoubt(why)
-    else if (code === 503) this.#onNobody()
-    this.#again()
   }
 
   /** Somebody leads it again. Upholds L4. */
@@ -297,9 +284,3 @@ export class PullLoop {
     this.#pull()
   }
 }
-
-/** The server takes no heartbeat of more than half of a request. */
-const expiry = (expiresMs: number, heartbeatMs: number): { expires: number; idle_heartbeat: number } => ({
-  expires: Math.floor(expiresMs) * 1e6,
-  idle_heartbeat: Math.min(heartbeatMs, Math.floor(expiresMs / 2)) * 1e6,
-})

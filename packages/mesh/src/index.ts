@@ -168,6 +168,8 @@ export {
 } from './topology/stream-state.ts'
 export { deniedSubject } from './topology/api-errors.ts'
 export { stream, type StreamDef, type StreamOptions } from './topology/stream.ts'
+export { eventSubjects } from './topology/consumer-config.ts'
 export { type EventDurable, eventDurablesOf } from './topology/event-durables.ts'
+export { durablesOf, type HandlerDurable } from './topology/handler-durables.ts'
 export { allows, askUserInfo, type UserInfo } from './topology/own-rights.ts'
 export { contains } from './topology/subject-overlap.ts'

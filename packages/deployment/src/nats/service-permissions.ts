@@ -2,16 +2,17 @@ import {
   type AnyContract,
   attemptFailed,
   breakerChanged,
+  durablesOf,
   eventDurablesOf,
+  eventSubjects,
   type HandlerDef,
+  type HandlerDurable,
   type Names,
-  on,
   publishFailed,
   type ServiceDef,
 } from '@malha/mesh'
 import type { Bucket } from '../buckets.ts'
 import type { Uses } from '../deployment.ts'
-import { allDurablesOf, type Durable, durablesOf } from './durables.ts'
 import { api, inboxPrefixOf, type Permissions, type Rights, tidy } from './rights.ts'
 
 export type ServicePermissionsOptions = {
@@ -77,7 +78,7 @@ function eventRights(names: Names, service: ServiceDef, { spool }: Uses): Rights
   const outputs = [...new Set(publishes.map(({ stream }) => stream))]
   const isOnce = Object.values(handlers).some(({ effects }) => effects === 'once')
   return [
-    { what: 'its events', subjects: publishes.flatMap((contract) => subjectsOf(names, contract)) },
+    { what: 'its events', subjects: publishes.flatMap((contract) => eventSubjects(names, contract)) },
     {
       what: 'whether one is stored already',
       subjects: outputs.flatMap((stream) => api(`STREAM.MSG.GET.${names.stream(stream)}`)),
@@ -88,11 +89,11 @@ function eventRights(names: Names, service: ServiceDef, { spool }: Uses): Rights
     },
     {
       what: 'what the mesh says of it',
-      subjects: [attemptFailed, breakerChanged].flatMap((contract) => subjectsOf(names, contract)),
+      subjects: [attemptFailed, breakerChanged].flatMap((contract) => eventSubjects(names, contract)),
     },
     {
       what: 'events of its spool that are refused for good',
-      subjects: spool ? [names.subject('dlq._spool.>'), ...subjectsOf(names, publishFailed)] : [],
+      subjects: spool ? [names.subject('dlq._spool.>'), ...eventSubjects(names, publishFailed)] : [],
     },
   ]
 }
@@ -108,8 +109,8 @@ function handlerRights(names: Names, service: ServiceDef, handler: string): Righ
     {
       what: `handler ${handler}: its retries, its dead letters, and that one was done after all`,
       subjects: [
-        names.laneTarget(name, handler).replace(/now$/, '>'),
-        `${names.laneTarget(name, '_note').replace(/now$/, handler)}.>`,
+        `${names.laneOf(name, handler)}>`,
+        `${names.laneNotes(name, handler)}>`,
         ...api(`STREAM.PURGE.${lanes}`, `STREAM.MSG.GET.${lanes}`, `STREAM.MSG.GET.${event}`),
         names.subject(`dlq.${durable}.>`),
         ...api(`DIRECT.GET.${names.stream('DEAD_LETTERS')}.${names.subject(`dlq.${durable}.>`)}`),
@@ -130,7 +131,7 @@ function handlerRights(names: Names, service: ServiceDef, handler: string): Righ
 }
 
 /** The filter stands in the subject by which it is made, so it can be made with this filter and no other. */
-const durableRights = ({ stream, name, filters }: Durable): string[] => [
+const durableRights = ({ stream, name, filters }: HandlerDurable): string[] => [
   // The client names all of a stream by leaving the filter out.
   ...filters.flatMap((filter) => api(`CONSUMER.CREATE.${stream}.${name}${filter === '>' ? '' : `.${filter}`}`)),
   ...api(`CONSUMER.INFO.${stream}.${name}`, `CONSUMER.MSG.NEXT.${stream}.${name}`, `CONSUMER.RESET.${stream}.${name}`),
@@ -167,8 +168,12 @@ function foreignDurables(names: Names, service: ServiceDef, services: readonly S
   }
 }
 
+/** Of all handlers of a service. */
+export const allDurablesOf = (names: Names, service: ServiceDef): HandlerDurable[] =>
+  Object.keys(service.handlers).flatMap((handler) => durablesOf(names, service, handler))
+
 /** All that could harm a durable, or take from it. */
-export const consumerCalls = ({ stream, name }: Pick<Durable, 'stream' | 'name'>): string[] =>
+export const consumerCalls = ({ stream, name }: Pick<HandlerDurable, 'stream' | 'name'>): string[] =>
   api(...['CREATE', 'MSG.NEXT', 'DELETE'].map((call) => `CONSUMER.${call}.${stream}.${name}`))
 
 /** Streams it compares with their declarations, and whose consumers it looks through for durables that were left behind. */
@@ -230,7 +235,3 @@ const bucketRights = (names: Names, name: string): string[] => {
   const bucket = names.bucket(name)
   return [`$KV.${bucket}.>`, ...api(`STREAM.INFO.KV_${bucket}`, `STREAM.MSG.GET.KV_${bucket}`)]
 }
-
-/** Of every priority, with and without a key. */
-export const subjectsOf = (names: Names, contract: AnyContract): string[] =>
-  eventDurablesOf(on(contract, () => {})).flatMap(({ filters }) => filters.map((filter) => names.subject(filter)))

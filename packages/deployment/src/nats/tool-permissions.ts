@@ -1,9 +1,8 @@
-import { auditStream, meshStream, type Names, type ServiceDef, type StreamDef } from '@malha/mesh'
+import { auditStream, eventSubjects, meshStream, type Names, type ServiceDef, type StreamDef } from '@malha/mesh'
 import type { Tool, Uses } from '../deployment.ts'
-import { allDurablesOf } from './durables.ts'
 import { PEOPLE } from './people.ts'
 import { api, inboxPrefixOf, type Permissions, type Rights, tidy } from './rights.ts'
-import { consumerCalls, subjectsOf } from './service-permissions.ts'
+import { allDurablesOf, consumerCalls } from './service-permissions.ts'
 
 /** Whoever is no service: a tool of the mesh, or a person at a terminal. */
 export type Role = Tool | (typeof PEOPLE)[number]
@@ -77,7 +76,7 @@ function sendRights({ names, services, uses }: Place): Rights[] {
     ...Object.values(handlers).flatMap(({ source }) => (source.kind === 'topic' ? [] : [source])),
     ...publishes,
   ])
-  return [{ what: 'events by hand', subjects: contracts.flatMap((contract) => subjectsOf(names, contract)) }]
+  return [{ what: 'events by hand', subjects: contracts.flatMap((contract) => eventSubjects(names, contract)) }]
 }
 
 function notifyRights({ names }: Place): Rights[] {

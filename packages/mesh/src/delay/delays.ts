@@ -13,7 +13,7 @@ import type { MeshMetrics } from '../observe/mesh-metrics.ts'
 import type { PublishPipeline } from '../publish/pipeline.ts'
 import type { Outgoing, Published } from '../publish/publisher.ts'
 import type { Names } from '../topology/names.ts'
-import { allows, publishRights, type Rights } from '../topology/own-rights.ts'
+import { allows, type OwnRights } from '../topology/own-rights.ts'
 import { FORMAT } from '../topology/system.ts'
 import { AlreadyStored } from './already-stored.ts'
 import type { Delay } from './delay.ts'
@@ -37,6 +37,7 @@ export type DelaysOptions = {
   settler: Settler
   metrics: MeshMetrics
   log: Logger
+  rights: OwnRights
   inboxPrefix: string
   topology: TopologyMode
 }
@@ -56,7 +57,6 @@ export class Delays {
   #looking: Promise<void> | undefined
   #stopped = false
   #serves = false
-  #rights: Promise<Rights> | undefined
   readonly #mending = new Set<string>()
 
   constructor(options: DelaysOptions) {
@@ -116,7 +116,6 @@ export class Delays {
 
   /** Who was disconnected may have other permissions now. */
   #tryDeniedAgain(): void {
-    this.#rights = undefined
     for (const [type, { isDenied }] of this.#forwarders) if (isDenied) this.#forwarders.delete(type)
     if (this.#serves) this.serve()
   }
@@ -181,9 +180,8 @@ export class Delays {
 
   /** Asked, and not tried: what is refused is a line in the server's log, which operators look into. */
   async #mayPull(type: string): Promise<boolean> {
-    const { nc, names } = this.#options
-    this.#rights ??= publishRights(nc)
-    return allows(await this.#rights, `$JS.API.CONSUMER.MSG.NEXT.${names.delays()}.${names.delayDurable(type)}`)
+    const { rights, names } = this.#options
+    return allows(await rights.known(), `$JS.API.CONSUMER.MSG.NEXT.${names.delays()}.${names.delayDurable(type)}`)
   }
 
   /** Whoever forwards makes a durable again that is gone: who made it first may not be there. */

@@ -154,7 +154,7 @@ export async function subjectsOnLane(lane: Pick<Lane, 'nc' | 'names' | 'service'
   }
 }
 
-const waitingFilter = (lane: Lane): string => `${lane.names.subject(`lane.${lane.service}.${lane.handler}`)}.at.>`
+const waitingFilter = (lane: Lane): string => `${lane.names.laneSchedules(lane.service, lane.handler)}>`
 
 function scheduleSubject(lane: Lane, { source, run }: Delivery): string {
   return lane.names.laneSchedule(lane.service, lane.handler, source, run?.run)

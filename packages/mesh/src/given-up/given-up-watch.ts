@@ -13,12 +13,13 @@ import type { TopologyMode } from '../lifecycle/options.ts'
 import { apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ADVISORIES } from '../topology/names.ts'
-import { allows, publishRights, USER_INFO } from '../topology/own-rights.ts'
+import { allows, type OwnRights, USER_INFO } from '../topology/own-rights.ts'
 import { CHECKPOINT_BUCKET } from '../topology/system.ts'
 import { GivenUpLeader, type LeaderDeps } from './given-up-leader.ts'
 
 export type GivenUpWatchOptions = Omit<LeaderDeps, 'checkpoints'> & {
   connection: ConnectionWatch
+  rights: OwnRights
   /** Only with `ensure` may durables be changed here. */
   topology: TopologyMode
   /** Of a leader, ms. @default 30_000 */
@@ -77,7 +78,7 @@ export class GivenUpWatch {
 
   /** Never throws. */
   async #campaign(signal: AbortSignal): Promise<void> {
-    const { tryMs, connection } = this.#options
+    const { tryMs, connection, rights } = this.#options
     const seen: SeenHolder = {}
     let waitMs = tryMs / 10
     let isAsked = false
@@ -85,7 +86,7 @@ export class GivenUpWatch {
       waitMs = tryMs * (1 + Math.random() / 5)
       if (!connection.isUp()) continue
       // A refused write is a line in the server's log, which operators look into.
-      const isKnownNotTo: boolean = !isAsked && !allows(await publishRights(this.#options.nc), this.#leaseSubject)
+      const isKnownNotTo: boolean = !isAsked && !allows(await rights.known(), this.#leaseSubject)
       isAsked = !isKnownNotTo
       if (isKnownNotTo) this.#sayOthersDo()
       const isDenied = isKnownNotTo || (await this.#tryToLead(seen, signal))

@@ -34,6 +34,7 @@ import type { RequestStreamOptions } from '../request/request-stream.ts'
 import { type Published, publishEvent, type Queued } from '../publish/publisher.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { type Names, names as namesOf } from '../topology/names.ts'
+import { ownRights } from '../topology/own-rights.ts'
 import type { BootReport } from './boot-report.ts'
 import { type BucketOptions, openBucket } from './bucket.ts'
 import { connectNats, whyNoConnection } from './connect.ts'
@@ -168,13 +169,15 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
   )
   const pipeline = new PublishPipeline(nc, connection, { inboxPrefix: resolved.inboxPrefix })
   const settler = new Settler(nc, connection)
-  const delays = new Delays({ ...resolved, nc, connection, names, pipeline, settler, metrics, log })
+  const rights = ownRights(nc, connection)
+  const delays = new Delays({ ...resolved, nc, connection, rights, names, pipeline, settler, metrics, log })
   const sent = new OwnSent(metrics)
   const { topology } = resolved
-  const givenUp = new GivenUpWatch({ nc, connection, names, pipeline, metrics, log, topology })
+  const givenUp = new GivenUpWatch({ nc, connection, rights, names, pipeline, metrics, log, topology })
   const deps: ServiceDeps = {
     nc,
     connection,
+    rights,
     names,
     options: resolved,
     log,

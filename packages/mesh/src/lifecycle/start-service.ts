@@ -17,6 +17,7 @@ import { batchFaults } from '../service/batch-faults.ts'
 import type { ServiceDef } from '../service/define.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import type { Names } from '../topology/names.ts'
+import type { OwnRights } from '../topology/own-rights.ts'
 import { needsOf } from '../topology/planned.ts'
 import { provisionStreams } from '../topology/provision.ts'
 import { bindAll, type Bound } from './bind-handlers.ts'
@@ -30,6 +31,7 @@ import { startHandler } from './start-handler.ts'
 export type ServiceDeps = {
   nc: NatsConnection
   connection: ConnectionWatch
+  rights: OwnRights
   names: Names
   options: ResolvedMeshOptions
   log: Logger
@@ -138,7 +140,7 @@ async function running(
   let stopping: Promise<void> | undefined
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
-  const rights = await watchRights(deps, service)
+  const rights = watchRights(deps, service)
   const replies = await startReplies(deps, service, stopped.reject)
   const clock = new ServerClock(() => readStream(deps.nc, deps.names.lanes(service.name)), deps)
   // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
@@ -160,7 +162,7 @@ async function running(
     ]),
   ]
   // Before anything is delivered: what aged out while nobody was here shows only now, and who is paused starts nothing.
-  await Promise.all([knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
+  await Promise.all([rights.looked, knowsTime, control.look(), ...handlers.map(({ supervisor }) => supervisor.look())])
   for (const { runner } of handlers) runner.start()
   const leave = deps.givenUp.join()
   // Behind the first messages: schemas take a moment to be written down, and nobody waits for it.

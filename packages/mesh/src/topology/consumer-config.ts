@@ -9,7 +9,7 @@ import { nanos } from '@nats-io/transport-node'
 import { mostHeld } from '../consume/waiting-room.ts'
 import type { HandlerDef, StartFrom } from '../service/define.ts'
 import { PRIORITIES, priorityToken } from '../message/priority.ts'
-import type { Topic } from '../message/contract.ts'
+import type { AnyContract, Topic } from '../message/contract.ts'
 import type { Names } from './names.ts'
 import { overlap } from './subject-overlap.ts'
 import { FORMAT } from './system.ts'
@@ -78,6 +78,10 @@ export function filtersOf(source: HandlerDef['source']): string[] {
   }
   return topicFilters(source)
 }
+
+/** Where an event is stored, of every priority, with a key and without: as the server sees it. */
+export const eventSubjects = (names: Names, contract: AnyContract): string[] =>
+  filtersOf(contract).map((filter) => names.subject(filter))
 
 /** As few as hold all of a pattern: what they take beyond it is of other types, and is passed over (ADR 21). */
 function topicFilters({ pattern, stream: { subjects } }: Topic): string[] {

@@ -40,10 +40,16 @@ export type Names = {
    * waits on one of its own, beside the event itself, which may wait too.
    */
   laneSchedule(service: string, handler: string, source: MessagePlace, run?: string): string
+  /** What all of these of a handler begin with. */
+  laneSchedules(service: string, handler: string): string
   /** Where it is noted that a message may be what ends its process: beside what waits, and taken by no consumer. */
   laneNote(service: string, handler: string, source: MessagePlace): string
+  /** What all of these of a handler begin with. */
+  laneNotes(service: string, handler: string): string
   /** Where a handler's retried messages arrive. */
   laneTarget(service: string, handler: string): string
+  /** What all that waits for a handler or arrives there begins with, but for its notes. */
+  laneOf(service: string, handler: string): string
   /** Where a request is asked, and its responders listen. */
   request(type: string): string
   /** Below this a responder of a streaming request hears how much its requesters take; a token a stream follows. */
@@ -126,9 +132,12 @@ export function names(namespace: string): Names {
     lanes: (service: string) => `${scored}LANES_${service.toUpperCase()}`,
     laneSchedule: (service: string, handler: string, source: MessagePlace, run?: string) =>
       `${lane(service, handler)}.at.${place(source)}${run === undefined ? '' : `.${run}`}`,
+    laneSchedules: (service: string, handler: string) => `${lane(service, handler)}.at.`,
     laneNote: (service: string, handler: string, source: MessagePlace) =>
       `${lane(service, '_note')}.${handler}.${place(source)}`,
+    laneNotes: (service: string, handler: string) => `${lane(service, '_note')}.${handler}.`,
     laneTarget: (service: string, handler: string) => `${lane(service, handler)}.now`,
+    laneOf: (service: string, handler: string) => `${lane(service, handler)}.`,
     laneOfKey: (service: string, handler: string, { token, place: of, run }) =>
       `${lane(service, handler)}.key.${token === '' ? NO_KEY : token}.${place(of)}.${run}`,
     laneOfKeys: (service: string, handler: string) => `${lane(service, handler)}.key.`,

@@ -122,7 +122,7 @@ type Found = { before: readonly ConsumerInfo[]; state: StreamState }
 /** What waits on the lane of a handler, due or not. */
 async function onLane(nc: NatsConnection, names: Names, { service, handler }: OrderOptions): Promise<number> {
   const jsm = await jetstreamManager(nc, { checkAPI: false })
-  const filter = `${names.subject(`lane.${service}.${handler}`)}.>`
+  const filter = `${names.laneOf(service, handler)}>`
   const { state } = await jsm.streams.info(names.lanes(service), { subjects_filter: filter })
   return Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0)
 }

@@ -144,7 +144,7 @@ const streamsOf = ({ current }: Search): Set<string> => new Set([...current.valu
 
 /** Retries of a handler that wait for their time. */
 async function scheduledOf({ jsm, names, service }: Search, handler: string): Promise<number> {
-  const filter = `${names.subject(`lane.${service}.${handler}`)}.at.>`
+  const filter = `${names.laneSchedules(service, handler)}>`
   const info = await jsm.streams.info(names.lanes(service), { subjects_filter: filter }).catch(() => undefined)
   return Object.keys(info?.state.subjects ?? {}).length
 }

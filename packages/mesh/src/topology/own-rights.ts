@@ -1,4 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
 import { contains, overlap } from './subject-overlap.ts'
 
 /** Where the server tells a user its own rights (nats-server 2.10). */
@@ -35,7 +36,22 @@ export function refuses({ allow = [], deny = [] }: Rights, subject: string): boo
 const ASK_MS = 2000
 
 /** On what this user may publish. Where the server does not tell, it may be on everything. */
-export async function publishRights(nc: NatsConnection): Promise<Rights> {
+export type OwnRights = {
+  /** As the server last said; asked once a connection, for whoever disconnects may have other rights afterwards. */
+  known(): Promise<Rights>
+  /** Asks again: a server that is told of other rights gives them to whoever is connected, and says nothing. */
+  ask(): Promise<Rights>
+}
+
+/** The rights of the user of a connection. Whoever makes this listens before those who look at them when it is up again. */
+export function ownRights(nc: NatsConnection, connection: ConnectionWatch): OwnRights {
+  let asked: Promise<Rights> | undefined
+  connection.listen({ up: () => (asked = undefined) })
+  const ask = (): Promise<Rights> => (asked = publishRights(nc))
+  return { known: () => asked ?? ask(), ask }
+}
+
+async function publishRights(nc: NatsConnection): Promise<Rights> {
   try {
     const { permissions } = await askUserInfo(nc, ASK_MS)
     return permissions?.publish ?? {}

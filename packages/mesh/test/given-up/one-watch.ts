@@ -8,6 +8,7 @@ import { meshMetrics } from '../../src/observe/mesh-metrics.ts'
 import { noMetrics } from '../../src/observe/metrics.ts'
 import { PublishPipeline } from '../../src/publish/pipeline.ts'
 import { openCheckpoints } from '../../src/topology/checkpoint.ts'
+import { ownRights } from '../../src/topology/own-rights.ts'
 
 export type OneWatch = AsyncDisposable & {
   readonly leads: boolean
@@ -34,6 +35,7 @@ export async function watchOf({ mesh, url }: TestMesh, { sweepMs }: { sweepMs: n
   const watch = new GivenUpWatch({
     nc,
     connection,
+    rights: ownRights(nc, connection),
     names: mesh.names,
     pipeline: new PublishPipeline(nc, connection, { inboxPrefix: '_INBOX' }),
     log,

@@ -1,6 +1,12 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
-import { connect, type NatsConnection, type NodeConnectionOptions, RequestError } from '@nats-io/transport-node'
+import {
+  connect,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  RequestError,
+  TimeoutError,
+} from '@nats-io/transport-node'
 import { MeshError } from '../errors.ts'
 import { ERR_CODE } from '../publish/pub-ack.ts'
 import { authenticatorOf, checkTlsFiles } from './credentials.ts'
@@ -15,13 +21,13 @@ const SERVER_FLOOR = '2.14.0'
 const CONNECT_TIMEOUT_MS = 5_000
 
 /**
- * Connects, and checks that the mesh can work there. Tries each server once; from then on the connection comes back by
+ * Connects, and checks that the mesh can work there. Tries each server once, and again where none answers; from then on the connection comes back by
  * itself for as long as the process lives.
  * @throws MeshError MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF | MESH_INVALID_OPTIONS (a file that cannot be read)
  */
 export async function connectNats(options: ResolvedMeshOptions): Promise<NatsConnection> {
   const settings = await connectionSettings(options)
-  const nc = await connect(settings).catch(async (error: unknown) => {
+  const nc = await patientConnect(settings).catch(async (error: unknown) => {
     throw await explainConnectError(error, options)
   })
   try {
@@ -33,6 +39,13 @@ export async function connectNats(options: ResolvedMeshOptions): Promise<NatsCon
     throw error
   }
 }
+
+/** A process that hardly gets the CPU as it starts misses an answer that came in time. */
+const patientConnect = (settings: NodeConnectionOptions): Promise<NatsConnection> =>
+  connect(settings).catch((error: unknown) => {
+    if (error instanceof TimeoutError) return connect(settings)
+    throw error
+  })
 
 /** Why a connection that was there does not come back: tries each server once more, as the client does, which tells nobody. */
 export async function whyNoConnection(options: ResolvedMeshOptions): Promise<MeshError | undefined> {

@@ -2,19 +2,39 @@ import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import getPort from 'get-port'
 import { portTaken, StackError } from './errors.ts'
+import type { Child } from './process/spawn.ts'
 
 /** Below the range from which kernels give ports to outgoing connections, so that none is lost between here and `listen`. */
 const FIRST = 12_000
 const LAST = 32_000
+/** By then whoever asked for a port listens on it. */
+const RESERVED_MS = 60_000
 
-/** `count` different TCP ports, free on this machine right now. */
+/** `count` different TCP ports, free on this machine right now, and given to no other process that asks here for a minute. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {
     const candidates = Array.from({ length: 20 }, () => randomInt(FIRST, LAST)).filter((port) => !ports.has(port))
-    ports.add(await getPort({ port: candidates }))
+    const port = await getPort({ port: candidates })
+    if (await reserve(port)) ports.add(port)
   }
   return [...ports]
+}
+
+/**
+ * Whether no other process has it reserved; ends with this process. A name that no file has, so that nothing is left behind: Linux has
+ * such sockets (unix(7), abstract); elsewhere nothing is reserved.
+ */
+export async function reserve(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  const mark = createServer().unref()
+  return new Promise((resolve) => {
+    mark.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'))
+    mark.listen(`\0malha-port-${port}`, () => {
+      setTimeout(() => mark.close(), RESERVED_MS).unref()
+      resolve(true)
+    })
+  })
 }
 
 /** @throws StackError `STACK_PORT_TAKEN` naming `flag` when somebody listens on 127.0.0.1:`port`. */
@@ -33,6 +53,12 @@ export async function withPort<T>(wanted: number | undefined, start: (port: numb
       if (triesLeft === 0 || !(error instanceof StackError) || error.code !== 'STACK_PORT_TAKEN') throw error
     }
   }
+}
+
+/** The port that a process could not have as it began to listen, by what Go and Node say of that. */
+export function lostPort({ tail }: Pick<Child, 'tail'>): number | undefined {
+  const said = /:(\d+): bind: address already in use|EADDRINUSE: address already in use \S*:(\d+)/.exec(tail.join('\n'))
+  return said ? Number(said[1] ?? said[2]) : undefined
 }
 
 async function isPortFree(port: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { portTaken } from '../errors.ts'
 import type { StackLog } from '../log.ts'
 import { silent } from '../log.ts'
-import { assertPortFree, withPort } from '../ports.ts'
+import { assertPortFree, lostPort, withPort } from '../ports.ts'
 import { notePid, predecessorGone } from '../process/predecessor.ts'
 import { spawnChild } from '../process/spawn.ts'
 import type { Child } from '../process/spawn.ts'
@@ -97,8 +97,8 @@ export async function runNats(binary: NatsBinary, options: NatsConfig & NatsOpti
     })
   } catch (error) {
     await child.stop()
-    const lost = child.tail.join('\n').match(/:(\d+): bind: address already in use/)?.[1]
-    if (lost) throw portTaken(Number(lost), 'NATS', Number(lost) === port ? flags.port : flags.monitorPort)
+    const lost = lostPort(child)
+    if (lost) throw portTaken(lost, 'NATS', lost === port ? flags.port : flags.monitorPort)
     throw error
   }
   return handle(child, { url: `nats://127.0.0.1:${port}`, monitorUrl, port, monitorPort, binary })

@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { StackError } from '../errors.ts'
+import { portTaken, StackError } from '../errors.ts'
 import type { StackLog } from '../log.ts'
 import { silent } from '../log.ts'
-import { assertPortFree, freePorts, withPort } from '../ports.ts'
+import { assertPortFree, freePorts, lostPort, withPort } from '../ports.ts'
 import { notePid, predecessorGone } from '../process/predecessor.ts'
 import { run } from '../process/run.ts'
 import { spawnChild } from '../process/spawn.ts'
@@ -84,11 +84,13 @@ async function startOn(ports: Ports, jaeger: string | undefined, options: Traces
     await child.stop({ graceMs: 5000 })
     await cleanUp()
   }
+  const what = backend === 'jaeger' ? `Jaeger (${jaeger})` : 'the built-in trace store'
   try {
-    const what = backend === 'jaeger' ? `Jaeger (${jaeger})` : 'the built-in trace store'
     await untilReady(child, isReady, { what, timeoutMs: READY_MS })
   } catch (error) {
     await stop()
+    const lost = lostPort(child)
+    if (lost) throw portTaken(lost, what, lost === ports.port ? flags.port : flags.queryPort)
     throw error
   }
   const queryUrl = `http://127.0.0.1:${ports.queryPort}`

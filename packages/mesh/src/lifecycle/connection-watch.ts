@@ -11,6 +11,8 @@ export type ConnectionListener = {
    * later, and resolves when nothing is under way any more.
    */
   move?: (at: number) => Promise<void>
+  /** It is closed, and does not come back. */
+  closed?: () => void
 }
 
 /** One reader of the client's status for all who care. */
@@ -47,6 +49,7 @@ export function watchConnection(nc: NatsConnection, onRetiring?: () => void): Mo
       else if (status.type === 'error') for (const listener of listeners) listener.error?.(status.error)
     }
     tell(false)
+    for (const listener of listeners) listener.closed?.()
   })()
   return {
     isUp: () => isUp && !nc.isClosed(),

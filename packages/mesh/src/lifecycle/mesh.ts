@@ -3,6 +3,7 @@
  *
  * M1  `close()` comes after every handler has ended and every publish has its answer, each bounded.
  * M2  What is published after `close()` began is refused (MESH_CLOSED), never dropped.
+ * M3  Once the connection is closed, by whomever, no handler is called any more: nothing that it does could be written down.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KV } from '@nats-io/kv'
@@ -61,7 +62,7 @@ export type Health = { ready: boolean; reasons: string[] }
 
 /** A connection to the mesh. */
 export interface Mesh extends AsyncDisposable, DelayApi, Stores {
-  /** The NATS client's own connection, for what the mesh does not do. */
+  /** The NATS client's own connection, for what the mesh does not do. Whoever closes it closes the mesh. */
   readonly nats: NatsConnection
   readonly names: Names
   readonly log: Logger
@@ -293,5 +294,15 @@ async function connectNow(resolved: ResolvedMeshOptions): Promise<Connected> {
     [Symbol.asyncDispose]: () => (closing ??= close()),
     [STORE]: (request) => pipeline.publish(request),
   }
+  connection.listen({
+    closed() {
+      if (closing) return
+      log.error(
+        {},
+        'the NATS connection of the mesh was closed, so the mesh closes; call mesh.close() in place of nats.close()',
+      )
+      void mesh.close()
+    },
+  })
   return { mesh, deps }
 }

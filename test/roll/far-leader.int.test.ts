@@ -80,11 +80,14 @@ async function twoInstances(namespace: string) {
 async function load(mesh: Mesh, during: () => Promise<unknown>): Promise<number> {
   const sent: Promise<unknown>[] = []
   const timer = setInterval(() => sent.push(mesh.publish(asked, { n: sent.length })), 3)
-  await eventually(() => sent.length > 100)
-  await during()
-  const until = sent.length + 50
-  await eventually(() => sent.length > until)
-  clearInterval(timer)
+  try {
+    await eventually(() => sent.length > 100)
+    await during()
+    const until = sent.length + 50
+    await eventually(() => sent.length > until)
+  } finally {
+    clearInterval(timer)
+  }
   await Promise.all(sent)
   return sent.length
 }

@@ -178,10 +178,12 @@ export class Delays {
     this.#forwarders.set(type, forwarder)
   }
 
-  /** Asked, and not tried: what is refused is a line in the server's log, which operators look into. */
+  /** Asked, and not tried: what is refused is a line in the server's log, which operators look into. Until it is known, no. */
   async #mayPull(type: string): Promise<boolean> {
     const { rights, names } = this.#options
-    return allows(await rights.known(), `$JS.API.CONSUMER.MSG.NEXT.${names.delays()}.${names.delayDurable(type)}`)
+    const known = await rights.known()
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${names.delays()}.${names.delayDurable(type)}`
+    return known !== undefined && allows(known, subject)
   }
 
   /** Whoever forwards makes a durable again that is gone: who made it first may not be there. */

@@ -13,7 +13,7 @@ import type { TopologyMode } from '../lifecycle/options.ts'
 import { apiSentence, deniedSubject } from '../topology/api-errors.ts'
 import { openCheckpoints } from '../topology/checkpoint.ts'
 import { ADVISORIES } from '../topology/names.ts'
-import { allows, type OwnRights, USER_INFO } from '../topology/own-rights.ts'
+import { allows, type OwnRights, type Rights, USER_INFO } from '../topology/own-rights.ts'
 import { CHECKPOINT_BUCKET } from '../topology/system.ts'
 import { GivenUpLeader, type LeaderDeps } from './given-up-leader.ts'
 
@@ -86,7 +86,9 @@ export class GivenUpWatch {
       waitMs = tryMs * (1 + Math.random() / 5)
       if (!connection.isUp()) continue
       // A refused write is a line in the server's log, which operators look into.
-      const isKnownNotTo: boolean = !isAsked && !allows(await rights.known(), this.#leaseSubject)
+      const known: Rights | undefined = isAsked ? {} : await rights.known()
+      if (known === undefined) continue
+      const isKnownNotTo: boolean = !allows(known, this.#leaseSubject)
       isAsked = !isKnownNotTo
       if (isKnownNotTo) this.#sayOthersDo()
       const isDenied = isKnownNotTo || (await this.#tryToLead(seen, signal))

@@ -55,7 +55,7 @@ const REFUSED_EVERY_MS = 1000
 
 /**
  * Asks for the rights of this user at the start of a service, before its first message; again when the connection is back,
- * when something was refused, and every 10 s while a right is missing. Where the server does not tell, nothing is missing.
+ * when something was refused, and every 10 s while a right is missing or the server does not answer. Where it does not tell, nothing is missing.
  */
 export function watchRights({ rights, connection, names, log }: WatchDeps, service: ServiceDef): RightsWatch {
   const needs = needsOfMessages(names, service)
@@ -63,18 +63,25 @@ export function watchRights({ rights, connection, names, log }: WatchDeps, servi
   let again: NodeJS.Timeout | undefined
   let askedAt = 0
   let isStopped = false
-  const look = async (asked: Promise<Rights>): Promise<void> => {
+  const askLater = (): void => {
+    again = setTimeout(() => void look(rights.ask()), AGAIN_MS)
+  }
+  const look = async (asked: Promise<Rights | undefined>): Promise<void> => {
     askedAt = performance.now()
     clearTimeout(again)
     const has = await asked
     if (isStopped) return
+    clearTimeout(again)
+    if (has === undefined) {
+      askLater()
+      return
+    }
     const known = faults.join()
     faults = needs
       .filter(({ on }) => on.every((subject) => refuses(has, subject)))
       .map(({ who, act, on }) => `${who}: this user may not ${act}; allow it to publish on ${on.join(' and ')}`)
     if (faults.length === 0) return
-    clearTimeout(again)
-    again = setTimeout(() => void look(rights.ask()), AGAIN_MS)
+    askLater()
     if (faults.join() !== known)
       log.error({ service: service.name, faults }, `the user of ${service.name} lacks rights: ${faults.join('; ')}`)
   }

@@ -1,5 +1,6 @@
-import type { NatsConnection } from '@nats-io/transport-node'
+import { type NatsConnection, NoRespondersError } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
+import { deniedSubject } from './api-errors.ts'
 import { contains, overlap } from './subject-overlap.ts'
 
 /** Where the server tells a user its own rights (nats-server 2.10). */
@@ -34,28 +35,52 @@ export function refuses({ allow = [], deny = [] }: Rights, subject: string): boo
 }
 
 const ASK_MS = 2000
+/** So often in a row without an answer, and nothing tells it here. */
+const MOST_UNANSWERED = 3
 
-/** On what this user may publish. Where the server does not tell, it may be on everything. */
+/**
+ * On what this user may publish. Whoever may not ask, or has a server that does not tell, may publish on everything, as far as
+ * one knows; undefined while the server does not answer.
+ */
 export type OwnRights = {
-  /** As the server last said; asked once a connection, for whoever disconnects may have other rights afterwards. */
-  known(): Promise<Rights>
-  /** Asks again: a server that is told of other rights gives them to whoever is connected, and says nothing. */
-  ask(): Promise<Rights>
+  /** As the server last said; asked once a connection, for whoever disconnects may have other rights afterwards. Never rejects. */
+  known(): Promise<Rights | undefined>
+  /** Asks again: a server that is told of other rights gives them to whoever is connected, and says nothing. Never rejects. */
+  ask(): Promise<Rights | undefined>
 }
 
 /** The rights of the user of a connection. Whoever makes this listens before those who look at them when it is up again. */
 export function ownRights(nc: NatsConnection, connection: ConnectionWatch): OwnRights {
-  let asked: Promise<Rights> | undefined
-  connection.listen({ up: () => (asked = undefined) })
-  const ask = (): Promise<Rights> => (asked = publishRights(nc))
+  let asked: Promise<Rights | undefined> | undefined
+  let unanswered = 0
+  connection.listen({
+    up() {
+      asked = undefined
+      unanswered = 0
+    },
+  })
+  const ask = async (): Promise<Rights | undefined> => {
+    const asking = publishRights(nc)
+    asked = asking
+    const rights = await asking
+    if (rights !== undefined) unanswered = 0
+    if (rights !== undefined || asked !== asking) return rights
+    unanswered += 1
+    asked = unanswered < MOST_UNANSWERED ? undefined : Promise.resolve({})
+    return await asked
+  }
   return { known: () => asked ?? ask(), ask }
 }
 
-async function publishRights(nc: NatsConnection): Promise<Rights> {
+async function publishRights(nc: NatsConnection): Promise<Rights | undefined> {
   try {
     const { permissions } = await askUserInfo(nc, ASK_MS)
     return permissions?.publish ?? {}
-  } catch {
-    return {}
+  } catch (error) {
+    const isTold = deniedSubject(error) !== undefined || isUnanswerable(error)
+    return isTold ? {} : undefined
   }
 }
+
+const isUnanswerable = (error: unknown): boolean =>
+  error instanceof NoRespondersError || (error instanceof Error && error.cause instanceof NoRespondersError)

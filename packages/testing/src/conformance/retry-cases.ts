@@ -178,7 +178,8 @@ const laneReturn: Case = promise(
     await running.stop()
     const info = await consumer(env, 'ORDERS', 'billing_bill')
     assert.deepEqual([info.num_ack_pending, info.num_pending], [0, 0])
-    assert.equal((await kept(env, 'LANES_BILLING')).length, 5)
+    // One that comes due while it is looked is looked for in vain: it has another place then.
+    await eventually(async () => assert.equal((await kept(env, 'LANES_BILLING')).length, 5))
     await (await env.mesh()).start(billing(second, true))
     await eventually(() => assert.equal(second.calls.length, 5))
     eachOnce(second.ids(), idsTo(5))

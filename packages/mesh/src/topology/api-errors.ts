@@ -3,6 +3,7 @@ import { PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
 
 /** JetStream's error codes the mesh meets while it makes streams and consumers (server/errors.json of nats-server). */
 export const apiCodes = {
+  noPlace: 10005,
   /** The cluster or this stream has no leader just now. */
   unavailable: 10008,
   consumerNameTaken: 10013,
@@ -39,6 +40,12 @@ export const isOvertaken = (error: unknown): boolean =>
 
 /** The same write may still succeed: three servers have not agreed on another one yet. */
 export const isUndecided = (error: unknown): boolean => apiCode(error) === apiCodes.conflictInFlight
+
+/** A stream has no place for a replica because the leader has not heard of a server yet, or it is away (selectPeerGroup, nats-server 2.15). */
+export const isPeerAway = (error: unknown): boolean =>
+  error instanceof JetStreamApiError &&
+  error.code === apiCodes.noPlace &&
+  /peer offline|miscellaneous issue/.test(error.message)
 
 /** The code of a JetStream API error, 0 for any other. */
 export function apiCode(error: unknown): number {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node'
-import { apiCode, apiCodes } from './api-errors.ts'
+import { apiCode, apiCodes, isPeerAway } from './api-errors.ts'
 
 /** How long one request waits for its answer, ms. */
 export const ASK_MS = 10_000
@@ -9,7 +9,8 @@ const PAUSE_MS = 250
 
 /**
  * Runs `ask`, which may be done twice, until the server says something: a busy cluster elects leaders and makes several
- * replicated streams at once, and a request that finds none of them is dropped without a word.
+ * replicated streams at once, and a request that finds none of them is dropped without a word. What needs a server that is
+ * away is asked for again, too: as a rule it is being restarted.
  * @throws what `ask` threw last, once `patienceMs` have passed
  */
 export async function askAgain<T>(ask: () => Promise<T>, patienceMs: number = PATIENCE_MS): Promise<T> {
@@ -17,7 +18,7 @@ export async function askAgain<T>(ask: () => Promise<T>, patienceMs: number = PA
     try {
       return await ask()
     } catch (error) {
-      if (!isUnanswered(error) || Date.now() > deadline) throw error
+      if (!(isUnanswered(error) || isPeerAway(error)) || Date.now() > deadline) throw error
     }
   }
 }

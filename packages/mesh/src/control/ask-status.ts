@@ -1,6 +1,7 @@
-import { type Msg, type NatsConnection, NoRespondersError, RequestError } from '@nats-io/transport-node'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import { isObject } from '../given.ts'
 import { isServiceName } from '../service/service-names.ts'
+import { unheardSubject } from '../topology/api-errors.ts'
 import type { Names } from '../topology/names.ts'
 import type { InstanceStatus } from './status.ts'
 
@@ -39,13 +40,10 @@ async function askOne(
       if (performance.now() > endsAt) break
     }
   } catch (error) {
-    if (!isNobody(error)) throw error
+    if (unheardSubject(error) === undefined) throw error
   }
   return answers
 }
-
-const isNobody = (error: unknown): boolean =>
-  error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())
 
 /** Anybody may answer; what is no answer of an instance is passed over. */
 function readAnswer(msg: Msg, service: string): InstanceStatus | undefined {

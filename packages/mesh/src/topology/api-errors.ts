@@ -1,5 +1,5 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
-import { PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
+import { NoRespondersError, PermissionViolationError, TimeoutError } from '@nats-io/transport-node'
 
 /** JetStream's error codes the mesh meets while it makes streams and consumers (server/errors.json of nats-server). */
 export const apiCodes = {
@@ -69,7 +69,16 @@ export function apiSentence(error: unknown): string {
 
 /** The subject a user lacks permission for, wherever the client wrapped that. */
 export function deniedSubject(error: unknown): string | undefined {
+  return causeOf(error, PermissionViolationError)?.subject
+}
+
+/** The subject on which nobody listens, wherever the client wrapped that. */
+export function unheardSubject(error: unknown): string | undefined {
+  return causeOf(error, NoRespondersError)?.subject
+}
+
+function causeOf<T extends Error>(error: unknown, kind: new (...given: never[]) => T): T | undefined {
   for (let one = error, depth = 0; one instanceof Error && depth < 8; one = one.cause, depth++)
-    if (one instanceof PermissionViolationError) return one.subject
+    if (one instanceof kind) return one
   return undefined
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node'
-import { apiCode, apiCodes, isPeerAway } from './api-errors.ts'
+import { TimeoutError } from '@nats-io/transport-node'
+import { apiCode, apiCodes, isPeerAway, unheardSubject } from './api-errors.ts'
 
 /** How long one request waits for its answer, ms. */
 export const ASK_MS = 10_000
@@ -30,6 +30,5 @@ export function isUnanswered(error: unknown): boolean {
 
 /** Replicas of a stream that was just made, by another instance perhaps, do not listen for reads yet. */
 function isUnheard(error: unknown): boolean {
-  const cause = error instanceof RequestError ? error.cause : error
-  return cause instanceof NoRespondersError && cause.subject.startsWith('$JS.API.DIRECT.GET.')
+  return unheardSubject(error)?.startsWith('$JS.API.DIRECT.GET.') === true
 }

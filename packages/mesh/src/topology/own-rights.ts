@@ -1,6 +1,6 @@
-import { type NatsConnection, NoRespondersError } from '@nats-io/transport-node'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { ConnectionWatch } from '../lifecycle/connection-watch.ts'
-import { deniedSubject } from './api-errors.ts'
+import { deniedSubject, unheardSubject } from './api-errors.ts'
 import { contains, overlap } from './subject-overlap.ts'
 
 /** Where the server tells a user its own rights (nats-server 2.10). */
@@ -77,10 +77,7 @@ async function publishRights(nc: NatsConnection): Promise<Rights | undefined> {
     const { permissions } = await askUserInfo(nc, ASK_MS)
     return permissions?.publish ?? {}
   } catch (error) {
-    const isTold = deniedSubject(error) !== undefined || isUnanswerable(error)
+    const isTold = deniedSubject(error) !== undefined || unheardSubject(error) !== undefined
     return isTold ? {} : undefined
   }
 }
-
-const isUnanswerable = (error: unknown): boolean =>
-  error instanceof NoRespondersError || (error instanceof Error && error.cause instanceof NoRespondersError)

@@ -22,8 +22,8 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * Whether no other process has it reserved; ends with this process. A name that no file has, so that nothing is left behind: Linux has
- * such sockets (unix(7), abstract); elsewhere nothing is reserved.
+ * Reserves a port for a minute, or until this process ends; false where another process has it. By a socket whose name no
+ * file has, so that nothing is left behind: Linux has such (unix(7), abstract); elsewhere nothing is reserved.
  */
 export async function reserve(port: number): Promise<boolean> {
   if (process.platform !== 'linux') return true

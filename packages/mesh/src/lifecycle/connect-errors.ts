@@ -143,7 +143,7 @@ function connectHint(errors: readonly Error[]): string {
     if (code !== undefined && /^ERR_(SSL|OSSL|TLS)/.test(code))
       return `TLS failed (${code}). Do NATS_TLS_CA_FILE, NATS_TLS_CERT_FILE and NATS_TLS_KEY_FILE fit this server?`
     if (error instanceof TimeoutError)
-      return 'no answer, twice within 5 s. Is a firewall in between, or is NATS_URL wrong? Or does TLS come first there (handshake_first)?'
+      return 'no answer in two tries of 5 s each. Is a firewall in between, or is NATS_URL wrong? Or does TLS come first there (handshake_first)?'
     if (error.message.includes("does not support 'tls'"))
       return 'TLS was asked for, but the server has none. Use nats:// and no TLS files, or give the server a tls block'
     if (/unexpected response|undefined error|JSON/.test(error.message))

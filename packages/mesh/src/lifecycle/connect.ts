@@ -21,8 +21,8 @@ const SERVER_FLOOR = '2.14.0'
 const CONNECT_TIMEOUT_MS = 5_000
 
 /**
- * Connects, and checks that the mesh can work there. Tries each server once, and again where none answers; from then on the connection comes back by
- * itself for as long as the process lives.
+ * Connects, and checks that the mesh can work there. Tries each server once, and once more where none answers in time;
+ * from then on the connection comes back by itself for as long as the process lives.
  * @throws MeshError MESH_CONNECT_FAILED | MESH_AUTH_FAILED | MESH_SERVER_TOO_OLD | MESH_JETSTREAM_OFF | MESH_INVALID_OPTIONS (a file that cannot be read)
  */
 export async function connectNats(options: ResolvedMeshOptions): Promise<NatsConnection> {

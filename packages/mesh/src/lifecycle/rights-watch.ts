@@ -55,7 +55,8 @@ const REFUSED_EVERY_MS = 1000
 
 /**
  * Asks for the rights of this user at the start of a service, before its first message; again when the connection is back,
- * when something was refused, and every 10 s while a right is missing or the server does not answer. Where it does not tell, nothing is missing.
+ * when something was refused, and every 10 s while a right is missing or the server does not answer. Where a server does
+ * not tell, nothing is missing.
  */
 export function watchRights({ rights, connection, names, log }: WatchDeps, service: ServiceDef): RightsWatch {
   const needs = needsOfMessages(names, service)

@@ -140,8 +140,8 @@ async function running(
   let stopping: Promise<void> | undefined
   // Whoever does not wait for it must not die of it.
   stopped.promise.catch(() => undefined)
-  const rights = watchRights(deps, service)
   const replies = await startReplies(deps, service, stopped.reject)
+  const rights = watchRights(deps, service)
   const clock = new ServerClock(() => readStream(deps.nc, deps.names.lanes(service.name)), deps)
   // What comes from a lane is read by it; one that does not answer now is asked again before it is needed.
   const knowsTime = clock.now().catch(() => undefined)

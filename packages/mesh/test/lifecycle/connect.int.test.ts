@@ -111,7 +111,7 @@ test('a server that accepts and says nothing ends in an error, not in waiting', 
   await using mute = await scripted('')
   const { code, message } = await refused({ servers: mute.url })
   expect(code).toBe('MESH_CONNECT_FAILED')
-  expect(message).toContain('no answer, twice within 5 s')
+  expect(message).toContain('no answer in two tries of 5 s each')
 })
 
 test('what is no nats-server is called that', async () => {

@@ -28,7 +28,11 @@ export function isUnanswered(error: unknown): boolean {
   return error instanceof TimeoutError || apiCode(error) === apiCodes.unavailable || isUnheard(error)
 }
 
-/** Replicas of a stream that was just made, by another instance perhaps, do not listen for reads yet. */
+/**
+ * A stream was just made, by another instance perhaps, and its replicas do not listen for reads yet, or this server has not
+ * heard yet for which subjects its leader does.
+ */
 function isUnheard(error: unknown): boolean {
-  return unheardSubject(error)?.startsWith('$JS.API.DIRECT.GET.') === true
+  const subject = unheardSubject(error)
+  return subject !== undefined && (subject.startsWith('$JS.API.DIRECT.GET.') || !subject.startsWith('$JS.API.'))
 }

@@ -1,5 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { testMesh } from '@malha/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
 import { expect, test } from 'vitest'
-import { readCheckpoint, writeCheckpoint } from '../../src/topology/checkpoint.ts'
+import { askAgain } from '../../src/topology/ask-again.ts'
+import { openCheckpoints, readCheckpoint, writeCheckpoint } from '../../src/topology/checkpoint.ts'
+import { CHECKPOINT_BUCKET } from '../../src/topology/system.ts'
 import { DURABLE, handler, bench, ensure, store, work, deleteDurable, failure, keep } from './provider-bench.ts'
 
 test('a durable that is gone is made again after its checkpoint, whatever startFrom says', async () => {
@@ -65,4 +70,19 @@ test('a checkpoint of a newer release is not guessed at', async () => {
   await using own = await bench()
   await own.checkpoints.put(DURABLE, JSON.stringify({ v: 2 }))
   expect(await failure(ensure(own, handler()))).toContain('newer release')
+})
+
+test('a checkpoint is written once a server hears that the bucket listens, which a replica of it may be read on before', async () => {
+  await using t = await testMesh()
+  const jsm = await jetstreamManager(t.nats)
+  const name = t.mesh.names.bucket(CHECKPOINT_BUCKET)
+  // What a server knows of a bucket that was just made and is led by another one, far away.
+  await jsm.streams.add({ name: `KV_${name}`, subjects: [`${t.namespace}.not-yet`], allow_direct: true })
+  const bucket = await openCheckpoints(t.nats, t.mesh.names)
+  expect(await bucket.get('d')).toBe(null)
+  await expect(bucket.create('d', 'x')).rejects.toThrow('jetstream is not enabled')
+  const writing = askAgain(() => bucket.create('d', 'x'))
+  await sleep(600)
+  await jsm.streams.update(`KV_${name}`, { subjects: [`$KV.${name}.>`] })
+  expect(await writing).toBe(1)
 })

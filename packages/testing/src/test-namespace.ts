@@ -27,7 +27,12 @@ export async function openNamespace(
 ): Promise<TestNamespace> {
   const { namespace } = options
   const settings: MeshOptions = { servers: broker.url, ...('nodes' in broker && { replicas: 3 }), ...options }
-  const nats = await connect({ servers: broker.url.split(','), maxReconnectAttempts: -1, reconnectTimeWait: 100 })
+  const nats = await connect({
+    servers: broker.url.split(','),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 100,
+    noAsyncTraces: true,
+  })
   const opened = new AsyncDisposableStack()
   opened.defer(() => nats.close())
   // A server that has just come back: the first request may be lost with the old connection.

@@ -47,9 +47,9 @@ export const steps: Record<StepName, Step> = {
   format: plain('oxfmt', '--check', '.'),
   unused: plain('knip', '--no-progress'),
   packages: async () => ({ ...(await checkPackages()), tests: [] }),
-  unit: (options) => runVitest({ ...options, projects: ['unit', 'types'], workers: 2, timeoutMs: 5 * MINUTE_MS }),
-  int: (options) => runVitest({ ...options, projects: ['int'], workers: 6, timeoutMs: 15 * MINUTE_MS, inMemory: true }),
-  e2e: (options) => runVitest({ ...options, projects: ['e2e'], workers: 3, timeoutMs: 30 * MINUTE_MS, inMemory: true }),
+  unit: (options) => runVitest({ ...options, projects: ['unit', 'types'], workers: 3, timeoutMs: 5 * MINUTE_MS }),
+  int: (options) => runVitest({ ...options, projects: ['int'], workers: 8, timeoutMs: 15 * MINUTE_MS, inMemory: true }),
+  e2e: (options) => runVitest({ ...options, projects: ['e2e'], workers: 4, timeoutMs: 30 * MINUTE_MS, inMemory: true }),
   // They measure: one file at a time has the machine for itself.
   long: (options) => runVitest({ ...options, projects: ['long'], workers: 1, timeoutMs: 90 * MINUTE_MS }),
 }

@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { addCompletion } from './commands/completion.ts'
+
+/** Beside `src` as well as beside `dist`. */
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
 /** What each file of `commands/` exports: it adds its command, with options and action, to the program. */
 export type CommandModule = { register(program: Command): void }
@@ -44,6 +48,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
 export async function createProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('malha')
     .description('A mesh of small services on NATS JetStream: run it, try it, test it, look into its archive.')
+    .version(version, '--version', 'display the version')
     .showHelpAfterError('(malha --help lists what there is)')
   const load = commands[argv[0] ?? '']
   for (const one of load ? [load] : Object.values(commands)) (await one()).register(program)

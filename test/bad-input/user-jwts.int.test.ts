@@ -65,7 +65,8 @@ it('credentials that ended, or are of another account or operator, and nkeys nob
 it('credentials that end under load are taken up again from a file that is replaced in time, and else are the reason not to be ready until it is: nothing is lost or done twice', async () => {
   const { config, account } = await operatorOf('own')
   await using server = await testServer({ config })
-  await using volume = await secretVolume({ 'user.creds': await account.creds('worker', inSeconds(2)) })
+  // Until after the start, also where the machine is busy.
+  await using volume = await secretVolume({ 'user.creds': await account.creds('worker', inSeconds(6)) })
   const replace = async (endsAt?: Date): Promise<void> =>
     volume.write({ 'user.creds': await account.creds('worker', endsAt) })
   const file = volume.path('user.creds')
@@ -76,7 +77,7 @@ it('credentials that end under load are taken up again from a file that is repla
   const { mesh } = worker
 
   // In time: the server ends the connection when they end, and it is back with the next ones.
-  const second = inSeconds(4)
+  const second = inSeconds(10)
   await replace(second)
   await eventually(() => expect(worker.times(/^NATS is back$/)).toBe(1), { timeoutMs: 20_000 })
   expect(worker.times(/does not take this process back/)).toBe(0)

@@ -55,7 +55,14 @@ test('fifty requests at once with one key, over two instances, are one event and
   await using broker = await testMesh()
   await using one = await runningApi(broker)
   await using two = await runningApi(broker)
-  const requests = Array.from({ length: 50 }, (_, index) => register([one, two][index % 2]!.url, recife, 'order-2'))
+  const registered = (url: string) =>
+    eventually(async () => {
+      const answer = await register(url, recife, 'order-2')
+      // Where the machine is busy the broker may not answer in time; whoever is told so asks again.
+      expect(answer.status).not.toBe(503)
+      return answer
+    })
+  const requests = Array.from({ length: 50 }, (_, index) => registered([one, two][index % 2]!.url))
   const answers = await Promise.all(requests)
   expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
   expect(answers[0]?.status).toBe(202)
